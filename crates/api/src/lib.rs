@@ -1,0 +1,1 @@
+//! The API function: POST /orders is accepted once its intent is in the stream.

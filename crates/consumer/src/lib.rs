@@ -1,0 +1,1 @@
+//! The consumer function: each intent of the stream becomes one conditional write.

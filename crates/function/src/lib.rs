@@ -1,0 +1,1 @@
+//! What each function of the service does before its handler: settings, log, SDK clients.

@@ -1,0 +1,1 @@
+//! Black-box and whole-system tests.
