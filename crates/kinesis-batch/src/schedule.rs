@@ -1,0 +1,179 @@
+//! Works through keyed records within a deadline: which record may be attempted when, and nothing of where it came from.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, hash_map::Entry},
+    hash::Hash,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::{Outcome, RecordReport, Settings, TIMED_OUT, Verdict, backoff::Backoff};
+
+/// Calls `work` for each record until every one is finished or the time is up, and reports on each, in the order of
+/// `records`. [`process`](crate::process) is this for Kinesis; use it directly for another source whose records have keys,
+/// such as an SQS FIFO queue (message group id) or a DynamoDB stream (item key).
+///
+/// - **Within a key** records are worked on one at a time, in the order of `records`. The next one begins when the one before
+///   is done, rejected or has panicked, never while it is being retried.
+/// - **Across keys** up to [`max_in_flight`](Settings::max_in_flight) attempts are under way at once. A free place goes to
+///   the earliest record that was not attempted yet and whose key is free; only if there is none, to the retry that has been
+///   due longest. So stuck records cannot keep sound ones from being attempted.
+/// - **Time** is up at `deadline` less the [`margin`](Settings::margin). From then on nothing is started, attempts under way
+///   are dropped at their next `await`, and the function returns. A retry that would be due later is not brought forward, nor
+///   does the function return earlier for it: an early return only uses up one of Lambda's retries sooner.
+/// - **Panics** of `work`, when called or when polled, are caught; see [`Outcome::Panicked`].
+/// - **Nothing outlives the returned future**: no task is spawned, `work` runs inside it and is dropped with it. Neither
+///   `work` nor its futures need to be `'static` or `Send`; if they are `Send` (and `T` is `Sync`), so is the returned future.
+///
+/// What it cannot do is interrupt work between two `await`s: work that computes for a second, or blocks its thread, delays
+/// every other record and the return by as long as it does so.
+///
+/// One allocation an attempt; memory in proportion to the number of records, time to that of attempts (times the logarithm of
+/// the number of records, for picking the earliest).
+///
+/// # Panics
+/// If polled outside a tokio runtime with time enabled.
+pub async fn work_through<'a, T, K, W, F>(
+    records: &'a [T],
+    key: impl Fn(&'a T) -> K,
+    settings: &Settings,
+    deadline: Instant,
+    mut work: W,
+) -> Vec<RecordReport>
+where
+    K: Eq + Hash,
+    W: FnMut(&'a T) -> F,
+    F: Future<Output = Verdict>,
+{
+    // A margin longer than the clock reaches back leaves no time either.
+    let stop = deadline
+        .checked_sub(settings.margin)
+        .unwrap_or_else(Instant::now);
+    let mut queue = Queue::new(records.iter().map(key), settings);
+    let mut in_flight = FuturesUnordered::new();
+
+    loop {
+        // Work that is always ready would otherwise keep the runtime, and with it every timer, from running.
+        tokio::task::coop::consume_budget().await;
+
+        // Asked of the clock, not of a timer, and before every single start: see above.
+        let now = Instant::now();
+        if now >= stop {
+            break;
+        }
+
+        let has_place = in_flight.len() < settings.max_in_flight.get();
+        if has_place && let Some(index) = queue.start(now) {
+            match catch_unwind(AssertUnwindSafe(|| work(&records[index]))) {
+                Ok(attempt) => {
+                    let longest = settings.attempt_timeout;
+                    // The block owns the attempt, so that a panic while it is dropped is caught too.
+                    let attempt = async move {
+                        match longest {
+                            Some(longest) => timeout(longest, attempt)
+                                .await
+                                .unwrap_or(Verdict::Retry(TIMED_OUT)),
+                            None => attempt.await,
+                        }
+                    };
+                    in_flight.push(
+                        AssertUnwindSafe(attempt)
+                            .catch_unwind()
+                            .map(move |end| (index, end.ok())),
+                    );
+                }
+                Err(_panic) => queue.settle(index, None, now),
+            }
+            continue;
+        }
+
+        let next_start = if has_place { queue.next_due() } else { None };
+        let wake = next_start.map_or(stop, |due| due.min(stop));
+        if in_flight.is_empty() {
+            if next_start.is_none() {
+                break;
+            }
+            sleep_until(wake).await;
+        } else if let Ok(Some((index, end))) = timeout_at(wake, in_flight.next()).await {
+            queue.settle(index, end, Instant::now());
+        }
+    }
+    queue.reports
+}
+
+/// Which records may be attempted, and what became of those that were. Records are known by their index in the batch.
+struct Queue {
+    reports: Vec<RecordReport>,
+    /// For each record the next one of its key.
+    successor: Vec<Option<usize>>,
+    /// Never attempted and first in line of their key; the earliest comes out first.
+    fresh: BinaryHeap<Reverse<usize>>,
+    /// Waiting out a back-off; the one due first comes out first.
+    backing_off: BinaryHeap<Reverse<(Instant, usize)>>,
+    backoff: Backoff,
+}
+
+impl Queue {
+    fn new<K: Eq + Hash>(keys: impl ExactSizeIterator<Item = K>, settings: &Settings) -> Self {
+        let mut successor = vec![None; keys.len()];
+        let mut first = Vec::new();
+        let mut last_of_key = HashMap::new();
+        for (index, key) in keys.enumerate() {
+            match last_of_key.entry(key) {
+                Entry::Vacant(entry) => {
+                    entry.insert(index);
+                    first.push(Reverse(index));
+                }
+                Entry::Occupied(mut entry) => successor[entry.insert(index)] = Some(index),
+            }
+        }
+        Self {
+            reports: vec![RecordReport::NOT_ATTEMPTED; successor.len()],
+            successor,
+            fresh: BinaryHeap::from(first),
+            backing_off: BinaryHeap::new(),
+            backoff: Backoff::new(settings),
+        }
+    }
+
+    /// Takes the record to attempt now, if there is one.
+    fn start(&mut self, now: Instant) -> Option<usize> {
+        let index = match self.fresh.pop() {
+            Some(Reverse(index)) => index,
+            None if self.next_due()? <= now => self.backing_off.pop()?.0.1,
+            None => return None,
+        };
+        let report = &mut self.reports[index];
+        report.attempts = report.attempts.saturating_add(1);
+        // What it is if it is never heard of again.
+        report.outcome = Outcome::Unfinished(TIMED_OUT);
+        Some(index)
+    }
+
+    /// When the next back-off ends.
+    fn next_due(&self) -> Option<Instant> {
+        self.backing_off.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// Takes note of how an attempt ended; `None` is a panic.
+    fn settle(&mut self, index: usize, end: Option<Verdict>, now: Instant) {
+        let report = &mut self.reports[index];
+        report.outcome = match end {
+            Some(Verdict::Done) => Outcome::Done,
+            Some(Verdict::Reject(reason)) => Outcome::Rejected(reason),
+            None => Outcome::Panicked,
+            Some(Verdict::Retry(reason)) => {
+                let due = now + self.backoff.draw(report.attempts - 1);
+                self.backing_off.push(Reverse((due, index)));
+                report.outcome = Outcome::Unfinished(reason);
+                return;
+            }
+        };
+        if let Some(next) = self.successor[index] {
+            self.fresh.push(Reverse(next));
+        }
+    }
+}

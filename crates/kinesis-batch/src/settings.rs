@@ -1,0 +1,89 @@
+//! The bounds within which a batch is worked through: concurrency, time, and the pace of retries.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+/// tokio's timers, and so every wait here, have this resolution.
+const RESOLUTION: Duration = Duration::from_millis(1);
+
+/// How a batch is worked through. The defaults suit a function whose work is one or a few short calls to AWS.
+///
+/// ```
+/// use std::{num::NonZeroUsize, time::Duration};
+/// use kinesis_batch::Settings;
+///
+/// let settings = Settings::default()
+///     .max_in_flight(NonZeroUsize::new(8).unwrap())
+///     .attempt_timeout(Some(Duration::from_secs(2)));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Settings {
+    pub(crate) max_in_flight: NonZeroUsize,
+    pub(crate) margin: Duration,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) backoff_base: Duration,
+    pub(crate) backoff_cap: Duration,
+    pub(crate) jitter_seed: Option<u64>,
+}
+
+impl Default for Settings {
+    /// 32 in flight, 500 ms margin, no cap on an attempt but the time left, back-offs from 50 ms to 2 s, random jitter.
+    fn default() -> Self {
+        Self {
+            max_in_flight: const { NonZeroUsize::new(32).unwrap() },
+            margin: Duration::from_millis(500),
+            attempt_timeout: None,
+            backoff_base: Duration::from_millis(50),
+            backoff_cap: Duration::from_secs(2),
+            jitter_seed: None,
+        }
+    }
+}
+
+impl Settings {
+    /// How many attempts may be under way at once, all keys together. Default 32.
+    ///
+    /// A record that waits out a back-off is not counted: its call is over, and counting it would let this many
+    /// stuck keys keep every other key from being attempted at all.
+    pub const fn max_in_flight(mut self, attempts: NonZeroUsize) -> Self {
+        self.max_in_flight = attempts;
+        self
+    }
+
+    /// How long before the deadline everything stops. Default 500 ms.
+    ///
+    /// It pays for what comes after: the log lines, the response on its way to Lambda, and whatever the work does between
+    /// two `await`s. If it is as long as the function's timeout, nothing is ever attempted and every record fails.
+    pub const fn margin(mut self, margin: Duration) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// The longest one attempt may take, if less time than that is not left anyway; an attempt cut off counts as
+    /// [`Verdict::Retry`](crate::Verdict::Retry)`(`[`TIMED_OUT`](crate::TIMED_OUT)`)`. Default `None`: only the time left.
+    ///
+    /// Without it, a call that hangs (and has no timeout of its own) uses up the invocation. Below what the work needs at
+    /// worst, sound records never succeed. Values under 1 ms count as 1 ms.
+    pub fn attempt_timeout(mut self, longest: Option<Duration>) -> Self {
+        self.attempt_timeout = longest.map(|longest| longest.max(RESOLUTION));
+        self
+    }
+
+    /// The back-off before a retry. The n-th retry of a record (from 0) waits a time drawn evenly between zero and
+    /// `min(cap, base · 2ⁿ)`: "full jitter", which of the usual schemes puts the least load on what is struggling
+    /// (AWS Architecture Blog, "Exponential Backoff And Jitter"). Default 50 ms and 2 s.
+    ///
+    /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`.
+    pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
+        self.backoff_base = base.max(RESOLUTION);
+        self.backoff_cap = cap.max(self.backoff_base);
+        self
+    }
+
+    /// Makes the jitter reproducible, for tests and simulations. Default `None`: a new seed for every batch, from the
+    /// randomness that std's `HashMap` uses.
+    pub const fn jitter_seed(mut self, seed: Option<u64>) -> Self {
+        self.jitter_seed = seed;
+        self
+    }
+}
