@@ -1,1 +1,64 @@
-//! The domain: orders, intents and the order row as write-once registers. Pure: no AWS, no clock, no randomness.
+//! The domain: orders, the intents that change them, and the order row as a set of write-once registers.
+//!
+//! This crate is pure. It knows no AWS SDK, no clock, no source of randomness and no runtime: bytes,
+//! identifiers and times come in as values, and what goes out is plain data that the functions turn into
+//! one call. So everything that decides about money is tested without a network.
+//!
+//! The path of an order through it:
+//!
+//! 1. [`NewOrder::parse`] turns a request body into a valid order, or names everything that is wrong with it.
+//! 2. [`Intent::encode`] writes the event that goes into the stream; [`Intent::decode`] reads it back and tells
+//!    a sound event from [`Poison`].
+//! 3. [`next_step`] says which conditional [`Write`] applies an intent, and reads off the row of a refused one
+//!    what became of it.
+//! 4. [`Row::view`] is what the order's owner sees.
+//!
+//! ```
+//! use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Outcome, Row, Step, Timestamp, next_step};
+//!
+//! let body = br#"{"customer_id": "c-1", "currency": "EUR",
+//!                 "items": [{"sku": "A-1", "quantity": 2, "unit_price": 1299}]}"#;
+//! let order = NewOrder::parse(body)?;
+//! assert_eq!(order.total(), 2598);
+//!
+//! let intent = Intent::submit(
+//!     IntentId::from_random([1; 16]),
+//!     OrderId::from_random([2; 16]),
+//!     Timestamp::parse("2026-11-22T05:00:00.000Z").ok_or("time")?,
+//!     Caller::anonymous(),
+//!     order,
+//! );
+//! let delivered = Intent::decode(&intent.encode())?;
+//!
+//! // Nothing is known of the row, so the first step is the write that creates it …
+//! let Step::Write { write, .. } = next_step(&delivered, None) else { unreachable!() };
+//! let item = write.apply_to(None).map_err(|_| "refused")?;
+//! // … and a redelivery reads off the row that it is done.
+//! let row = Row::from_item(&item)?;
+//! assert_eq!(next_step(&delivered, Some(&row)), Step::Done(Outcome::AlreadyApplied));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod apply;
+mod caller;
+mod currency;
+mod fingerprint;
+mod id;
+mod intent;
+mod json;
+mod order;
+mod row;
+mod timestamp;
+mod violation;
+mod write;
+
+pub use apply::{Conflict, Outcome, Step, next_step};
+pub use caller::Caller;
+pub use fingerprint::Fingerprint;
+pub use id::{IdempotencyKey, IntentId, OrderId};
+pub use intent::{Action, Intent, Poison, TraceParent};
+pub use order::{LineItem, NewOrder, ParseError};
+pub use row::{CancelRegister, OrderView, Row, Status, Submitted, UnreadableRow};
+pub use timestamp::Timestamp;
+pub use violation::{Code, Violation};
+pub use write::{Change, Condition, Item, Refused, UpdateExpression, Value, Write};

@@ -1,0 +1,209 @@
+//! Identifiers: of an order, of an intent, and the client's key from which an order id can be derived.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
+
+use crate::caller::Caller;
+
+/// The id of an order, a UUID in its one canonical form: lower case, with hyphens (RFC 9562 §4).
+///
+/// It is random, or derived from caller and key ([`OrderId::for_key`]). It is the partition key of the stream and
+/// the key of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderId(Uuid);
+
+/// The id of an intent, a UUID: made once, before the event is first sent, so that it stays the same however often
+/// the event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IntentId(Uuid);
+
+/// The value of an `Idempotency-Key` header: 1–255 visible ASCII characters (0x21–0x7E).
+///
+/// `Debug` shows no content: where no caller is known the key alone scopes the order, like a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl OrderId {
+    /// A UUIDv4 (RFC 9562 §5.4) of 16 random bytes.
+    #[must_use]
+    pub fn from_random(random: [u8; 16]) -> Self {
+        Self(Builder::from_random_bytes(random).into_uuid())
+    }
+
+    /// A UUIDv8 (RFC 9562 §5.8) over the SHA-256 of issuer, caller and key: the same three always name the same
+    /// order, so a client that repeats a request whose answer it lost lands on the same row.
+    ///
+    /// `issuer` is who vouches for the caller's name. Each part is preceded by its length (eight bytes, big-endian),
+    /// so that no two triples run together to the same bytes.
+    ///
+    /// ```
+    /// # use orders::{Caller, IdempotencyKey, OrderId};
+    /// let key = IdempotencyKey::parse("f0e1d2c3b4a5968778695a").ok_or("key")?;
+    /// let id = OrderId::for_key("", &Caller::anonymous(), &key);
+    /// assert_eq!(id, OrderId::for_key("", &Caller::anonymous(), &key));
+    /// assert_eq!(id.to_string().as_bytes()[14], b'8'); // the version
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[must_use]
+    pub fn for_key(issuer: &str, caller: &Caller, key: &IdempotencyKey) -> Self {
+        let mut hash = Sha256::new();
+        for part in [issuer, caller.as_str(), &key.0] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digest = hash.finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Reads the canonical form, or `None`. Other spellings of the same UUID are refused: one order has one name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        canonical(text).map(Self)
+    }
+}
+
+impl IntentId {
+    /// A UUIDv4 (RFC 9562 §5.4) of 16 random bytes.
+    #[must_use]
+    pub fn from_random(random: [u8; 16]) -> Self {
+        Self(Builder::from_random_bytes(random).into_uuid())
+    }
+
+    /// Reads the canonical form, or `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        canonical(text).map(Self)
+    }
+}
+
+impl IdempotencyKey {
+    /// The fewest characters of a key that nothing but itself scopes: 22 of base64url carry 128 bits.
+    pub const UNSCOPED_MIN: usize = 22;
+
+    /// The most characters of a key.
+    pub const MAX: usize = 255;
+
+    /// Takes a header's value as a key, or `None` if it is empty, too long or not all visible ASCII.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        ((1..=Self::MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()))
+            .then(|| Self(text.to_owned()))
+    }
+
+    /// Whether the key is long enough to be unguessable by itself.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        self.0.len() >= Self::UNSCOPED_MIN
+    }
+}
+
+fn canonical(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    (uuid
+        .as_hyphenated()
+        .encode_lower(&mut Uuid::encode_buffer())
+        == text)
+        .then_some(uuid)
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Display for IntentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdempotencyKey({} characters)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derived(issuer: &str, caller: &str, key: &str) -> OrderId {
+        OrderId::for_key(
+            issuer,
+            &Caller::parse(caller).unwrap(),
+            &IdempotencyKey::parse(key).unwrap(),
+        )
+    }
+
+    #[test]
+    fn issuer_caller_and_key_each_make_another_order() {
+        let id = derived("i", "c", "k");
+        assert_eq!(id, derived("i", "c", "k"));
+        assert_ne!(id, derived("j", "c", "k"));
+        assert_ne!(id, derived("i", "d", "k"));
+        assert_ne!(id, derived("i", "c", "l"));
+    }
+
+    #[test]
+    fn parts_that_run_together_to_the_same_text_make_different_orders() {
+        assert_ne!(derived("a", "bc", "d"), derived("ab", "c", "d"));
+        assert_ne!(derived("", "ab", "c"), derived("", "a", "bc"));
+    }
+
+    #[test]
+    fn a_derived_id_is_a_uuid_of_version_8_and_a_random_one_of_version_4() {
+        assert_eq!(derived("", "a", "b").0.get_version_num(), 8);
+        assert_eq!(OrderId::from_random([0xff; 16]).0.get_version_num(), 4);
+        assert_eq!(IntentId::from_random([0; 16]).0.get_version_num(), 4);
+    }
+
+    #[test]
+    fn only_the_canonical_form_is_an_id() {
+        let text = OrderId::from_random([0xab; 16]).to_string();
+        assert_eq!(OrderId::parse(&text).unwrap().to_string(), text);
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+            String::new(),
+            "../x".into(),
+        ] {
+            assert_eq!(OrderId::parse(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_visible_ascii_of_bounded_length() {
+        assert!(IdempotencyKey::parse("k").is_some());
+        assert!(IdempotencyKey::parse(&"k".repeat(255)).is_some());
+        for bad in [
+            String::new(),
+            "k".repeat(256),
+            "a b".into(),
+            "ä".into(),
+            "a\u{7f}".into(),
+        ] {
+            assert!(IdempotencyKey::parse(&bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_stands_alone_from_128_bits_on() {
+        assert!(
+            !IdempotencyKey::parse(&"k".repeat(21))
+                .unwrap()
+                .stands_alone()
+        );
+        assert!(
+            IdempotencyKey::parse(&"k".repeat(22))
+                .unwrap()
+                .stands_alone()
+        );
+    }
+}
