@@ -1,6 +1,10 @@
 //! What is an order and what is not, and how a client learns why.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
 
 use orders::{Code, NewOrder, ParseError};
 use proptest::prelude::*;
