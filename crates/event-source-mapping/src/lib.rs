@@ -1,1 +1,94 @@
-//! Lambda's poller of a stream as a sans-IO state machine: batches, checkpoints, retries, bisecting, discards.
+//! Lambda's poller of a Kinesis stream (an event source mapping) as a sans-IO state machine: batches, checkpoints, retries,
+//! bisecting and discards, without a clock, a network or a thread of its own.
+//!
+//! # The loop
+//! The caller tells the machine what happened and when; the machine answers with what to do. That is the whole protocol:
+//!
+//! ```text
+//! step = mapping.handle(now, event)
+//!   step.actions   to be carried out, each once, in any order and concurrently
+//!   step.happened  what is worth printing or counting
+//!   step.wake_at   send Event::Wake at this time, unless another event comes first
+//! ```
+//!
+//! An [`Action`] is answered by consuming it: [`Fetch::succeeded`], [`Invocation::finished`] or [`Discard::delivered`] turn it into
+//! the [`Event`] to hand in next. An action can therefore neither be answered twice nor with the answer of another one, and an
+//! answer that has lost its meaning meanwhile (a fetch that a stop overtook) is counted and otherwise ignored. An action that is
+//! dropped instead of answered blocks its shard, as a lost poller would: answer with the failure.
+//!
+//! ```
+//! use event_source_mapping::{
+//!     Action, Event, Mapping, Outcome, Read, Record, SequenceNumber, Settings, ShardListing, StartingPosition, Timestamp,
+//! };
+//!
+//! let settings = Settings::new(
+//!     "arn:aws:kinesis:eu-west-1:123456789012:stream/order-intents",
+//!     "arn:aws:lambda:eu-west-1:123456789012:function:consumer",
+//!     StartingPosition::TrimHorizon,
+//! );
+//! let mut mapping = Mapping::new(settings)?;
+//! let now = Timestamp::from_millis(1_763_792_400_000);
+//! let mut events = vec![Event::ShardsListed(vec![ShardListing::new("shardId-000000000000")])];
+//! while let Some(event) = events.pop() {
+//!     for action in mapping.handle(now, event).actions {
+//!         events.push(match action {
+//!             Action::Fetch(fetch) => fetch.succeeded(Read {
+//!                 records: vec![Record {
+//!                     sequence_number: SequenceNumber::parse("49590338271490256608559692538361571095921575989136588898")?,
+//!                     partition_key: "order-1".into(),
+//!                     data: b"{}".to_vec(),
+//!                     approximate_arrival: now,
+//!                 }],
+//!                 next_iterator: Some("AAAA".into()),
+//!                 millis_behind_latest: 0,
+//!             }),
+//!             Action::Invoke(invocation) => {
+//!                 assert!(invocation.payload().starts_with(b"{\"Records\":["));
+//!                 invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", Outcome::Returned(b"null".to_vec()))
+//!             }
+//!             Action::Discard(discard) => discard.delivered(),
+//!         });
+//!     }
+//! }
+//! assert_eq!(mapping.counters().records_delivered, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it follows
+//! The AWS documentation, what was recorded on AWS and published in LocalStack's snapshot tests, and, where neither says anything,
+//! an assumption that is a setting of its own in [`Assumptions`]. Not modelled, and refused by [`Settings::validate`]: tumbling windows,
+//! filter criteria, metrics configuration, S3 destinations. Not modelled either: the merging of neighbouring discards into one
+//! message that Lambda may do when a batch was bisected; here each discard is a message of its own, so a reader of the queue must not
+//! rely on that and should treat every range as a superset of what failed.
+
+mod discard;
+mod exchange;
+mod happened;
+mod lane;
+mod ledger;
+mod mapping;
+mod payload;
+mod record;
+mod response;
+mod sequence_number;
+mod settings;
+mod shard;
+mod status;
+mod time;
+
+pub use discard::{Condition, DiscardMessage, KinesisBatchInfo, RequestContext, ResponseContext};
+pub use exchange::{
+    Action, Answer, Discard, Event, Fetch, Invocation, Outcome, Read, ReadFrom, ShardListing, Step,
+};
+pub use happened::{Failure, Happened};
+pub use mapping::Mapping;
+pub use payload::{MAX_BATCH_BYTES, payload};
+pub use record::{Batch, Range, Record, ShardId};
+pub use response::{Interpretation, interpret};
+pub use sequence_number::{NotASequenceNumber, SequenceNumber};
+pub use settings::{
+    Assumptions, Backoff, EventSource, FirstRecordFailed, FunctionResponseType, Settings,
+    SettingsError, StartingPosition,
+};
+pub use status::{Counters, InFlight, ShardState, ShardStatus, State, Status};
+pub use time::Timestamp;

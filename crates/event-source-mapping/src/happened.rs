@@ -1,0 +1,194 @@
+//! What is worth telling a person: one value, and one readable line, for each thing that happened to a batch.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{Condition, Range, SequenceNumber, ShardId, Timestamp};
+
+/// Something that happened. `Display` is one line for a person; neither it nor `Debug` shows data or partition keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happened {
+    /// The function processed the whole batch.
+    Delivered {
+        /// The batch.
+        range: Range,
+        /// 1 for the first delivery of exactly these records.
+        attempt: u32,
+    },
+    /// The function reported failures: what is below the lowest of them is done, the rest is sent again.
+    PartiallyFailed {
+        /// The batch.
+        range: Range,
+        /// The lowest sequence number reported.
+        lowest: SequenceNumber,
+        /// How many records of the batch are done; 0 if it was the first that failed.
+        done: usize,
+    },
+    /// The whole batch failed.
+    Failed {
+        /// The batch.
+        range: Range,
+        /// 1 for the first delivery of exactly these records.
+        attempt: u32,
+        /// In what way.
+        failure: Failure,
+    },
+    /// The function never ran; no attempt.
+    NotInvoked {
+        /// The batch.
+        range: Range,
+    },
+    /// A failed batch was split; the parts are sent in order.
+    Split {
+        /// The part that is sent first.
+        left: Range,
+        /// The part that follows.
+        right: Range,
+    },
+    /// Records will be sent again.
+    Retried {
+        /// The records.
+        range: Range,
+        /// The number of the coming delivery of exactly these records: 1 where they are what remained of a larger batch.
+        attempt: u32,
+        /// Not before this time.
+        at: Timestamp,
+    },
+    /// Records were given up.
+    Discarded {
+        /// The records.
+        range: Range,
+        /// Why.
+        condition: Condition,
+        /// How often the function ran with exactly these records.
+        invoke_count: u32,
+    },
+    /// The on-failure destination has the discard's message.
+    DiscardDelivered {
+        /// The discarded records.
+        range: Range,
+    },
+    /// The on-failure destination did not take the discard's message; it is offered again.
+    DiscardDeliveryFailed {
+        /// The discarded records.
+        range: Range,
+        /// Not before this time.
+        retry_at: Timestamp,
+    },
+    /// The on-failure destination never took the discard's message: nothing but this says that the records were given up.
+    DiscardLost {
+        /// The discarded records.
+        range: Range,
+    },
+    /// A shard could not be read; it is tried again.
+    ReadFailed {
+        /// The shard.
+        shard_id: ShardId,
+        /// Not before this time.
+        retry_at: Timestamp,
+    },
+    /// A closed shard was read to its end and all of it is done: now its children are read.
+    ShardFinished {
+        /// The shard.
+        shard_id: ShardId,
+    },
+    /// The mapping was enabled.
+    Enabled,
+    /// The mapping was disabled.
+    Disabled,
+}
+
+/// In what way a whole batch failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The function ran and failed.
+    FunctionError,
+    /// The function ran into its timeout.
+    TimedOut,
+    /// The function answered, but with a response that is not one, or that names no record of the batch.
+    UnusableResponse,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FunctionError => "the function failed",
+            Self::TimedOut => "the function timed out",
+            Self::UnusableResponse => "the response cannot be used",
+        })
+    }
+}
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered { range, attempt: 1 } => write!(f, "delivered {range}"),
+            Self::Delivered { range, attempt } => write!(f, "delivered {range}, attempt {attempt}"),
+            Self::PartiallyFailed {
+                range,
+                lowest,
+                done,
+            } => {
+                write!(
+                    f,
+                    "partial failure of {range}: failed from {lowest} on, {done} done"
+                )
+            }
+            Self::Failed {
+                range,
+                attempt,
+                failure,
+            } => write!(f, "failed {range}, attempt {attempt}: {failure}"),
+            Self::NotInvoked { range } => write!(f, "not invoked: {range}"),
+            Self::Split { left, right } => write!(
+                f,
+                "split {} + {}: {left}, {right}",
+                left.records, right.records
+            ),
+            Self::Retried { range, attempt, at } => {
+                write!(f, "retry of {range}, attempt {attempt} at {at}")
+            }
+            Self::Discarded {
+                range,
+                condition: Condition::RetryAttemptsExhausted,
+                invoke_count,
+            } => {
+                write!(f, "discarded {range} after {invoke_count} attempts")
+            }
+            Self::Discarded {
+                range,
+                condition: Condition::RecordAgeExceeded,
+                invoke_count,
+            } => {
+                write!(
+                    f,
+                    "discarded {range} for its age, after {invoke_count} attempts"
+                )
+            }
+            Self::DiscardDelivered { range } => {
+                write!(f, "the on-failure destination was told of {range}")
+            }
+            Self::DiscardDeliveryFailed { range, retry_at } => {
+                write!(
+                    f,
+                    "the on-failure destination could not be told of {range}, again at {retry_at}"
+                )
+            }
+            Self::DiscardLost { range } => {
+                write!(
+                    f,
+                    "the on-failure destination could not be told of {range}; the discard is lost"
+                )
+            }
+            Self::ReadFailed { shard_id, retry_at } => {
+                write!(f, "could not read {shard_id}, again at {retry_at}")
+            }
+            Self::ShardFinished { shard_id } => write!(f, "finished {shard_id}"),
+            Self::Enabled => f.write_str("enabled"),
+            Self::Disabled => f.write_str("disabled"),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Which records of a shard are done, and the checkpoint that follows from it.
+
+use std::collections::VecDeque;
+
+use crate::{Record, SequenceNumber};
+
+/// The records that were read, in order, until everything before them is done too.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// Read beyond the checkpoint; true: done.
+    entries: VecDeque<(SequenceNumber, bool)>,
+    /// Everything up to and including this is done. Only ever moves forward.
+    checkpoint: Option<SequenceNumber>,
+}
+
+impl Ledger {
+    pub(crate) fn new(checkpoint: Option<SequenceNumber>) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            checkpoint,
+        }
+    }
+
+    /// Takes note of a record that was read; false if it, or one after it, had been read before.
+    pub(crate) fn admit(&mut self, number: &SequenceNumber) -> bool {
+        if self.last_read().is_some_and(|last| number <= last) {
+            return false;
+        }
+        self.entries.push_back((number.clone(), false));
+        true
+    }
+
+    pub(crate) fn done(&mut self, records: &[Record]) {
+        for record in records {
+            if let Ok(index) = self
+                .entries
+                .binary_search_by(|(number, _)| number.cmp(&record.sequence_number))
+            {
+                self.entries[index].1 = true;
+            }
+        }
+        while let Some((number, true)) = self.entries.front() {
+            self.checkpoint = Some(number.clone());
+            self.entries.pop_front();
+        }
+    }
+
+    pub(crate) fn checkpoint(&self) -> Option<&SequenceNumber> {
+        self.checkpoint.as_ref()
+    }
+
+    pub(crate) fn last_read(&self) -> Option<&SequenceNumber> {
+        self.entries
+            .back()
+            .map(|(number, _)| number)
+            .or(self.checkpoint.as_ref())
+    }
+
+    /// How many records beyond the checkpoint were read.
+    pub(crate) fn beyond_checkpoint(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn unfinished(&self) -> usize {
+        self.entries.iter().filter(|(_, done)| !done).count()
+    }
+
+    /// Forgets what was read beyond the checkpoint: it will be read again.
+    pub(crate) fn rewind(&mut self) {
+        self.entries.clear();
+    }
+}

@@ -1,0 +1,247 @@
+//! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function that everything goes through.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::exchange::Content;
+use crate::lane::Context;
+use crate::shard::Shard;
+use crate::{
+    Answer, Counters, Event, EventSource, Happened, ReadFrom, SequenceNumber, Settings,
+    SettingsError, ShardId, ShardListing, StartingPosition, State, Status, Step, Timestamp,
+};
+
+/// An event source mapping: one stream, one function.
+///
+/// Its behaviour is a function of the settings and of the events and times it was given: there is no clock, no randomness and no
+/// input or output in it.
+#[derive(Debug)]
+pub struct Mapping {
+    settings: Settings,
+    source: Arc<EventSource>,
+    enabled: bool,
+    now: Timestamp,
+    next_id: u64,
+    shards: BTreeMap<ShardId, Shard>,
+    /// Checkpoints of an earlier run, for shards that were not listed yet.
+    resumed: BTreeMap<ShardId, SequenceNumber>,
+    listed: bool,
+    counters: Counters,
+}
+
+impl Mapping {
+    /// A mapping that has read nothing yet. It begins with [`Event::ShardsListed`].
+    ///
+    /// # Errors
+    /// [`SettingsError`], as [`Settings::validate`] says.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        Self::resume(settings, BTreeMap::new())
+    }
+
+    /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints): what the earlier one had in flight
+    /// is read and delivered again.
+    ///
+    /// # Errors
+    /// [`SettingsError`], as [`Settings::validate`] says.
+    pub fn resume(
+        settings: Settings,
+        checkpoints: BTreeMap<ShardId, SequenceNumber>,
+    ) -> Result<Self, SettingsError> {
+        settings.validate()?;
+        Ok(Self {
+            source: Arc::new(settings.event_source()),
+            enabled: settings.enabled,
+            settings,
+            now: Timestamp::default(),
+            next_id: 0,
+            shards: BTreeMap::new(),
+            resumed: checkpoints,
+            listed: false,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Takes in what happened and says what to do.
+    ///
+    /// `now` is the time of the caller's clock. A time before that of an earlier event counts as that of the earlier event. The work is
+    /// proportional to the records that the event concerns and to the number of shards. Never panics.
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Step {
+        self.now = self.now.max(now);
+        let mut step = Step {
+            actions: Vec::new(),
+            happened: Vec::new(),
+            wake_at: None,
+        };
+        match event {
+            Event::Wake => {}
+            Event::ShardsListed(listing) => self.list(listing),
+            Event::Enable if !self.enabled => {
+                self.enabled = true;
+                step.happened.push(Happened::Enabled);
+            }
+            Event::Disable if self.enabled => {
+                self.enabled = false;
+                step.happened.push(Happened::Disabled);
+                self.shards.values_mut().for_each(Shard::stop);
+            }
+            Event::Enable | Event::Disable => {}
+            Event::Answer(answer) => self.answer(answer, &mut step),
+        }
+        self.advance(&mut step);
+        if self.enabled {
+            step.wake_at = self
+                .shards
+                .values()
+                .filter_map(|shard| shard.wake_at(&self.settings))
+                .min();
+        }
+        step
+    }
+
+    /// The settings that the mapping was made of.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What was counted since the mapping was made.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// For each shard the sequence number up to which, inclusively, everything was processed or discarded; it never moves back.
+    /// A shard without one is not in it.
+    #[must_use]
+    pub fn checkpoints(&self) -> BTreeMap<ShardId, SequenceNumber> {
+        let current = self
+            .shards
+            .iter()
+            .filter_map(|(id, shard)| Some((id.clone(), shard.checkpoint()?.clone())));
+        self.resumed.clone().into_iter().chain(current).collect()
+    }
+
+    /// Everything that a status page shows. The work is proportional to the records read beyond the checkpoints.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let stopping = self.shards.values().any(Shard::is_stopping);
+        Status {
+            state: match (self.enabled, stopping) {
+                (true, true) => State::Enabling,
+                (true, false) => State::Enabled,
+                (false, true) => State::Disabling,
+                (false, false) => State::Disabled,
+            },
+            shards: self.shards.values().map(Shard::status).collect(),
+            counters: self.counters,
+        }
+    }
+
+    fn list(&mut self, listing: Vec<ShardListing>) {
+        let known = |id: &ShardId| {
+            listing.iter().any(|shard| shard.shard_id == *id)
+                || self
+                    .shards
+                    .get(id)
+                    .is_some_and(|shard| !shard.is_finished())
+        };
+        let finished = |id: &ShardId| self.shards.get(id).is_some_and(Shard::is_finished);
+        let mut added = Vec::new();
+        for shard in &listing {
+            if self.shards.contains_key(&shard.shard_id) {
+                continue;
+            }
+            let mut parents = shard.parents.clone();
+            parents
+                .retain(|parent| *parent != shard.shard_id && known(parent) && !finished(parent));
+            let start = match self.settings.starting_position {
+                StartingPosition::TrimHorizon => ReadFrom::TrimHorizon,
+                StartingPosition::AtTimestamp(time) => ReadFrom::AtTimestamp(time),
+                // Everything in a shard that appears later is newer than the mapping.
+                StartingPosition::Latest if self.listed => ReadFrom::TrimHorizon,
+                // By the time that its parents are done, LATEST would skip what was put meanwhile.
+                StartingPosition::Latest if !parents.is_empty() => ReadFrom::AtTimestamp(self.now),
+                StartingPosition::Latest => ReadFrom::Latest,
+            };
+            added.push((shard.shard_id.clone(), parents, start));
+        }
+        for (id, parents, start) in added {
+            let checkpoint = self.resumed.remove(&id);
+            let shard = Shard::new(
+                id.clone(),
+                parents,
+                start,
+                checkpoint,
+                self.now,
+                &self.settings,
+            );
+            self.shards.entry(id).or_insert(shard);
+        }
+        self.listed = true;
+    }
+
+    fn answer(&mut self, answer: Answer, step: &mut Step) {
+        let Answer {
+            shard_id,
+            id,
+            content,
+        } = answer;
+        let (shards, mut context) = self.parts(step);
+        let awaited = match (shards.get_mut(&shard_id), content) {
+            (None, _) => false,
+            (Some(shard), Content::Read(read)) => shard.read_answered(id, read, &mut context),
+            (
+                Some(shard),
+                Content::Invoked {
+                    request_id,
+                    outcome,
+                },
+            ) => shard.invoked(id, request_id, outcome, &mut context),
+            (Some(shard), Content::Discarded { delivered }) => {
+                shard.discard_answered(id, delivered, &mut context)
+            }
+        };
+        if !awaited {
+            self.counters.stale_answers += 1;
+        }
+    }
+
+    fn advance(&mut self, step: &mut Step) {
+        let enabled = self.enabled;
+        let (shards, mut context) = self.parts(step);
+        loop {
+            let mut finished = Vec::new();
+            for (id, shard) in shards.iter_mut().filter(|(_, shard)| !shard.is_finished()) {
+                shard.advance(enabled, &mut context);
+                if shard.is_finished() {
+                    finished.push(id.clone());
+                }
+            }
+            if finished.is_empty() {
+                return;
+            }
+            for parent in finished {
+                shards
+                    .values_mut()
+                    .for_each(|shard| shard.parent_finished(&parent));
+            }
+        }
+    }
+
+    /// The shards, and all else that they need while they handle an event.
+    fn parts<'a>(
+        &'a mut self,
+        step: &'a mut Step,
+    ) -> (&'a mut BTreeMap<ShardId, Shard>, Context<'a>) {
+        let context = Context {
+            now: self.now,
+            settings: &self.settings,
+            source: &self.source,
+            next_id: &mut self.next_id,
+            counters: &mut self.counters,
+            actions: &mut step.actions,
+            happened: &mut step.happened,
+        };
+        (&mut self.shards, context)
+    }
+}

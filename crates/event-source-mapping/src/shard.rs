@@ -1,0 +1,293 @@
+//! One shard: where to read next, what was read, and the lanes that deliver it.
+
+use crate::lane::{Context, Lane};
+use crate::ledger::Ledger;
+use crate::payload::record_bytes;
+use crate::{
+    Action, Fetch, Happened, Outcome, Read, ReadFrom, Record, SequenceNumber, Settings, ShardId,
+    ShardState, ShardStatus, Timestamp,
+};
+
+use std::time::Duration;
+
+/// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"): the pause while there is more to read.
+const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    id: ShardId,
+    /// Parents that are not finished: until then this shard is not read.
+    parents: Vec<ShardId>,
+    /// Where reading begins without a checkpoint.
+    start: ReadFrom,
+    iterator: Option<String>,
+    /// The read that is under way.
+    reading: Option<u64>,
+    read_began: Timestamp,
+    next_read_at: Timestamp,
+    reads_failed: u32,
+    millis_behind_latest: Option<u64>,
+    /// The shard is closed and was read to its end.
+    ended: bool,
+    finished: bool,
+    /// Disabled, and not yet restarted from the checkpoint.
+    stopping: bool,
+    ledger: Ledger,
+    lanes: Vec<Lane>,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        id: ShardId,
+        parents: Vec<ShardId>,
+        start: ReadFrom,
+        checkpoint: Option<SequenceNumber>,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Self {
+        Self {
+            lanes: (0..settings.parallelization_factor)
+                .map(|_| Lane::new(id.clone(), now))
+                .collect(),
+            id,
+            parents,
+            start,
+            iterator: None,
+            reading: None,
+            read_began: now,
+            next_read_at: now,
+            reads_failed: 0,
+            millis_behind_latest: None,
+            ended: false,
+            finished: false,
+            stopping: true,
+            ledger: Ledger::new(checkpoint),
+        }
+    }
+
+    pub(crate) fn checkpoint(&self) -> Option<&SequenceNumber> {
+        self.ledger.checkpoint()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping && !self.is_quiet()
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.lanes.iter().all(Lane::is_quiet)
+    }
+
+    pub(crate) fn parent_finished(&mut self, parent: &ShardId) {
+        self.parents.retain(|waiting| waiting != parent);
+    }
+
+    /// Stops reading and delivering; what is in flight may finish.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+        self.reading = None;
+        self.iterator = None;
+        self.lanes.iter_mut().for_each(Lane::stop);
+    }
+
+    /// Does everything that is due.
+    pub(crate) fn advance(&mut self, enabled: bool, context: &mut Context<'_>) {
+        if self.finished || !self.parents.is_empty() || !enabled {
+            return;
+        }
+        if self.stopping {
+            // What is in flight would otherwise be read, and sent, a second time.
+            if !self.is_quiet() {
+                return;
+            }
+            self.restart(context);
+        }
+        for lane in &mut self.lanes {
+            lane.advance(context, &mut self.ledger);
+        }
+        if self.wants_to_read(context.settings) && self.next_read_at <= context.now {
+            self.read(context);
+        }
+        if self.ended && self.ledger.beyond_checkpoint() == 0 {
+            self.finished = true;
+            context.happened.push(Happened::ShardFinished {
+                shard_id: self.id.clone(),
+            });
+        }
+    }
+
+    fn restart(&mut self, context: &Context<'_>) {
+        self.stopping = false;
+        self.ended = false;
+        self.ledger.rewind();
+        self.next_read_at = context.now;
+        self.reads_failed = 0;
+        for lane in &mut self.lanes {
+            *lane = Lane::new(self.id.clone(), context.now);
+        }
+    }
+
+    fn wants_to_read(&self, settings: &Settings) -> bool {
+        let most = settings.assumptions.read_limit.max(
+            settings
+                .batch_size
+                .saturating_mul(settings.parallelization_factor),
+        );
+        !self.ended
+            && self.reading.is_none()
+            // A lane that is stuck holds back the checkpoint, and what the others may run ahead has an end.
+            && self.ledger.beyond_checkpoint() < usize::try_from(most).unwrap_or(usize::MAX)
+            && self.lanes.iter().any(|lane| lane.is_hungry(settings))
+    }
+
+    fn read(&mut self, context: &mut Context<'_>) {
+        let from = match (&self.iterator, self.ledger.last_read()) {
+            (Some(iterator), _) => ReadFrom::Iterator(iterator.clone()),
+            (None, Some(last)) => ReadFrom::AfterSequenceNumber(last.clone()),
+            (None, None) => self.start.clone(),
+        };
+        if self.start == ReadFrom::Latest {
+            // Were this read, or the iterator it returns, lost, then another LATEST would skip what was put meanwhile.
+            self.start = ReadFrom::AtTimestamp(context.now);
+        }
+        let id = context.id();
+        self.reading = Some(id);
+        self.read_began = context.now;
+        let limit = context.settings.assumptions.read_limit;
+        context.actions.push(Action::Fetch(Fetch {
+            id,
+            shard_id: self.id.clone(),
+            from,
+            limit,
+        }));
+    }
+
+    /// The answer to a read; false if it is not awaited.
+    pub(crate) fn read_answered(
+        &mut self,
+        id: u64,
+        read: Option<Read>,
+        context: &mut Context<'_>,
+    ) -> bool {
+        if self.reading != Some(id) {
+            return false;
+        }
+        self.reading = None;
+        let assumptions = &context.settings.assumptions;
+        let Some(read) = read else {
+            self.iterator = None;
+            self.reads_failed = self.reads_failed.saturating_add(1);
+            self.next_read_at = context
+                .now
+                .saturating_add(assumptions.retry_backoff.pause(self.reads_failed));
+            context.counters.reads_failed += 1;
+            context.happened.push(Happened::ReadFailed {
+                shard_id: self.id.clone(),
+                retry_at: self.next_read_at,
+            });
+            return true;
+        };
+        self.reads_failed = 0;
+        self.ended = read.next_iterator.is_none();
+        self.iterator = read.next_iterator;
+        self.millis_behind_latest = Some(read.millis_behind_latest);
+        let pause = if read.millis_behind_latest > 0 {
+            assumptions.poll_interval.min(SHORTEST_POLL_INTERVAL)
+        } else {
+            assumptions.poll_interval
+        };
+        self.next_read_at = self.read_began.saturating_add(pause);
+        for record in read.records {
+            if self.ledger.admit(&record.sequence_number) {
+                context.counters.records_read += 1;
+                let bytes = record_bytes(&self.id, &record, context.source);
+                let lane = self.lane_of(&record);
+                self.lanes[lane].gather(record, bytes, context.now, context.settings);
+            }
+        }
+        true
+    }
+
+    /// The lane that a record's partition key belongs to, by FNV-1a: any hash will do that is the same everywhere.
+    fn lane_of(&self, record: &Record) -> usize {
+        let hash = record
+            .partition_key
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        usize::try_from(hash % self.lanes.len() as u64).unwrap_or(0)
+    }
+
+    /// The answer to an invocation; false if it is not awaited.
+    pub(crate) fn invoked(
+        &mut self,
+        id: u64,
+        request_id: String,
+        outcome: Outcome,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.awaits(id)) else {
+            return false;
+        };
+        lane.invoked(
+            request_id,
+            outcome,
+            self.stopping,
+            context,
+            &mut self.ledger,
+        );
+        if self.stopping {
+            lane.stop();
+        }
+        true
+    }
+
+    /// The answer to a discard; false if it is not awaited.
+    pub(crate) fn discard_answered(
+        &mut self,
+        id: u64,
+        delivered: bool,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.awaits(id)) else {
+            return false;
+        };
+        lane.discard_answered(delivered, context, &mut self.ledger);
+        if self.stopping {
+            lane.stop();
+        }
+        true
+    }
+
+    /// When there will be something to do without an answer.
+    pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
+        if self.finished || !self.parents.is_empty() || self.stopping {
+            return None;
+        }
+        let read = self.wants_to_read(settings).then_some(self.next_read_at);
+        self.lanes
+            .iter()
+            .filter_map(|lane| lane.wake_at(settings))
+            .chain(read)
+            .min()
+    }
+
+    pub(crate) fn status(&self) -> ShardStatus {
+        ShardStatus {
+            shard_id: self.id.clone(),
+            state: match (self.finished, self.parents.is_empty()) {
+                (true, _) => ShardState::Finished,
+                (false, false) => ShardState::WaitingForParents,
+                (false, true) => ShardState::Open,
+            },
+            checkpoint: self.checkpoint().cloned(),
+            in_flight: self.lanes.iter().filter_map(Lane::in_flight).collect(),
+            unfinished_records: self.ledger.unfinished(),
+            iterator_age_millis: self.millis_behind_latest,
+        }
+    }
+}

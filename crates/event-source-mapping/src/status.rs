@@ -1,0 +1,103 @@
+//! What a status page shows: the state of the mapping and of each shard, and counters. No data, no partition keys.
+
+use serde::Serialize;
+
+use crate::{Range, SequenceNumber, ShardId, Timestamp};
+
+/// The mapping at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The state, under AWS's name.
+    pub state: State,
+    /// Every shard that was listed, by name.
+    pub shards: Vec<ShardStatus>,
+    /// What was counted since the mapping was made.
+    pub counters: Counters,
+}
+
+/// The state of a mapping (Lambda API reference, `EventSourceMappingConfiguration`, `State`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum State {
+    /// Enabled again while a batch from before the stop is still in flight; its shard goes on when that is over.
+    Enabling,
+    /// Reading and delivering.
+    Enabled,
+    /// Stopped, but a batch or a discard is still in flight.
+    Disabling,
+    /// Stopped; nothing is in flight.
+    Disabled,
+}
+
+/// A shard at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShardStatus {
+    /// The shard.
+    pub shard_id: ShardId,
+    /// Whether it is read.
+    pub state: ShardState,
+    /// Everything up to and including this was processed or discarded. None: nothing yet.
+    pub checkpoint: Option<SequenceNumber>,
+    /// The batches at the function; at most one, or ParallelizationFactor.
+    pub in_flight: Vec<InFlight>,
+    /// Records that were read and are neither processed nor discarded, those in flight included.
+    pub unfinished_records: usize,
+    /// How far the last read was behind the end of the shard, in milliseconds (`MillisBehindLatest`). None: not read yet.
+    pub iterator_age_millis: Option<u64>,
+}
+
+/// Whether a shard is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum ShardState {
+    /// Its parents are not finished.
+    WaitingForParents,
+    /// It is read while the mapping is enabled.
+    Open,
+    /// It is closed and everything in it is done.
+    Finished,
+}
+
+/// A batch at the function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InFlight {
+    /// The invocation's number: [`Invocation::id`](crate::Invocation::id).
+    pub id: u64,
+    /// The records.
+    pub range: Range,
+    /// 1 for the first delivery of exactly these records.
+    pub attempt: u32,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What was counted since the mapping was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Records read from the stream.
+    pub records_read: u64,
+    /// Reads that failed.
+    pub reads_failed: u64,
+    /// Invocations in which the function ran, whatever came of it.
+    pub invocations: u64,
+    /// Batches that the function processed as a whole.
+    pub batches_delivered: u64,
+    /// Records that the function processed, those below a partial failure included.
+    pub records_delivered: u64,
+    /// Whole failures.
+    pub batches_failed: u64,
+    /// Partial failures.
+    pub batches_partially_failed: u64,
+    /// Deliveries that were scheduled after a failure, the parts of a split not included.
+    pub batches_retried: u64,
+    /// Splits, each of one batch in two.
+    pub batches_split: u64,
+    /// Discards.
+    pub batches_discarded: u64,
+    /// Records in discards.
+    pub records_discarded: u64,
+    /// Discards whose message the destination never took.
+    pub discards_lost: u64,
+    /// Invokes that did not reach the function.
+    pub invokes_throttled: u64,
+    /// Answers that came after a stop had made them meaningless.
+    pub stale_answers: u64,
+}
