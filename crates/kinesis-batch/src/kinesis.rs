@@ -15,7 +15,7 @@ use crate::{Outcome, RecordReport, Settings, Summary, Verdict, work_through};
 /// from Lambda's context). How and when `work` is called is said at [`work_through`]; the key is the partition key.
 ///
 /// Each record that failed is logged once, at the end: sequence number, shard, attempts and reason, at level `WARN` if it was
-/// attempted, else `DEBUG`. Neither data nor partition key is ever logged, as both may be personal data.
+/// attempted, else `DEBUG`. A batch of which nothing could be attempted gets one more line, at `WARN`. Neither data nor partition key is ever logged, as both may be personal data.
 ///
 /// # Panics
 /// If polled outside a tokio runtime with time enabled.
@@ -40,9 +40,16 @@ where
     for (record, report) in records.iter().zip(&reports) {
         log_failure(record, report);
     }
+    let summary = Summary::of(&reports);
+    if summary.records > 0 && summary.attempts == 0 {
+        warn!(
+            records = summary.records,
+            "no record attempted: the margin leaves no time before the deadline"
+        );
+    }
     Report {
         response: respond(records, &reports),
-        summary: Summary::of(&reports),
+        summary,
         records: reports,
     }
 }

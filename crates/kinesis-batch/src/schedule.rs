@@ -3,12 +3,19 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, hash_map::Entry},
+    future::poll_fn,
     hash::Hash,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Duration,
 };
 
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::{
+    task::coop::{consume_budget, has_budget_remaining},
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
 
 use crate::{Outcome, RecordReport, Settings, TIMED_OUT, Verdict, backoff::Backoff};
 
@@ -57,7 +64,7 @@ where
 
     loop {
         // Work that is always ready would otherwise keep the runtime, and with it every timer, from running.
-        tokio::task::coop::consume_budget().await;
+        consume_budget().await;
 
         // Asked of the clock, not of a timer, and before every single start: see above.
         let now = Instant::now();
@@ -68,23 +75,7 @@ where
         let has_place = in_flight.len() < settings.max_in_flight.get();
         if has_place && let Some(index) = queue.start(now) {
             match catch_unwind(AssertUnwindSafe(|| work(&records[index]))) {
-                Ok(attempt) => {
-                    let longest = settings.attempt_timeout;
-                    // The block owns the attempt, so that a panic while it is dropped is caught too.
-                    let attempt = async move {
-                        match longest {
-                            Some(longest) => timeout(longest, attempt)
-                                .await
-                                .unwrap_or(Verdict::Retry(TIMED_OUT)),
-                            None => attempt.await,
-                        }
-                    };
-                    in_flight.push(
-                        AssertUnwindSafe(attempt)
-                            .catch_unwind()
-                            .map(move |end| (index, end.ok())),
-                    );
-                }
+                Ok(attempt) => in_flight.push(run(index, attempt, settings.attempt_timeout)),
                 Err(_panic) => queue.settle(index, None, now),
             }
             continue;
@@ -102,6 +93,35 @@ where
         }
     }
     queue.reports
+}
+
+/// Carries one attempt out, and says how it ended; `None` is a panic.
+async fn run(
+    index: usize,
+    attempt: impl Future<Output = Verdict>,
+    longest: Option<Duration>,
+) -> (usize, Option<Verdict>) {
+    // The block owns the attempt, so that a panic while it is dropped is caught too.
+    let attempt = async move {
+        match longest {
+            Some(longest) => timeout(longest, attempt)
+                .await
+                .unwrap_or(Verdict::Retry(TIMED_OUT)),
+            None => attempt.await,
+        }
+    };
+    let mut attempt = pin!(AssertUnwindSafe(attempt).catch_unwind());
+    let end = poll_fn(|context| {
+        if has_budget_remaining() {
+            return attempt.as_mut().poll(context);
+        }
+        // With tokio's budget for this turn used up, every other woken attempt would be polled in vain, over and over:
+        // quadratic in their number. Waking itself is how a future makes `FuturesUnordered` end its turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    (index, end.ok())
 }
 
 /// Which records may be attempted, and what became of those that were. Records are known by their index in the batch.

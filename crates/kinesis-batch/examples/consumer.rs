@@ -1,0 +1,42 @@
+//! A whole consumer function: each record must be JSON, and is kept as a file named after its sequence number, so that a
+//! record that comes again changes nothing.
+//!
+//! `cargo build --example consumer` makes the executable; Lambda, or anything that serves its Runtime API, runs it.
+
+use std::{
+    env::temp_dir,
+    time::{Duration, SystemTime},
+};
+
+use aws_lambda_events::event::{
+    kinesis::{KinesisEvent, KinesisEventRecord},
+    streams::KinesisEventResponse,
+};
+use kinesis_batch::{Settings, Verdict, deadline, process};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+
+async fn store(record: &KinesisEventRecord) -> Verdict {
+    if serde_json::from_slice::<Value>(&record.kinesis.data).is_err() {
+        return Verdict::Reject("not-json");
+    }
+    let file = temp_dir().join(&record.kinesis.sequence_number);
+    match tokio::fs::write(file, &*record.kinesis.data).await {
+        Ok(()) => Verdict::Done,
+        Err(_) => Verdict::Retry("disk"),
+    }
+}
+
+async fn handle(event: LambdaEvent<KinesisEvent>) -> Result<KinesisEventResponse, Error> {
+    let until = deadline(event.context.deadline, SystemTime::now());
+    let settings = Settings::default().attempt_timeout(Some(Duration::from_secs(2)));
+    let report = process(&event.payload.records, &settings, until, store).await;
+    tracing::info!(summary = ?report.summary, "batch");
+    Ok(report.response?)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing_subscriber::fmt().json().init();
+    run(service_fn(handle)).await
+}

@@ -1,0 +1,134 @@
+//! What is logged about a batch, and what never is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod support;
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+use kinesis_batch::{Verdict, process};
+use support::{event, ms, settings, within};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// All that is logged, at any level, while a batch with every outcome is worked through.
+async fn logged() -> String {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let event = event(&[
+        "jane-done",
+        "jane-poison",
+        "jane-bug",
+        "jane-stuck",
+        "jane-stuck",
+    ]);
+    process(
+        &event.records,
+        &settings(8).margin(ms(10)),
+        within(ms(20)),
+        |record| async {
+            match record.kinesis.partition_key.as_str() {
+                "jane-poison" => Verdict::Reject("unknown-type"),
+                "jane-bug" => panic!(
+                    "{} sent {:?}",
+                    record.kinesis.partition_key, record.kinesis.data
+                ),
+                "jane-stuck" => {
+                    std::future::pending::<()>().await;
+                    Verdict::Done
+                }
+                _ => Verdict::Done,
+            }
+        },
+    )
+    .await;
+    lines.text()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_failed_record_is_logged_once_with_sequence_number_shard_attempts_and_reason() {
+    let expected = [
+        r#" WARN kinesis_batch::kinesis: record rejected sequence_number="101" shard="shardId-000000000007" attempts=1 reason="unknown-type""#,
+        r#" WARN kinesis_batch::kinesis: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
+        r#" WARN kinesis_batch::kinesis: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed-out""#,
+        r#"DEBUG kinesis_batch::kinesis: record not attempted sequence_number="104" shard="shardId-000000000007""#,
+    ];
+    let text = logged().await;
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("kinesis_batch"))
+        .collect();
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_partition_key_nor_data_nor_a_panic_message_is_logged() {
+    let text = logged().await;
+    assert!(text.contains("record rejected"));
+    for secret in ["jane", "hello", "aGVsbG8", "104, 101, 108"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_has_no_time_at_all_is_warned_about_once() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(lines.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let event = event(&["a", "b"]);
+    process(
+        &event.records,
+        &settings(8).margin(ms(3_000)),
+        within(ms(3_000)),
+        |_| async { Verdict::Done },
+    )
+    .await;
+    assert_eq!(
+        lines.text(),
+        " WARN kinesis_batch::kinesis: no record attempted: the margin leaves no time before the deadline records=2\n"
+    );
+}

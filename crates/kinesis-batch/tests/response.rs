@@ -1,0 +1,214 @@
+//! The partial batch response, literally as Lambda gets it, and the summary beside it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod support;
+
+use aws_lambda_events::event::kinesis::KinesisEventRecord;
+use kinesis_batch::{NoCheckpoint, Outcome, Report, Summary, Verdict, process};
+use support::{event, ms, record, settings, unnamed, within};
+
+fn json(report: &Report) -> String {
+    serde_json::to_string(report.response.as_ref().unwrap()).unwrap()
+}
+
+/// Rejects the records whose partition key begins with "poison", retries "stuck", panics at "bug", does the others.
+async fn run(records: &[KinesisEventRecord]) -> Report {
+    process(records, &settings(8), within(ms(1_000)), |record| async {
+        match record.kinesis.partition_key.as_str() {
+            "poison" => Verdict::Reject("unknown-type"),
+            "stuck" => Verdict::Retry("throttled"),
+            "bug" => panic!("a bug"),
+            _ => Verdict::Done,
+        }
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_failed_is_an_empty_list() {
+    assert_eq!(
+        json(&run(&event(&["a", "b"]).records).await),
+        r#"{"batchItemFailures":[]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_batch_is_an_empty_list() {
+    assert_eq!(json(&run(&[]).await), r#"{"batchItemFailures":[]}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_failed_record_is_named_by_its_sequence_number_in_the_order_of_the_batch() {
+    let report = run(&event(&["stuck", "a", "bug", "stuck", "poison", "b"]).records).await;
+    assert_eq!(
+        json(&report),
+        concat!(
+            r#"{"batchItemFailures":[{"itemIdentifier":"100"},{"itemIdentifier":"102"},"#,
+            r#"{"itemIdentifier":"103"},{"itemIdentifier":"104"}]}"#
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sequence_number_of_any_length_is_named_unchanged() {
+    let number = "49590338271490256608559692538361571095921575989136588898";
+    let report = run(&[record("poison", number)]).await;
+    assert_eq!(
+        json(&report),
+        format!(r#"{{"batchItemFailures":[{{"itemIdentifier":"{number}"}}]}}"#)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sequence_number_that_comes_twice_is_named_once() {
+    let report = run(&[record("poison", "100"), record("poison", "100")]).await;
+    assert_eq!(
+        json(&report),
+        r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_sequence_number_is_read_off_the_event_id() {
+    let mut nameless = record("poison", "100");
+    nameless.kinesis.sequence_number = String::new();
+    assert_eq!(
+        json(&run(&[nameless]).await),
+        r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_id_that_ends_in_no_number_names_nothing() {
+    for event_id in [
+        "",
+        ":",
+        "shardId-000000000007:",
+        "shardId-000000000007",
+        "shardId-000000000007:x1",
+    ] {
+        let mut nameless = unnamed("poison");
+        nameless.event_id = Some(event_id.to_owned());
+        assert_eq!(
+            run(&[nameless]).await.response,
+            Err(NoCheckpoint),
+            "{event_id}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_record_without_a_number_puts_the_checkpoint_below_it() {
+    let report = run(&[
+        record("a", "100"),
+        record("b", "101"),
+        unnamed("poison"),
+        record("c", "103"),
+    ])
+    .await;
+    assert_eq!(
+        json(&report),
+        r#"{"batchItemFailures":[{"itemIdentifier":"101"}]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_record_without_a_number_and_its_failed_neighbour_are_named_once() {
+    let report = run(&[
+        record("poison", "100"),
+        unnamed("poison"),
+        unnamed("poison"),
+    ])
+    .await;
+    assert_eq!(
+        json(&report),
+        r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_no_number_below_a_failed_record_the_invocation_must_fail() {
+    let report = run(&[unnamed("a"), unnamed("poison"), record("poison", "102")]).await;
+    assert_eq!(report.response, Err(NoCheckpoint));
+    assert_eq!(
+        report.summary.done, 1,
+        "its neighbours are attempted all the same"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_without_a_number_that_is_done_needs_no_name() {
+    let report = run(&[unnamed("a"), record("poison", "101")]).await;
+    assert_eq!(
+        json(&report),
+        r#"{"batchItemFailures":[{"itemIdentifier":"101"}]}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_null_or_absent_sequence_number_in_the_event_is_a_missing_one() {
+    let mut value = serde_json::to_value(record("poison", "100")).unwrap();
+    value["kinesis"]
+        .as_object_mut()
+        .unwrap()
+        .remove("sequenceNumber");
+    value["eventID"] = serde_json::Value::Null;
+    let absent: KinesisEventRecord = serde_json::from_value(value).unwrap();
+    assert_eq!(
+        run(&[record("a", "99"), absent])
+            .await
+            .response
+            .unwrap()
+            .batch_item_failures
+            .len(),
+        1
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_summary_counts_every_record_once() {
+    let report = run(&event(&["a", "poison", "bug", "stuck", "stuck", "stuck", "b"]).records).await;
+    let Summary {
+        records,
+        attempts,
+        done,
+        rejected,
+        panicked,
+        unfinished,
+        not_attempted,
+        ..
+    } = report.summary;
+    assert_eq!(
+        (records, done, rejected, panicked, unfinished, not_attempted),
+        (7, 2, 1, 1, 1, 2)
+    );
+    assert_eq!(report.summary.failed(), 5);
+    assert_eq!(
+        attempts,
+        report
+            .records
+            .iter()
+            .map(|record| u64::from(record.attempts))
+            .sum::<u64>()
+    );
+    assert!(attempts > 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_of_each_record_is_told_in_the_order_of_the_batch() {
+    let report = run(&event(&["a", "poison", "bug"]).records).await;
+    let outcomes: Vec<Outcome> = report.records.iter().map(|record| record.outcome).collect();
+    assert_eq!(
+        outcomes,
+        [
+            Outcome::Done,
+            Outcome::Rejected("unknown-type"),
+            Outcome::Panicked
+        ]
+    );
+}

@@ -1,0 +1,75 @@
+//! Kinesis records as Lambda sends them, and bounds that tests share.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use kinesis_batch::Settings;
+use serde_json::json;
+use tokio::time::Instant;
+
+/// One record of the event that Lambda sends; "aGVsbG8=" is "hello".
+pub(crate) fn record(partition_key: &str, sequence_number: &str) -> KinesisEventRecord {
+    serde_json::from_value(json!({
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": partition_key,
+            "sequenceNumber": sequence_number,
+            "data": "aGVsbG8=",
+            "approximateArrivalTimestamp": 1_795_323_600.123
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": format!("shardId-000000000007:{sequence_number}"),
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::000000000000:role/consumer",
+        "awsRegion": "eu-central-1",
+        "eventSourceARN": "arn:aws:kinesis:eu-central-1:000000000000:stream/order-intents"
+    }))
+    .unwrap()
+}
+
+/// An event with these partition keys; the record at index i has the sequence number 100 + i.
+pub(crate) fn event(partition_keys: &[&str]) -> KinesisEvent {
+    let mut event = KinesisEvent::default();
+    for (index, key) in partition_keys.iter().enumerate() {
+        event.records.push(record(key, &(100 + index).to_string()));
+    }
+    event
+}
+
+/// A record without a sequence number, in neither of the two places.
+pub(crate) fn unnamed(partition_key: &str) -> KinesisEventRecord {
+    let mut record = record(partition_key, "");
+    record.event_id = None;
+    record
+}
+
+pub(crate) fn settings(max_in_flight: usize) -> Settings {
+    Settings::default()
+        .max_in_flight(NonZeroUsize::new(max_in_flight).unwrap())
+        .margin(Duration::ZERO)
+        .jitter_seed(Some(42))
+}
+
+pub(crate) fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) fn within(left: Duration) -> Instant {
+    Instant::now() + left
+}
+
+/// Keeps the panics that tests provoke (their message is "a bug") off the output; others are printed as ever.
+pub(crate) fn expect_bugs() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if panic.payload_as_str() != Some("a bug") {
+                print(panic);
+            }
+        }));
+    });
+}
