@@ -1,1 +1,2 @@
+//! `local`: the whole service on one machine.
 fn main() {}

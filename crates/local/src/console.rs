@@ -1,0 +1,272 @@
+//! What a person sees: one aligned line for each thing worth seeing, with the time and what it is about.
+//!
+//! Lines are written by a thread of its own and dropped when it cannot keep up, so a terminal that is held (Ctrl-S) or a
+//! pipe that nobody reads never holds up the service.
+
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// Lines that may wait to be written; beyond that they are dropped, and their number is shown.
+const BACKLOG: usize = 4_096;
+
+/// How much a line matters, which is its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Plain,
+    /// Worth a look.
+    Warning,
+    /// Something failed.
+    Failure,
+}
+
+/// One line for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When it happened.
+    pub time: DateTime<Utc>,
+    /// What it is about: a function's name, `mapping`, `queue`, `faults`, `http`.
+    pub subject: String,
+    /// What happened.
+    pub text: String,
+    /// How much it matters.
+    pub tone: Tone,
+}
+
+impl Line {
+    fn render(&self, color: bool) -> String {
+        let time = self.time.format("%H:%M:%S%.3f");
+        let (subject, text) = (&self.subject, &self.text);
+        let shade = match (color, self.tone) {
+            (false, _) => return format!("{time}  {subject:<9} {text}\n"),
+            (true, Tone::Plain) => "",
+            (true, Tone::Warning) => "\x1b[33m",
+            (true, Tone::Failure) => "\x1b[31m",
+        };
+        format!("\x1b[2m{time}\x1b[0m  \x1b[36m{subject:<9}\x1b[0m {shade}{text}\x1b[0m\n")
+    }
+}
+
+/// Where lines go. Clones write to the same place.
+#[derive(Clone, Debug)]
+pub struct Console {
+    lines: SyncSender<Entry>,
+    dropped: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Line(Line),
+    /// Text that is not about a moment: the banner.
+    Verbatim(String),
+    /// Ends the writer.
+    End,
+}
+
+impl Console {
+    /// Writes to standard output, in colour if `color` and it is a terminal. Errors of writing are ignored: a stack whose
+    /// reader went away still serves.
+    #[must_use]
+    pub fn stdout(color: bool) -> (Self, Writer) {
+        let color = color && std::io::stdout().is_terminal();
+        let (console, entries) = Self::new();
+        let dropped = Arc::clone(&console.dropped);
+        let lines = console.lines.clone();
+        let thread = std::thread::spawn(move || write_all(&entries, &dropped, color));
+        (
+            console,
+            Writer {
+                lines,
+                thread: Some(thread),
+            },
+        )
+    }
+
+    /// Keeps the lines for the returned [`Captured`] to look at.
+    #[must_use]
+    pub fn captured() -> (Self, Captured) {
+        let (console, entries) = Self::new();
+        (console, Captured { entries })
+    }
+
+    fn new() -> (Self, Receiver<Entry>) {
+        let (lines, entries) = sync_channel(BACKLOG);
+        (
+            Self {
+                lines,
+                dropped: Arc::default(),
+            },
+            entries,
+        )
+    }
+
+    /// Something went as it should.
+    pub fn note(&self, subject: &str, text: impl fmt::Display) {
+        self.line(subject, text, Tone::Plain);
+    }
+
+    /// Something is worth a look.
+    pub fn warn(&self, subject: &str, text: impl fmt::Display) {
+        self.line(subject, text, Tone::Warning);
+    }
+
+    /// Something failed.
+    pub fn fail(&self, subject: &str, text: impl fmt::Display) {
+        self.line(subject, text, Tone::Failure);
+    }
+
+    /// Writes one line. Control characters in `text` are written as escapes, so what a function logs cannot drive the
+    /// terminal.
+    pub fn line(&self, subject: &str, text: impl fmt::Display, tone: Tone) {
+        let text = without_controls(&text.to_string());
+        self.send(Entry::Line(Line {
+            time: Utc::now(),
+            subject: subject.to_owned(),
+            text,
+            tone,
+        }));
+    }
+
+    /// Writes `text` as it stands.
+    pub fn verbatim(&self, text: impl Into<String>) {
+        self.send(Entry::Verbatim(text.into()));
+    }
+
+    fn send(&self, entry: Entry) {
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(entry) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn without_controls(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            clean.extend(character.escape_default());
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+fn write_all(entries: &Receiver<Entry>, dropped: &AtomicU64, color: bool) {
+    let mut out = std::io::stdout();
+    while let Ok(entry) = entries.recv() {
+        let mut text = match entry {
+            Entry::Line(line) => line.render(color),
+            Entry::Verbatim(text) => text,
+            Entry::End => return,
+        };
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            text.push_str(&format!(
+                "… {lost} lines dropped: the output is read too slowly\n"
+            ));
+        }
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+/// The thread that writes to standard output.
+#[derive(Debug)]
+pub struct Writer {
+    lines: SyncSender<Entry>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Writes what was sent so far, for at most `patience`, and ends the thread.
+    pub fn finish(mut self, patience: Duration) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if self.lines.try_send(Entry::End).is_err() {
+            return;
+        }
+        let deadline = std::time::Instant::now() + patience;
+        while !thread.is_finished() && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Lines kept instead of written.
+#[derive(Debug)]
+pub struct Captured {
+    entries: Receiver<Entry>,
+}
+
+impl Captured {
+    /// The lines since the last call, oldest first, as `subject: text`.
+    pub fn take(&self) -> Vec<String> {
+        let lines = self.entries.try_iter().filter_map(|entry| match entry {
+            Entry::Line(line) => Some(format!("{}: {}", line.subject, line.text)),
+            Entry::Verbatim(_) | Entry::End => None,
+        });
+        lines.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(tone: Tone) -> Line {
+        let time = DateTime::from_timestamp(1_763_701_200, 42_000_000).unwrap();
+        Line {
+            time,
+            subject: "mapping".into(),
+            text: "3 records delivered".into(),
+            tone,
+        }
+    }
+
+    #[test]
+    fn a_line_is_time_subject_and_text_aligned() {
+        assert_eq!(
+            line(Tone::Failure).render(false),
+            "05:00:00.042  mapping   3 records delivered\n"
+        );
+    }
+
+    #[test]
+    fn colour_is_used_only_when_asked_for() {
+        assert!(!line(Tone::Failure).render(false).contains('\x1b'));
+        assert!(
+            line(Tone::Failure)
+                .render(true)
+                .contains("\x1b[31m3 records delivered")
+        );
+        assert!(
+            line(Tone::Warning)
+                .render(true)
+                .contains("\x1b[33m3 records delivered")
+        );
+    }
+
+    #[test]
+    fn what_a_function_logs_cannot_drive_the_terminal() {
+        let (console, captured) = Console::captured();
+        console.note("api", "a\x1b[2Jb\nc");
+        assert_eq!(captured.take(), ["api: a\\u{1b}[2Jb\\nc"]);
+    }
+
+    #[test]
+    fn a_console_that_nobody_reads_drops_lines_instead_of_waiting() {
+        let (console, captured) = Console::captured();
+        for number in 0..BACKLOG + 10 {
+            console.note("api", number);
+        }
+        assert_eq!(console.dropped.load(Ordering::Relaxed), 10);
+        assert_eq!(captured.take().len(), BACKLOG);
+    }
+}

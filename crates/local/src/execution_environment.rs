@@ -1,0 +1,491 @@
+//! One process of a function with its own Runtime API: started, given one invocation at a time, and killed when its time
+//! is up. What Lambda calls an execution environment.
+
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::console::Console;
+use crate::function::FunctionConfig;
+use crate::function_log::{LogLine, MAX_LINE};
+use crate::runtime_api::{Answer, Delivery, RuntimeApi, Stage};
+
+/// How long a process may take from its start to its first `/next`. Lambda's init phase has the same limit.
+pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a process that has ended may take to deliver what it had written already: its answer, its last lines.
+const EXIT_GRACE: Duration = Duration::from_millis(500);
+
+/// A running process of a function. Dropping it kills the process.
+#[derive(Debug)]
+pub struct ExecutionEnvironment {
+    config: Arc<FunctionConfig>,
+    runtime_api: RuntimeApi,
+    pid: u32,
+    /// Set when the process has ended.
+    exit: watch::Receiver<Option<ExitStatus>>,
+    /// Asks the task that holds the process to kill it.
+    kill: watch::Sender<bool>,
+    last_line: Arc<Mutex<Option<String>>>,
+    /// The server of the Runtime API and the task that holds the process.
+    _tasks: JoinSet<()>,
+    /// The readers of its standard output and error.
+    readers: JoinSet<()>,
+}
+
+/// Why a process never asked for an invocation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{function} {reason}{}", last_line.as_ref().map(|line| format!(": {line}")).unwrap_or_default())]
+pub struct InitFailure {
+    /// The function's name.
+    pub function: String,
+    /// What happened.
+    pub reason: InitFailureReason,
+    /// The last line that the process wrote.
+    pub last_line: Option<String>,
+}
+
+/// What kept a process from asking for an invocation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InitFailureReason {
+    /// The process could not be started at all.
+    #[error("could not be started ({0})")]
+    Spawn(String),
+    /// The process ended.
+    #[error("died at start ({})", describe_exit(*.0))]
+    Exited(ExitStatus),
+    /// The process reported an error to `/init/error`.
+    #[error("failed at start ({0})")]
+    Reported(String),
+    /// The process did not ask for an invocation within [`INIT_TIMEOUT`].
+    #[error("was not ready after {} s", INIT_TIMEOUT.as_secs())]
+    TimedOut,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvocationEnd {
+    /// The function's answer.
+    Response(Bytes),
+    /// The function reported an error; the payload is its description.
+    Error(Bytes),
+    /// The answer was larger than Lambda allows.
+    ResponseTooLarge,
+    /// The deadline passed.
+    TimedOut,
+    /// The process ended before it answered.
+    Exited(ExitStatus),
+}
+
+impl ExecutionEnvironment {
+    /// Starts a process and waits until it asks for its first invocation.
+    ///
+    /// # Errors
+    /// When the process cannot be started, ends, reports an error, or takes longer than [`INIT_TIMEOUT`].
+    pub async fn start(config: Arc<FunctionConfig>, console: Console) -> Result<Self, InitFailure> {
+        let spawn_failure = |error: std::io::Error| InitFailure {
+            function: config.name.clone(),
+            reason: InitFailureReason::Spawn(error.to_string()),
+            last_line: None,
+        };
+        let (runtime_api, server) = RuntimeApi::open().await.map_err(spawn_failure)?;
+        let mut child = command(&config, runtime_api.address())
+            .spawn()
+            .map_err(spawn_failure)?;
+        let pid = child.id().unwrap_or_default();
+
+        let last_line = Arc::default();
+        let mut readers = JoinSet::new();
+        if let Some(stdout) = child.stdout.take() {
+            readers.spawn(read_lines(
+                stdout,
+                Arc::clone(&config),
+                console.clone(),
+                Arc::clone(&last_line),
+            ));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            readers.spawn(read_lines(
+                stderr,
+                Arc::clone(&config),
+                console.clone(),
+                Arc::clone(&last_line),
+            ));
+        }
+        let (kill, kill_asked) = watch::channel(false);
+        let (exit_sender, exit) = watch::channel(None);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server);
+        let stage = runtime_api.stage();
+        let name = config.name.clone();
+        tasks.spawn(async move {
+            let (status, asked) = hold(child, kill_asked).await;
+            // One that dies while it starts or works fails whoever waits for it, and is reported there.
+            if !asked && matches!(*stage.borrow(), Stage::Waiting | Stage::Answered) {
+                console.warn(
+                    &name,
+                    format!("process {pid} ended while idle: {}", describe_exit(status)),
+                );
+            }
+            exit_sender.send_replace(Some(status));
+        });
+
+        let mut environment = Self {
+            config,
+            runtime_api,
+            pid,
+            exit,
+            kill,
+            last_line,
+            _tasks: tasks,
+            readers,
+        };
+        match environment.initialized().await {
+            Ok(()) => Ok(environment),
+            Err(reason) => {
+                let function = environment.config.name.clone();
+                let last_line = environment.end().await;
+                Err(InitFailure {
+                    function,
+                    reason,
+                    last_line,
+                })
+            }
+        }
+    }
+
+    async fn initialized(&mut self) -> Result<(), InitFailureReason> {
+        let mut stage = self.runtime_api.stage();
+        let ready = async {
+            match stage
+                .wait_for(|stage| *stage != Stage::Initializing)
+                .await
+                .as_deref()
+            {
+                Ok(Stage::InitFailed(message)) => Err(InitFailureReason::Reported(message.clone())),
+                _ => Ok(()),
+            }
+        };
+        tokio::select! {
+            biased;
+            ready = ready => ready,
+            status = exited(&mut self.exit) => Err(InitFailureReason::Exited(status)),
+            () = tokio::time::sleep(INIT_TIMEOUT) => Err(InitFailureReason::TimedOut),
+        }
+    }
+
+    /// The process's id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How the process ended, if it has.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        *self.exit.borrow()
+    }
+
+    /// Watches for the process's end.
+    #[must_use]
+    pub fn exit(&self) -> watch::Receiver<Option<ExitStatus>> {
+        self.exit.clone()
+    }
+
+    /// Gives the process one invocation and waits for its answer until `deadline`. When the process did not answer it is
+    /// of no more use: [`ExecutionEnvironment::end`] it.
+    pub async fn invoke(
+        &mut self,
+        request_id: &str,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> InvocationEnd {
+        let (answer_sender, mut answer) = oneshot::channel();
+        // Left over first, then the time: so the deadline that the process is told is never before the host's own.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let told = milliseconds_since_1970(SystemTime::now() + left);
+        // A process that idles is not frozen as Lambda freezes it. This is where one that is would be thawed.
+        self.runtime_api.deliver(Delivery {
+            request_id: request_id.to_owned(),
+            payload,
+            deadline_ms: told,
+            function_arn: self.config.arn(),
+            trace_id: trace_id(),
+            answer: answer_sender,
+        });
+        let answered = tokio::select! {
+            biased;
+            answered = &mut answer => answered,
+            status = exited(&mut self.exit) => {
+                // It may have answered and ended at once, with the answer still on its way through the socket.
+                match tokio::time::timeout(EXIT_GRACE, &mut answer).await {
+                    Ok(Ok(answered)) => Ok(answered),
+                    _ => return InvocationEnd::Exited(status),
+                }
+            }
+            () = tokio::time::sleep_until(deadline) => return InvocationEnd::TimedOut,
+        };
+        match answered {
+            Ok(Answer::Response(payload)) => InvocationEnd::Response(payload),
+            Ok(Answer::Error(payload)) => InvocationEnd::Error(payload),
+            Ok(Answer::ResponseTooLarge) => InvocationEnd::ResponseTooLarge,
+            // The Runtime API's server is gone, which ends with the environment only.
+            Err(_) => InvocationEnd::TimedOut,
+        }
+    }
+
+    /// Waits until the process asks for its next invocation, at most until `deadline`; true when it did. Safe to cancel.
+    ///
+    /// From then on the process is idle. This is where Lambda freezes it.
+    pub async fn idle(&mut self, deadline: Instant) -> bool {
+        let mut stage = self.runtime_api.stage();
+        tokio::select! {
+            biased;
+            waiting = stage.wait_for(|stage| *stage == Stage::Waiting) => waiting.is_ok(),
+            _ = exited(&mut self.exit) => false,
+            () = tokio::time::sleep_until(deadline) => false,
+        }
+    }
+
+    /// Kills the process, waits until it is gone, and returns the last line that it wrote.
+    pub async fn end(mut self) -> Option<String> {
+        self.kill.send_replace(true);
+        let read_all = async {
+            exited(&mut self.exit).await;
+            while self.readers.join_next().await.is_some() {}
+        };
+        // Bounded, because a grandchild may hold the pipe open.
+        let _ = tokio::time::timeout(EXIT_GRACE, read_all).await;
+        self.last_line
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+/// As Lambda words it in `Runtime.ExitError`.
+#[must_use]
+pub fn describe_exit(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "unknown status".to_owned(),
+    }
+}
+
+async fn exited(exit: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
+    let status = exit
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|status| *status);
+    match status {
+        Some(status) => status,
+        // The task that holds the process ends with the environment, and the environment is what waits here.
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the process to end or to be killed on demand; true if it was asked for.
+async fn hold(mut child: Child, mut kill: watch::Receiver<bool>) -> (ExitStatus, bool) {
+    let ended = tokio::select! {
+        status = child.wait() => Some(status),
+        _ = kill.wait_for(|kill| *kill) => None,
+    };
+    let (status, asked) = match ended {
+        Some(status) => (status, false),
+        None => {
+            // Fails only if it is gone already.
+            let _ = child.start_kill();
+            (child.wait().await, true)
+        }
+    };
+    (status.unwrap_or_default(), asked)
+}
+
+/// The variables that Lambda sets for an OS-only runtime, the function's own, and nothing of the user's environment.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+fn command(config: &FunctionConfig, runtime_api: &str) -> Command {
+    let task_root = config
+        .executable
+        .parent()
+        .unwrap_or(std::path::Path::new("/"));
+    let now = chrono::DateTime::<chrono::Utc>::from(SystemTime::now());
+    let log_stream = format!(
+        "{}[$LATEST]{}",
+        now.format("%Y/%m/%d/"),
+        uuid::Uuid::new_v4().simple()
+    );
+    let mut command = Command::new(&config.executable);
+    command
+        .env_clear()
+        .env("_HANDLER", "bootstrap")
+        .env("AWS_REGION", &config.region)
+        .env("AWS_DEFAULT_REGION", &config.region)
+        .env("AWS_LAMBDA_FUNCTION_NAME", &config.name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            config.memory_mb.to_string(),
+        )
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env(
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            format!("/aws/lambda/{}", config.name),
+        )
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", log_stream)
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+        .env("LAMBDA_TASK_ROOT", task_root)
+        .env("LAMBDA_RUNTIME_DIR", "/var/runtime")
+        .env("LANG", "en_US.UTF-8")
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("TZ", ":UTC")
+        .envs(config.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(task_root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(config.process_group)
+        .kill_on_drop(true);
+    command
+}
+
+async fn read_lines(
+    output: impl AsyncRead + Unpin,
+    config: Arc<FunctionConfig>,
+    console: Console,
+    last_line: Arc<Mutex<Option<String>>>,
+) {
+    let mut output = BufReader::new(output);
+    while let Ok(Some(line)) = next_line(&mut output).await {
+        let line = LogLine::read(&line);
+        if line.text.is_empty() {
+            continue;
+        }
+        if line.notable || config.show_logs {
+            console.line(&config.name, &line.text, line.tone);
+        }
+        *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.text);
+    }
+}
+
+/// The next line without its end, cut off at [`MAX_LINE`] bytes; `None` at the end. Unlike `read_until` it keeps no more
+/// than that in memory, whatever the function writes.
+async fn next_line(output: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut started = false;
+    loop {
+        let chunk = output.fill_buf().await?;
+        if chunk.is_empty() {
+            return Ok(started.then_some(line));
+        }
+        started = true;
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let piece = &chunk[..end.unwrap_or(chunk.len())];
+        let room = MAX_LINE - line.len();
+        line.extend_from_slice(&piece[..piece.len().min(room)]);
+        let consumed = piece.len() + usize::from(end.is_some());
+        output.consume(consumed);
+        if end.is_some() {
+            return Ok(Some(line));
+        }
+    }
+}
+
+/// An X-Ray header that asks for no sampling: epoch seconds in hex, 96 random bits, and 64 for the parent.
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+fn trace_id() -> String {
+    let seconds = milliseconds_since_1970(SystemTime::now()) / 1_000;
+    let root = uuid::Uuid::new_v4().simple().to_string();
+    let parent = uuid::Uuid::new_v4().simple().to_string();
+    format!(
+        "Root=1-{seconds:08x}-{};Parent={};Sampled=0",
+        &root[..24],
+        &parent[..16]
+    )
+}
+
+fn milliseconds_since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl InvocationEnd {
+    /// The payload that Lambda answers the caller with when the function failed; `None` when it succeeded.
+    #[must_use]
+    pub fn error_payload(&self, request_id: &str, timeout: Duration) -> Option<Bytes> {
+        let (kind, message) = match self {
+            Self::Response(_) => return None,
+            Self::Error(payload) => return Some(payload.clone()),
+            Self::ResponseTooLarge => (
+                "Function.ResponseSizeTooLarge",
+                format!(
+                    "Response payload size exceeded maximum allowed payload size ({} bytes).",
+                    crate::runtime_api::MAX_PAYLOAD
+                ),
+            ),
+            Self::TimedOut => (
+                "Sandbox.Timedout",
+                format!(
+                    "RequestId: {request_id} Error: Task timed out after {}.00 seconds",
+                    timeout.as_secs()
+                ),
+            ),
+            Self::Exited(status) => (
+                "Runtime.ExitError",
+                format!(
+                    "RequestId: {request_id} Error: Runtime exited with error: {}",
+                    describe_exit(*status)
+                ),
+            ),
+        };
+        Some(Bytes::from(
+            json!({ "errorType": kind, "errorMessage": message }).to_string(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_are_split_at_their_ends_and_cut_at_the_limit() {
+        let long = "x".repeat(MAX_LINE + 5_000);
+        let text = format!("one\n\n{long}\nlast");
+        let mut output = BufReader::new(text.as_bytes());
+        let mut lines = Vec::new();
+        while let Some(line) = next_line(&mut output).await.unwrap() {
+            lines.push(String::from_utf8(line).unwrap());
+        }
+        assert_eq!(lines, ["one", "", &long[..MAX_LINE], "last"]);
+    }
+
+    #[test]
+    fn a_trace_header_has_the_shape_that_x_ray_documents() {
+        let header = trace_id();
+        let mut parts = header.split(';');
+        let root: Vec<&str> = parts
+            .next()
+            .unwrap()
+            .strip_prefix("Root=")
+            .unwrap()
+            .split('-')
+            .collect();
+        assert_eq!((root[0], root[1].len(), root[2].len()), ("1", 8, 24));
+        assert_eq!(
+            parts.next().unwrap().strip_prefix("Parent=").unwrap().len(),
+            16
+        );
+        assert_eq!(parts.next(), Some("Sampled=0"));
+    }
+}

@@ -1,0 +1,122 @@
+//! The HTTP API in front of the function `api`, as API Gateway is on AWS: requests in, events to the function, responses
+//! out, and API Gateway's own answers where the function has none.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::Utc;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::console::Console;
+use crate::function::{Function, FunctionResult, InvokeError};
+use crate::gateway_event::{Arrival, event};
+use crate::gateway_response::interpret;
+use crate::http_server::{self, UnreadBody, read_body};
+
+/// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP API"). The event made
+/// of it must fit into Lambda's 6 MB besides; both are answered with 413.
+pub const MAX_BODY: usize = 10 * 1_024 * 1_024;
+
+/// How long an HTTP API waits for a function; the same page.
+pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may take to send a request's headers, and then its body; also how long a connection may idle.
+pub const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Serves HTTP on `listener` with `api` behind it, until the future is dropped.
+pub async fn serve(listener: TcpListener, api: Arc<Function>, console: Console) {
+    let port = listener
+        .local_addr()
+        .map(|address| address.port())
+        .unwrap_or_default();
+    let door = Arc::new(FrontDoor { api, console, port });
+    http_server::serve(listener, Some(CLIENT_PATIENCE), move |request, peer| {
+        let door = Arc::clone(&door);
+        async move { door.answer(request, peer).await }
+    })
+    .await;
+}
+
+struct FrontDoor {
+    api: Arc<Function>,
+    console: Console,
+    port: u16,
+}
+
+impl FrontDoor {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let arrival = Arrival {
+            request_id,
+            time: Utc::now(),
+            source_ip: peer.ip(),
+            port: self.port,
+        };
+        let (head, body) = request.into_parts();
+        let mut response = match read_body(body, MAX_BODY, CLIENT_PATIENCE).await {
+            Ok(body) => {
+                let event = Bytes::from(event(&head, &body, &arrival).to_string());
+                drop(body);
+                self.invoke(event).await
+            }
+            Err(UnreadBody::TooLarge) => {
+                message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+            }
+            Err(UnreadBody::TooSlow) => {
+                closing(message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"))
+            }
+            Err(UnreadBody::Broken) => closing(message(StatusCode::BAD_REQUEST, "Bad Request")),
+        };
+        if let Ok(request_id) = HeaderValue::from_str(&arrival.request_id) {
+            response.headers_mut().insert("apigw-requestid", request_id);
+        }
+        response
+    }
+
+    async fn invoke(&self, event: Bytes) -> Response<Full<Bytes>> {
+        // A function error is a 500 of an HTTP API (a REST API says 502); where the function did not run, or not in time,
+        // the service is unavailable.
+        let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, self.api.invoke(event));
+        match invocation.await {
+            Ok(Ok(invocation)) => match invocation.result {
+                FunctionResult::Response(payload) => match interpret(&payload) {
+                    Ok(response) => response.map(Full::new),
+                    Err(malformed) => {
+                        self.console.fail(
+                            "http",
+                            format!("500, the function's answer is no response: {malformed}"),
+                        );
+                        message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+                    }
+                },
+                FunctionResult::Unhandled(_) => {
+                    message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+                }
+            },
+            Ok(Err(InvokeError::EventTooLarge)) => {
+                message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+            }
+            Ok(Err(InvokeError::Throttled | InvokeError::Stopping)) | Err(_) => {
+                message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            }
+        }
+    }
+}
+
+fn message(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    http_server::json(status, &json!({ "message": text }))
+}
+
+/// What is left of the request's body is unknown, so the connection cannot be used again.
+fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response
+        .headers_mut()
+        .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

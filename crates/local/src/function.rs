@@ -1,0 +1,445 @@
+//! A function as its callers see it: invocations go to a process that is free, to a new one while there are fewer than
+//! allowed, or wait for a while and are then refused.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::console::Console;
+use crate::execution_environment::{
+    ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit,
+};
+use crate::runtime_api::MAX_PAYLOAD;
+
+/// Processes of one function at a time; what Lambda calls its reserved concurrency.
+pub const MAX_PROCESSES: usize = 8;
+
+/// How long an invocation waits for a process to be free before it is refused.
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the answer to a caller is held back for the process to ask for its next invocation. It does so within
+/// microseconds; without this, a caller that calls again at once would find it not yet free and start another process.
+const HANDOVER: Duration = Duration::from_millis(20);
+
+/// How a function is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionConfig {
+    /// Its name, also in its ARN.
+    pub name: String,
+    /// The binary, which speaks the Lambda Runtime API.
+    pub executable: PathBuf,
+    /// How long one invocation may take. A process that takes longer is killed.
+    pub timeout: Duration,
+    /// Told to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`; not enforced.
+    pub memory_mb: u32,
+    /// The AWS region it is told it runs in.
+    pub region: String,
+    /// The AWS account in its ARN.
+    pub account: String,
+    /// Environment variables besides those that Lambda sets.
+    pub environment: Vec<(String, String)>,
+    /// The process group that its processes join.
+    pub process_group: i32,
+    /// Whether every line of its log is shown; else those that [`crate::function_log`] calls notable.
+    pub show_logs: bool,
+}
+
+impl FunctionConfig {
+    /// The function's ARN.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!(
+            "arn:aws:lambda:{}:{}:function:{}",
+            self.region, self.account, self.name
+        )
+    }
+}
+
+/// The answer to an invocation: the function ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// Unique to this invocation.
+    pub request_id: String,
+    /// What came of it.
+    pub result: FunctionResult,
+}
+
+/// What came of an invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FunctionResult {
+    /// The function's response.
+    Response(Bytes),
+    /// The function failed: reported an error, timed out, crashed or could not start. Lambda answers such an invocation
+    /// with status 200, `FunctionError: Unhandled` and this payload (`errorType`, `errorMessage`).
+    Unhandled(Bytes),
+}
+
+/// Why an invocation was refused. The function never ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    /// All processes were busy for [`MAX_WAIT`]. Lambda: 429, `TooManyRequestsException`.
+    #[error("all {MAX_PROCESSES} processes were busy for {} s", MAX_WAIT.as_secs())]
+    Throttled,
+    /// The event is larger than [`MAX_PAYLOAD`]. Lambda: 413, `RequestTooLargeException`.
+    #[error("the event is larger than {MAX_PAYLOAD} bytes")]
+    EventTooLarge,
+    /// The stack is stopping.
+    #[error("the stack is stopping")]
+    Stopping,
+}
+
+/// A function and its processes. Dropping it kills them.
+#[derive(Debug)]
+pub struct Function {
+    host: Arc<Host>,
+    /// Invocations under way. They go on when their caller gives up, as on Lambda.
+    invocations: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug)]
+struct Host {
+    config: Arc<FunctionConfig>,
+    console: Console,
+    slots: Arc<Semaphore>,
+    /// Processes that wait for an invocation, the one used last on top.
+    idle: Mutex<Vec<Process>>,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+/// What is known about a function, for `/_local/state`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FunctionState {
+    /// Processes that live, by process id.
+    pub processes: Vec<ProcessState>,
+    /// Since the start.
+    pub counters: FunctionCounters,
+}
+
+/// One process of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessState {
+    /// Its process id.
+    pub pid: u32,
+    /// Whether it works on an invocation.
+    pub busy: bool,
+    /// Invocations that it was given.
+    pub invocations: u64,
+}
+
+/// What happened since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FunctionCounters {
+    /// Invocations given to a process.
+    pub invocations: u64,
+    /// Of these, the ones that the function answered with an error.
+    pub errors: u64,
+    /// Of these, the ones that took too long.
+    pub timeouts: u64,
+    /// Of these, the ones during which the process ended.
+    pub crashes: u64,
+    /// Invocations refused because all processes were busy.
+    pub throttles: u64,
+    /// Processes started.
+    pub starts: u64,
+    /// Processes that failed before they asked for an invocation.
+    pub failed_starts: u64,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    processes: BTreeMap<u32, ProcessState>,
+    counters: FunctionCounters,
+}
+
+impl Function {
+    /// A function without a process yet.
+    #[must_use]
+    pub fn new(config: FunctionConfig, console: Console) -> Self {
+        let host = Host {
+            config: Arc::new(config),
+            console,
+            slots: Arc::new(Semaphore::new(MAX_PROCESSES)),
+            idle: Mutex::default(),
+            ledger: Arc::default(),
+        };
+        Self {
+            host: Arc::new(host),
+            invocations: Mutex::default(),
+        }
+    }
+
+    /// The function's ARN.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        self.host.config.arn()
+    }
+
+    /// Starts one process ahead of the first invocation, to know that the function can start at all.
+    ///
+    /// # Errors
+    /// When the process fails before it asks for an invocation.
+    pub async fn warm_up(&self) -> Result<(), InitFailure> {
+        let process = self.host.start().await?;
+        self.host.keep(process);
+        Ok(())
+    }
+
+    /// Invokes the function and waits for the result. The invocation goes on when the returned future is dropped.
+    ///
+    /// # Errors
+    /// When the function did not run: no process was free in time, or the event is too large.
+    pub async fn invoke(&self, payload: Bytes) -> Result<Invocation, InvokeError> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(InvokeError::EventTooLarge);
+        }
+        let slot = Arc::clone(&self.host.slots).acquire_owned();
+        let Ok(slot) = tokio::time::timeout(MAX_WAIT, slot).await else {
+            lock(&self.host.ledger).counters.throttles += 1;
+            self.host.console.warn(
+                &self.host.config.name,
+                format!("refused a request: {}", InvokeError::Throttled),
+            );
+            return Err(InvokeError::Throttled);
+        };
+        let slot = slot.map_err(|_| InvokeError::Stopping)?;
+        let (reply, result) = oneshot::channel();
+        {
+            let mut invocations = lock(&self.invocations);
+            while invocations.try_join_next().is_some() {}
+            invocations.spawn(Arc::clone(&self.host).run(payload, slot, reply));
+        }
+        result.await.map_err(|_| InvokeError::Stopping)
+    }
+
+    /// What is known about the function now.
+    #[must_use]
+    pub fn state(&self) -> FunctionState {
+        let ledger = lock(&self.host.ledger);
+        FunctionState {
+            processes: ledger.processes.values().cloned().collect(),
+            counters: ledger.counters.clone(),
+        }
+    }
+
+    /// Kills every process, busy or not, and refuses further invocations.
+    pub async fn stop(&self) {
+        self.host.slots.close();
+        let mut invocations = std::mem::take(&mut *lock(&self.invocations));
+        invocations.shutdown().await;
+        let idle = std::mem::take(&mut *lock(&self.host.idle));
+        drop(idle);
+    }
+}
+
+/// A process and its line in the ledger.
+#[derive(Debug)]
+struct Process {
+    environment: ExecutionEnvironment,
+    registration: Registration,
+}
+
+/// Takes the process off the ledger when it is dropped.
+#[derive(Debug)]
+struct Registration {
+    ledger: Arc<Mutex<Ledger>>,
+    pid: u32,
+}
+
+impl Host {
+    async fn run(
+        self: Arc<Self>,
+        payload: Bytes,
+        slot: OwnedSemaphorePermit,
+        reply: oneshot::Sender<Invocation>,
+    ) {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        // A caller that gave up meanwhile is no reason to stop: the invocation runs on, as on Lambda.
+        let answer = |result| {
+            let _ = reply.send(Invocation {
+                request_id: request_id.clone(),
+                result,
+            });
+        };
+        let mut process = match self.process().await {
+            Ok(process) => process,
+            Err(failure) => {
+                self.console.fail(&self.config.name, &failure);
+                return answer(FunctionResult::Unhandled(init_error_payload(&failure)));
+            }
+        };
+        process.registration.given_an_invocation();
+        let deadline = Instant::now() + self.config.timeout;
+        let end = process
+            .environment
+            .invoke(&request_id, payload, deadline)
+            .await;
+        self.account_for(&end, process.environment.pid());
+        let result = match (end.error_payload(&request_id, self.config.timeout), &end) {
+            (None, InvocationEnd::Response(payload)) => FunctionResult::Response(payload.clone()),
+            (payload, _) => FunctionResult::Unhandled(payload.unwrap_or_default()),
+        };
+        if matches!(end, InvocationEnd::TimedOut | InvocationEnd::Exited(_)) {
+            process.environment.end().await;
+            return answer(result);
+        }
+        if process
+            .environment
+            .idle(deadline.min(Instant::now() + HANDOVER))
+            .await
+        {
+            self.keep(process);
+            drop(slot);
+            return answer(result);
+        }
+        answer(result);
+        // The invocation ends when the process asks for the next one, not with its answer.
+        if process.environment.idle(deadline).await {
+            self.keep(process);
+        } else {
+            process.environment.end().await;
+        }
+    }
+
+    /// A process that is idle, else a new one.
+    async fn process(&self) -> Result<Process, InitFailure> {
+        loop {
+            let idle = lock(&self.idle).pop();
+            match idle {
+                Some(process) if process.environment.exit_status().is_none() => return Ok(process),
+                // It died while it was idle, which was said when it happened.
+                Some(_) => continue,
+                None => return self.start().await,
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Process, InitFailure> {
+        let begun = Instant::now();
+        lock(&self.ledger).counters.starts += 1;
+        let started =
+            ExecutionEnvironment::start(Arc::clone(&self.config), self.console.clone()).await;
+        let environment = match started {
+            Ok(environment) => environment,
+            Err(failure) => {
+                lock(&self.ledger).counters.failed_starts += 1;
+                return Err(failure);
+            }
+        };
+        let pid = environment.pid();
+        let ready = begun.elapsed().as_millis();
+        self.console.note(
+            &self.config.name,
+            format!("process {pid} started, ready after {ready} ms"),
+        );
+        let state = ProcessState {
+            pid,
+            busy: false,
+            invocations: 0,
+        };
+        lock(&self.ledger).processes.insert(pid, state);
+        let registration = Registration {
+            ledger: Arc::clone(&self.ledger),
+            pid,
+        };
+        Ok(Process {
+            environment,
+            registration,
+        })
+    }
+
+    fn keep(&self, process: Process) {
+        process.registration.idle();
+        lock(&self.idle).push(process);
+    }
+
+    fn account_for(&self, end: &InvocationEnd, pid: u32) {
+        let name = &self.config.name;
+        let counters = &mut lock(&self.ledger).counters;
+        counters.invocations += 1;
+        match end {
+            InvocationEnd::Response(_) => {}
+            InvocationEnd::Error(payload) => {
+                counters.errors += 1;
+                self.console.fail(
+                    name,
+                    format!("answered with an error: {}", short_error(payload)),
+                );
+            }
+            InvocationEnd::ResponseTooLarge => {
+                counters.errors += 1;
+                self.console
+                    .fail(name, format!("answered with more than {MAX_PAYLOAD} bytes"));
+            }
+            InvocationEnd::TimedOut => {
+                counters.timeouts += 1;
+                let seconds = self.config.timeout.as_secs();
+                self.console.fail(
+                    name,
+                    format!("timed out after {seconds} s, process {pid} killed"),
+                );
+            }
+            InvocationEnd::Exited(status) => {
+                counters.crashes += 1;
+                let status = describe_exit(*status);
+                self.console.fail(
+                    name,
+                    format!("crashed during an invocation, process {pid}: {status}"),
+                );
+            }
+        }
+    }
+}
+
+impl Registration {
+    fn given_an_invocation(&self) {
+        if let Some(state) = lock(&self.ledger).processes.get_mut(&self.pid) {
+            state.busy = true;
+            state.invocations += 1;
+        }
+    }
+
+    fn idle(&self) {
+        if let Some(state) = lock(&self.ledger).processes.get_mut(&self.pid) {
+            state.busy = false;
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        lock(&self.ledger).processes.remove(&self.pid);
+    }
+}
+
+/// What Lambda answers when a function could not be initialized.
+fn init_error_payload(failure: &InitFailure) -> Bytes {
+    let kind = match failure.reason {
+        InitFailureReason::Spawn(_) => "Runtime.InvalidEntrypoint",
+        InitFailureReason::Exited(_) => "Runtime.ExitError",
+        InitFailureReason::Reported(_) => "Runtime.InitError",
+        InitFailureReason::TimedOut => "Sandbox.Timedout",
+    };
+    Bytes::from(json!({ "errorType": kind, "errorMessage": failure.to_string() }).to_string())
+}
+
+/// Type and message of an error as a function describes it, for a person.
+fn short_error(payload: &[u8]) -> String {
+    let error: Value = serde_json::from_slice(payload).unwrap_or_default();
+    match (error["errorType"].as_str(), error["errorMessage"].as_str()) {
+        (Some(kind), Some(message)) => format!("{kind}: {message}"),
+        (Some(only), None) | (None, Some(only)) => only.to_owned(),
+        (None, None) => "no description".to_owned(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

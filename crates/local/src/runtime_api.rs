@@ -1,0 +1,309 @@
+//! The Lambda Runtime API as one function process sees it: `/next`, `/response`, `/error`, `/init/error`.
+//!
+//! Each process is given an address of its own, so who calls is known from where. Source: "Using the Lambda runtime API
+//! for custom runtimes", <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::http_server::{self, UnreadBody, read_body};
+
+/// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error message states it.
+pub const MAX_PAYLOAD: usize = 6 * 1_024 * 1_024 + 100;
+
+/// A function writes its answer from memory over loopback; longer means that it hangs.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+
+const PREFIX: &str = "/2018-06-01/runtime/";
+
+/// Where a process stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Started, has not asked for an invocation yet.
+    Initializing,
+    /// Reported that it cannot start; the message is its own.
+    InitFailed(String),
+    /// Waits for an invocation.
+    Waiting,
+    /// Works on an invocation.
+    Invoked,
+    /// Has answered, has not asked for the next invocation yet.
+    Answered,
+}
+
+/// One invocation on its way to a process.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Unique to this invocation.
+    pub request_id: String,
+    /// The event.
+    pub payload: Bytes,
+    /// When the function's time is up, in milliseconds since 1970.
+    pub deadline_ms: u64,
+    /// The function's ARN.
+    pub function_arn: String,
+    /// The X-Ray trace header.
+    pub trace_id: String,
+    /// Receives what the process answers.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What a process answered to an invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `/response`: the result.
+    Response(Bytes),
+    /// `/error`: the function failed; the payload is the error as it described it.
+    Error(Bytes),
+    /// `/response` with more than [`MAX_PAYLOAD`] bytes.
+    ResponseTooLarge,
+}
+
+/// The host's end of one process's Runtime API.
+#[derive(Debug)]
+pub struct RuntimeApi {
+    address: String,
+    deliveries: mpsc::Sender<Delivery>,
+    stage: watch::Receiver<Stage>,
+}
+
+/// The server's end.
+struct Shared {
+    deliveries: tokio::sync::Mutex<mpsc::Receiver<Delivery>>,
+    /// The invocation that the process works on: its id, and who waits for the answer.
+    current: Mutex<Option<(String, oneshot::Sender<Answer>)>>,
+    stage: watch::Sender<Stage>,
+}
+
+impl RuntimeApi {
+    /// Opens a Runtime API for one process on a free loopback port. The returned future is the server; the API works
+    /// while it is polled.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn open() -> std::io::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?.to_string();
+        let (deliveries, receiver) = mpsc::channel(1);
+        let (stage_sender, stage) = watch::channel(Stage::Initializing);
+        let shared = Arc::new(Shared {
+            deliveries: tokio::sync::Mutex::new(receiver),
+            current: Mutex::new(None),
+            stage: stage_sender,
+        });
+        // No idle bound: a process is silent for as long as it works on an invocation.
+        let server = http_server::serve(listener, None, move |request, _| {
+            let shared = Arc::clone(&shared);
+            async move { shared.serve(request).await }
+        });
+        Ok((
+            Self {
+                address,
+                deliveries,
+                stage,
+            },
+            server,
+        ))
+    }
+
+    /// What the process is given as `AWS_LAMBDA_RUNTIME_API`: host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Where the process stands, now and from now on.
+    #[must_use]
+    pub fn stage(&self) -> watch::Receiver<Stage> {
+        self.stage.clone()
+    }
+
+    /// Hands over an invocation; the process has it when it asks for it. At most one is under way at a time: the caller
+    /// waits for [`Stage::Waiting`] first.
+    pub fn deliver(&self, delivery: Delivery) {
+        // Full or closed only if that rule is broken; then the answer's sender is dropped, which its receiver sees.
+        let _ = self.deliveries.try_send(delivery);
+    }
+}
+
+impl Shared {
+    async fn serve(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
+        let Some(rest) = path.strip_prefix(PREFIX) else {
+            return not_found();
+        };
+        let parts: Vec<&str> = rest.split('/').collect();
+        match (request.method(), parts.as_slice()) {
+            (&Method::GET, ["invocation", "next"]) => self.next().await,
+            (&Method::POST, ["invocation", id, "response"]) => {
+                self.response(id, request.into_body()).await
+            }
+            (&Method::POST, ["invocation", id, "error"]) => {
+                self.error(id, request.into_body()).await
+            }
+            (&Method::POST, ["init", "error"]) => self.init_error(request.into_body()).await,
+            _ => not_found(),
+        }
+    }
+
+    async fn next(&self) -> Response<Full<Bytes>> {
+        let allowed = self.stage.send_if_modified(|stage| {
+            let asks = matches!(stage, Stage::Initializing | Stage::Answered);
+            if asks {
+                *stage = Stage::Waiting;
+            }
+            asks
+        });
+        // A process whose connection broke while it waited may ask again.
+        if !allowed && *self.stage.borrow() != Stage::Waiting {
+            return refused(
+                StatusCode::FORBIDDEN,
+                "InvalidStateTransition",
+                "The last invocation is not answered.",
+            );
+        }
+        let Some(delivery) = self.deliveries.lock().await.recv().await else {
+            return refused(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Container.Shutdown",
+                "The host is gone.",
+            );
+        };
+        let Delivery {
+            request_id,
+            payload,
+            deadline_ms,
+            function_arn,
+            trace_id,
+            answer,
+        } = delivery;
+        let mut response = Response::new(Full::new(payload));
+        let headers = response.headers_mut();
+        headers.insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        headers.insert("lambda-runtime-deadline-ms", HeaderValue::from(deadline_ms));
+        for (name, value) in [
+            ("lambda-runtime-aws-request-id", &request_id),
+            ("lambda-runtime-invoked-function-arn", &function_arn),
+            ("lambda-runtime-trace-id", &trace_id),
+        ] {
+            // The host makes these itself, of characters that a header may hold.
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((request_id, answer));
+        self.stage.send_replace(Stage::Invoked);
+        response
+    }
+
+    async fn response(&self, id: &str, body: Incoming) -> Response<Full<Bytes>> {
+        match read_body(body, MAX_PAYLOAD, ANSWER_PATIENCE).await {
+            Ok(payload) => self.answer(id, Answer::Response(payload)),
+            Err(UnreadBody::TooLarge) => {
+                self.answer(id, Answer::ResponseTooLarge);
+                let message =
+                    format!("Exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes).");
+                refused(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "RequestEntityTooLarge",
+                    &message,
+                )
+            }
+            Err(UnreadBody::TooSlow | UnreadBody::Broken) => truncated(),
+        }
+    }
+
+    async fn error(&self, id: &str, body: Incoming) -> Response<Full<Bytes>> {
+        match read_body(body, MAX_PAYLOAD, ANSWER_PATIENCE).await {
+            Ok(payload) => self.answer(id, Answer::Error(payload)),
+            Err(_) => truncated(),
+        }
+    }
+
+    fn answer(&self, id: &str, answer: Answer) -> Response<Full<Bytes>> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match current.take() {
+            Some((request_id, waiting)) if request_id == id => {
+                drop(current);
+                self.stage.send_replace(Stage::Answered);
+                // Whoever waited may have given up; the process has done its part all the same.
+                let _ = waiting.send(answer);
+                accepted()
+            }
+            other => {
+                *current = other;
+                refused(
+                    StatusCode::BAD_REQUEST,
+                    "InvalidRequestID",
+                    "Invalid request ID",
+                )
+            }
+        }
+    }
+
+    async fn init_error(&self, body: Incoming) -> Response<Full<Bytes>> {
+        let Ok(body) = read_body(body, MAX_PAYLOAD, ANSWER_PATIENCE).await else {
+            return truncated();
+        };
+        let report: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let message = report["errorMessage"]
+            .as_str()
+            .unwrap_or("the function gave no reason")
+            .to_owned();
+        let allowed = self.stage.send_if_modified(|stage| {
+            let initializing = *stage == Stage::Initializing;
+            if initializing {
+                *stage = Stage::InitFailed(message);
+            }
+            initializing
+        });
+        if allowed {
+            accepted()
+        } else {
+            refused(
+                StatusCode::FORBIDDEN,
+                "InvalidStateTransition",
+                "The initialization is over.",
+            )
+        }
+    }
+}
+
+fn accepted() -> Response<Full<Bytes>> {
+    http_server::json(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
+}
+
+fn truncated() -> Response<Full<Bytes>> {
+    refused(
+        StatusCode::BAD_REQUEST,
+        "TruncatedResponse",
+        "The body ended early.",
+    )
+}
+
+fn not_found() -> Response<Full<Bytes>> {
+    refused(
+        StatusCode::NOT_FOUND,
+        "NotFound",
+        "Not a path of the Runtime API.",
+    )
+}
+
+fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {
+    http_server::json(
+        status,
+        &json!({ "errorType": kind, "errorMessage": message }),
+    )
+}

@@ -1,0 +1,297 @@
+//! The HTTP API in front of a function: what a client sees, and that no client can hold it up.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use local::console::{Captured, Console};
+use local::front_door;
+use local::function::{Function, FunctionConfig, MAX_PROCESSES};
+use local::watchdog::Watchdog;
+use serde_json::{Value, json};
+use support::{echo_function, eventually};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// The example function behind a front door on a free port.
+struct Door {
+    address: SocketAddr,
+    function: Arc<Function>,
+    console: Captured,
+    _server: JoinSet<()>,
+    _watchdog: Watchdog,
+}
+
+impl Door {
+    async fn open() -> Self {
+        Self::with_timeout(Duration::from_secs(60)).await
+    }
+
+    async fn with_timeout(timeout: Duration) -> Self {
+        let watchdog = Watchdog::start().unwrap();
+        let (console, captured) = Console::captured();
+        let config = FunctionConfig {
+            name: "api".into(),
+            executable: echo_function(),
+            timeout,
+            memory_mb: 128,
+            region: "us-east-1".into(),
+            account: "000000000000".into(),
+            environment: vec![],
+            process_group: watchdog.process_group(),
+            show_logs: false,
+        };
+        let function = Arc::new(Function::new(config, console.clone()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = JoinSet::new();
+        server.spawn(front_door::serve(listener, Arc::clone(&function), console));
+        Self {
+            address,
+            function,
+            console: captured,
+            _server: server,
+            _watchdog: watchdog,
+        }
+    }
+
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Response<Bytes> {
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        let request = request
+            .uri(format!("http://{}{path}", self.address))
+            .body(Full::new(body.into()))
+            .unwrap();
+        let (head, body) = client.request(request).await.unwrap().into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+
+    async fn get(&self, path: &str) -> Response<Bytes> {
+        self.send(Request::get("/"), path, "").await
+    }
+}
+
+fn message(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_reaches_the_function_as_an_event_and_its_answer_the_client() {
+    let door = Door::open().await;
+    let request = Request::post("/")
+        .header("content-type", "application/json")
+        .header("x-local-caller", "alice");
+    let response = door.send(request, "/orders?x=1", "{\"a\":1}").await;
+    assert_eq!(response.status(), 200);
+    let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["a=1; Path=/", "b=2"]);
+    let event: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(event["rawPath"], "/orders");
+    assert_eq!(event["rawQueryString"], "x=1");
+    assert_eq!(event["requestContext"]["http"]["method"], "POST");
+    assert_eq!(event["requestContext"]["http"]["sourceIp"], "127.0.0.1");
+    assert_eq!(
+        event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"],
+        "alice"
+    );
+    assert_eq!(
+        event["headers"]["x-forwarded-port"],
+        door.address.port().to_string()
+    );
+    assert_eq!(event["body"], "{\"a\":1}");
+    assert_eq!(
+        response.headers()["apigw-requestid"],
+        event["requestContext"]["requestId"].as_str().unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_function_that_fails_crashes_or_answers_nonsense_is_an_internal_server_error() {
+    let door = Door::open().await;
+    for path in ["/fail", "/crash", "/malformed"] {
+        let response = door.get(path).await;
+        assert_eq!(response.status(), 500, "{path}");
+        assert_eq!(
+            message(&response),
+            json!({ "message": "Internal Server Error" })
+        );
+        assert_eq!(
+            door.get("/").await.status(),
+            200,
+            "the next request after {path} is served"
+        );
+    }
+    assert!(
+        door.console
+            .take()
+            .iter()
+            .any(|line| line.starts_with("http: 500"))
+    );
+}
+
+#[tokio::test]
+async fn a_function_that_runs_into_its_timeout_is_an_internal_server_error() {
+    let door = Door::with_timeout(Duration::from_secs(1)).await;
+    assert_eq!(door.get("/hang").await.status(), 500);
+    assert_eq!(door.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_that_finds_all_processes_busy_is_answered_503() {
+    let door = Door::open().await;
+    let busy = futures::future::join_all((0..MAX_PROCESSES).map(|_| door.get("/hang")));
+    tokio::pin!(busy);
+    let refused = async {
+        eventually("eight busy processes", async || {
+            let state = door.function.state();
+            (state
+                .processes
+                .iter()
+                .filter(|process| process.busy)
+                .count()
+                == MAX_PROCESSES)
+                .then_some(())
+        })
+        .await;
+        door.get("/").await
+    };
+    let refused = tokio::select! {
+        refused = refused => refused,
+        _ = &mut busy => panic!("the busy ones answered"),
+    };
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        message(&refused),
+        json!({ "message": "Service Unavailable" })
+    );
+}
+
+#[tokio::test]
+async fn a_body_above_ten_megabytes_is_read_to_its_end_and_answered_413() {
+    let door = Door::open().await;
+    let body = Bytes::from(vec![b'x'; front_door::MAX_BODY + 1]);
+    let response = door.send(Request::post("/"), "/orders", body).await;
+    assert_eq!(response.status(), 413);
+    assert_eq!(
+        message(&response),
+        json!({ "message": "Request Entity Too Large" })
+    );
+    assert_eq!(door.function.state().counters.invocations, 0);
+}
+
+#[tokio::test]
+async fn a_body_that_makes_too_large_an_event_is_answered_413() {
+    let door = Door::open().await;
+    let body = Bytes::from(vec![b'x'; 7 * 1_024 * 1_024]);
+    assert_eq!(
+        door.send(Request::post("/"), "/orders", body)
+            .await
+            .status(),
+        413
+    );
+    assert_eq!(door.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_binary_body_arrives_in_base64() {
+    let door = Door::open().await;
+    let request = Request::post("/").header("content-type", "application/octet-stream");
+    let response = door.send(request, "/orders", vec![0xff, 0x00]).await;
+    let event: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(
+        (event["body"].as_str(), event["isBase64Encoded"].as_bool()),
+        (Some("/wA="), Some(true))
+    );
+}
+
+#[tokio::test]
+async fn clients_that_stall_or_send_no_http_do_not_hold_up_the_others() {
+    let door = Door::open().await;
+    let mut stalled = Vec::new();
+    for start in [
+        "",
+        "GET / HT",
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf",
+    ] {
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(door.address).await.unwrap();
+            stream.write_all(start.as_bytes()).await.unwrap();
+            stalled.push(stream);
+        }
+    }
+    let mut nonsense = TcpStream::connect(door.address).await.unwrap();
+    nonsense
+        .write_all(b"\x16\x03\x01 no http\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    nonsense.read_to_end(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 400"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    let response = tokio::time::timeout(Duration::from_secs(20), door.get("/"))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
+    drop(stalled);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up_and_its_connection_closed() {
+    let door = Door::open().await;
+    let mut stream = TcpStream::connect(door.address).await.unwrap();
+    stream
+        .write_all(
+            b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n",
+        )
+        .await
+        .unwrap();
+    // The server asks for the body, so it has the request; from here on only its patience can run out.
+    let mut line = [0; 25];
+    stream.read_exact(&mut line).await.unwrap();
+    assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");
+    tokio::time::pause();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_the_function_usable() {
+    let door = Door::open().await;
+    door.get("/").await;
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(door.address).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        drop(stream);
+    }
+    assert_eq!(door.get("/").await.status(), 200);
+    assert_eq!(door.function.state().counters.crashes, 0);
+}
