@@ -1,1 +1,42 @@
-//! Kinesis and SQS in process, DynamoDB from dynoxide, behind one call, an SDK HttpClient and an HTTP server.
+//! An in-process model of the AWS services that the order service uses: Kinesis Data Streams and SQS (ours, the
+//! part that the service and ordinary clients need) and DynamoDB (from `dynoxide`).
+//!
+//! [`Aws`] is the whole model behind one call. Three things stand on it: [`Aws::call`] itself, which is
+//! synchronous, starts no thread or task and reads time and randomness only from what it was given; an SDK
+//! HTTP client ([`Aws::http_client`]), so that production code runs against the model in one process with its
+//! serialization, retries and timeouts; and an HTTP server ([`server::serve`]) for the AWS CLI and for
+//! functions in processes of their own.
+//!
+//! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which is what the Rust SDK, boto3 and the
+//! AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are not spoken. Any credentials
+//! are accepted, the account is `000000000000`, and a region is only the name in an ARN: all share one state.
+//!
+//! # What is kept in memory
+//! - Kinesis records until the stream's retention has passed, or a shard holds more than
+//!   [`KinesisSettings::shard_capacity_bytes`]: then the oldest go first and are counted.
+//! - SQS messages until they are deleted, or their queue's retention (4 days by default) has passed.
+//! - DynamoDB items until they are deleted, in SQLite in memory.
+//! - Faults: at most one for each service and kind, and a counter for each.
+//!
+//! Iterators, receipt handles and connections leave nothing behind.
+
+pub mod clock;
+mod dynamodb;
+mod failure;
+mod fault;
+mod http_client;
+pub mod kinesis;
+mod model;
+mod random;
+pub mod server;
+mod service;
+pub mod sqs;
+
+pub use clock::{Clock, ManualClock, SystemClock, TokioClock};
+pub use dynamodb::DynamoDb;
+pub use failure::Failure;
+pub use fault::{ActiveFault, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS, Silence};
+pub use kinesis::{Kinesis, KinesisSettings};
+pub use model::{Aws, Reply, Settings, StartError, Waiting};
+pub use service::{ACCOUNT, DEFAULT_REGION, Service};
+pub use sqs::Sqs;

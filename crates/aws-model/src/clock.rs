@@ -1,0 +1,93 @@
+//! Where the model's time comes from. Everything that depends on time (arrival stamps, retention, iterator
+//! expiry, visibility timeouts, throughput windows, the end of a fault) reads one injected clock.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A source of wall-clock time.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// Milliseconds since the Unix epoch.
+    fn now_millis(&self) -> u64;
+}
+
+/// The machine's own clock.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_millis(&self) -> u64 {
+        millis(
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+        )
+    }
+}
+
+/// A clock that stands still until it is told to move; for tests and simulations.
+///
+/// Share it with the model through an `Arc` and keep the other handle.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: AtomicU64,
+}
+
+impl ManualClock {
+    /// A clock that shows `epoch_millis` milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn at(epoch_millis: u64) -> Self {
+        Self {
+            now: AtomicU64::new(epoch_millis),
+        }
+    }
+
+    /// Moves the clock forward by `step`, in whole milliseconds.
+    pub fn advance(&self, step: Duration) {
+        self.now.fetch_add(millis(step), Ordering::SeqCst);
+    }
+
+    /// Sets the clock to `epoch_millis`; backwards too, as a machine's clock may step back.
+    pub fn set(&self, epoch_millis: u64) {
+        self.now.store(epoch_millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_millis(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+}
+
+/// A clock that moves with tokio's: real time normally, virtual time while tokio's clock is paused.
+///
+/// With it the model's time and the SDK's timers agree in a test that runs under
+/// `#[tokio::test(start_paused = true)]`.
+#[derive(Debug)]
+pub struct TokioClock {
+    start: tokio::time::Instant,
+    start_millis: u64,
+}
+
+impl TokioClock {
+    /// A clock that shows `epoch_millis` now and moves with tokio's clock from here.
+    #[must_use]
+    pub fn starting_at(epoch_millis: u64) -> Self {
+        Self {
+            start: tokio::time::Instant::now(),
+            start_millis: epoch_millis,
+        }
+    }
+}
+
+impl Clock for TokioClock {
+    fn now_millis(&self) -> u64 {
+        self.start_millis
+            .saturating_add(millis(self.start.elapsed()))
+    }
+}
+
+/// Whole milliseconds of a duration; a duration beyond `u64` (584 million years) is clamped.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

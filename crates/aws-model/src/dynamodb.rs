@@ -1,0 +1,208 @@
+//! DynamoDB: every operation goes to dynoxide's in-process engine; this file is the wire around it.
+//!
+//! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does before and
+//! after the engine is not part of its library: of that, the shape of three errors is repeated here, and a
+//! mistyped member is answered with a plain SerializationException. Do not enable a table's stream: each
+//! write then costs time in proportion to all records already in the stream.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynoxide::storage_backend::Clock as EngineClock;
+use dynoxide::{Database, DynoxideError};
+use http::{Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::failure::{Failure, respond_bytes};
+use crate::service::Service;
+
+/// The tables. A cheap handle: clones share one state.
+#[derive(Clone)]
+pub struct DynamoDb {
+    database: Database,
+}
+
+impl fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDb").finish_non_exhaustive()
+    }
+}
+
+/// The injected clock as dynoxide reads it, for TTL and streams. The creation date of a table and the ten
+/// minutes of a client request token go by the machine's clock in dynoxide.
+struct SharedClock(Arc<dyn Clock>);
+
+impl EngineClock for SharedClock {
+    fn now_unix_secs(&self) -> u64 {
+        self.0.now_millis() / 1_000
+    }
+
+    #[expect(
+        clippy::float_arithmetic,
+        clippy::cast_precision_loss,
+        reason = "the type dynoxide asks for"
+    )]
+    fn now_unix_secs_f64(&self) -> f64 {
+        self.0.now_millis() as f64 / 1_000.0
+    }
+}
+
+/// The engine could not be started: SQLite refused to open a database in memory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the embedded DynamoDB did not start: {0}")]
+pub struct DynamoDbStartError(String);
+
+/// What an operation came to: its output as JSON, or a refusal as AWS writes it.
+pub(crate) type Outcome = Result<Vec<u8>, Refusal>;
+
+/// An error body that is JSON already, with its status.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: u16,
+    body: String,
+}
+
+impl DynamoDb {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Result<Self, DynamoDbStartError> {
+        let database = Database::memory_with_clock(Arc::new(SharedClock(clock)))
+            .map_err(|error| DynamoDbStartError(error.to_string()))?;
+        Ok(Self { database })
+    }
+
+    /// The engine itself, for what has no operation on the wire: deleting expired items
+    /// ([`Database::sweep_ttl`]), sizes.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Performs one operation of the wire; `None` if there is no such operation.
+    pub(crate) fn perform(&self, operation: &str, body: &[u8]) -> Option<Outcome> {
+        let db = &self.database;
+        let outcome = match operation {
+            "BatchExecuteStatement" => run(body, |request| db.batch_execute_statement(request)),
+            "BatchGetItem" => run(body, |request| db.batch_get_item(request)),
+            "BatchWriteItem" => run(body, |request| db.batch_write_item(request)),
+            "CreateTable" => run(body, |request| db.create_table(request)),
+            "DeleteItem" => run(body, |request| db.delete_item(request)),
+            "DeleteTable" => run(body, |request| db.delete_table(request)),
+            "DescribeTable" => run(body, |request| db.describe_table(request)),
+            "DescribeTimeToLive" => run(body, |request| db.describe_time_to_live(request)),
+            "ExecuteStatement" => run(body, |request| db.execute_statement(request)),
+            "ExecuteTransaction" => run(body, |request| db.execute_transaction(request)),
+            "GetItem" => run(body, |request| db.get_item(request)),
+            "ListTables" => run(body, |request| db.list_tables(request)),
+            "ListTagsOfResource" => run(body, |request| db.list_tags_of_resource(request)),
+            "PutItem" => run(body, |request| db.put_item(request)),
+            "Query" => run(body, |request| db.query(request)),
+            "Scan" => run(body, |request| db.scan(request)),
+            "TagResource" => run(body, |request| db.tag_resource(request)),
+            "TransactGetItems" => run(body, |request| db.transact_get_items(request)),
+            "TransactWriteItems" => run(body, |request| db.transact_write_items(request)),
+            "UntagResource" => run(body, |request| db.untag_resource(request)),
+            "UpdateItem" => run(body, |request| db.update_item(request)),
+            "UpdateTable" => run(body, |request| db.update_table(request)),
+            "UpdateTimeToLive" => run(body, |request| db.update_time_to_live(request)),
+            _ => return None,
+        };
+        Some(outcome.map_err(|error| refusal(operation, error)))
+    }
+}
+
+fn run<I: DeserializeOwned, O: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(I) -> dynoxide::Result<O>,
+) -> dynoxide::Result<Vec<u8>> {
+    let request = serde_json::from_slice(body)
+        .map_err(|error| DynoxideError::SerializationException(described(&error)))?;
+    // By way of a value, whose maps are sorted: the engine's are in an order drawn afresh for each process, and
+    // the same run should give the same bytes.
+    let output = serde_json::to_value(operation(request)?)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))?;
+    Ok(output.to_string().into_bytes())
+}
+
+fn described(error: &serde_json::Error) -> String {
+    if error.is_data() {
+        "A member of the request has the wrong type".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// The error as DynamoDB writes it for this operation.
+fn refusal(operation: &str, error: DynoxideError) -> Refusal {
+    let error = match error {
+        // DynamoDB puts its usual words before these on the three single-item writes.
+        DynoxideError::EnvelopedValidation(message)
+            if matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem") =>
+        {
+            DynoxideError::ValidationException(format!("1 validation error detected: {message}"))
+        }
+        // PartiQL's failed condition is written in a shape of its own.
+        DynoxideError::ConditionalCheckFailedException(message, Some(item))
+            if operation == "ExecuteStatement" =>
+        {
+            DynoxideError::StatementConditionalCheckFailed(message, item)
+        }
+        other => other,
+    };
+    let status = error.status_code();
+    let json = error.to_json();
+    // Sorted for the same reason as an output.
+    let body = serde_json::from_str::<Value>(&json).map_or(json, |value| value.to_string());
+    Refusal { status, body }
+}
+
+impl Refusal {
+    pub(crate) fn into_response(self, request_id: &str) -> Response<Bytes> {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        respond_bytes(
+            Some(Service::DynamoDb),
+            status,
+            self.body.into(),
+            request_id,
+        )
+    }
+
+    /// Status and JSON body, for a caller without a wire.
+    pub(crate) fn into_failure(self) -> Failure {
+        let value: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let code = value["__type"].as_str().unwrap_or_default();
+        let code = code.rsplit('#').next().unwrap_or_default();
+        let message = value["message"]
+            .as_str()
+            .or(value["Message"].as_str())
+            .unwrap_or_default();
+        Failure {
+            code: CODES
+                .into_iter()
+                .find(|known| *known == code)
+                .unwrap_or("InternalServerError"),
+            status: self.status,
+            message: message.to_owned(),
+        }
+    }
+}
+
+/// The error codes that dynoxide sends.
+const CODES: [&str; 14] = [
+    "AccessDeniedException",
+    "ConditionalCheckFailedException",
+    "DuplicateItemException",
+    "IdempotentParameterMismatchException",
+    "InternalServerError",
+    "ItemCollectionSizeLimitExceededException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "ResourceInUseException",
+    "ResourceNotFoundException",
+    "SerializationException",
+    "TransactionCanceledException",
+    "UnsupportedOperation",
+    "ValidationException",
+];

@@ -1,0 +1,260 @@
+//! One shard: its records in the order in which they were put, trimmed by age and size, and its write limits.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::hash_range::HashRange;
+use super::sequence_number::SequenceNumber;
+
+/// What a stored record costs beyond its data and key, for the capacity limit.
+const RECORD_OVERHEAD: usize = 96;
+
+/// A data record as a consumer reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the shard.
+    pub sequence_number: SequenceNumber,
+    /// The key that routed it, 1 to 256 characters.
+    pub partition_key: String,
+    /// The payload, not encoded.
+    pub data: Bytes,
+    /// When it was stored, in milliseconds since the Unix epoch. Never decreases within a shard.
+    pub arrival_millis: u64,
+}
+
+impl Record {
+    /// What the record counts against the limits: data and partition key, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.data.len() + self.partition_key.len()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    number: u32,
+    range: HashRange,
+    created_seconds: u64,
+    /// In ascending order of sequence number and of arrival.
+    records: VecDeque<Record>,
+    /// The counter of the newest record ever stored; 0 before the first.
+    last_counter: u64,
+    last_arrival: u64,
+    stored_bytes: usize,
+    /// Records dropped for want of room before their retention ended.
+    evicted: u64,
+    writes: Window,
+    reads: Window,
+}
+
+/// What was used of a limit within one second of the clock.
+#[derive(Debug, Default)]
+struct Window {
+    second: u64,
+    calls: u64,
+    bytes: u64,
+}
+
+impl Window {
+    /// Takes one call of `bytes` if both limits allow it.
+    fn take(&mut self, now_millis: u64, bytes: u64, most_calls: u64, most_bytes: u64) -> bool {
+        let second = now_millis / 1_000;
+        if self.second != second {
+            *self = Self {
+                second,
+                calls: 0,
+                bytes: 0,
+            };
+        }
+        let fits = self.calls < most_calls && self.bytes.saturating_add(bytes) <= most_bytes;
+        if fits {
+            self.calls += 1;
+            self.bytes += bytes;
+        }
+        fits
+    }
+}
+
+/// The limits of a shard that depend on the clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WriteLimit {
+    pub(crate) records_per_second: u64,
+    pub(crate) bytes_per_second: u64,
+}
+
+impl Shard {
+    pub(crate) fn new(number: u32, range: HashRange, now_millis: u64) -> Self {
+        Self {
+            number,
+            range,
+            created_seconds: now_millis / 1_000,
+            records: VecDeque::new(),
+            last_counter: 0,
+            last_arrival: now_millis,
+            stored_bytes: 0,
+            evicted: 0,
+            writes: Window::default(),
+            reads: Window::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> String {
+        format!("shardId-{:012}", self.number)
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn range(&self) -> HashRange {
+        self.range
+    }
+
+    /// The number below every record's.
+    pub(crate) fn starting_sequence_number(&self) -> SequenceNumber {
+        SequenceNumber::new(self.created_seconds, self.number, 0, self.created_seconds)
+    }
+
+    /// Whether the number can be one of this shard's.
+    pub(crate) fn issued(&self, number: SequenceNumber) -> bool {
+        number.is_of(self.created_seconds, self.number)
+    }
+
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    pub(crate) fn stored(&self) -> (usize, usize) {
+        (self.records.len(), self.stored_bytes)
+    }
+
+    /// Counts one write against the second's limit.
+    pub(crate) fn admits_write(&mut self, now: u64, bytes: usize, limit: WriteLimit) -> bool {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.writes
+            .take(now, bytes, limit.records_per_second, limit.bytes_per_second)
+    }
+
+    /// Counts one GetRecords call against the second's limit.
+    pub(crate) fn admits_read(&mut self, now: u64, calls_per_second: u64) -> bool {
+        self.reads.take(now, 0, calls_per_second, u64::MAX)
+    }
+
+    /// Stores a record `gap` (at least 1) above the one before it.
+    pub(crate) fn append(
+        &mut self,
+        now: u64,
+        gap: u64,
+        partition_key: String,
+        data: Bytes,
+        capacity: usize,
+    ) -> SequenceNumber {
+        self.last_counter = self.last_counter.saturating_add(gap.max(1));
+        // The clock may step back; a shard's arrival times do not, so that a timestamp can be searched for.
+        self.last_arrival = self.last_arrival.max(now);
+        let arrival = self.last_arrival;
+        let sequence_number = SequenceNumber::new(
+            self.created_seconds,
+            self.number,
+            self.last_counter,
+            arrival / 1_000,
+        );
+        let record = Record {
+            sequence_number,
+            partition_key,
+            data,
+            arrival_millis: arrival,
+        };
+        self.stored_bytes += record.size() + RECORD_OVERHEAD;
+        self.records.push_back(record);
+        while self.stored_bytes > capacity && self.records.len() > 1 {
+            self.drop_oldest();
+            self.evicted += 1;
+        }
+        sequence_number
+    }
+
+    /// Drops the records whose retention has ended.
+    pub(crate) fn trim(&mut self, now: u64, retention_millis: u64) {
+        while self
+            .records
+            .front()
+            .is_some_and(|oldest| oldest.arrival_millis.saturating_add(retention_millis) <= now)
+        {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(record) = self.records.pop_front() {
+            self.stored_bytes -= record.size() + RECORD_OVERHEAD;
+        }
+        // A burst must not hold its memory for ever.
+        if self.records.capacity() > 1_024 && self.records.len() < self.records.capacity() / 4 {
+            self.records.shrink_to(self.records.len() * 2);
+        }
+    }
+
+    /// The counter after which `LATEST` reads.
+    pub(crate) fn latest(&self) -> u64 {
+        self.last_counter
+    }
+
+    /// The counter after which a read from a time on begins.
+    pub(crate) fn before_timestamp(&self, millis: u64) -> u64 {
+        let first = self
+            .records
+            .partition_point(|record| record.arrival_millis < millis);
+        self.records.get(first).map_or(self.last_counter, |record| {
+            record.sequence_number.counter() - 1
+        })
+    }
+
+    /// The records above a counter: at most `limit` and `most_bytes`, but one at least if there is one; then
+    /// the counter to go on after, and how far behind the tip that is in milliseconds.
+    pub(crate) fn read_after(
+        &self,
+        counter: u64,
+        limit: usize,
+        most_bytes: usize,
+        now: u64,
+    ) -> (Vec<Record>, u64, u64) {
+        let first = self
+            .records
+            .partition_point(|record| record.sequence_number.counter() <= counter);
+        let mut bytes = 0_usize;
+        let records: Vec<Record> = self
+            .records
+            .range(first..)
+            .take(limit)
+            .enumerate()
+            .take_while(|(i, record)| {
+                bytes = bytes.saturating_add(record.size());
+                *i == 0 || bytes <= most_bytes
+            })
+            .map(|(_, record)| record.clone())
+            .collect();
+        let next = records
+            .last()
+            .map_or(counter, |record| record.sequence_number.counter());
+        let behind = match self.records.get(first + records.len()) {
+            None => 0,
+            Some(unread) => {
+                let position = records.last().unwrap_or(unread);
+                // At least 1: zero says that nothing is left to read.
+                now.saturating_sub(position.arrival_millis).max(1)
+            }
+        };
+        (records, next, behind)
+    }
+
+    /// The sequence number that stands for a position, for a caller that reads on after it.
+    pub(crate) fn sequence_number_at(&self, counter: u64) -> SequenceNumber {
+        SequenceNumber::new(
+            self.created_seconds,
+            self.number,
+            counter,
+            self.created_seconds,
+        )
+    }
+}

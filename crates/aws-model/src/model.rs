@@ -1,0 +1,318 @@
+//! The model as a whole: one call in, one reply out, with faults applied at the one place all calls pass.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use serde_json::Value;
+
+use crate::clock::{Clock, SystemClock};
+use crate::dynamodb::{DynamoDb, DynamoDbStartError};
+use crate::failure::{Failure, respond, respond_bytes};
+use crate::fault::{Faults, Silence, Verdict};
+use crate::http_client;
+use crate::kinesis::{Kinesis, KinesisSettings};
+use crate::random::Random;
+use crate::service::{DEFAULT_REGION, Service, region};
+use crate::sqs::{Received, Sqs};
+
+/// What the model is built from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The clock that everything reads. The machine's by default.
+    pub clock: Arc<dyn Clock>,
+    /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From the operating
+    /// system by default; with a seed and a clock of one's own, a single-threaded run repeats exactly.
+    pub seed: u64,
+    /// Kinesis's limits.
+    pub kinesis: KinesisSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            seed: Random::seed_from_os(),
+            kinesis: KinesisSettings::default(),
+        }
+    }
+}
+
+/// Why the model could not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct StartError(#[from] DynamoDbStartError);
+
+/// The model of AWS. A cheap handle: clones share one state.
+#[derive(Clone)]
+pub struct Aws {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    random: Random,
+    faults: Faults,
+    kinesis: Kinesis,
+    sqs: Sqs,
+    dynamodb: DynamoDb,
+}
+
+/// What comes of a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// The answer, a refusal included.
+    Answer(Response<Bytes>),
+    /// A ReceiveMessage that may wait found nothing yet: call [`Waiting::look_again`] until it is an answer.
+    Wait(Waiting),
+    /// The call took effect and its answer is lost: close the connection without one.
+    Lost,
+    /// The call is not answered: hold the connection while [`Silence::holds`], then close it. Nothing took
+    /// effect.
+    Silent(Silence),
+}
+
+impl Aws {
+    /// A model without streams, queues or tables.
+    ///
+    /// # Errors
+    /// If SQLite cannot open a database in memory.
+    pub fn new(settings: Settings) -> Result<Self, StartError> {
+        let Settings {
+            clock,
+            seed,
+            kinesis,
+        } = settings;
+        // Each part draws from a sequence of its own, so that one more call here does not move the rolls there.
+        let seeds = Random::seeded(seed);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                random: Random::seeded(seeds.next()),
+                faults: Faults::new(clock.clone(), seeds.next()),
+                kinesis: Kinesis::new(clock.clone(), seeds.next(), kinesis),
+                sqs: Sqs::new(clock.clone(), seeds.next()),
+                dynamodb: DynamoDb::new(clock.clone())?,
+                clock,
+            }),
+        })
+    }
+
+    /// Performs one request. Never blocks for longer than the work takes (some 10 µs), starts nothing that
+    /// outlives it, and never fails: what AWS would refuse is answered as AWS refuses it.
+    ///
+    /// Only the headers and the body count; method and path do not.
+    #[must_use]
+    pub fn call(&self, request: &Request<Bytes>) -> Reply {
+        let headers = request.headers();
+        let target = headers
+            .get("x-amz-target")
+            .and_then(|value| value.to_str().ok());
+        let Some((service, operation)) = target.and_then(Service::of_target) else {
+            return Reply::Answer(
+                Failure::unknown_operation().into_response(None, &self.request_id()),
+            );
+        };
+        let verdict = self.inner.faults.judge(service);
+        match verdict {
+            Verdict::Refused(failure) => {
+                return Reply::Answer(failure.into_response(Some(service), &self.request_id()));
+            }
+            Verdict::Unanswered(silence) => return Reply::Silent(silence),
+            Verdict::Spared | Verdict::AnswerLost => {}
+        }
+        let reply = self.perform(service, operation, request);
+        match (verdict, reply) {
+            (Verdict::AnswerLost, _) => Reply::Lost,
+            (_, reply) => reply,
+        }
+    }
+
+    fn perform(&self, service: Service, operation: &str, request: &Request<Bytes>) -> Reply {
+        let inner = &self.inner;
+        let body = request.body();
+        let id = self.request_id();
+        let result = match service {
+            Service::Kinesis => inner
+                .kinesis
+                .perform(operation, body, region(request.headers())),
+            Service::Sqs => {
+                match inner.sqs.perform(
+                    operation,
+                    body,
+                    region(request.headers()),
+                    &endpoint(request),
+                ) {
+                    Ok(Received::Output(value)) => Ok(value),
+                    Ok(Received::Nothing(wait)) => {
+                        return Reply::Wait(Waiting {
+                            aws: self.clone(),
+                            wait,
+                            id,
+                        });
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+            Service::DynamoDb => {
+                return Reply::Answer(match inner.dynamodb.perform(operation, body) {
+                    Some(Ok(json)) => {
+                        respond_bytes(Some(service), StatusCode::OK, json.into(), &id)
+                    }
+                    Some(Err(refusal)) => refusal.into_response(&id),
+                    None => Failure::unknown_operation().into_response(Some(service), &id),
+                });
+            }
+        };
+        Reply::Answer(match result {
+            Ok(value) => respond(Some(service), StatusCode::OK, &value, &id),
+            Err(failure) => failure.into_response(Some(service), &id),
+        })
+    }
+
+    /// Performs one operation without HTTP and without faults: to set things up, and to look at them.
+    ///
+    /// An output without members is `Value::Null`. A ReceiveMessage never waits.
+    ///
+    /// # Errors
+    /// The refusal that the service would answer with.
+    pub fn operate(
+        &self,
+        service: Service,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Value, Failure> {
+        let body = input.to_string();
+        match service {
+            Service::Kinesis => {
+                self.inner
+                    .kinesis
+                    .perform(operation, body.as_bytes(), DEFAULT_REGION)
+            }
+            Service::Sqs => {
+                let endpoint = format!("https://sqs.{DEFAULT_REGION}.amazonaws.com");
+                match self.inner.sqs.perform(
+                    operation,
+                    body.as_bytes(),
+                    DEFAULT_REGION,
+                    &endpoint,
+                )? {
+                    Received::Output(value) => Ok(value),
+                    Received::Nothing(_) => Ok(Value::Object(serde_json::Map::new())),
+                }
+            }
+            Service::DynamoDb => match self.inner.dynamodb.perform(operation, body.as_bytes()) {
+                Some(Ok(json)) => Ok(serde_json::from_slice(&json).unwrap_or_default()),
+                Some(Err(refusal)) => Err(refusal.into_failure()),
+                None => Err(Failure::unknown_operation()),
+            },
+        }
+    }
+
+    /// The streams.
+    #[must_use]
+    pub fn kinesis(&self) -> &Kinesis {
+        &self.inner.kinesis
+    }
+
+    /// The queues.
+    #[must_use]
+    pub fn sqs(&self) -> &Sqs {
+        &self.inner.sqs
+    }
+
+    /// The tables.
+    #[must_use]
+    pub fn dynamodb(&self) -> &DynamoDb {
+        &self.inner.dynamodb
+    }
+
+    /// The faults in force.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    /// The clock that the model reads.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// An HTTP client for AWS SDK configurations that calls the model in place of the network.
+    ///
+    /// It keeps the configuration's read timeout and sleeps with its `sleep_impl`. A lost answer, and a call
+    /// let go after silence, is an I/O error of the connection; silence beyond the read timeout a timeout.
+    #[must_use]
+    pub fn http_client(&self) -> SharedHttpClient {
+        http_client::shared(self.clone())
+    }
+
+    fn request_id(&self) -> String {
+        self.inner.random.uuid()
+    }
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").finish_non_exhaustive()
+    }
+}
+
+/// A ReceiveMessage that waits for messages (SQS's long polling, 20 s at most).
+#[derive(Debug)]
+pub struct Waiting {
+    aws: Aws,
+    wait: crate::sqs::Wait,
+    id: String,
+}
+
+impl Waiting {
+    /// How often it is worth looking again while a long poll lasts, in milliseconds.
+    pub const INTERVAL_MILLIS: u64 = 50;
+
+    /// When it is answered at the latest, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn until_millis(&self) -> u64 {
+        self.wait.until_millis
+    }
+
+    /// An answer if messages have come or the time is up, otherwise the wait goes on.
+    #[must_use]
+    pub fn look_again(self) -> Reply {
+        let id = &self.id;
+        let result = match self.aws.inner.sqs.receive_again(&self.wait) {
+            Ok(Received::Nothing(_))
+                if self.aws.inner.clock.now_millis() < self.wait.until_millis =>
+            {
+                return Reply::Wait(self);
+            }
+            Ok(Received::Nothing(_)) => Ok(Value::Object(serde_json::Map::new())),
+            Ok(Received::Output(value)) => Ok(value),
+            Err(failure) => Err(failure),
+        };
+        Reply::Answer(match result {
+            Ok(value) => respond(Some(Service::Sqs), StatusCode::OK, &value, id),
+            Err(error) => Failure::from(error).into_response(Some(Service::Sqs), id),
+        })
+    }
+}
+
+/// Scheme, host and port that the client reached, for the URLs in SQS's answers.
+fn endpoint(request: &Request<Bytes>) -> String {
+    let uri = request.uri();
+    let host = uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| host_header(request.headers()));
+    let scheme = uri.scheme_str().unwrap_or("http");
+    host.map_or_else(
+        || format!("https://sqs.{DEFAULT_REGION}.amazonaws.com"),
+        |host| format!("{scheme}://{host}"),
+    )
+}
+
+fn host_header(headers: &HeaderMap) -> Option<&str> {
+    headers.get(http::header::HOST)?.to_str().ok()
+}

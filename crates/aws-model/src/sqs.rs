@@ -1,0 +1,248 @@
+//! SQS standard queues: send, receive with a visibility timeout, delete, with the limits a client can run into.
+//!
+//! [`Sqs`] has a Rust interface for code in the same process; the operations of the wire are in
+//! `operations.rs`. Not modelled: FIFO queues, batches, message attributes, redrive policies, encryption, and
+//! the 120,000 messages that may be in flight. Unlike AWS, a message is never delivered twice within its
+//! visibility timeout, order is that of sending, and the counts are exact; only a message's latest receipt
+//! handle deletes it.
+
+mod operations;
+mod queue;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Clock;
+use crate::failure::Failure;
+use crate::random::Random;
+use crate::service::{ACCOUNT, DEFAULT_REGION};
+pub(crate) use operations::{Received, Wait};
+use queue::Queue;
+
+/// The largest message, in bytes, that a queue can be set to take: 1 MiB, also the default.
+pub const MAX_MESSAGE_BYTES: u64 = 1 << 20;
+
+/// Why a call was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqsError {
+    /// There is no such queue.
+    #[error("The specified queue does not exist.")]
+    QueueDoesNotExist,
+    /// A queue of that name has other attributes.
+    #[error(
+        "A queue already exists with the same name and a different value for attribute {attribute}"
+    )]
+    QueueNameExists {
+        /// The attribute that differs.
+        attribute: String,
+    },
+    /// The queue was purged less than 60 seconds ago.
+    #[error("Only one PurgeQueue operation on {queue} is allowed every 60 seconds.")]
+    PurgeQueueInProgress {
+        /// The queue's name.
+        queue: String,
+    },
+    /// The receipt handle is none.
+    #[error("The input receipt handle \"{0}\" is not a valid receipt handle.")]
+    ReceiptHandleIsInvalid(String),
+    /// The message is not in flight.
+    #[error(
+        "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
+    )]
+    MessageNotInflight {
+        /// The receipt handle given.
+        handle: String,
+    },
+    /// The message holds characters that SQS does not take.
+    #[error(
+        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
+    )]
+    InvalidMessageContents,
+    /// No such queue attribute.
+    #[error("Unknown Attribute {0}.")]
+    InvalidAttributeName(String),
+    /// A queue attribute's value is out of bounds.
+    #[error("Invalid value for the parameter {0}.")]
+    InvalidAttributeValue(String),
+    /// A parameter's value is out of bounds.
+    #[error("Value {value} for parameter {parameter} is invalid. Reason: {reason}")]
+    InvalidParameterValue {
+        /// What was given.
+        value: String,
+        /// The parameter.
+        parameter: &'static str,
+        /// What it should be.
+        reason: String,
+    },
+    /// The message is longer than the queue takes.
+    #[error("One or more parameters are invalid. Reason: Message must be shorter than {0} bytes.")]
+    MessageTooLong(u64),
+    /// A required parameter is absent.
+    #[error("The request must contain the parameter {0}.")]
+    MissingParameter(&'static str),
+    /// Something that SQS has and this model has not.
+    #[error("{0} is not supported here.")]
+    UnsupportedOperation(String),
+    /// The request is not JSON, or not of the operation's shape.
+    #[error("{0}")]
+    Serialization(String),
+}
+
+impl SqsError {
+    /// The error code that AWS sends for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::QueueDoesNotExist => "QueueDoesNotExist",
+            Self::QueueNameExists { .. } => "QueueNameExists",
+            Self::PurgeQueueInProgress { .. } => "PurgeQueueInProgress",
+            Self::ReceiptHandleIsInvalid(_) => "ReceiptHandleIsInvalid",
+            Self::MessageNotInflight { .. } => "MessageNotInflight",
+            Self::InvalidMessageContents => "InvalidMessageContents",
+            Self::InvalidAttributeName(_) => "InvalidAttributeName",
+            Self::InvalidAttributeValue(_) => "InvalidAttributeValue",
+            Self::InvalidParameterValue { .. } | Self::MessageTooLong(_) => {
+                "InvalidParameterValueException"
+            }
+            Self::MissingParameter(_) => "MissingRequiredParameterException",
+            Self::UnsupportedOperation(_) => "UnsupportedOperation",
+            Self::Serialization(_) => "SerializationException",
+        }
+    }
+}
+
+impl From<SqsError> for Failure {
+    fn from(error: SqsError) -> Self {
+        Self::client(error.code(), error.to_string())
+    }
+}
+
+/// How many messages a queue holds, exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueDepth {
+    /// Messages that a ReceiveMessage would find.
+    pub visible: usize,
+    /// Messages received and neither deleted nor visible again.
+    pub in_flight: usize,
+    /// Messages sent with a delay that has not passed.
+    pub delayed: usize,
+}
+
+/// The queues. A cheap handle: clones share one state.
+#[derive(Clone)]
+pub struct Sqs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    random: Random,
+    queues: Mutex<BTreeMap<String, Queue>>,
+}
+
+impl fmt::Debug for Sqs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqs").finish_non_exhaustive()
+    }
+}
+
+impl Sqs {
+    pub(crate) fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                random: Random::seeded(seed),
+                queues: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Creates a queue with default attributes, or does nothing if there is such a queue.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` for a name that is not 1–80 of `a–z A–Z 0–9 - _`; `QueueNameExists` if it exists
+    /// with other attributes; `UnsupportedOperation` for a FIFO queue's name.
+    pub fn create_queue(&self, queue: &str) -> Result<(), SqsError> {
+        self.insert_queue(queue, &BTreeMap::new())
+    }
+
+    /// Sends a message and gives its id, a UUID.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`, `MissingParameter` for an empty body, `MessageTooLong`, `InvalidMessageContents`.
+    pub fn send_message(&self, queue: &str, body: &str) -> Result<String, SqsError> {
+        self.send(queue, body, None)
+    }
+
+    /// How many messages the queue holds now.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`.
+    pub fn depth(&self, queue: &str) -> Result<QueueDepth, SqsError> {
+        let now = self.inner.clock.now_millis();
+        self.with_queue(queue, |queue| Ok(queue.depth(now)))
+    }
+
+    /// The queue's ARN, in the region `us-east-1`. It need not exist.
+    #[must_use]
+    pub fn queue_arn(&self, queue: &str) -> String {
+        queue_arn(DEFAULT_REGION, queue)
+    }
+
+    fn send(
+        &self,
+        queue: &str,
+        body: &str,
+        delay_seconds: Option<u64>,
+    ) -> Result<String, SqsError> {
+        let now = self.inner.clock.now_millis();
+        self.with_queue(queue, |queue| {
+            let id = self.inner.random.uuid();
+            queue.send(now, id.clone(), body, delay_seconds)?;
+            Ok(id)
+        })
+    }
+
+    fn insert_queue(
+        &self,
+        name: &str,
+        attributes: &BTreeMap<String, String>,
+    ) -> Result<(), SqsError> {
+        operations::check_queue_name(name)?;
+        let queue = Queue::new(self.inner.clock.now_millis(), attributes)?;
+        let mut queues = self.lock();
+        match queues.get(name) {
+            Some(existing) => existing.same_attributes(attributes),
+            None => {
+                queues.insert(name.to_owned(), queue);
+                Ok(())
+            }
+        }
+    }
+
+    /// Works on a queue after dropping the messages whose retention has ended.
+    fn with_queue<T>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&mut Queue) -> Result<T, SqsError>,
+    ) -> Result<T, SqsError> {
+        let now = self.inner.clock.now_millis();
+        let mut queues = self.lock();
+        let queue = queues.get_mut(name).ok_or(SqsError::QueueDoesNotExist)?;
+        queue.trim(now);
+        work(queue)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Queue>> {
+        self.inner
+            .queues
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn queue_arn(region: &str, queue: &str) -> String {
+    format!("arn:aws:sqs:{region}:{ACCOUNT}:{queue}")
+}
