@@ -153,19 +153,16 @@ impl fmt::Display for Happened {
             }
             Self::Discarded {
                 range,
-                condition: Condition::RetryAttemptsExhausted,
+                condition,
                 invoke_count,
             } => {
-                write!(f, "discarded {range} after {invoke_count} attempts")
-            }
-            Self::Discarded {
-                range,
-                condition: Condition::RecordAgeExceeded,
-                invoke_count,
-            } => {
+                let reason = match condition {
+                    Condition::RetryAttemptsExhausted => "no retries are left",
+                    Condition::RecordAgeExceeded => "too old",
+                };
                 write!(
                     f,
-                    "discarded {range} for its age, after {invoke_count} attempts"
+                    "discarded {range}: {reason}, failed attempts: {invoke_count}"
                 )
             }
             Self::DiscardDelivered { range } => {

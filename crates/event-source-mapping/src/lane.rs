@@ -44,7 +44,7 @@ pub(crate) struct Lane {
 }
 
 /// Records that are delivered together, and how that went so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Part {
     batch: Batch,
     /// How often the function ran with exactly these records and failed.
@@ -246,33 +246,16 @@ impl Lane {
         let too_old = |record: &&Record| context.now.since(record.approximate_arrival) > limit;
         let expired = part.batch.records().iter().take_while(too_old).count();
         if expired > 0 {
-            let Part {
-                batch,
-                failures,
-                throttles,
-                not_before,
-                last_response,
-            } = part;
-            let (old, rest) = batch.split_at(expired);
-            let last = last_response.clone();
+            let (old, rest) = part.batch.clone().split_at(expired);
             if let Some(batch) = rest {
                 self.parts.push_front(Part {
                     batch,
-                    failures,
-                    throttles,
-                    not_before,
-                    last_response,
+                    ..part.clone()
                 });
             }
             if let Some(batch) = old {
                 self.discard(
-                    Part {
-                        batch,
-                        failures,
-                        throttles,
-                        not_before,
-                        last_response: last,
-                    },
+                    Part { batch, ..part },
                     Condition::RecordAgeExceeded,
                     context,
                     ledger,
@@ -515,8 +498,7 @@ impl Lane {
         else {
             return;
         };
-        *context.next_id += 1;
-        let id = *context.next_id;
+        let id = context.id();
         *delivery = Delivery::Sent { id };
         context.actions.push(Action::Discard(Discard {
             id,

@@ -376,3 +376,217 @@ fn is_arn_of(arn: &str, services: &[&str]) -> bool {
         parts.len() == 6 && parts[0] == "arn" && parts[1..].iter().all(|part| !part.is_empty());
     complete && services.contains(&parts[2])
 }
+
+/// Sources: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings"; Lambda API reference,
+/// `CreateEventSourceMapping`.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/order-intents";
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:consumer";
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Result<(), SettingsError> {
+        let mut settings = Settings::new(STREAM, FUNCTION, StartingPosition::TrimHorizon);
+        change(&mut settings);
+        settings.validate()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_aws() {
+        let settings = Settings::new(STREAM, FUNCTION, StartingPosition::Latest);
+        assert_eq!(settings.validate(), Ok(()));
+        assert_eq!(
+            (
+                settings.batch_size,
+                settings.maximum_batching_window_in_seconds
+            ),
+            (100, 0)
+        );
+        assert_eq!(
+            (
+                settings.maximum_retry_attempts,
+                settings.maximum_record_age_in_seconds
+            ),
+            (-1, -1)
+        );
+        assert_eq!(settings.parallelization_factor, 1);
+        assert!(settings.enabled && !settings.bisect_batch_on_function_error);
+        assert!(settings.function_response_types.is_empty() && settings.on_failure.is_none());
+    }
+
+    #[test]
+    fn both_ends_of_every_range_are_accepted() {
+        for batch_size in [1, 10_000] {
+            assert_eq!(with(|settings| settings.batch_size = batch_size), Ok(()));
+        }
+        for window in [0, 300] {
+            assert_eq!(
+                with(|settings| settings.maximum_batching_window_in_seconds = window),
+                Ok(())
+            );
+        }
+        for retries in [-1, 0, 10_000] {
+            assert_eq!(
+                with(|settings| settings.maximum_retry_attempts = retries),
+                Ok(())
+            );
+        }
+        for age in [-1, 60, 604_800] {
+            assert_eq!(
+                with(|settings| settings.maximum_record_age_in_seconds = age),
+                Ok(())
+            );
+        }
+        for factor in [1, 10] {
+            assert_eq!(
+                with(|settings| settings.parallelization_factor = factor),
+                Ok(())
+            );
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_a_range_is_refused_by_name_and_range() {
+        let refused = |change: fn(&mut Settings)| with(change).unwrap_err().to_string();
+        for (text, expected) in [
+            (
+                refused(|settings| settings.batch_size = 0),
+                "BatchSize is 0; it must be 1–10,000",
+            ),
+            (
+                refused(|settings| settings.batch_size = 10_001),
+                "BatchSize is 10001; it must be 1–10,000",
+            ),
+            (
+                refused(|settings| settings.maximum_batching_window_in_seconds = 301),
+                "MaximumBatchingWindowInSeconds is 301; it must be 0–300 seconds",
+            ),
+            (
+                refused(|settings| settings.maximum_retry_attempts = -2),
+                "MaximumRetryAttempts is -2; it must be −1 (infinite) or 0–10,000",
+            ),
+            (
+                refused(|settings| settings.maximum_retry_attempts = 10_001),
+                "MaximumRetryAttempts is 10001; it must be −1 (infinite) or 0–10,000",
+            ),
+            (
+                refused(|settings| settings.maximum_record_age_in_seconds = 59),
+                "MaximumRecordAgeInSeconds is 59; it must be −1 (infinite) or 60–604,800 seconds",
+            ),
+            (
+                refused(|settings| settings.maximum_record_age_in_seconds = 604_801),
+                "MaximumRecordAgeInSeconds is 604801; it must be −1 (infinite) or 60–604,800 seconds",
+            ),
+            (
+                refused(|settings| settings.parallelization_factor = 0),
+                "ParallelizationFactor is 0; it must be 1–10",
+            ),
+            (
+                refused(|settings| settings.parallelization_factor = 11),
+                "ParallelizationFactor is 11; it must be 1–10",
+            ),
+            (
+                refused(|settings| settings.stream_retention_hours = 23),
+                "the stream's RetentionPeriodHours is 23; it must be 24–8,760 hours",
+            ),
+            (
+                refused(|settings| settings.assumptions.read_limit = 0),
+                "read_limit is 0; it must be 1–10,000",
+            ),
+            (
+                refused(|settings| settings.assumptions.discard_delivery_attempts = 0),
+                "discard_delivery_attempts is 0; it must be at least 1",
+            ),
+        ] {
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_modelled_is_refused_by_name() {
+        let refused = |change: fn(&mut Settings)| with(change).unwrap_err().to_string();
+        for (text, expected) in [
+            (
+                refused(|settings| settings.tumbling_window_in_seconds = 1),
+                "TumblingWindowInSeconds is not modelled; leave it at 0",
+            ),
+            (
+                refused(|settings| settings.filter_criteria = vec!["{}".into()]),
+                "FilterCriteria is not modelled; leave it empty",
+            ),
+            (
+                refused(|settings| settings.metrics_config = vec!["EventCount".into()]),
+                "MetricsConfig is not modelled; leave it empty",
+            ),
+            (
+                refused(|settings| settings.on_failure = Some("arn:aws:s3:::bucket".into())),
+                "DestinationConfig.OnFailure must be the ARN of an SQS queue or an SNS topic (an S3 bucket is not modelled)",
+            ),
+        ] {
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn an_arn_of_another_kind_is_refused() {
+        for arn in [
+            "",
+            "order-intents",
+            "arn:aws:kinesis:eu-west-1:123456789012",
+            FUNCTION,
+        ] {
+            let error = with(|settings| settings.event_source_arn = arn.into()).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    SettingsError::NotAnArn {
+                        parameter: "EventSourceArn",
+                        ..
+                    }
+                ),
+                "{arn}"
+            );
+        }
+        let error = with(|settings| settings.function_arn = STREAM.into()).unwrap_err();
+        assert!(matches!(
+            error,
+            SettingsError::NotAnArn {
+                parameter: "FunctionName",
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn the_pause_doubles_from_its_start_to_its_cap() {
+        let backoff = Backoff {
+            start: Duration::from_secs(1),
+            cap: Duration::from_secs(60),
+        };
+        let pauses: Vec<_> = [0, 1, 2, 3, 6, 7, 40, u32::MAX]
+            .map(|failures| backoff.pause(failures).as_secs())
+            .into();
+        assert_eq!(pauses, [0, 1, 2, 4, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_record_expires_with_the_stream_even_if_the_mapping_would_wait_longer() {
+        let mut settings = Settings::new(STREAM, FUNCTION, StartingPosition::TrimHorizon);
+        assert_eq!(settings.record_age_limit(), Duration::from_secs(24 * 3_600));
+        settings.maximum_record_age_in_seconds = 604_800;
+        assert_eq!(settings.record_age_limit(), Duration::from_secs(24 * 3_600));
+        settings.maximum_record_age_in_seconds = 60;
+        assert_eq!(settings.record_age_limit(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn region_and_account_come_from_the_streams_arn() {
+        let source = Settings::new(STREAM, FUNCTION, StartingPosition::TrimHorizon).event_source();
+        assert_eq!(source.aws_region, "eu-west-1");
+        assert_eq!(
+            source.invoke_identity_arn,
+            "arn:aws:iam::123456789012:role/lambda-role"
+        );
+    }
+}

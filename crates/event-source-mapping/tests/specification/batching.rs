@@ -1,0 +1,297 @@
+//! When a batch goes out, what is in it, and how many are under way.
+
+use event_source_mapping::{
+    Event, EventSource, MAX_BATCH_BYTES, Outcome, Settings, ShardListing, payload,
+};
+
+use crate::driver::{Driver, SHARD, STREAM, numbers, settings, success};
+
+const OTHER_SHARD: &str = "shardId-000000000001";
+
+// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event sources", "Batching behavior": with a
+// window of 0 "Lambda sends batches to your function as quickly as possible".
+#[test]
+fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 100,
+            ..settings()
+        },
+        1,
+    );
+    assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
+}
+
+// [D] "Batching behavior": "The batch size is met."
+#[test]
+fn a_full_batch_goes_out_before_the_window_ends() {
+    let window = Settings {
+        batch_size: 3,
+        maximum_batching_window_in_seconds: 300,
+        ..settings()
+    };
+    let mut stream = Driver::with_records(window, 3);
+    assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
+}
+
+// [D] "Batching behavior": "The batching window reaches its maximum value."
+#[test]
+fn an_incomplete_batch_goes_out_when_the_window_ends() {
+    let window = Settings {
+        batch_size: 3,
+        maximum_batching_window_in_seconds: 5,
+        ..settings()
+    };
+    let mut stream = Driver::with_records(window, 2);
+    for _ in 0..5 {
+        assert!(stream.invocation().is_none(), "went out at {}", stream.now);
+        stream.wake_after(1_000);
+    }
+    assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9]);
+}
+
+// [D] services-kinesis-parameters: a batch gathers over several reads.
+#[test]
+fn the_window_gathers_what_arrives_in_it() {
+    let window = Settings {
+        batch_size: 3,
+        maximum_batching_window_in_seconds: 300,
+        ..settings()
+    };
+    let mut stream = Driver::with_records(window, 1);
+    for key in ["a", "b"] {
+        assert!(stream.invocation().is_none());
+        stream.put(SHARD, key, b"{}");
+        stream.wake_after(1_000);
+    }
+    assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
+}
+
+// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each, one fits.
+#[test]
+fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
+    let window = Settings {
+        batch_size: 100,
+        maximum_batching_window_in_seconds: 300,
+        ..settings()
+    };
+    let mut stream = Driver::new(window);
+    stream.add_shard(SHARD);
+    for key in ["a", "b", "c"] {
+        stream.put(SHARD, key, &vec![0; MAX_BATCH_BYTES / 8 * 3]);
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let invocation = stream.invocation().unwrap();
+    assert_eq!(numbers(&invocation), [8]);
+    assert!(invocation.payload().len() <= MAX_BATCH_BYTES);
+}
+
+// [D] "Lambda quotas": 6 MB is the whole payload, so the envelope around the data counts.
+#[test]
+fn the_six_megabytes_include_base64_and_envelope() {
+    let mut stream = Driver::new(Settings {
+        batch_size: 10_000,
+        ..settings()
+    });
+    stream.add_shard(SHARD);
+    // The data of these alone, in base64, stays below: 101 × 62,000 bytes.
+    for key in 0..101 {
+        stream.put(SHARD, &format!("{key:0>200}"), &vec![0; 46_500]);
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let invocation = stream.invocation().unwrap();
+    let taken = invocation.batch().records().len();
+    assert!(taken < 101, "all were taken");
+    assert!(invocation.payload().len() <= MAX_BATCH_BYTES);
+
+    let source = EventSource {
+        event_source_arn: STREAM.into(),
+        aws_region: "eu-west-1".into(),
+        invoke_identity_arn: "arn:aws:iam::123456789012:role/lambda-role".into(),
+    };
+    let one_more = &stream.shards[&SHARD.into()].records[..=taken];
+    assert!(payload(&SHARD.into(), one_more, &source).len() > MAX_BATCH_BYTES);
+}
+
+// [I] There is no smaller batch than one record.
+#[test]
+fn a_record_larger_than_six_megabytes_is_a_batch_of_its_own() {
+    let mut stream = Driver::new(settings());
+    stream.add_shard(SHARD);
+    stream.put(SHARD, "large", &vec![0; MAX_BATCH_BYTES]);
+    stream.put(SHARD, "small", b"{}");
+    stream.list(&[ShardListing::new(SHARD)]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [vec![8], vec![9]]);
+}
+
+// [D] "the next batching window begins as soon as the previous function invocation completes".
+#[test]
+fn the_next_window_begins_when_the_previous_invocation_completes() {
+    let window = Settings {
+        batch_size: 2,
+        maximum_batching_window_in_seconds: 5,
+        ..settings()
+    };
+    let mut stream = Driver::with_records(window, 3);
+    let invocation = stream.invocation().unwrap();
+    stream.wake_after(60_000);
+    stream.finish(invocation, success());
+    for _ in 0..5 {
+        assert!(stream.invocation().is_none(), "went out at {}", stream.now);
+        stream.wake_after(1_000);
+    }
+    assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
+}
+
+// [I] A window that gathered nothing is followed by another one; it does not stay open for the first record to close it.
+#[test]
+fn a_window_without_records_is_followed_by_the_next_one() {
+    let window = Settings {
+        batch_size: 2,
+        maximum_batching_window_in_seconds: 5,
+        ..settings()
+    };
+    let mut stream = Driver::with_records(window, 0);
+    stream.wake_after(7_000);
+    stream.read_on();
+    stream.put(SHARD, "a", b"{}");
+    stream.wake_after(1_000);
+    assert!(stream.invocation().is_none());
+    stream.wake_after(2_000);
+    assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
+}
+
+// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": one concurrent invocation a shard.
+#[test]
+fn one_batch_of_a_shard_is_in_flight() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 1,
+            ..settings()
+        },
+        3,
+    );
+    let first = stream.invocation().unwrap();
+    stream.wake_after(60_000);
+    assert!(stream.invocation().is_none());
+    stream.finish(first, success());
+    assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
+}
+
+// [D] Same page: a failed batch blocks its shard until it succeeded or was discarded.
+#[test]
+fn the_next_batch_waits_until_the_failed_one_succeeded() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 1,
+            ..settings()
+        },
+        2,
+    );
+    let mut failed = 0;
+    stream.run(|_| {
+        failed += 1;
+        if failed <= 3 {
+            Outcome::FunctionError
+        } else {
+            success()
+        }
+    });
+    assert_eq!(stream.batches(), [[8], [8], [8], [8], [9]]);
+}
+
+// [D] Same page: shards are processed independently.
+#[test]
+fn a_shard_that_is_blocked_does_not_hold_back_another() {
+    let mut stream = Driver::new(Settings {
+        batch_size: 1,
+        ..settings()
+    });
+    stream.add_shard(SHARD);
+    stream.add_shard(OTHER_SHARD);
+    stream.put(SHARD, "a", b"{}");
+    stream.put(OTHER_SHARD, "b", b"{}");
+    stream.put(OTHER_SHARD, "b", b"{}");
+    stream.list(&[ShardListing::new(SHARD), ShardListing::new(OTHER_SHARD)]);
+    let blocked = stream.invocation().unwrap();
+    for _ in 0..2 {
+        let other = stream.invocation().unwrap();
+        assert_eq!(other.batch().shard_id().as_str(), OTHER_SHARD);
+        stream.finish(other, success());
+    }
+    assert_eq!(blocked.batch().shard_id().as_str(), SHARD);
+}
+
+// [D] services-kinesis-parameters, ParallelizationFactor.
+#[test]
+fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
+    let mut stream = Driver::new(Settings {
+        batch_size: 1,
+        parallelization_factor: 10,
+        ..settings()
+    });
+    stream.add_shard(SHARD);
+    for _ in 0..3 {
+        stream.put(SHARD, "stuck", b"{}");
+    }
+    for key in 0..40 {
+        stream.put(SHARD, &format!("key {key}"), b"{}");
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let (mut stuck, mut others) = (None, 0);
+    while let Some(invocation) = stream.invocation() {
+        if invocation.batch().records()[0].partition_key == "stuck" {
+            assert!(
+                stuck.replace(invocation).is_none(),
+                "two batches of one key"
+            );
+        } else {
+            stream.finish(invocation, success());
+            others += 1;
+        }
+    }
+    assert!((30..=40).contains(&others), "{others} of 40 keys went on");
+    assert_eq!(
+        stream.checkpoint(),
+        None,
+        "the checkpoint is one for the shard"
+    );
+    stream.finish(stuck.unwrap(), success());
+    stream.run(|_| success());
+    assert_eq!(stream.checkpoint(), Some(50));
+}
+
+// [D] Same page: "up to 10".
+#[test]
+fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 1,
+            parallelization_factor: 3,
+            ..settings()
+        },
+        50,
+    );
+    let in_flight: Vec<_> = std::iter::from_fn(|| stream.invocation()).collect();
+    assert_eq!(in_flight.len(), 3);
+    stream.send(Event::Wake);
+    assert!(stream.invocation().is_none());
+}
+
+// [D] services-kinesis-parameters, BatchSize: up to 10,000.
+#[test]
+fn ten_thousand_records_are_one_batch() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 10_000,
+            ..settings()
+        },
+        10_000,
+    );
+    stream.run(|invocation| {
+        assert_eq!(invocation.batch().records().len(), 10_000);
+        success()
+    });
+    assert_eq!(stream.deliveries.len(), 1);
+}

@@ -1,0 +1,152 @@
+//! What can be seen from outside, and what must not be.
+
+use event_source_mapping::{Event, Failure, Happened, Outcome, Settings, ShardListing};
+use serde_json::json;
+
+use crate::driver::{Driver, SHARD, failures, reporting, settings, success};
+
+#[test]
+fn the_status_shows_checkpoint_batch_in_flight_and_iterator_age() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 2,
+            ..settings()
+        },
+        3,
+    );
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, success());
+    let _second = stream.invocation().unwrap();
+    assert_eq!(
+        serde_json::to_value(&stream.mapping.status().shards).unwrap(),
+        json!([{
+            "shard_id": SHARD,
+            "state": "Open",
+            "checkpoint": "9",
+            "in_flight": [{
+                "id": 3,
+                "range": {"shard_id": SHARD, "first": "10", "last": "10", "records": 1},
+                "attempt": 1,
+                "since": "2025-11-25T19:03:18.000Z"
+            }],
+            "unfinished_records": 1,
+            "iterator_age_millis": 0
+        }])
+    );
+}
+
+#[test]
+fn the_counters_count_what_happened() {
+    let settings = Settings {
+        batch_size: 4,
+        maximum_retry_attempts: 1,
+        bisect_batch_on_function_error: true,
+        ..reporting()
+    };
+    let mut stream = Driver::with_records(settings, 8);
+    stream.run(|invocation| {
+        let numbers = crate::driver::numbers(invocation);
+        if numbers.contains(&9) {
+            Outcome::FunctionError
+        } else if numbers.contains(&15) {
+            failures(&[15])
+        } else {
+            success()
+        }
+    });
+    let counters = stream.mapping.counters();
+    assert_eq!(counters.records_read, 8);
+    assert_eq!(
+        (counters.records_delivered, counters.records_discarded),
+        (6, 2)
+    );
+    // 8…11, 8 9, 9, 9 failed; 8, 10 11 succeeded. 12…15, 15, 15 failed in part.
+    assert_eq!(
+        (
+            counters.invocations,
+            counters.batches_failed,
+            counters.batches_partially_failed
+        ),
+        (9, 4, 3)
+    );
+    assert_eq!(
+        (
+            counters.batches_delivered,
+            counters.batches_split,
+            counters.batches_discarded
+        ),
+        (2, 2, 2)
+    );
+    assert_eq!(counters.batches_retried, 3);
+}
+
+#[test]
+fn each_thing_that_happens_is_one_readable_line() {
+    let settings = Settings {
+        maximum_retry_attempts: 0,
+        bisect_batch_on_function_error: true,
+        ..reporting()
+    };
+    let mut stream = Driver::with_records(settings, 3);
+    let mut invocations = 0;
+    stream.run(|_| {
+        invocations += 1;
+        match invocations {
+            1 => Outcome::FunctionError,
+            2 => success(),
+            3 => failures(&[10]),
+            _ => Outcome::TimedOut,
+        }
+    });
+    let lines: Vec<_> = stream.happened.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "failed 3 records 8–10 of shardId-000000000000, attempt 1: the function failed",
+            "split 1 + 2: 1 record 8 of shardId-000000000000, 2 records 9–10 of shardId-000000000000",
+            "delivered 1 record 8 of shardId-000000000000",
+            "partial failure of 2 records 9–10 of shardId-000000000000: failed from 10 on, 1 done",
+            "retry of 1 record 10 of shardId-000000000000, attempt 1 at 2025-11-25T19:03:20.000Z",
+            "failed 1 record 10 of shardId-000000000000, attempt 1: the function timed out",
+            "discarded 1 record 10 of shardId-000000000000: no retries are left, failed attempts: 1",
+            "the on-failure destination was told of 1 record 10 of shardId-000000000000",
+        ]
+    );
+    assert!(stream.happened.iter().any(|happened| matches!(
+        happened,
+        Happened::Failed {
+            failure: Failure::TimedOut,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn no_debug_output_shows_data_partition_keys_or_responses() {
+    let mut stream = Driver::new(settings());
+    stream.add_shard(SHARD);
+    stream.put(SHARD, "jane@example.com", b"secret data");
+    stream.list(&[ShardListing::new(SHARD)]);
+    stream.read_on();
+    let seen = format!(
+        "{:?} {:?} {:?}",
+        stream.mapping,
+        stream.actions,
+        stream.mapping.status()
+    );
+    let invocation = stream.invocation().unwrap();
+    let answer: Event =
+        invocation.finished("request", Outcome::Returned(b"secret response".to_vec()));
+    let seen = format!(
+        "{seen} {answer:?} {:?}",
+        stream.shards[&SHARD.into()].records
+    );
+
+    assert!(
+        seen.contains("11 bytes") && seen.contains("15 bytes"),
+        "{seen}"
+    );
+    for secret in ["jane", "secret", "[115, 101, 99", "c2VjcmV0"] {
+        assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+}

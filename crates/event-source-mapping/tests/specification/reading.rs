@@ -1,0 +1,237 @@
+//! Where reading begins, how it goes on, and in which order shards are read.
+
+use event_source_mapping::{
+    Action, Event, Fetch, Happened, ReadFrom, Settings, ShardListing, ShardState, StartingPosition,
+};
+
+use crate::driver::{BEGINNING, Driver, SHARD, number, settings, success};
+
+const CHILD: &str = "shardId-000000000001";
+
+fn fetch(stream: &mut Driver) -> Option<Fetch> {
+    match stream.actions.pop_front()? {
+        Action::Fetch(fetch) => Some(fetch),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn child_of(parent: &str) -> ShardListing {
+    ShardListing {
+        parents: vec![parent.into()],
+        ..ShardListing::new(CHILD)
+    }
+}
+
+// [D] services-kinesis-parameters, StartingPosition.
+#[test]
+fn trim_horizon_begins_with_the_oldest_record() {
+    let mut stream = Driver::with_records(settings(), 3);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8, 9, 10]]);
+}
+
+// [D] services-kinesis-parameters, StartingPosition.
+#[test]
+fn latest_begins_with_what_is_put_later() {
+    let mut stream = Driver::with_records(
+        Settings {
+            starting_position: StartingPosition::Latest,
+            ..settings()
+        },
+        3,
+    );
+    stream.read_on();
+    stream.wake_after(500);
+    stream.put(SHARD, "later", b"{}");
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[11]]);
+}
+
+// [D] services-kinesis-parameters, StartingPositionTimestamp.
+#[test]
+fn at_timestamp_begins_with_the_first_record_that_arrived_then_or_later() {
+    let position =
+        StartingPosition::AtTimestamp(BEGINNING.saturating_add(std::time::Duration::from_secs(1)));
+    let mut stream = Driver::new(Settings {
+        starting_position: position,
+        ..settings()
+    });
+    stream.add_shard(SHARD);
+    stream.put(SHARD, "before", b"{}");
+    stream.wake_after(1_000);
+    stream.put(SHARD, "then", b"{}");
+    stream.wake_after(1_000);
+    stream.put(SHARD, "later", b"{}");
+    stream.list(&[ShardListing::new(SHARD)]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[9, 10]]);
+}
+
+// [I] Another LATEST iterator would skip what was put between the two.
+#[test]
+fn a_lost_latest_iterator_skips_nothing() {
+    let mut stream = Driver::with_records(
+        Settings {
+            starting_position: StartingPosition::Latest,
+            ..settings()
+        },
+        1,
+    );
+    let first = fetch(&mut stream).unwrap();
+    assert_eq!(*first.from(), ReadFrom::Latest);
+    stream.wake_after(10);
+    stream.put(SHARD, "meanwhile", b"{}");
+    stream.send(first.failed());
+    stream.run(|_| success());
+    assert_eq!(stream.times_delivered(9), 1);
+}
+
+// [D] Kinesis API reference, GetRecords: NextShardIterator.
+#[test]
+fn a_read_goes_on_with_the_iterator_of_the_previous_one() {
+    let mut stream = Driver::with_records(settings(), 0);
+    assert_eq!(*fetch(&mut stream).unwrap().from(), ReadFrom::TrimHorizon);
+
+    let mut stream = Driver::with_records(settings(), 0);
+    stream.read_on();
+    stream.wake_after(1_000);
+    assert_eq!(
+        *fetch(&mut stream).unwrap().from(),
+        ReadFrom::Iterator("0".into())
+    );
+}
+
+// [D] Kinesis API reference, GetRecords: iterators expire after five minutes.
+#[test]
+fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
+    let mut stream = Driver::with_records(settings(), 2);
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, success());
+    stream.wake_after(1_000);
+    let expired = fetch(&mut stream).unwrap();
+    stream.send(expired.failed());
+    assert!(
+        stream.actions.is_empty(),
+        "a failed read is tried again after a pause"
+    );
+    stream.wake_after(1_000);
+    assert_eq!(
+        *fetch(&mut stream).unwrap().from(),
+        ReadFrom::AfterSequenceNumber(number(9))
+    );
+}
+
+// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": polls each shard once a second.
+#[test]
+fn a_shard_without_new_records_is_read_once_a_second() {
+    let mut stream = Driver::with_records(settings(), 0);
+    for _ in 0..3 {
+        stream.read_on();
+        assert_eq!(
+            stream.wake_at.unwrap().as_millis(),
+            stream.now.as_millis() + 1_000
+        );
+        stream.wake_after(999);
+        assert!(stream.actions.is_empty());
+        stream.wake_after(1);
+        assert_eq!(stream.actions.len(), 1);
+    }
+}
+
+// [D] Kinesis developer guide, "Quotas and limits": five reads a second and shard.
+#[test]
+fn a_shard_with_more_to_read_is_read_five_times_a_second() {
+    let mut settings = Settings {
+        batch_size: 10,
+        maximum_batching_window_in_seconds: 300,
+        ..settings()
+    };
+    settings.assumptions.read_limit = 1;
+    let mut stream = Driver::with_records(settings, 3);
+    stream.read_on();
+    assert_eq!(
+        stream.wake_at.unwrap().as_millis(),
+        stream.now.as_millis() + 200
+    );
+}
+
+// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does not deliver a record twice for it.
+#[test]
+fn a_record_that_was_read_before_is_ignored() {
+    let mut stream = Driver::with_records(settings(), 2);
+    let first = fetch(&mut stream).unwrap();
+    let mut read = stream.read(&first);
+    let again = read.records.clone();
+    read.records.extend(again);
+    stream.send(first.succeeded(read));
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8, 9]]);
+}
+
+// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
+// "Resharding": the parent's records come before the child's.
+#[test]
+fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
+    let mut stream = Driver::new(settings());
+    stream.add_shard(SHARD);
+    stream.add_shard(CHILD);
+    stream.put(SHARD, "a", b"{}");
+    stream.put(CHILD, "a", b"{}");
+    stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
+    stream.list(&[child_of(SHARD), ShardListing::new(SHARD)]);
+
+    let invocation = stream.invocation().unwrap();
+    stream.wake_after(60_000);
+    assert!(stream.invocation().is_none());
+    let status = stream.mapping.status();
+    assert_eq!(status.shards[1].state, ShardState::WaitingForParents);
+
+    stream.finish(invocation, success());
+    assert!(stream.happened.contains(&Happened::ShardFinished {
+        shard_id: SHARD.into()
+    }));
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8], [9]]);
+}
+
+// [D] Kinesis API reference, ListShards: a parent whose records expired is no longer listed.
+#[test]
+fn a_child_whose_parent_is_gone_is_read_at_once() {
+    let mut stream = Driver::new(settings());
+    stream.add_shard(CHILD);
+    stream.put(CHILD, "a", b"{}");
+    stream.list(&[child_of(SHARD)]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
+}
+
+// [I] Everything in it is newer than the mapping.
+#[test]
+fn under_latest_a_shard_that_appears_later_is_read_from_its_oldest_record() {
+    let mut stream = Driver::with_records(
+        Settings {
+            starting_position: StartingPosition::Latest,
+            ..settings()
+        },
+        0,
+    );
+    stream.read_on();
+    stream.add_shard(CHILD);
+    stream.put(CHILD, "a", b"{}");
+    stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
+    stream.list(&[ShardListing::new(SHARD), child_of(SHARD)]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
+}
+
+// [I] A listing may be repeated.
+#[test]
+fn listing_a_shard_again_changes_nothing() {
+    let mut stream = Driver::with_records(settings(), 1);
+    stream.list(&[ShardListing::new(SHARD)]);
+    assert_eq!(stream.actions.len(), 1);
+    stream.run(|_| success());
+    stream.list(&[ShardListing::new(SHARD)]);
+    stream.send(Event::Wake);
+    assert_eq!(stream.batches(), [[8]]);
+}

@@ -1,0 +1,408 @@
+//! What is sent again after a failure, how often, and after which pause.
+
+use std::time::Duration;
+
+use event_source_mapping::{Assumptions, Backoff, FirstRecordFailed, Happened, Outcome, Settings};
+
+use crate::driver::{Driver, failures, numbers, reporting, settings, success};
+
+fn bisecting(settings: Settings) -> Settings {
+    Settings {
+        bisect_batch_on_function_error: true,
+        ..settings
+    }
+}
+
+// [D] services-kinesis-parameters: MaximumRetryAttempts counts retries, not deliveries.
+#[test]
+fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 2,
+            ..settings()
+        },
+        3,
+    );
+    stream.run(|_| Outcome::FunctionError);
+    assert_eq!(stream.batches(), [[8, 9, 10]; 3]);
+    assert_eq!(stream.discarded(), [(8, 10, 3, 3)]);
+}
+
+// [D] services-kinesis-parameters: 0 is allowed.
+#[test]
+fn without_retries_a_failed_batch_is_discarded_after_one_delivery() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 0,
+            ..settings()
+        },
+        1,
+    );
+    stream.run(|_| Outcome::FunctionError);
+    assert_eq!(stream.discarded(), [(8, 8, 1, 1)]);
+}
+
+// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function error.
+#[test]
+fn a_timeout_is_a_failure_of_the_whole_batch() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 1,
+            ..settings()
+        },
+        2,
+    );
+    stream.run(|_| Outcome::TimedOut);
+    assert_eq!(stream.discarded(), [(8, 9, 2, 2)]);
+    assert_eq!(
+        stream.discards[0]["responseContext"]["functionError"],
+        "Unhandled"
+    );
+}
+
+// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is discarded like one too old.
+#[test]
+fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
+    let mut stream = Driver::with_records(settings(), 1);
+    stream.run(|_| Outcome::FunctionError);
+    assert!(stream.times_delivered(8) > 1_000);
+    assert_eq!(
+        stream.discards[0]["requestContext"]["condition"],
+        "RecordAgeExceeded"
+    );
+    let day = Duration::from_secs(24 * 3_600);
+    let age = stream.now.since(crate::driver::BEGINNING);
+    assert!(age > day && age <= day + Duration::from_secs(60), "{age:?}");
+}
+
+// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds.
+#[test]
+fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_record_age_in_seconds: 60,
+            ..settings()
+        },
+        2,
+    );
+    stream.wake_after(60_001);
+    stream.put(crate::driver::SHARD, "young", b"{}");
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[10]]);
+    assert_eq!(stream.discarded(), [(8, 9, 2, 0)]);
+    let id = stream.discards[0]["requestContext"]["requestId"]
+        .as_str()
+        .unwrap();
+    assert_eq!(
+        (id.len(), &id[14..15]),
+        (36, "8"),
+        "a UUIDv8, since there was no invocation: {id}"
+    );
+}
+
+// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda": "Lambda retries all records
+// starting from the lowest sequence number".
+#[test]
+fn after_a_partial_failure_everything_from_the_lowest_failure_on_comes_again_and_nothing_below() {
+    let mut stream = Driver::with_records(reporting(), 5);
+    let mut first = true;
+    stream.run(|_| {
+        if std::mem::take(&mut first) {
+            failures(&[12, 10])
+        } else {
+            success()
+        }
+    });
+    assert_eq!(stream.batches(), [vec![8, 9, 10, 11, 12], vec![10, 11, 12]]);
+}
+
+// [D] Same page: the lowest failure is the checkpoint.
+#[test]
+fn a_partial_failure_moves_the_checkpoint_below_the_lowest_failure() {
+    let mut stream = Driver::with_records(reporting(), 3);
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, failures(&[10]));
+    assert_eq!(stream.checkpoint(), Some(9));
+}
+
+// [D] Same page: only with ReportBatchItemFailures in FunctionResponseTypes.
+#[test]
+fn failures_are_ignored_unless_the_mapping_asks_for_them() {
+    let mut stream = Driver::with_records(settings(), 3);
+    stream.run(|_| failures(&[8]));
+    assert_eq!(stream.batches(), [[8, 9, 10]]);
+    assert!(stream.discards.is_empty());
+}
+
+// [D, R] Same page: "Lambda treats a batch as a complete failure".
+#[test]
+fn a_response_with_a_null_identifier_fails_the_whole_batch() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 1,
+            ..reporting()
+        },
+        2,
+    );
+    stream.run(|_| {
+        Outcome::Returned(br#"{"batchItemFailures": [{"itemIdentifier": null}]}"#.to_vec())
+    });
+    assert_eq!(stream.batches(), [[8, 9], [8, 9]]);
+    assert!(stream.discards[0]["responseContext"]["functionError"].is_null());
+}
+
+// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError splits a failed batch into two.
+#[test]
+fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
+    let mut stream = Driver::with_records(bisecting(settings()), 4);
+    let mut first = true;
+    stream.run(|_| {
+        if std::mem::take(&mut first) {
+            Outcome::FunctionError
+        } else {
+            success()
+        }
+    });
+    assert_eq!(
+        stream.batches(),
+        [vec![8, 9, 10, 11], vec![8, 9], vec![10, 11]]
+    );
+}
+
+// [D] Same page: "Splitting batches doesn't consume the retry quota."
+#[test]
+fn splitting_does_not_use_up_retries() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 1,
+            ..bisecting(settings())
+        },
+        4,
+    );
+    stream.run(|invocation| {
+        if numbers(invocation).contains(&10) {
+            Outcome::FunctionError
+        } else {
+            success()
+        }
+    });
+    assert_eq!(
+        stream.batches(),
+        [
+            vec![8, 9, 10, 11],
+            vec![8, 9],
+            vec![10, 11],
+            vec![10],
+            vec![10],
+            vec![11]
+        ]
+    );
+    assert_eq!(stream.discarded(), [(10, 10, 1, 2)]);
+}
+
+// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned sequence number, and Lambda retries
+// only the remaining records".
+#[test]
+fn with_bisect_a_partial_failure_splits_at_the_returned_number() {
+    let mut stream = Driver::with_records(bisecting(reporting()), 5);
+    let mut first = true;
+    stream.run(|_| {
+        if std::mem::take(&mut first) {
+            failures(&[11])
+        } else {
+            success()
+        }
+    });
+    assert_eq!(stream.batches(), [vec![8, 9, 10, 11, 12], vec![11, 12]]);
+}
+
+fn first_of_four_always_fails(first_record_failed: FirstRecordFailed) -> Driver {
+    let assumptions = Assumptions {
+        first_record_failed,
+        ..Assumptions::default()
+    };
+    let settings = Settings {
+        maximum_retry_attempts: 1,
+        assumptions,
+        ..bisecting(reporting())
+    };
+    let mut stream = Driver::with_records(settings, 4);
+    stream.run(|invocation| {
+        if numbers(invocation)[0] == 8 {
+            failures(&[8])
+        } else {
+            success()
+        }
+    });
+    stream
+}
+
+// [I] All three are inferred; this one is the documented sentence taken literally, and the default.
+#[test]
+fn the_first_record_failed_retry_whole_discards_the_good_records_behind_it() {
+    assert_eq!(
+        Assumptions::default().first_record_failed,
+        FirstRecordFailed::RetryWhole
+    );
+    let stream = first_of_four_always_fails(FirstRecordFailed::RetryWhole);
+    assert_eq!(stream.batches(), [[8, 9, 10, 11]; 2]);
+    assert_eq!(stream.discarded(), [(8, 11, 4, 2)]);
+}
+
+// [I]
+#[test]
+fn the_first_record_failed_halve_splits_in_the_middle() {
+    let stream = first_of_four_always_fails(FirstRecordFailed::Halve);
+    assert_eq!(
+        stream.batches(),
+        [
+            vec![8, 9, 10, 11],
+            vec![8, 9],
+            vec![8],
+            vec![8],
+            vec![9],
+            vec![10, 11]
+        ]
+    );
+    assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
+}
+
+// [I]
+#[test]
+fn the_first_record_failed_isolate_splits_behind_it() {
+    let stream = first_of_four_always_fails(FirstRecordFailed::Isolate);
+    assert_eq!(
+        stream.batches(),
+        [vec![8, 9, 10, 11], vec![8], vec![8], vec![9, 10, 11]]
+    );
+    assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
+}
+
+// [D] With bisect off the batch is retried as it is.
+#[test]
+fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 1,
+            ..reporting()
+        },
+        3,
+    );
+    stream.run(|_| failures(&[8]));
+    assert_eq!(stream.batches(), [[8, 9, 10]; 2]);
+    assert_eq!(stream.discarded(), [(8, 10, 3, 2)]);
+}
+
+// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off. [I] The curve is a setting.
+#[test]
+fn the_pause_between_retries_doubles_up_to_its_cap() {
+    let retry_backoff = Backoff {
+        start: Duration::from_millis(100),
+        cap: Duration::from_millis(1_000),
+    };
+    let assumptions = Assumptions {
+        retry_backoff,
+        ..Assumptions::default()
+    };
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 6,
+            assumptions,
+            ..settings()
+        },
+        1,
+    );
+    stream.run(|_| Outcome::FunctionError);
+    let times: Vec<_> = stream
+        .deliveries
+        .iter()
+        .map(|(time, _)| time.as_millis())
+        .collect();
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(pauses, [100, 200, 400, 800, 1_000, 1_000]);
+}
+
+// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records expire or exceed the maximum age".
+#[test]
+fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 0,
+            ..settings()
+        },
+        1,
+    );
+    let mut throttled = 0;
+    stream.run(|_| {
+        throttled += 1;
+        if throttled <= 20 {
+            Outcome::NotInvoked
+        } else {
+            success()
+        }
+    });
+    assert!(stream.discards.is_empty());
+    assert_eq!(stream.mapping.counters().invokes_throttled, 20);
+    assert_eq!(stream.mapping.counters().invocations, 1);
+}
+
+// [D] Same page.
+#[test]
+fn a_throttled_invoke_does_not_count_as_an_attempt() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 1,
+            ..settings()
+        },
+        1,
+    );
+    let mut invokes = 0;
+    stream.run(|_| {
+        invokes += 1;
+        if invokes % 2 == 1 {
+            Outcome::NotInvoked
+        } else {
+            Outcome::FunctionError
+        }
+    });
+    assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
+}
+
+// [D] Same page.
+#[test]
+fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_record_age_in_seconds: 60,
+            ..settings()
+        },
+        2,
+    );
+    stream.run(|_| Outcome::NotInvoked);
+    assert_eq!(stream.discarded(), [(8, 9, 2, 0)]);
+    assert_eq!(
+        stream.discards[0]["requestContext"]["condition"],
+        "RecordAgeExceeded"
+    );
+}
+
+// [I] Nothing is split for it: the function has not seen the batch.
+#[test]
+fn a_throttled_invoke_does_not_split_a_batch() {
+    let mut stream = Driver::with_records(bisecting(settings()), 4);
+    let mut first = true;
+    stream.run(|_| {
+        if std::mem::take(&mut first) {
+            Outcome::NotInvoked
+        } else {
+            success()
+        }
+    });
+    assert_eq!(stream.batches(), [[8, 9, 10, 11]; 2]);
+    assert!(
+        !stream
+            .happened
+            .iter()
+            .any(|happened| matches!(happened, Happened::Split { .. }))
+    );
+}

@@ -1,0 +1,178 @@
+//! The stop switch, and going on where an earlier mapping was.
+
+use event_source_mapping::{
+    Action, Event, Happened, Mapping, Outcome, Settings, ShardListing, State,
+};
+
+use crate::driver::{Driver, SHARD, failures, number, numbers, reporting, settings, success};
+
+fn state(stream: &Driver) -> State {
+    stream.mapping.status().state
+}
+
+// [D] Lambda API reference, UpdateEventSourceMapping, Enabled.
+#[test]
+fn a_mapping_that_is_created_disabled_does_nothing_until_it_is_enabled() {
+    let mut stream = Driver::with_records(
+        Settings {
+            enabled: false,
+            ..settings()
+        },
+        1,
+    );
+    stream.wake_after(60_000);
+    assert!(stream.actions.is_empty() && stream.wake_at.is_none());
+    assert_eq!(state(&stream), State::Disabled);
+    stream.send(Event::Enable);
+    stream.run(|_| success());
+    assert_eq!(stream.times_delivered(8), 1);
+}
+
+#[test]
+fn what_is_in_flight_when_the_mapping_is_disabled_may_finish_and_moves_the_checkpoint() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 2,
+            ..settings()
+        },
+        4,
+    );
+    let invocation = stream.invocation().unwrap();
+    stream.send(Event::Disable);
+    assert_eq!(state(&stream), State::Disabling);
+    stream.finish(invocation, success());
+    assert_eq!(state(&stream), State::Disabled);
+    assert_eq!(stream.checkpoint(), Some(9));
+    stream.wake_after(60_000);
+    assert!(stream.actions.is_empty() && stream.wake_at.is_none());
+}
+
+#[test]
+fn an_enabled_mapping_goes_on_behind_its_checkpoint() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 2,
+            ..settings()
+        },
+        4,
+    );
+    let invocation = stream.invocation().unwrap();
+    stream.send(Event::Disable);
+    stream.finish(invocation, success());
+    stream.send(Event::Enable);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8, 9], [10, 11]]);
+}
+
+#[test]
+fn a_failed_batch_of_a_disabled_mapping_is_not_retried_and_comes_again_when_it_is_enabled() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 1,
+            ..reporting()
+        },
+        3,
+    );
+    let invocation = stream.invocation().unwrap();
+    stream.send(Event::Disable);
+    stream.finish(invocation, failures(&[9]));
+    stream.wake_after(60_000);
+    assert!(stream.invocation().is_none());
+    assert!(
+        !stream
+            .happened
+            .iter()
+            .any(|happened| matches!(happened, Happened::Retried { .. }))
+    );
+
+    stream.send(Event::Enable);
+    let invocation = stream.invocation().unwrap();
+    assert_eq!(
+        (numbers(&invocation), invocation.attempt()),
+        (vec![9, 10], 1)
+    );
+}
+
+#[test]
+fn a_batch_that_is_still_in_flight_is_not_sent_again_by_an_enabled_mapping() {
+    let mut stream = Driver::with_records(settings(), 2);
+    let invocation = stream.invocation().unwrap();
+    stream.send(Event::Disable);
+    stream.send(Event::Enable);
+    stream.wake_after(60_000);
+    assert!(stream.invocation().is_none());
+    assert_eq!(state(&stream), State::Enabling);
+    stream.finish(invocation, success());
+    assert_eq!(state(&stream), State::Enabled);
+    stream.run(|_| success());
+    assert_eq!(stream.times_delivered(8), 1);
+}
+
+#[test]
+fn a_discard_that_is_on_its_way_when_the_mapping_is_disabled_may_finish() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 0,
+            ..settings()
+        },
+        1,
+    );
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, Outcome::FunctionError);
+    stream.send(Event::Disable);
+    let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
+        panic!("{:?}", stream.actions)
+    };
+    stream.send(discard.delivered());
+    assert_eq!(stream.checkpoint(), Some(8));
+    assert_eq!(state(&stream), State::Disabled);
+}
+
+#[test]
+fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
+    let mut stream = Driver::with_records(settings(), 1);
+    let Some(Action::Fetch(fetch)) = stream.actions.pop_front() else {
+        panic!("{:?}", stream.actions)
+    };
+    let read = stream.read(&fetch);
+    stream.send(Event::Disable);
+    stream.send(fetch.succeeded(read));
+    assert_eq!(stream.mapping.counters().stale_answers, 1);
+    assert_eq!(stream.mapping.counters().records_read, 0);
+    stream.send(Event::Enable);
+    stream.run(|_| success());
+    assert_eq!(stream.times_delivered(8), 1);
+}
+
+#[test]
+fn enabling_an_enabled_mapping_and_disabling_a_disabled_one_change_nothing() {
+    let mut stream = Driver::with_records(settings(), 1);
+    stream.send(Event::Enable);
+    assert!(stream.happened.is_empty());
+    stream.send(Event::Disable);
+    stream.send(Event::Disable);
+    assert_eq!(stream.happened, [Happened::Disabled]);
+}
+
+#[test]
+fn a_resumed_mapping_goes_on_behind_the_checkpoints() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 2,
+            ..settings()
+        },
+        4,
+    );
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, success());
+    let checkpoints = stream.mapping.checkpoints();
+    assert_eq!(checkpoints[&SHARD.into()], number(9));
+
+    stream.actions.clear();
+    stream.deliveries.clear();
+    stream.mapping = Mapping::resume(settings(), checkpoints.clone()).unwrap();
+    assert_eq!(stream.mapping.checkpoints(), checkpoints);
+    stream.list(&[ShardListing::new(SHARD)]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[10, 11]]);
+}
