@@ -1,1 +1,190 @@
-//! The API function: POST /orders is accepted once its intent is in the stream.
+//! The API: an order is accepted once its intent is in the stream.
+//!
+//! A request in API Gateway's payload format 2.0 (HTTP APIs and function URLs send the same) is answered by
+//! [`Api::answer`], which has exactly one side effect on the two routes that write: one record in the stream, keyed by
+//! order id. It never reads before it writes, so it accepts at the pace of the stream whatever state the table is in.
+//!
+//! | request | file |
+//! |---|---|
+//! | `POST /orders` | `submit.rs` |
+//! | `POST /orders/{id}/cancel` | `cancel.rs` |
+//! | `GET /orders/{id}` | `read.rs` |
+//!
+//! Every error is a problem document (RFC 9457, `problem.rs`). What went wrong inside goes to the log, never to the
+//! client; what the client sent goes to neither.
+
+mod caller;
+mod cancel;
+mod problem;
+mod read;
+mod request;
+mod response;
+mod route;
+mod stream;
+mod submit;
+mod table;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use function::{Environment, StartError};
+use lambda_runtime::{LambdaEvent, service_fn};
+use orders::{Intent, IntentId, OrderId, Timestamp};
+
+pub use caller::{CallerSource, Identity};
+use problem::Problem;
+use request::Request;
+use response::Answer;
+use route::Route;
+pub use stream::{Refusal, Stream};
+pub use table::{Table, TableError};
+
+/// The API with all that it needs.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Where intents go.
+    pub stream: Stream,
+    /// Where orders are read.
+    pub table: Table,
+    /// Where a caller's identity is read.
+    pub callers: CallerSource,
+    /// Where ids and times come from.
+    pub origins: Origins,
+}
+
+/// Where random ids and the present time come from: the operating system, or a seed.
+#[derive(Clone)]
+pub struct Origins {
+    random: Arc<dyn Fn() -> [u8; 16] + Send + Sync>,
+    now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+}
+
+impl Origins {
+    /// Random bytes and time of the operating system.
+    #[must_use]
+    pub fn of_system() -> Self {
+        Self::new(|| uuid::Uuid::new_v4().into_bytes(), SystemTime::now)
+    }
+
+    /// Others. `random` must not be guessable where no caller is known: an order id is then what protects an order.
+    #[must_use]
+    pub fn new(
+        random: impl Fn() -> [u8; 16] + Send + Sync + 'static,
+        now: impl Fn() -> SystemTime + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            random: Arc::new(random),
+            now: Arc::new(now),
+        }
+    }
+
+    fn order_id(&self) -> OrderId {
+        OrderId::from_random((self.random)())
+    }
+
+    fn intent_id(&self) -> IntentId {
+        IntentId::from_random((self.random)())
+    }
+
+    /// `None` if the clock is set to before 1970 or after 9999.
+    fn timestamp(&self) -> Option<Timestamp> {
+        let since_epoch = (self.now)().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Timestamp::from_unix_millis(i64::try_from(since_epoch.as_millis()).ok()?)
+    }
+}
+
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origins")
+    }
+}
+
+impl Api {
+    /// Answers one request within the time that is left of the invocation.
+    ///
+    /// There is always an answer: whatever fails is a problem document with the status that tells the client what to
+    /// do about it.
+    pub async fn answer(
+        &self,
+        event: &ApiGatewayV2httpRequest,
+        time_left: Duration,
+    ) -> ApiGatewayV2httpResponse {
+        let request = Request::new(event, time_left);
+        let (route, answer) = match Route::of(&request) {
+            Ok(route) => (route.name(), self.dispatch(route, &request).await),
+            Err(problem) => ("none", Err(problem)),
+        };
+        let answer = answer.unwrap_or_else(|problem| problem.answer(request.id()));
+        tracing::info!(
+            route,
+            status = answer.status(),
+            intent_id = answer.intent_id(),
+            "answered"
+        );
+        answer.into_event()
+    }
+
+    async fn dispatch(&self, route: Route<'_>, request: &Request<'_>) -> Result<Answer, Problem> {
+        let identity = self
+            .callers
+            .identify(request.context())
+            .ok_or_else(|| Problem::caller_required(&self.callers))?;
+        match route {
+            Route::Submit => self.submit(request, &identity).await,
+            Route::Cancel { order_id } => self.cancel(request, identity, order_id).await,
+            Route::Read { order_id } => self.read(request, &identity, order_id).await,
+        }
+    }
+
+    /// Puts an intent into the stream, which accepts it.
+    async fn accept(&self, intent: &Intent, request: &Request<'_>) -> Result<(), Problem> {
+        self.stream.put(intent, request.time_left()).await.map_err(|refusal| {
+            tracing::warn!(intent_id = %intent.id, reason = refusal.reason(), code = refusal.code(), "the stream did not take an intent");
+            match refusal {
+                Refusal::NotAccepted { .. } => Problem::not_accepted(),
+                Refusal::OutcomeUnknown { .. } => Problem::outcome_unknown(intent.order_id),
+            }
+        })
+    }
+
+    fn now(&self) -> Result<Timestamp, Problem> {
+        self.origins.timestamp().ok_or_else(|| {
+            tracing::error!("the clock is set to a time that cannot be written");
+            Problem::internal()
+        })
+    }
+}
+
+/// Runs the function: reads its settings, makes its clients, and serves invocations until Lambda ends the process.
+///
+/// Settings: `STREAM_NAME`, `TABLE_NAME`, and `CALLER` ([`CallerSource::parse`]), which is `none` if not set.
+///
+/// # Errors
+/// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
+pub async fn serve(environment: Environment) -> Result<(), StartError> {
+    let stream_name = environment.required("STREAM_NAME")?;
+    let table_name = environment.required("TABLE_NAME")?;
+    let callers = environment.optional("CALLER", "none", CallerSource::parse)?;
+    let config = function::sdk_config().await;
+    let api = &Api {
+        stream: Stream::new(&config, stream_name),
+        table: Table::new(&config, table_name),
+        callers,
+        origins: Origins::of_system(),
+    };
+    let handler = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+        // Boxed, because the runtime's layers around an SDK call nest deeper than the compiler follows.
+        Box::pin(async move {
+            let deadline = event.context.deadline();
+            let time_left = deadline
+                .duration_since(SystemTime::now())
+                .unwrap_or_default();
+            Ok::<_, lambda_runtime::Error>(api.answer(&event.payload, time_left).await)
+        })
+    });
+    lambda_runtime::run(handler)
+        .await
+        .map_err(|error| StartError::Runtime(error.to_string()))
+}

@@ -1,1 +1,8 @@
-fn main() {}
+//! The API function.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    function::run(api::serve).await
+}

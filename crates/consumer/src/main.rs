@@ -1,1 +1,8 @@
-fn main() {}
+//! The consumer function.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    function::run(consumer::serve).await
+}

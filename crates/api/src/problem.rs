@@ -1,0 +1,193 @@
+//! What a client is told when something is wrong: a problem document (RFC 9457).
+//!
+//! Three kinds, by what the client should do: its own fault (4xx: mend the request), try again (503 with
+//! `Retry-After`), and a fault of ours that trying again will not mend (500). None of them says what failed inside.
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use orders::{OrderId, Violation};
+use serde::Serialize;
+
+use crate::caller::CallerSource;
+use crate::response::Answer;
+
+/// When to try again, in seconds: long enough for a throttled shard to recover, short enough for a person to wait.
+pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// A problem on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    errors: Vec<Violation>,
+    order_id: Option<OrderId>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// One that the status code says all about (RFC 9457 §4.2.1).
+    fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self::of_kind(status, "about:blank", title, detail)
+    }
+
+    fn of_kind(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            order_id: None,
+            header: None,
+        }
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::plain(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn not_found(detail: &str) -> Self {
+        Self::plain(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(crate) fn method_not_allowed(allowed: &Method) -> Self {
+        let allow = HeaderValue::from_str(allowed.as_str()).unwrap_or(HeaderValue::from_static(""));
+        Self::plain(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("This path takes {allowed} only."),
+        )
+        .with(header::ALLOW, allow)
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body must have at most {limit} bytes."),
+        )
+    }
+
+    pub(crate) fn unsupported_media_type() -> Self {
+        Self::plain(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body must be sent as Content-Type: application/json.",
+        )
+        // RFC 9110 §15.5.16 and §12.5.1: a 415 may say what would have been taken.
+        .with(header::ACCEPT, HeaderValue::from_static("application/json"))
+    }
+
+    /// RFC 9110 §15.5.2: a 401 names the scheme by which to authenticate.
+    pub(crate) fn caller_required(callers: &CallerSource) -> Self {
+        Self::plain(
+            StatusCode::UNAUTHORIZED,
+            "The request does not say who the caller is.",
+        )
+        .with(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(callers.scheme()),
+        )
+    }
+
+    pub(crate) fn invalid_order(errors: Vec<Violation>) -> Self {
+        let detail = match errors.len() {
+            1 => "The order breaks one rule.".to_owned(),
+            count => format!("The order breaks {count} rules."),
+        };
+        let mut problem = Self::of_kind(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "urn:problem:orders:invalid-order",
+            "Invalid order",
+            detail,
+        );
+        problem.errors = errors;
+        problem
+    }
+
+    /// The stream refused: the request had no effect and may be sent again as it is.
+    pub(crate) fn not_accepted() -> Self {
+        let detail = "The request was not accepted and has had no effect. Send it again.";
+        Self::of_kind(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:problem:orders:not-accepted",
+            "Not accepted",
+            detail,
+        )
+        .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// The stream did not answer: the intent may be in it or not.
+    pub(crate) fn outcome_unknown(order_id: OrderId) -> Self {
+        let detail = "The outcome is unknown: the request may have been accepted. \
+                      Look the order up by its id, or send the request again with the same Idempotency-Key.";
+        let mut problem = Self::of_kind(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:problem:orders:outcome-unknown",
+            "Outcome unknown",
+            detail,
+        )
+        .with(header::RETRY_AFTER, RETRY_AFTER);
+        problem.order_id = Some(order_id);
+        problem
+    }
+
+    pub(crate) fn unavailable() -> Self {
+        Self::plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Orders cannot be read at the moment. Try again.",
+        )
+        .with(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The service failed. The request id helps to find out why.",
+        )
+    }
+
+    /// The answer that carries the problem; its `instance` is API Gateway's id of the request.
+    pub(crate) fn answer(self, request_id: Option<&str>) -> Answer {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            #[serde(rename = "type")]
+            kind: &'a str,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            instance: Option<String>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'a [Violation],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            order_id: Option<String>,
+        }
+
+        let document = Document {
+            kind: self.kind,
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance: request_id.map(|id| format!("urn:request:{id}")),
+            errors: &self.errors,
+            order_id: self.order_id.map(|id| id.to_string()),
+        };
+        // Strings and integers in a struct can always be written; a status without a document still says what it says.
+        let body = serde_json::to_string(&document).unwrap_or_default();
+        let answer = Answer::text(self.status, "application/problem+json", body);
+        match self.header {
+            Some((name, value)) => answer.with(name, value),
+            None => answer,
+        }
+    }
+}

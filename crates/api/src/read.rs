@@ -1,0 +1,115 @@
+//! `GET /orders/{id}`: what its owner sees of an order.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use orders::{OrderId, OrderView};
+use tokio::time::{Instant, sleep};
+
+use crate::caller::Identity;
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::response::Answer;
+use crate::{Api, route};
+
+/// The longest wait, in seconds. A waiting request occupies an execution environment of the function.
+const MAX_WAIT: u64 = 5;
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
+const PREFER: &str = "prefer";
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+impl Api {
+    /// An order that does not exist, that is not persisted yet and that is somebody else's are one and the same 404.
+    ///
+    /// `Prefer: wait=N` (RFC 7240 §4.3) waits up to N seconds, at most five, for the order to be there.
+    pub(crate) async fn read(
+        &self,
+        request: &Request<'_>,
+        identity: &Identity,
+        order_id: &str,
+    ) -> Result<Answer, Problem> {
+        let order_id = route::order_id(order_id)?;
+        let wait = request
+            .header(PREFER)
+            .and_then(preferred_wait)
+            .map(|seconds| seconds.min(MAX_WAIT));
+        let until = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
+
+        let found = loop {
+            let found = self.look(request, identity, order_id).await?;
+            let may_wait = Instant::now() + PAUSE <= until && request.time_left() > PAUSE;
+            if found.is_some() || !may_wait {
+                break found;
+            }
+            sleep(PAUSE).await;
+        };
+        let answer = match found {
+            Some(view) => Answer::json(StatusCode::OK, "application/json", &view)?,
+            None => Problem::not_found("There is no such order, or not yet.").answer(request.id()),
+        };
+        Ok(match wait {
+            Some(seconds) => {
+                let applied = HeaderValue::from_str(&format!("wait={seconds}"))
+                    .map_err(|_| Problem::internal())?;
+                answer.with(PREFERENCE_APPLIED, applied)
+            }
+            None => answer,
+        })
+    }
+
+    async fn look(
+        &self,
+        request: &Request<'_>,
+        identity: &Identity,
+        order_id: OrderId,
+    ) -> Result<Option<OrderView>, Problem> {
+        match self.table.get(order_id, request.time_left()).await {
+            Ok(row) => Ok(row.and_then(|row| row.view(order_id, &identity.caller))),
+            Err(error) => {
+                tracing::warn!(
+                    reason = error.reason(),
+                    code = error.code(),
+                    "the table did not give an order"
+                );
+                Err(if error.is_transient() {
+                    Problem::unavailable()
+                } else {
+                    Problem::internal()
+                })
+            }
+        }
+    }
+}
+
+/// N of `wait=N` among the preferences.
+fn preferred_wait(preferences: &str) -> Option<u64> {
+    preferences.split(',').find_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("wait")
+            .then(|| value.trim().parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_found_among_other_preferences() {
+        assert_eq!(preferred_wait("wait=3"), Some(3));
+        assert_eq!(preferred_wait("respond-async, Wait = 10 ; x=y"), Some(10));
+        for none in [
+            "",
+            "wait",
+            "wait=soon",
+            "wait=-1",
+            "await=3",
+            "return=minimal",
+        ] {
+            assert_eq!(preferred_wait(none), None, "{none}");
+        }
+    }
+}

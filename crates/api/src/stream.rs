@@ -1,0 +1,170 @@
+//! The stream of intents: one `PutRecord` an intent, and what is known of it when it fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::config::timeout::TimeoutConfig;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_kinesis::primitives::Blob;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use orders::Intent;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Kinesis answers a put within tens of milliseconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+const MAX_ATTEMPTS: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// The stream that intents are put into.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    client: aws_sdk_kinesis::Client,
+    name: String,
+}
+
+/// Why an intent was not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Kinesis refused every attempt: the intent is not in the stream.
+    NotAccepted {
+        /// The error code of the last attempt.
+        code: Option<String>,
+    },
+    /// At least one attempt got no clear answer: the intent may be in the stream.
+    OutcomeUnknown {
+        /// The error code of the last attempt, if there was one.
+        code: Option<String>,
+    },
+}
+
+impl Refusal {
+    /// A short name for logs and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotAccepted { .. } => "not_accepted",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+        }
+    }
+
+    /// AWS's error code, if there was one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::NotAccepted { code } | Self::OutcomeUnknown { code } => code.as_deref(),
+        }
+    }
+}
+
+impl Stream {
+    /// The stream of this name, by a client of its own.
+    ///
+    /// Three attempts of 1.5 s and the back-offs between them take at most 6 s: less than the function's default
+    /// timeout of 10 s, so that the client is told rather than cut off.
+    #[must_use]
+    pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(MAX_ATTEMPTS)
+            .with_initial_backoff(FIRST_BACKOFF)
+            .with_max_backoff(LONGEST_BACKOFF);
+        let config = aws_sdk_kinesis::config::Builder::from(config)
+            .retry_config(retries)
+            .timeout_config(timeouts)
+            .build();
+        Self {
+            client: aws_sdk_kinesis::Client::from_conf(config),
+            name,
+        }
+    }
+
+    /// Puts an intent into the stream, its order id as the partition key. Every attempt sends the same event.
+    ///
+    /// A put whose answer was lost and that is tried again stands twice in the stream; both copies have one intent id,
+    /// and the row takes one.
+    ///
+    /// # Errors
+    /// [`Refusal`] if Kinesis has not acknowledged it within `time_left`; it says whether the intent may be in the
+    /// stream all the same.
+    pub async fn put(&self, intent: &Intent, time_left: Duration) -> Result<(), Refusal> {
+        let attempts = Attempts::default();
+        let request = self
+            .client
+            .put_record()
+            .stream_name(&self.name)
+            .partition_key(intent.order_id.to_string())
+            .data(Blob::new(intent.encode()))
+            .customize()
+            .interceptor(attempts.clone())
+            .send();
+        let code = match tokio::time::timeout(time_left, request).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(SdkError::ServiceError(error))) => error.err().code().map(str::to_owned),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        Err(if attempts.were_all_refused() {
+            Refusal::NotAccepted { code }
+        } else {
+            Refusal::OutcomeUnknown { code }
+        })
+    }
+}
+
+/// Counts the attempts of one put: the SDK reports the last one's error, but one that got no answer before it may have
+/// had its effect.
+#[derive(Clone, Debug, Default)]
+struct Attempts {
+    sent: Arc<AtomicU32>,
+    refused: Arc<AtomicU32>,
+}
+
+impl Attempts {
+    fn were_all_refused(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) == self.refused.load(Ordering::Relaxed)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the effect.
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let is_refusal = context
+            .response()
+            .is_some_and(|response| response.status().is_client_error());
+        if is_refusal {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! The orders table, read only.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use function::attribute_value;
+use orders::{OrderId, Row, UnreadableRow};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+const MAX_ATTEMPTS: u32 = 3;
+
+/// The table of order rows.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: aws_sdk_dynamodb::Client,
+    name: String,
+}
+
+/// Why a row was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableError {
+    /// No answer in time.
+    NoAnswer,
+    /// DynamoDB answered with an error of this code.
+    Failed(String),
+    /// The row is there, and this version of the service cannot read it.
+    Unreadable(UnreadableRow),
+}
+
+impl TableError {
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        !matches!(self, Self::Unreadable(_))
+    }
+
+    /// A short name for logs and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoAnswer => "no_answer",
+            Self::Failed(_) => "failed",
+            Self::Unreadable(_) => "unreadable_row",
+        }
+    }
+
+    /// AWS's error code, if there was one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Failed(code) => Some(code),
+            _ => None,
+        }
+    }
+}
+
+impl Table {
+    /// The table of this name, by a client of its own.
+    #[must_use]
+    pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let config = aws_sdk_dynamodb::config::Builder::from(config)
+            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+            .timeout_config(timeouts)
+            .build();
+        Self {
+            client: aws_sdk_dynamodb::Client::from_conf(config),
+            name,
+        }
+    }
+
+    /// The row of an order, by a strongly consistent read: an order that was there once does not go away again.
+    ///
+    /// # Errors
+    /// [`TableError`] if there is no answer within `time_left`, or none that can be read.
+    pub async fn get(
+        &self,
+        order_id: OrderId,
+        time_left: Duration,
+    ) -> Result<Option<Row>, TableError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("order_id", AttributeValue::S(order_id.to_string()))
+            .consistent_read(true)
+            .send();
+        let answer = tokio::time::timeout(time_left, request)
+            .await
+            .map_err(|_| TableError::NoAnswer)?;
+        match answer {
+            Ok(output) => output
+                .item()
+                .map(|item| Row::from_item(&attribute_value::item_from_sdk(item)))
+                .transpose()
+                .map_err(TableError::Unreadable),
+            Err(SdkError::ServiceError(error)) => Err(TableError::Failed(
+                error.err().code().unwrap_or("unknown").to_owned(),
+            )),
+            Err(_) => Err(TableError::NoAnswer),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A function's settings, from its environment variables.
+
+use std::fmt;
+
+/// Where the settings are read. A value of its own, so that tests give settings without touching the process.
+pub struct Environment {
+    lookup: Box<Lookup>,
+}
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// Why a function cannot start or go on. Its text is one line that names the setting or the step.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that has no default is missing or empty.
+    #[error("setting {0} is missing")]
+    Missing(&'static str),
+    /// A setting has a value that it cannot have.
+    #[error("setting {name} is wrong: {expected}")]
+    Wrong {
+        /// The environment variable.
+        name: &'static str,
+        /// What it has to be.
+        expected: String,
+    },
+    /// Lambda's Runtime API failed or went away.
+    #[error("the Lambda runtime failed: {0}")]
+    Runtime(String),
+}
+
+impl Environment {
+    /// The environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Settings from anywhere else.
+    #[must_use]
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self {
+            lookup: Box::new(lookup),
+        }
+    }
+
+    /// A setting without default.
+    ///
+    /// # Errors
+    /// [`StartError::Missing`] if it is not set or empty.
+    pub fn required(&self, name: &'static str) -> Result<String, StartError> {
+        (self.lookup)(name)
+            .filter(|value| !value.is_empty())
+            .ok_or(StartError::Missing(name))
+    }
+
+    /// A setting with a default, read by `parse`, which says what the value has to be if it is wrong.
+    ///
+    /// # Errors
+    /// [`StartError::Wrong`] if it is set and `parse` refuses it.
+    pub fn optional<T>(
+        &self,
+        name: &'static str,
+        default: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, StartError> {
+        let value = (self.lookup)(name).unwrap_or_else(|| default.to_owned());
+        parse(&value).map_err(|expected| StartError::Wrong { name, expected })
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(name: &'static str, value: &'static str) -> Environment {
+        Environment::from_lookup(move |asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    fn number(text: &str) -> Result<u32, String> {
+        text.parse().map_err(|_| "must be a number".to_owned())
+    }
+
+    #[test]
+    fn a_missing_and_an_empty_setting_are_named() {
+        for environment in [environment("OTHER", "x"), environment("TABLE_NAME", "")] {
+            let error = environment.required("TABLE_NAME").unwrap_err();
+            assert_eq!(error.to_string(), "setting TABLE_NAME is missing");
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_what_it_has_to_be() {
+        let error = environment("MAX_IN_FLIGHT", "many").optional("MAX_IN_FLIGHT", "32", number);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "setting MAX_IN_FLIGHT is wrong: must be a number"
+        );
+    }
+
+    #[test]
+    fn a_setting_that_is_not_set_has_its_default() {
+        let value = environment("OTHER", "x").optional("MAX_IN_FLIGHT", "32", number);
+        assert_eq!(value.unwrap(), 32);
+    }
+}
