@@ -2,7 +2,7 @@
 //! crashes, tells its environment.
 //!
 //! An API Gateway event (`version` 2.0) is answered with itself as the body, except on the paths `/crash`, `/hang`,
-//! `/fail`, `/malformed`. Of a Kinesis event (`Records`) the records whose data says `fail` are reported as failed.
+//! `/spin`, `/fail`, `/malformed`. Of a Kinesis event (`Records`) the records whose data says `fail` are reported as failed.
 
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 // One worker: a busy loop must stop the whole process, as it would with one vCPU.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    match std::env::var("AT_START").as_deref() {
+    // `local` passes on no variables of its caller but a few, so its tests use one of those.
+    let at_start = std::env::var("AT_START").or_else(|_| std::env::var("CALLER"));
+    match at_start.as_deref() {
         Ok("die") => {
             eprintln!("TABLE_NAME is not set");
             std::process::exit(3);
@@ -70,6 +72,9 @@ fn answer_http(event: &Value) -> Result<Value, Error> {
         Some("/crash") => std::process::exit(7),
         Some("/fail") => return Err("as asked".into()),
         Some("/hang") => std::thread::sleep(Duration::from_secs(3_600)),
+        Some("/spin") => loop {
+            std::hint::spin_loop();
+        },
         Some("/malformed") => return Ok(json!({ "statusCode": "no number" })),
         _ => {}
     }

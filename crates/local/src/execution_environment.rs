@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
@@ -417,41 +416,6 @@ fn trace_id() -> String {
 fn milliseconds_since_1970(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl InvocationEnd {
-    /// The payload that Lambda answers the caller with when the function failed; `None` when it succeeded.
-    #[must_use]
-    pub fn error_payload(&self, request_id: &str, timeout: Duration) -> Option<Bytes> {
-        let (kind, message) = match self {
-            Self::Response(_) => return None,
-            Self::Error(payload) => return Some(payload.clone()),
-            Self::ResponseTooLarge => (
-                "Function.ResponseSizeTooLarge",
-                format!(
-                    "Response payload size exceeded maximum allowed payload size ({} bytes).",
-                    crate::runtime_api::MAX_PAYLOAD
-                ),
-            ),
-            Self::TimedOut => (
-                "Sandbox.Timedout",
-                format!(
-                    "RequestId: {request_id} Error: Task timed out after {}.00 seconds",
-                    timeout.as_secs()
-                ),
-            ),
-            Self::Exited(status) => (
-                "Runtime.ExitError",
-                format!(
-                    "RequestId: {request_id} Error: Runtime exited with error: {}",
-                    describe_exit(*status)
-                ),
-            ),
-        };
-        Some(Bytes::from(
-            json!({ "errorType": kind, "errorMessage": message }).to_string(),
-        ))
-    }
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl FrontDoor {
                         message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
                     }
                 },
-                FunctionResult::Unhandled(_) => {
+                FunctionResult::Unhandled(_) | FunctionResult::TimedOut(_) => {
                     message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
                 }
             },

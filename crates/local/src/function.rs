@@ -77,9 +77,11 @@ pub struct Invocation {
 pub enum FunctionResult {
     /// The function's response.
     Response(Bytes),
-    /// The function failed: reported an error, timed out, crashed or could not start. Lambda answers such an invocation
-    /// with status 200, `FunctionError: Unhandled` and this payload (`errorType`, `errorMessage`).
+    /// The function failed: reported an error, crashed or could not start. Lambda answers such an invocation with status
+    /// 200, `FunctionError: Unhandled` and this payload (`errorType`, `errorMessage`).
     Unhandled(Bytes),
+    /// The function took too long. To a caller of Lambda this is `Unhandled` too.
+    TimedOut(Bytes),
 }
 
 /// Why an invocation was refused. The function never ran.
@@ -282,11 +284,9 @@ impl Host {
             .invoke(&request_id, payload, deadline)
             .await;
         self.account_for(&end, process.environment.pid());
-        let result = match (end.error_payload(&request_id, self.config.timeout), &end) {
-            (None, InvocationEnd::Response(payload)) => FunctionResult::Response(payload.clone()),
-            (payload, _) => FunctionResult::Unhandled(payload.unwrap_or_default()),
-        };
-        if matches!(end, InvocationEnd::TimedOut | InvocationEnd::Exited(_)) {
+        let of_no_use = matches!(end, InvocationEnd::TimedOut | InvocationEnd::Exited(_));
+        let result = self.result(end, &request_id);
+        if of_no_use {
             process.environment.end().await;
             return answer(result);
         }
@@ -305,6 +305,34 @@ impl Host {
             self.keep(process);
         } else {
             process.environment.end().await;
+        }
+    }
+
+    /// The answer to the caller, with Lambda's own error payloads where the function gave none.
+    fn result(&self, end: InvocationEnd, request_id: &str) -> FunctionResult {
+        match end {
+            InvocationEnd::Response(payload) => FunctionResult::Response(payload),
+            InvocationEnd::Error(payload) => FunctionResult::Unhandled(payload),
+            InvocationEnd::ResponseTooLarge => FunctionResult::Unhandled(error_payload(
+                "Function.ResponseSizeTooLarge",
+                &format!(
+                    "Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes)."
+                ),
+            )),
+            InvocationEnd::TimedOut => FunctionResult::TimedOut(error_payload(
+                "Sandbox.Timedout",
+                &format!(
+                    "RequestId: {request_id} Error: Task timed out after {}.00 seconds",
+                    self.config.timeout.as_secs()
+                ),
+            )),
+            InvocationEnd::Exited(status) => FunctionResult::Unhandled(error_payload(
+                "Runtime.ExitError",
+                &format!(
+                    "RequestId: {request_id} Error: Runtime exited with error: {}",
+                    describe_exit(status)
+                ),
+            )),
         }
     }
 
@@ -427,7 +455,11 @@ fn init_error_payload(failure: &InitFailure) -> Bytes {
         InitFailureReason::Reported(_) => "Runtime.InitError",
         InitFailureReason::TimedOut => "Sandbox.Timedout",
     };
-    Bytes::from(json!({ "errorType": kind, "errorMessage": failure.to_string() }).to_string())
+    error_payload(kind, &failure.to_string())
+}
+
+fn error_payload(kind: &str, message: &str) -> Bytes {
+    Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string())
 }
 
 /// Type and message of an error as a function describes it, for a person.

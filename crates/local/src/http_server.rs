@@ -154,3 +154,27 @@ pub fn json(status: http::StatusCode, body: &serde_json::Value) -> Response<Full
         .insert(http::header::CONTENT_TYPE, json);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn a_reserved_port_is_closed_until_it_listens_and_then_open_on_loopback_only() {
+        let reserved = ReservedPort::take(0).unwrap();
+        let address = (Ipv4Addr::LOCALHOST, reserved.port());
+        let refused = TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let listener = reserved.listen().unwrap();
+        TcpStream::connect(address).await.unwrap();
+        assert!(listener.local_addr().unwrap().ip().is_loopback());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_another_program_listens_on_cannot_be_taken() {
+        let listener = ReservedPort::take(0).unwrap().listen().unwrap();
+        let taken = ReservedPort::take(listener.local_addr().unwrap().port()).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+    }
+}

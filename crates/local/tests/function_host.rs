@@ -71,14 +71,18 @@ impl TestFunction {
     async fn respond(&self, event: Value) -> Value {
         match self.invoke(event).await.unwrap().result {
             FunctionResult::Response(payload) => serde_json::from_slice(&payload).unwrap(),
-            FunctionResult::Unhandled(payload) => panic!("{}", String::from_utf8_lossy(&payload)),
+            FunctionResult::Unhandled(payload) | FunctionResult::TimedOut(payload) => {
+                panic!("{}", String::from_utf8_lossy(&payload))
+            }
         }
     }
 
     /// The error of an invocation that fails.
     async fn fail(&self, event: Value) -> Value {
         match self.invoke(event).await.unwrap().result {
-            FunctionResult::Unhandled(payload) => serde_json::from_slice(&payload).unwrap(),
+            FunctionResult::Unhandled(payload) | FunctionResult::TimedOut(payload) => {
+                serde_json::from_slice(&payload).unwrap()
+            }
             FunctionResult::Response(payload) => panic!("{}", String::from_utf8_lossy(&payload)),
         }
     }

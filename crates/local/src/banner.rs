@@ -1,0 +1,48 @@
+//! What `local` says when everything is ready: what runs where, and commands to try it with.
+
+use aws_model::{ACCOUNT, DEFAULT_REGION};
+
+use crate::stack::{QUEUE, STREAM, TABLE};
+
+/// The text, for the ports that are really open. The commands can be copied as they stand; `ORDER_ID` is to be replaced.
+/// The SQS command names its endpoint because version 1 of the AWS CLI does not take it from the environment for SQS.
+#[must_use]
+pub fn banner(port: u16, aws_port: u16, shards: u32) -> String {
+    let http = format!("http://127.0.0.1:{port}");
+    let aws = format!("http://127.0.0.1:{aws_port}");
+    let shards = if shards == 1 {
+        "1 shard".to_owned()
+    } else {
+        format!("{shards} shards")
+    };
+    format!(
+        r#"
+The order service is ready.
+
+  {http:<28} HTTP API: the function api
+  {aws:<28} Kinesis, DynamoDB and SQS; any credentials
+    stream {STREAM} ({shards}) → function consumer → table {TABLE}
+    queue {QUEUE}: what the consumer could not process
+
+Submit an order, read it, cancel it:
+
+  curl -i {http}/orders -H 'Content-Type: application/json' -d '{{
+    "customer_id": "c-1", "currency": "EUR",
+    "items": [{{"sku": "A-1", "quantity": 2, "unit_price": 1299}}]}}'
+  curl -i {http}/orders/ORDER_ID
+  curl -i -X POST {http}/orders/ORDER_ID/cancel
+
+Look inside, disturb it:
+
+  export AWS_ENDPOINT_URL={aws} AWS_REGION={DEFAULT_REGION} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  aws dynamodb scan --table-name {TABLE}
+  aws kinesis describe-stream-summary --stream-name {STREAM}
+  aws --endpoint-url {aws} sqs receive-message --queue-url {aws}/{ACCOUNT}/{QUEUE}
+  curl {aws}/_local/state
+  curl {aws}/_local/faults -d '{{"service": "kinesis", "error": "timeout", "rate": 1, "seconds": 30}}'
+
+Ctrl-C stops everything.
+
+"#
+    )
+}

@@ -1,0 +1,173 @@
+//! `/_local/…` on the AWS port: whether the stack is ready, what it is doing, and faults to try it with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_model::server::Routes;
+use aws_model::{ActiveFault, Aws, Fault};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::console::Console;
+use crate::function::Function;
+use crate::poller::SharedMapping;
+
+/// What the routes look at and change.
+#[derive(Debug)]
+pub struct Control {
+    /// The services.
+    pub aws: Aws,
+    /// The stream's name.
+    pub stream: String,
+    /// The on-failure queue's name.
+    pub queue: String,
+    /// The functions, by name.
+    pub functions: Vec<(&'static str, Arc<Function>)>,
+    /// The event source mapping.
+    pub mapping: SharedMapping,
+    /// Where faults that are set and cleared are told of.
+    pub console: Console,
+    /// Set when everything is ready.
+    pub ready: AtomicBool,
+}
+
+impl Control {
+    /// The routes for the server on the AWS port.
+    #[must_use]
+    pub fn routes(self: Arc<Self>) -> Routes {
+        Routes::new(move |request| {
+            let answer = self.answer(&request);
+            async move { answer }
+        })
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let method = request.method();
+        match (request.uri().path(), method) {
+            ("/_local/health", &Method::GET) => self.health(),
+            ("/_local/state", &Method::GET) => reply(StatusCode::OK, &self.state()),
+            ("/_local/faults", &Method::GET) => reply(StatusCode::OK, &self.faults()),
+            ("/_local/faults", &Method::POST) => self.inject(request.body()),
+            ("/_local/faults", &Method::DELETE) => {
+                self.aws.faults().clear();
+                self.console.note("faults", "cleared");
+                empty(StatusCode::NO_CONTENT)
+            }
+            ("/_local/health" | "/_local/state", _) => not_allowed("GET"),
+            ("/_local/faults", _) => not_allowed("GET, POST, DELETE"),
+            _ => refuse(
+                StatusCode::NOT_FOUND,
+                "there are /_local/health, /_local/state and /_local/faults; AWS calls are POST /",
+            ),
+        }
+    }
+
+    fn health(&self) -> Response<Bytes> {
+        if self.ready.load(Ordering::Acquire) {
+            reply(StatusCode::OK, &json!({ "status": "ready" }))
+        } else {
+            reply(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &json!({ "status": "starting" }),
+            )
+        }
+    }
+
+    fn state(&self) -> Value {
+        let functions: serde_json::Map<_, _> = self
+            .functions
+            .iter()
+            .map(|(name, function)| ((*name).to_owned(), json!(function.state())))
+            .collect();
+        let shards = self.aws.kinesis().shards(&self.stream).unwrap_or_default();
+        let shards: Vec<Value> = shards
+            .iter()
+            .map(|shard| {
+                json!({
+                    "shard_id": shard.id,
+                    "records": shard.records,
+                    "bytes": shard.stored_bytes,
+                    "evicted": shard.evicted,
+                })
+            })
+            .collect();
+        let depth = self.aws.sqs().depth(&self.queue).unwrap_or_default();
+        json!({
+            "functions": functions,
+            "mapping": self.mapping.status(),
+            "stream": { "name": self.stream, "shards": shards },
+            "queue": {
+                "name": self.queue,
+                "visible": depth.visible,
+                "in_flight": depth.in_flight,
+                "delayed": depth.delayed,
+            },
+            "faults": self.faults(),
+        })
+    }
+
+    fn faults(&self) -> Value {
+        let active: Vec<Value> = self.aws.faults().active().iter().map(describe).collect();
+        let hits = self.aws.faults().hits();
+        let hits: Vec<Value> = hits
+            .iter()
+            .map(|(service, error, calls)| json!({ "service": service.name(), "error": error, "calls": calls }))
+            .collect();
+        json!({ "active": active, "hits": hits })
+    }
+
+    fn inject(&self, body: &Bytes) -> Response<Bytes> {
+        match Fault::parse(body) {
+            Ok(fault) => {
+                let (service, error) = (fault.service().name(), fault.kind().name());
+                let (rate, seconds) = (fault.rate(), fault.seconds());
+                self.console.warn(
+                    "faults",
+                    format!("{service}: {error}, rate {rate}, for {seconds} s"),
+                );
+                self.aws.faults().inject(fault);
+                reply(StatusCode::OK, &self.faults())
+            }
+            Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        }
+    }
+}
+
+fn describe(active: &ActiveFault) -> Value {
+    json!({
+        "service": active.fault.service().name(),
+        "error": active.fault.kind().name(),
+        "rate": active.fault.rate(),
+        "seconds": active.fault.seconds(),
+        "until_millis": active.until_millis,
+    })
+}
+
+fn not_allowed(allow: &'static str) -> Response<Bytes> {
+    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, &format!("allowed: {allow}"));
+    response
+        .headers_mut()
+        .insert(http::header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+fn refuse(status: StatusCode, error: &str) -> Response<Bytes> {
+    reply(status, &json!({ "error": error }))
+}
+
+fn reply(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = empty(status);
+    *response.body_mut() = Bytes::from(format!("{body}\n"));
+    let json = HeaderValue::from_static("application/json");
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}

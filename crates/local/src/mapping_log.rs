@@ -1,0 +1,197 @@
+//! What the event source mapping does, in lines for a person: every failure, retry, split and discard, and what was
+//! delivered at most once a second, so that a busy stream does not flood the console.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use event_source_mapping::{Happened, Range, SequenceNumber, ShardId, Timestamp};
+
+use crate::console::Console;
+
+/// Deliveries are added up for this long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Who writes the lines.
+#[derive(Debug)]
+pub struct MappingLog {
+    console: Console,
+    /// Delivered but not shown yet: records and batches of each shard.
+    delivered: BTreeMap<ShardId, (usize, usize)>,
+    /// When deliveries were shown last.
+    shown: Option<Timestamp>,
+}
+
+impl MappingLog {
+    /// A log that writes to `console`.
+    #[must_use]
+    pub fn new(console: Console) -> Self {
+        Self {
+            console,
+            delivered: BTreeMap::new(),
+            shown: None,
+        }
+    }
+
+    /// Takes in what came of one step of the mapping at `now`. Call it after every step: deliveries that were held back
+    /// are shown when their time has come.
+    pub fn step(&mut self, now: Timestamp, happened: &[Happened]) {
+        for happened in happened {
+            self.happened(now, happened);
+        }
+        let due = self.shown.is_none_or(|shown| now.since(shown) >= PAUSE);
+        if due && !self.delivered.is_empty() {
+            for (shard, (records, batches)) in std::mem::take(&mut self.delivered) {
+                let batches = if batches == 1 {
+                    String::new()
+                } else {
+                    format!(" in {batches} batches")
+                };
+                self.note(format!(
+                    "{}: {} delivered{batches}",
+                    short_shard(&shard),
+                    count(records)
+                ));
+            }
+            self.shown = Some(now);
+        }
+    }
+
+    fn happened(&mut self, now: Timestamp, happened: &Happened) {
+        match happened {
+            Happened::Delivered { range, .. } => {
+                let (records, batches) = self.delivered.entry(range.shard_id.clone()).or_default();
+                *records += range.records;
+                *batches += 1;
+            }
+            Happened::PartiallyFailed {
+                range,
+                lowest,
+                done,
+            } => self.warn(format!(
+                "{}: {} of {} failed, from {} on",
+                short_shard(&range.shard_id),
+                range.records - done.min(&range.records),
+                count(range.records),
+                short(lowest)
+            )),
+            Happened::Failed {
+                range,
+                attempt,
+                failure,
+            } => {
+                self.warn(format!(
+                    "{} failed, attempt {attempt}: {failure}",
+                    batch(range)
+                ));
+            }
+            Happened::NotInvoked { range } => {
+                self.warn(format!(
+                    "{} could not be delivered, the function is throttled",
+                    batch(range)
+                ));
+            }
+            Happened::Split { left, right } => self.warn(format!(
+                "{}: {} split into {} and {}",
+                short_shard(&left.shard_id),
+                count(left.records + right.records),
+                left.records,
+                right.records
+            )),
+            Happened::Retried { range, attempt, at } => self.warn(format!(
+                "{} retried in {} ms, attempt {attempt}",
+                batch(range),
+                at.since(now).as_millis()
+            )),
+            Happened::Discarded {
+                range,
+                condition,
+                invoke_count,
+            } => self.fail(format!(
+                "{}: {} discarded, {}–{}: {condition:?}, {invoke_count} attempts",
+                short_shard(&range.shard_id),
+                count(range.records),
+                range.first,
+                range.last
+            )),
+            Happened::DiscardDelivered { range } => {
+                self.warn(format!(
+                    "{}: the queue was told of the discard",
+                    short_shard(&range.shard_id)
+                ));
+            }
+            Happened::DiscardDeliveryFailed { range, retry_at } => self.warn(format!(
+                "{}: the queue could not be told of the discard, again in {} ms",
+                short_shard(&range.shard_id),
+                retry_at.since(now).as_millis()
+            )),
+            Happened::DiscardLost { range } => self.fail(format!(
+                "{}: the queue was never told of the discard of {}–{}",
+                short_shard(&range.shard_id),
+                range.first,
+                range.last
+            )),
+            Happened::ReadFailed { shard_id, retry_at } => self.warn(format!(
+                "{}: could not be read, again in {} ms",
+                short_shard(shard_id),
+                retry_at.since(now).as_millis()
+            )),
+            Happened::ShardFinished { shard_id } => {
+                self.note(format!("{}: read to its end", short_shard(shard_id)))
+            }
+            Happened::Enabled => self.note("enabled".into()),
+            Happened::Disabled => self.note("disabled".into()),
+        }
+    }
+
+    fn note(&self, text: String) {
+        self.console.note("mapping", text);
+    }
+
+    fn warn(&self, text: String) {
+        self.console.warn("mapping", text);
+    }
+
+    fn fail(&self, text: String) {
+        self.console.fail("mapping", text);
+    }
+}
+
+fn batch(range: &Range) -> String {
+    let shard = short_shard(&range.shard_id);
+    match range.records {
+        1 => format!("{shard}: 1 record ({})", short(&range.first)),
+        records => format!(
+            "{shard}: {records} records ({}–{})",
+            short(&range.first),
+            short(&range.last)
+        ),
+    }
+}
+
+fn count(records: usize) -> String {
+    if records == 1 {
+        "1 record".to_owned()
+    } else {
+        format!("{records} records")
+    }
+}
+
+/// `shardId-000000000003` is shard 3.
+fn short_shard(shard: &ShardId) -> String {
+    match shard
+        .as_str()
+        .rsplit('-')
+        .next()
+        .and_then(|number| number.parse::<u64>().ok())
+    {
+        Some(number) => format!("shard {number}"),
+        None => shard.to_string(),
+    }
+}
+
+/// The last digits of a sequence number tell neighbours apart; all 56 are in `/_local/state` and in discards.
+fn short(number: &SequenceNumber) -> String {
+    let digits = number.to_string();
+    let start = digits.len().saturating_sub(8);
+    format!("…{}", &digits[start..])
+}

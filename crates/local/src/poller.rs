@@ -1,0 +1,242 @@
+//! Lambda's poller on this machine: carries out what the event source mapping wants done. Reads the stream, invokes the
+//! function, tells the on-failure queue.
+//!
+//! Faults that are injected into Kinesis are the service's, not the poller's: it reads the stream directly, as AWS's own
+//! poller is not the service's client. Discards do go through SQS as any client's messages do, so that an outage of the
+//! queue can be tried out; the mapping offers them again.
+//!
+//! Two things are faster than on AWS, for the sake of the person who waits: a shard is polled every 50 ms (AWS: about once
+//! a second), and the first retry comes after 250 ms (AWS: not published).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
+use aws_model::{Aws, Reply};
+use bytes::Bytes;
+use event_source_mapping::{
+    Action, Backoff, Discard, Event, Fetch, Invocation, Mapping, Outcome, Read, ReadFrom, Record,
+    SequenceNumber, ShardListing, Status, Timestamp,
+};
+use http::Request;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::console::Console;
+use crate::function::{Function, FunctionResult};
+use crate::mapping_log::MappingLog;
+
+/// From one read of a shard to the next when there was nothing more to read.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The pauses between retries: 250 ms, doubling, at most a minute.
+pub const RETRY_BACKOFF: Backoff = Backoff {
+    start: Duration::from_millis(250),
+    cap: Duration::from_secs(60),
+};
+
+/// How often the queue is offered a discard before it is given up: with the pauses above for half a minute.
+pub const DISCARD_ATTEMPTS: u32 = 8;
+
+/// How long the queue may take to answer.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the poller works on.
+#[derive(Debug)]
+pub struct Poller {
+    /// The services.
+    pub aws: Aws,
+    /// The stream's name.
+    pub stream: String,
+    /// The on-failure queue's URL.
+    pub queue_url: String,
+    /// The function that gets the records.
+    pub consumer: Arc<Function>,
+    /// What decides. Shared with whoever shows its status.
+    pub mapping: SharedMapping,
+    /// Where its lines go.
+    pub console: Console,
+}
+
+/// A mapping that one task drives and others look at.
+#[derive(Clone, Debug)]
+pub struct SharedMapping(Arc<Mutex<Mapping>>);
+
+/// Why the poller cannot go on. The stack is of no use without it.
+#[derive(Debug, thiserror::Error)]
+pub enum PollerError {
+    /// The stream is gone before it could be read.
+    #[error("the stream cannot be read: {0}")]
+    Stream(String),
+    /// Part of the poller panicked.
+    #[error("the poller broke down: {0}")]
+    Panicked(String),
+}
+
+impl SharedMapping {
+    /// Shares `mapping`.
+    #[must_use]
+    pub fn new(mapping: Mapping) -> Self {
+        Self(Arc::new(Mutex::new(mapping)))
+    }
+
+    /// Checkpoints, batches in flight, counters.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.lock().status()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mapping> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Poller {
+    /// Polls until the future is dropped.
+    ///
+    /// # Errors
+    /// When it cannot go on. Failures of the function, the queue or single reads are not among them.
+    pub async fn run(self) -> Result<std::convert::Infallible, PollerError> {
+        let mut log = MappingLog::new(self.console.clone());
+        let shards = self
+            .aws
+            .kinesis()
+            .shards(&self.stream)
+            .map_err(|error| PollerError::Stream(error.to_string()))?;
+        let listing = shards
+            .into_iter()
+            .map(|shard| ShardListing::new(shard.id))
+            .collect();
+        let mut event = Event::ShardsListed(listing);
+        // Answers that are there at once, and those that take their time.
+        let mut answered = Vec::new();
+        let mut under_way = JoinSet::new();
+        loop {
+            let now = self.now();
+            let step = self.mapping.lock().handle(now, event);
+            log.step(now, &step.happened);
+            for action in step.actions {
+                match action {
+                    Action::Fetch(fetch) => answered.push(self.fetch(fetch)),
+                    Action::Invoke(invocation) => {
+                        under_way.spawn(invoke(Arc::clone(&self.consumer), invocation));
+                    }
+                    Action::Discard(discard) => {
+                        under_way.spawn(deliver(self.aws.clone(), self.queue_url.clone(), discard));
+                    }
+                }
+            }
+            event = match answered.pop() {
+                Some(answer) => {
+                    // Reads answer at once, so a long backlog would otherwise keep this thread to itself.
+                    tokio::task::yield_now().await;
+                    answer
+                }
+                None => {
+                    let wake_at = step.wake_at;
+                    tokio::select! {
+                        Some(answer) = under_way.join_next() => {
+                            answer.map_err(|error| PollerError::Panicked(error.to_string()))?
+                        }
+                        () = self.sleep_until(wake_at) => Event::Wake,
+                    }
+                }
+            };
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.aws.clock().now_millis())
+    }
+
+    async fn sleep_until(&self, time: Option<Timestamp>) {
+        match time {
+            Some(time) => tokio::time::sleep(time.since(self.now())).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn fetch(&self, fetch: Fetch) -> Event {
+        let position = match fetch.from() {
+            // The iterators of this poller are the sequence numbers after which it reads on.
+            ReadFrom::Iterator(number) => number.parse().ok().map(Position::After),
+            ReadFrom::TrimHorizon => Some(Position::TrimHorizon),
+            ReadFrom::Latest => Some(Position::Latest),
+            ReadFrom::AtTimestamp(time) => Some(Position::AtTimestamp(time.as_millis())),
+            ReadFrom::AfterSequenceNumber(number) => number
+                .to_string()
+                .parse::<StoredSequenceNumber>()
+                .ok()
+                .map(Position::After),
+        };
+        let Some(position) = position else {
+            return fetch.failed();
+        };
+        let limit = usize::try_from(fetch.limit()).unwrap_or(usize::MAX);
+        let Ok(found) =
+            self.aws
+                .kinesis()
+                .read(&self.stream, fetch.shard_id().as_str(), position, limit)
+        else {
+            return fetch.failed();
+        };
+        let mut records = Vec::with_capacity(found.records.len());
+        for record in found.records {
+            let Ok(sequence_number) = SequenceNumber::parse(&record.sequence_number.to_string())
+            else {
+                return fetch.failed();
+            };
+            records.push(Record {
+                sequence_number,
+                partition_key: record.partition_key,
+                data: record.data.to_vec(),
+                approximate_arrival: Timestamp::from_millis(record.arrival_millis),
+            });
+        }
+        let next_iterator = match found.next {
+            Position::After(number) => Some(number.to_string()),
+            _ => return fetch.failed(),
+        };
+        fetch.succeeded(Read {
+            records,
+            next_iterator,
+            millis_behind_latest: found.millis_behind_latest,
+        })
+    }
+}
+
+async fn invoke(consumer: Arc<Function>, invocation: Invocation) -> Event {
+    match consumer.invoke(Bytes::from(invocation.payload())).await {
+        Ok(answer) => {
+            let outcome = match answer.result {
+                FunctionResult::Response(payload) => Outcome::Returned(payload.to_vec()),
+                FunctionResult::Unhandled(_) => Outcome::FunctionError,
+                FunctionResult::TimedOut(_) => Outcome::TimedOut,
+            };
+            invocation.finished(answer.request_id, outcome)
+        }
+        Err(_) => invocation.finished(uuid::Uuid::new_v4().to_string(), Outcome::NotInvoked),
+    }
+}
+
+/// SendMessage, as a client would.
+async fn deliver(aws: Aws, queue_url: String, discard: Discard) -> Event {
+    let Ok(message) = serde_json::to_string(discard.message()) else {
+        return discard.failed();
+    };
+    let body = json!({ "QueueUrl": queue_url, "MessageBody": message }).to_string();
+    let request = Request::post("/")
+        .header("x-amz-target", "AmazonSQS.SendMessage")
+        .body(Bytes::from(body));
+    let Ok(request) = request else {
+        return discard.failed();
+    };
+    match aws.call(&request) {
+        Reply::Answer(response) if response.status().is_success() => discard.delivered(),
+        Reply::Silent(_) => {
+            tokio::time::sleep(QUEUE_PATIENCE).await;
+            discard.failed()
+        }
+        Reply::Answer(_) | Reply::Lost | Reply::Wait(_) => discard.failed(),
+    }
+}

@@ -1,0 +1,368 @@
+//! The stack as a whole: what is started, in which order, what it is told, and how it ends.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aws_model::server::serve as serve_aws;
+use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
+use event_source_mapping as esm;
+use event_source_mapping::Mapping;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::banner::banner;
+use crate::console::Console;
+use crate::control::Control;
+use crate::execution_environment::InitFailure;
+use crate::front_door;
+use crate::function::{Function, FunctionConfig};
+use crate::http_server::ReservedPort;
+use crate::options::Options;
+use crate::poller::{
+    DISCARD_ATTEMPTS, POLL_INTERVAL, Poller, PollerError, RETRY_BACKOFF, SharedMapping,
+};
+use crate::settings::{Settings, SettingsError, StartingPosition};
+use crate::watchdog::Watchdog;
+
+/// The stream that the API writes to and the consumer reads.
+pub const STREAM: &str = "order-intents";
+/// The table of orders.
+pub const TABLE: &str = "orders";
+/// The queue that is told of records that were given up.
+pub const QUEUE: &str = "order-intents-discarded";
+
+/// Why the stack could not start or go on. Each is one line for a person, and exit code 1.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The settings file cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A port cannot be opened.
+    #[error(
+        "{variable}: port {port} on 127.0.0.1 cannot be opened: {}",
+        describe_port_error(source)
+    )]
+    Port {
+        /// The variable that chooses it.
+        variable: &'static str,
+        /// The port asked for.
+        port: u16,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A function's binary is not where it should be.
+    #[error("the binary {} is missing; run `make build`", path.display())]
+    MissingBinary {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The place of `local` itself is unknown, so that of the functions is too.
+    #[error("cannot find out where this program is: {0}")]
+    OwnPath(io::Error),
+    /// The shell that sees to it that no process is left behind cannot be started.
+    #[error("sh cannot be started: {0}")]
+    Watchdog(io::Error),
+    /// A service of the model did not start or refused its stream, table or queue.
+    #[error("{0}")]
+    Aws(String),
+    /// The settings make no event source mapping.
+    #[error("the event source mapping: {0}")]
+    Mapping(#[from] esm::SettingsError),
+    /// A function cannot start.
+    #[error("{0}")]
+    Function(#[from] InitFailure),
+    /// The ready file cannot be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    ReadyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The shell is gone, so processes could be left behind.
+    #[error("the shell that guards the function processes was killed")]
+    WatchdogEnded,
+    /// Records are not delivered any more.
+    #[error(transparent)]
+    Poller(#[from] PollerError),
+    /// A server ended although nobody asked it to.
+    #[error("a server broke down: {0}")]
+    Server(String),
+}
+
+fn describe_port_error(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program uses it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Starts everything, says on `console` what runs where, and runs until `stop` is ready.
+///
+/// When this returns, every process of the stack is gone. If it is dropped, or its process is killed, they are within
+/// moments.
+///
+/// # Errors
+/// When something cannot be started, or something breaks down without which the stack is of no use.
+pub async fn run(
+    options: &Options,
+    console: &Console,
+    stop: impl Future<Output = ()>,
+) -> Result<(), StackError> {
+    let plan = Plan::make(options)?;
+    let mut watchdog = Watchdog::start().map_err(StackError::Watchdog)?;
+    let process_group = watchdog.process_group();
+    let result = tokio::select! {
+        result = serve(plan, options, console, process_group) => result.map(|never| match never {}),
+        () = watchdog.ended() => Err(StackError::WatchdogEnded),
+        () = stop => Ok(()),
+    };
+    watchdog.stop().await;
+    result
+}
+
+/// What can be found out, and go wrong, before anything runs.
+struct Plan {
+    settings: Settings,
+    http_port: ReservedPort,
+    aws_port: ReservedPort,
+    api_binary: PathBuf,
+    consumer_binary: PathBuf,
+}
+
+impl Plan {
+    fn make(options: &Options) -> Result<Self, StackError> {
+        let settings = Settings::read(&options.settings)?;
+        let own_path = std::env::current_exe().map_err(StackError::OwnPath)?;
+        let binaries = own_path.parent().unwrap_or(Path::new("/"));
+        Ok(Self {
+            settings,
+            api_binary: binary(binaries, "api")?,
+            consumer_binary: binary(binaries, "consumer")?,
+            http_port: take_port("PORT", options.port)?,
+            aws_port: take_port("AWS_PORT", options.aws_port)?,
+        })
+    }
+}
+
+async fn serve(
+    plan: Plan,
+    options: &Options,
+    console: &Console,
+    process_group: i32,
+) -> Result<Infallible, StackError> {
+    let Plan {
+        settings,
+        http_port,
+        aws_port,
+        api_binary,
+        consumer_binary,
+    } = plan;
+    let aws = Aws::new(aws_model::Settings::default())
+        .map_err(|error| StackError::Aws(error.to_string()))?;
+    create_resources(&aws, &settings)?;
+
+    let function = |name: &str, executable, timeout, memory_mb, own: &[(&str, &str)]| {
+        let environment = environment(aws_port.port(), options, own);
+        let config = FunctionConfig {
+            name: name.into(),
+            executable,
+            timeout,
+            memory_mb,
+            region: DEFAULT_REGION.into(),
+            account: ACCOUNT.into(),
+            environment,
+            process_group,
+            show_logs: options.logs,
+        };
+        Arc::new(Function::new(config, console.clone()))
+    };
+    let api = function(
+        "api",
+        api_binary,
+        settings.api_timeout,
+        settings.api_memory_mb,
+        &[
+            ("STREAM_NAME", STREAM),
+            ("TABLE_NAME", TABLE),
+            ("CALLER", &options.caller),
+        ],
+    );
+    let max_in_flight = settings.consumer_max_in_flight.to_string();
+    let consumer = function(
+        "consumer",
+        consumer_binary,
+        settings.consumer_timeout,
+        settings.consumer_memory_mb,
+        &[("TABLE_NAME", TABLE), ("MAX_IN_FLIGHT", &max_in_flight)],
+    );
+
+    let mapping = Mapping::new(mapping_settings(&aws, &consumer, &settings))?;
+    let mapping = SharedMapping::new(mapping);
+    let control = Arc::new(Control {
+        aws: aws.clone(),
+        stream: STREAM.into(),
+        queue: QUEUE.into(),
+        functions: vec![
+            ("api", Arc::clone(&api)),
+            ("consumer", Arc::clone(&consumer)),
+        ],
+        mapping: mapping.clone(),
+        console: console.clone(),
+        ready: AtomicBool::new(false),
+    });
+
+    let mut servers = JoinSet::new();
+    let aws_port_number = aws_port.port();
+    let aws_listener = listen("AWS_PORT", aws_port)?;
+    let routes = Arc::clone(&control).routes();
+    servers.spawn(serve_aws(
+        aws_listener,
+        aws.clone(),
+        routes,
+        Duration::ZERO,
+        std::future::pending(),
+    ));
+    tokio::try_join!(api.warm_up(), consumer.warm_up())?;
+
+    let poller = Poller {
+        queue_url: format!("http://127.0.0.1:{aws_port_number}/{ACCOUNT}/{QUEUE}"),
+        aws,
+        stream: STREAM.into(),
+        consumer,
+        mapping,
+        console: console.clone(),
+    };
+    // Last, so that whoever finds this port open finds everything else in place.
+    let http_port_number = http_port.port();
+    let http_listener = listen("PORT", http_port)?;
+    servers.spawn(front_door::serve(http_listener, api, console.clone()));
+    control.ready.store(true, Ordering::Release);
+    console.verbatim(banner(
+        http_port_number,
+        aws_port_number,
+        settings.shard_count,
+    ));
+    if let Some(path) = &options.ready_file {
+        write_ready_file(path, http_port_number, aws_port_number)?;
+    }
+    tokio::select! {
+        polled = poller.run() => Ok(polled?),
+        Some(ended) = servers.join_next() => {
+            Err(StackError::Server(ended.err().map_or_else(|| "it returned".into(), |error| error.to_string())))
+        }
+    }
+}
+
+fn take_port(variable: &'static str, port: u16) -> Result<ReservedPort, StackError> {
+    ReservedPort::take(port).map_err(|source| StackError::Port {
+        variable,
+        port,
+        source,
+    })
+}
+
+fn listen(variable: &'static str, reserved: ReservedPort) -> Result<TcpListener, StackError> {
+    let port = reserved.port();
+    reserved.listen().map_err(|source| StackError::Port {
+        variable,
+        port,
+        source,
+    })
+}
+
+fn binary(directory: &Path, name: &str) -> Result<PathBuf, StackError> {
+    let path = directory.join(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(StackError::MissingBinary { path })
+    }
+}
+
+fn create_resources(aws: &Aws, settings: &Settings) -> Result<(), StackError> {
+    aws.kinesis()
+        .create_stream(STREAM, settings.shard_count, settings.retention_hours)
+        .map_err(|error| StackError::Aws(error.to_string()))?;
+    aws.sqs()
+        .create_queue(QUEUE)
+        .map_err(|error| StackError::Aws(error.to_string()))?;
+    let table = json!({
+        "TableName": TABLE,
+        "AttributeDefinitions": [{ "AttributeName": "order_id", "AttributeType": "S" }],
+        "KeySchema": [{ "AttributeName": "order_id", "KeyType": "HASH" }],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    aws.operate(Service::DynamoDb, "CreateTable", &table)
+        .map_err(|error| StackError::Aws(error.to_string()))?;
+    Ok(())
+}
+
+/// What a function finds in its environment besides what Lambda sets: where AWS is, whom it acts as, and its settings.
+fn environment(aws_port: u16, options: &Options, own: &[(&str, &str)]) -> Vec<(String, String)> {
+    let endpoint = format!("http://127.0.0.1:{aws_port}");
+    let common = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_SESSION_TOKEN", "local"),
+        ("LOG_LEVEL", &options.log_level),
+    ];
+    common
+        .iter()
+        .chain(own)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn mapping_settings(aws: &Aws, consumer: &Function, settings: &Settings) -> esm::Settings {
+    let starting_position = match settings.starting_position {
+        StartingPosition::TrimHorizon => esm::StartingPosition::TrimHorizon,
+        StartingPosition::Latest => esm::StartingPosition::Latest,
+    };
+    let unlimited = -1;
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let mut mapping = esm::Settings::new(
+        aws.kinesis().stream_arn(STREAM),
+        consumer.arn(),
+        starting_position,
+    );
+    mapping.batch_size = settings.batch_size;
+    mapping.maximum_batching_window_in_seconds = seconds(settings.batching_window);
+    mapping.bisect_batch_on_function_error = settings.bisect_batch_on_function_error;
+    mapping.maximum_retry_attempts = settings.maximum_retry_attempts.map_or(unlimited, i64::from);
+    mapping.maximum_record_age_in_seconds = settings
+        .maximum_record_age
+        .map_or(unlimited, |age| i64::from(seconds(age)));
+    mapping.parallelization_factor = settings.parallelization_factor;
+    if settings.report_batch_item_failures {
+        mapping
+            .function_response_types
+            .push(esm::FunctionResponseType::ReportBatchItemFailures);
+    }
+    mapping.on_failure = Some(aws.sqs().queue_arn(QUEUE));
+    mapping.stream_retention_hours = settings.retention_hours;
+    mapping.assumptions.poll_interval = POLL_INTERVAL;
+    mapping.assumptions.retry_backoff = RETRY_BACKOFF;
+    mapping.assumptions.discard_delivery_attempts = DISCARD_ATTEMPTS;
+    mapping
+}
+
+/// Written under another name first: whoever sees the file sees all of it.
+fn write_ready_file(path: &Path, port: u16, aws_port: u16) -> Result<(), StackError> {
+    let ready = json!({ "port": port, "aws_port": aws_port, "pid": std::process::id() });
+    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&unfinished, ready.to_string())
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .map_err(|source| StackError::ReadyFile {
+            path: path.to_owned(),
+            source,
+        })
+}
