@@ -51,9 +51,9 @@ impl Backoff {
 /// Scales `random` (even over all of `u64`) to a duration between zero and `ceiling`, both included, in whole
 /// microseconds.
 fn full_jitter(ceiling: Duration, random: u64) -> Duration {
-    let span = ceiling.as_micros().min(u128::from(u64::MAX >> 1)) + 1;
-    let micros = (u128::from(random) * span) >> 64;
-    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX);
+    let drawn = (u128::from(random) * (u128::from(micros) + 1)) >> 64;
+    Duration::from_micros(u64::try_from(drawn).unwrap_or(micros))
 }
 
 #[cfg(test)]

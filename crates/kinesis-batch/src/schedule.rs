@@ -31,7 +31,8 @@ use crate::{Outcome, RecordReport, Settings, TIMED_OUT, Verdict, backoff::Backof
 /// - **Time** is up at `deadline` less the [`margin`](Settings::margin). From then on nothing is started, attempts under way
 ///   are dropped at their next `await`, and the function returns. A retry that would be due later is not brought forward, nor
 ///   does the function return earlier for it: an early return only uses up one of Lambda's retries sooner.
-/// - **Panics** of `work`, when called or when polled, are caught; see [`Outcome::Panicked`].
+/// - **Panics** of `work`, when called or when polled, are caught; see [`Outcome::Panicked`]. State that the work shares between
+///   records must bear that.
 /// - **Nothing outlives the returned future**: no task is spawned, `work` runs inside it and is dropped with it. Neither
 ///   `work` nor its futures need to be `'static` or `Send`; if they are `Send` (and `T` is `Sync`), so is the returned future.
 ///
@@ -42,7 +43,8 @@ use crate::{Outcome, RecordReport, Settings, TIMED_OUT, Verdict, backoff::Backof
 /// the number of records, for picking the earliest).
 ///
 /// # Panics
-/// If polled outside a tokio runtime with time enabled.
+/// If polled outside a tokio runtime with time enabled, or if an attempt still under way when the time is up panics while it
+/// is dropped.
 pub async fn work_through<'a, T, K, W, F>(
     records: &'a [T],
     key: impl Fn(&'a T) -> K,

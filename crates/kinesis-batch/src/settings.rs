@@ -5,6 +5,9 @@ use std::{num::NonZeroUsize, time::Duration};
 /// tokio's timers, and so every wait here, have this resolution.
 const RESOLUTION: Duration = Duration::from_millis(1);
 
+/// Far beyond Lambda's longest timeout; keeps sums with it below what any clock can represent.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How a batch is worked through. The defaults suit a function whose work is one or a few short calls to AWS.
 ///
 /// ```
@@ -73,10 +76,10 @@ impl Settings {
     /// `min(cap, base · 2ⁿ)`: "full jitter", which of the usual schemes puts the least load on what is struggling
     /// (AWS Architecture Blog, "Exponential Backoff And Jitter"). Default 50 ms and 2 s.
     ///
-    /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`.
+    /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`, and both over a day as a day.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
-        self.backoff_base = base.max(RESOLUTION);
-        self.backoff_cap = cap.max(self.backoff_base);
+        self.backoff_base = base.clamp(RESOLUTION, LONGEST);
+        self.backoff_cap = cap.clamp(self.backoff_base, LONGEST);
         self
     }
 

@@ -84,7 +84,7 @@ async fn work_on(
         &records,
         key,
         settings,
-        within(ms(3_600_000)),
+        within(ms(60_000)),
         |(record, attempts)| {
             add(&counts.calls);
             add(attempts);
