@@ -297,6 +297,7 @@ impl Lane {
                 .iter()
                 .map(|record| &record.sequence_number)
         };
+        // `failure` counts only where nothing of the batch succeeded.
         let (interpretation, failure) = match outcome {
             Outcome::NotInvoked => {
                 context.counters.invokes_throttled += 1;

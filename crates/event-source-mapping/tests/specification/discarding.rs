@@ -54,6 +54,10 @@ fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
     let message = first.message().clone();
     stream.send(first.failed());
     assert!(stream.actions.is_empty());
+    assert_eq!(
+        stream.wake_at.unwrap().as_millis(),
+        stream.now.as_millis() + 1_000
+    );
     stream.wake_after(1_000);
     let second = discard(&mut stream);
     assert_eq!(*second.message(), message);

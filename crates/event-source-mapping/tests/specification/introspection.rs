@@ -1,4 +1,4 @@
-//! What can be seen from outside, and what must not be.
+//! What can be seen from outside, and what must not be. Ours, not AWS's.
 
 use event_source_mapping::{Event, Failure, Happened, Outcome, Settings, ShardListing};
 use serde_json::json;

@@ -407,7 +407,8 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    // A failing scenario is replayed at each step of its shrinking, so that there is an end to it.
+    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     /// The checks are made at every step: of a shard never more batches are in flight than the ParallelizationFactor, of a key never
     /// two; no record is skipped; what was processed never comes again unless the mapping was stopped or lost; the checkpoint never

@@ -1,4 +1,5 @@
-//! The stop switch, and going on where an earlier mapping was.
+//! The stop switch, and going on where an earlier mapping was. [D] Lambda API reference, UpdateEventSourceMapping, Enabled: "When
+//! false, Lambda pauses polling and invocation"; what becomes of a batch in flight and of its retries is [I].
 
 use event_source_mapping::{
     Action, Event, Happened, Mapping, Outcome, Settings, ShardListing, State,
