@@ -80,8 +80,8 @@ impl DynamoDb {
         &self.database
     }
 
-    /// Performs one operation of the wire; `None` if there is no such operation.
-    pub(crate) fn perform(&self, operation: &str, body: &[u8]) -> Option<Outcome> {
+    /// Performs one operation of the wire; `None` if there is no such operation. `region` is only for ARNs.
+    pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Outcome> {
         let db = &self.database;
         let outcome = match operation {
             "BatchExecuteStatement" => run(body, |request| db.batch_execute_statement(request)),
@@ -109,6 +109,13 @@ impl DynamoDb {
             "UpdateTimeToLive" => run(body, |request| db.update_time_to_live(request)),
             _ => return None,
         };
+        let outcome = outcome.map(|json| {
+            if operation.ends_with("Table") {
+                in_region(json, region)
+            } else {
+                json
+            }
+        });
         Some(outcome.map_err(|error| refusal(operation, error)))
     }
 }
@@ -124,6 +131,20 @@ fn run<I: DeserializeOwned, O: Serialize>(
     let output = serde_json::to_value(operation(request)?)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))?;
     Ok(output.to_string().into_bytes())
+}
+
+/// dynoxide's ARNs name a region of its own; it takes any region in those it is given. Only descriptions of a
+/// table are rewritten, never items.
+fn in_region(json: Vec<u8>, region: &str) -> Vec<u8> {
+    match String::from_utf8(json) {
+        Ok(text) => text
+            .replace(
+                "\"arn:aws:dynamodb:dynoxide:",
+                &format!("\"arn:aws:dynamodb:{region}:"),
+            )
+            .into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
 }
 
 fn described(error: &serde_json::Error) -> String {

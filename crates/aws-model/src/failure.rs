@@ -44,7 +44,11 @@ impl Failure {
         let code = self.code;
         let protocol_error = matches!(
             code,
-            "SerializationException" | "UnknownOperationException" | "AccessDeniedException"
+            "SerializationException"
+                | "UnknownOperationException"
+                | "AccessDeniedException"
+                | "InvalidParameterValueException"
+                | "MissingRequiredParameterException"
         );
         match service {
             None => format!("com.amazon.coral.service#{code}"),
@@ -64,6 +68,8 @@ impl Failure {
     fn query_code(&self) -> &'static str {
         match self.code {
             "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+            "InvalidParameterValueException" => "InvalidParameterValue",
+            "MissingRequiredParameterException" => "MissingParameter",
             "QueueNameExists" => "QueueAlreadyExists",
             "PurgeQueueInProgress" => "AWS.SimpleQueueService.PurgeQueueInProgress",
             "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight",

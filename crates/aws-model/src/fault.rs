@@ -450,6 +450,11 @@ mod tests {
         !matches!(faults.judge(service), Verdict::Spared)
     }
 
+    #[expect(clippy::float_arithmetic, reason = "a rate is a probability")]
+    fn percent_of(percent: u32) -> f64 {
+        f64::from(percent) / 100.0
+    }
+
     fn field_of(json: &str) -> String {
         Fault::parse(json.as_bytes()).unwrap_err().field
     }
@@ -600,11 +605,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_rate_hits_about_its_share_of_calls(percent in 0_u8..=100, seed: u64) {
+        fn a_rate_hits_about_its_share_of_calls(percent in 0_u32..=100, seed: u64) {
             let faults = Faults::new(Arc::new(ManualClock::at(0)), seed);
-            faults.inject(fault("kinesis", "timeout", f64::from(percent) / 100.0));
+            faults.inject(fault("kinesis", "timeout", percent_of(percent)));
             let hits = (0..10_000).filter(|_| hit(&faults, Service::Kinesis)).count();
-            let expected = usize::from(percent) * 100;
+            let expected = percent as usize * 100;
             // Six standard deviations of a binomial with n = 10,000, p = 0.5.
             prop_assert!(hits.abs_diff(expected) <= 300, "{hits} hits, {expected} expected");
         }

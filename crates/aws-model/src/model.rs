@@ -156,13 +156,18 @@ impl Aws {
                 }
             }
             Service::DynamoDb => {
-                return Reply::Answer(match inner.dynamodb.perform(operation, body) {
-                    Some(Ok(json)) => {
-                        respond_bytes(Some(service), StatusCode::OK, json.into(), &id)
-                    }
-                    Some(Err(refusal)) => refusal.into_response(&id),
-                    None => Failure::unknown_operation().into_response(Some(service), &id),
-                });
+                return Reply::Answer(
+                    match inner
+                        .dynamodb
+                        .perform(operation, body, region(request.headers()))
+                    {
+                        Some(Ok(json)) => {
+                            respond_bytes(Some(service), StatusCode::OK, json.into(), &id)
+                        }
+                        Some(Err(refusal)) => refusal.into_response(&id),
+                        None => Failure::unknown_operation().into_response(Some(service), &id),
+                    },
+                );
             }
         };
         Reply::Answer(match result {
@@ -202,11 +207,17 @@ impl Aws {
                     Received::Nothing(_) => Ok(Value::Object(serde_json::Map::new())),
                 }
             }
-            Service::DynamoDb => match self.inner.dynamodb.perform(operation, body.as_bytes()) {
-                Some(Ok(json)) => Ok(serde_json::from_slice(&json).unwrap_or_default()),
-                Some(Err(refusal)) => Err(refusal.into_failure()),
-                None => Err(Failure::unknown_operation()),
-            },
+            Service::DynamoDb => {
+                match self
+                    .inner
+                    .dynamodb
+                    .perform(operation, body.as_bytes(), DEFAULT_REGION)
+                {
+                    Some(Ok(json)) => Ok(serde_json::from_slice(&json).unwrap_or_default()),
+                    Some(Err(refusal)) => Err(refusal.into_failure()),
+                    None => Err(Failure::unknown_operation()),
+                }
+            }
         }
     }
 

@@ -1,0 +1,17 @@
+//! What the model promises, as AWS SDK clients, the wire and code in the same process see it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod dynamodb;
+mod faults;
+mod kinesis;
+mod kinesis_limits;
+mod kinesis_properties;
+mod server;
+mod sqs;
+mod support;
+mod wire;
