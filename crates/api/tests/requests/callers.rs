@@ -1,0 +1,124 @@
+//! Who the caller is, by each setting of `CALLER`.
+
+use api::CallerSource;
+use orders::Action;
+use serde_json::{Value, json};
+
+use crate::world::{ORDER, World, from, request, submit, with_authorizer};
+
+/// The caller in the event that a submit with this authorizer context makes, or the status if it makes none.
+async fn caller(setting: &str, authorizer: Value) -> Result<String, i64> {
+    let world = World::new(setting);
+    let answer = world.send(with_authorizer(submit(ORDER), authorizer)).await;
+    match world.intents().first().map(|intent| &intent.action) {
+        Some(Action::Submit { owner, .. }) => Ok(owner.as_str().to_owned()),
+        _ => Err(answer.status),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_caller_is_known_everyone_is_anonymous() {
+    let authorizer = json!({"jwt": {"claims": {"sub": "ann"}, "scopes": null}});
+    assert_eq!(caller("none", authorizer).await.as_deref(), Ok("anonymous"));
+    assert_eq!(
+        caller("none", Value::Null).await.as_deref(),
+        Ok("anonymous")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_names_the_caller_by_the_claim_that_is_set() {
+    let authorizer =
+        json!({"jwt": {"claims": {"sub": "ann", "client_id": "shop"}, "scopes": null}});
+    assert_eq!(
+        caller("jwt:sub", authorizer.clone()).await.as_deref(),
+        Ok("ann")
+    );
+    assert_eq!(
+        caller("jwt:client_id", authorizer).await.as_deref(),
+        Ok("shop")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_names_its_principal_and_of_an_assumed_role_the_role() {
+    let iam = |arn: &str| json!({"iam": {"accountId": "123456789012", "userArn": arn}});
+    let user = "arn:aws:iam::123456789012:user/ann";
+    assert_eq!(caller("iam", iam(user)).await.as_deref(), Ok(user));
+    let session = "arn:aws:sts::123456789012:assumed-role/shop/i-0abc";
+    assert_eq!(
+        caller("iam", iam(session)).await.as_deref(),
+        Ok("arn:aws:sts::123456789012:assumed-role/shop")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lambda_authorizer_names_the_caller_by_the_field_that_is_set() {
+    let authorizer = json!({"lambda": {"tenant": "t-1", "number": 7, "nested": {}}});
+    assert_eq!(
+        caller("lambda:tenant", authorizer.clone()).await.as_deref(),
+        Ok("t-1")
+    );
+    assert_eq!(
+        caller("lambda:number", authorizer.clone()).await.as_deref(),
+        Ok("7")
+    );
+    assert_eq!(caller("lambda:nested", authorizer).await, Err(401));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_required_and_not_named_is_a_401_and_never_anonymous() {
+    for setting in ["jwt:sub", "iam", "lambda:tenant"] {
+        for authorizer in [
+            Value::Null,
+            json!({}),
+            json!({"jwt": {"claims": {}}}),
+            json!({"jwt": {"claims": {"sub": ""}}}),
+            json!({"iam": {}}),
+            json!({"lambda": {"tenant": ""}}),
+        ] {
+            assert_eq!(
+                caller(setting, authorizer.clone()).await,
+                Err(401),
+                "{setting} {authorizer}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_on_every_route_names_the_scheme() {
+    let id = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
+    for (setting, scheme) in [("jwt:sub", "Bearer"), ("iam", "AWS4-HMAC-SHA256")] {
+        let world = World::new(setting);
+        let cancel = request("POST", &format!("/orders/{id}/cancel"));
+        for request in [
+            submit(ORDER),
+            cancel,
+            request("GET", &format!("/orders/{id}")),
+        ] {
+            let answer = world.send(request).await;
+            assert_eq!(
+                (answer.status, answer.header("www-authenticate")),
+                (401, Some(scheme))
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_with_control_characters_is_no_caller() {
+    let world = World::new("jwt:sub");
+    assert_eq!(world.send(from(submit(ORDER), "a\nb")).await.status, 401);
+}
+
+#[test]
+fn a_wrong_setting_is_refused_with_what_it_has_to_be() {
+    for text in ["", "jwt", "jwt:", "iam:x", "lambda:", "everyone", "JWT:sub"] {
+        assert_eq!(
+            CallerSource::parse(text),
+            Err("must be none, jwt:CLAIM, iam or lambda:FIELD".to_owned()),
+            "{text}"
+        );
+    }
+}

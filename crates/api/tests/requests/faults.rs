@@ -1,0 +1,114 @@
+//! What a client is told when the stream fails.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::world::{ORDER, World, submit, with_header};
+
+const NOT_ACCEPTED: &str = "urn:problem:orders:not-accepted";
+const OUTCOME_UNKNOWN: &str = "urn:problem:orders:outcome-unknown";
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_refuses_is_a_503_and_nothing_is_accepted() {
+    for error in [
+        "ProvisionedThroughputExceededException",
+        "ResourceNotFoundException",
+        "AccessDeniedException",
+        "KMSAccessDeniedException",
+    ] {
+        let world = World::new("none");
+        world.fault("kinesis", error);
+        let answer = world.send(submit(ORDER)).await;
+        assert_eq!(
+            (answer.status, answer.text("type")),
+            (503, NOT_ACCEPTED),
+            "{error}"
+        );
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.body.get("order_id"), None);
+        assert!(world.records().is_empty());
+        assert!(
+            !answer.body.to_string().contains(error),
+            "what failed inside is no client's business"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_does_not_answer_is_a_503_that_carries_the_order_id() {
+    for error in ["timeout", "lost-answer", "InternalFailure"] {
+        let world = World::new("none");
+        world.fault("kinesis", error);
+        let answer = world.send(submit(ORDER)).await;
+        assert_eq!(
+            (answer.status, answer.text("type")),
+            (503, OUTCOME_UNKNOWN),
+            "{error}"
+        );
+        assert!(answer.text("detail").contains("outcome is unknown"));
+        let in_stream = world.intents();
+        assert_eq!(in_stream.is_empty(), error != "lost-answer");
+        assert!(
+            in_stream
+                .iter()
+                .all(|intent| intent.order_id.to_string() == answer.text("order_id"))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_an_attempt_without_answer_is_still_an_unknown_outcome() {
+    let world = World::new("none");
+    world.fault("kinesis", "lost-answer");
+    let (answer, ()) = tokio::join!(world.send(submit(ORDER)), async {
+        // The first attempt has been made and its answer lost; those that follow are refused.
+        world.aws.faults().clear();
+        world.fault("kinesis", "ProvisionedThroughputExceededException");
+    });
+    assert_eq!((answer.status, answer.text("type")), (503, OUTCOME_UNKNOWN));
+    assert_eq!(world.intents().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_whose_answer_is_lost_is_tried_again_with_the_same_event() {
+    let world = World::new("none");
+    world.fault("kinesis", "lost-answer");
+    let (answer, ()) = tokio::join!(world.send(submit(ORDER)), async {
+        world.aws.faults().clear()
+    });
+    assert_eq!(answer.status, 202);
+    let intents = world.intents();
+    assert_eq!(intents.len(), 2, "a producer's duplicate");
+    assert_eq!(intents[0], intents[1]);
+    assert_eq!(intents[0].id.to_string(), answer.text("intent_id"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_with_the_key_names_the_order_whose_answer_was_lost() {
+    let world = World::new("none");
+    let keyed = with_header(
+        submit(ORDER),
+        "idempotency-key",
+        "0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11",
+    );
+    world.fault("kinesis", "lost-answer");
+    let lost = world.send(keyed.clone()).await;
+    world.aws.faults().clear();
+    let retried = world.send(keyed).await;
+    assert_eq!((lost.status, retried.status), (503, 202));
+    assert_eq!(lost.text("order_id"), retried.text("order_id"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_is_told_before_the_function_is_cut_off() {
+    let world = World::new("none");
+    world.fault("kinesis", "timeout");
+    let began = Instant::now();
+    assert_eq!(world.send(submit(ORDER)).await.status, 503);
+    assert!(
+        began.elapsed() <= Duration::from_secs(6),
+        "{:?}",
+        began.elapsed()
+    );
+}

@@ -1,0 +1,14 @@
+//! Every answer of the API, by the real SDK clients over the in-process model of AWS.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod callers;
+mod cancel;
+mod faults;
+mod read;
+mod submit;
+mod world;

@@ -1,0 +1,137 @@
+//! `GET /orders/{id}`.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::world::{Answer, ORDER, World, from, request, submit, with_header};
+
+async fn accepted(world: &World, caller: &str) -> Answer {
+    world.send(from(submit(ORDER), caller)).await
+}
+
+fn get(order_id: &str, caller: &str) -> serde_json::Value {
+    from(request("GET", &format!("/orders/{order_id}")), caller)
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_owner_sees_the_order_once_it_is_persisted() {
+    let world = World::new("jwt:sub");
+    let accepted = accepted(&world, "ann").await;
+    let id = accepted.text("order_id");
+    assert_eq!(
+        world.send(get(id, "ann")).await.status,
+        404,
+        "accepted, and not yet persisted"
+    );
+    world.consume();
+    let answer = world.send(get(id, "ann")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(
+        answer.body,
+        json!({
+            "order_id": id, "status": "placed", "customer_id": "c-1", "currency": "EUR",
+            "items": [{"sku": "A-1", "quantity": 2, "unit_price": 1299}], "total": 2598,
+            "accepted_at": accepted.text("accepted_at"), "fingerprint": accepted.text("fingerprint"), "conflicts": [],
+        })
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_order_and_another_callers_are_the_same_404() {
+    let world = World::new("jwt:sub");
+    let theirs = accepted(&world, "ann").await;
+    world.consume();
+    let theirs = world.send(get(theirs.text("order_id"), "bob")).await;
+    let unknown = world
+        .send(get("7d444840-9dc0-41d1-b245-5ffdce74fad2", "bob"))
+        .await;
+    assert_eq!((theirs.status, unknown.status), (404, 404));
+    assert_eq!(theirs.body, unknown.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_came_first_is_no_order() {
+    let world = World::new("none");
+    let id = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
+    world
+        .send(request("POST", &format!("/orders/{id}/cancel")))
+        .await;
+    world.consume();
+    assert_eq!(
+        world
+            .send(request("GET", &format!("/orders/{id}")))
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_prefers_to_wait_is_answered_as_soon_as_the_order_is_there() {
+    let world = World::new("jwt:sub");
+    let accepted = accepted(&world, "ann").await;
+    let waiting = with_header(get(accepted.text("order_id"), "ann"), "prefer", "wait=4");
+    let began = Instant::now();
+    let (answer, ()) = tokio::join!(world.send(waiting), async {
+        sleep(Duration::from_millis(1_500)).await;
+        world.consume();
+    });
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("preference-applied"), Some("wait=4"));
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_and_is_never_longer_than_five_seconds() {
+    let world = World::new("none");
+    let began = Instant::now();
+    let unknown = request("GET", "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2");
+    let answer = world
+        .send(with_header(unknown, "prefer", "wait=3600"))
+        .await;
+    assert_eq!(
+        (answer.status, answer.header("preference-applied")),
+        (404, Some("wait=5"))
+    );
+    let waited = began.elapsed();
+    assert!(
+        waited > Duration::from_secs(4) && waited <= Duration::from_secs(5),
+        "{waited:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_cannot_be_read_is_a_503_to_try_again() {
+    let world = World::new("none");
+    for error in [
+        "ProvisionedThroughputExceededException",
+        "InternalServerError",
+        "AccessDeniedException",
+        "timeout",
+    ] {
+        world.aws.faults().clear();
+        world.fault("dynamodb", error);
+        let answer = world
+            .send(request(
+                "GET",
+                "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2",
+            ))
+            .await;
+        assert_eq!(
+            (answer.status, answer.header("retry-after")),
+            (503, Some("1")),
+            "{error}"
+        );
+        assert!(
+            !answer.body.to_string().contains("Exception"),
+            "what failed inside is no client's business"
+        );
+    }
+}

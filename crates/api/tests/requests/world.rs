@@ -1,0 +1,189 @@
+//! An API over a model of AWS, on tokio's paused clock; requests in, answers out.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use api::{Api, CallerSource, Origins, Stream, Table};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use aws_lambda_events::encodings::Body;
+use aws_model::kinesis::{Position, Record};
+use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use orders::{Intent, Step, next_step};
+use serde_json::{Value, json};
+
+/// 22 November 2026, 05:00:00 UTC.
+const START: u64 = 1_795_323_600_000;
+
+pub(crate) struct World {
+    pub(crate) aws: Aws,
+    pub(crate) api: Api,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: i64,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn text(&self, field: &str) -> &str {
+        self.body[field].as_str().unwrap()
+    }
+}
+
+impl World {
+    pub(crate) fn new(callers: &str) -> Self {
+        let aws = Aws::new(Settings {
+            clock: Arc::new(TokioClock::starting_at(START)),
+            seed: 7,
+            kinesis: KinesisSettings::default(),
+        })
+        .unwrap();
+        aws.kinesis().create_stream("intents", 2, 24).unwrap();
+        let table = json!({"TableName": "orders", "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "order_id", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "order_id", "AttributeType": "S"}]});
+        aws.operate(Service::DynamoDb, "CreateTable", &table)
+            .unwrap();
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .http_client(aws.http_client())
+            .build();
+        let started = tokio::time::Instant::now();
+        let api = Api {
+            stream: Stream::new(&config, "intents".into()),
+            table: Table::new(&config, "orders".into()),
+            callers: CallerSource::parse(callers).unwrap(),
+            origins: Origins::new(
+                || uuid::Uuid::new_v4().into_bytes(),
+                move || UNIX_EPOCH + Duration::from_millis(START) + started.elapsed(),
+            ),
+        };
+        Self { aws, api }
+    }
+
+    pub(crate) async fn send(&self, request: Value) -> Answer {
+        let event: ApiGatewayV2httpRequest = serde_json::from_value(request).unwrap();
+        let answer = self.api.answer(&event, Duration::from_secs(10)).await;
+        let Some(Body::Text(body)) = answer.body else {
+            panic!("no body")
+        };
+        Answer {
+            status: answer.status_code,
+            headers: answer.headers,
+            body: serde_json::from_str(&body).unwrap(),
+        }
+    }
+
+    /// Everything in the stream.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let kinesis = self.aws.kinesis();
+        let shards = kinesis.shards("intents").unwrap();
+        let read = |id: &str| kinesis.read("intents", id, Position::TrimHorizon, 10_000);
+        shards
+            .iter()
+            .flat_map(|shard| read(&shard.id).unwrap().records)
+            .collect()
+    }
+
+    /// Every intent in the stream.
+    pub(crate) fn intents(&self) -> Vec<Intent> {
+        let decode = |record: Record| Intent::decode(&record.data).unwrap();
+        self.records().into_iter().map(decode).collect()
+    }
+
+    /// Puts the first write of every intent in the stream into the table, as the consumer does.
+    pub(crate) fn consume(&self) {
+        for intent in self.intents() {
+            let Step::Write { write, .. } = next_step(&intent, None) else {
+                panic!("no write")
+            };
+            let update = write.expression();
+            let values = update
+                .values
+                .iter()
+                .map(|(alias, value)| (alias.clone(), wire(value)))
+                .collect::<serde_json::Map<_, _>>();
+            let input = json!({"TableName": "orders", "Key": {"order_id": {"S": intent.order_id.to_string()}},
+                "UpdateExpression": update.update, "ConditionExpression": update.condition,
+                "ExpressionAttributeNames": update.names, "ExpressionAttributeValues": values});
+            self.aws
+                .operate(Service::DynamoDb, "UpdateItem", &input)
+                .unwrap();
+        }
+    }
+
+    pub(crate) fn fault(&self, service: &str, error: &str) {
+        self.aws
+            .faults()
+            .inject(Fault::new(service, error, 1.0, 600).unwrap());
+    }
+}
+
+/// DynamoDB's JSON of a value.
+fn wire(value: &orders::Value) -> Value {
+    match value {
+        orders::Value::S(text) => json!({"S": text}),
+        orders::Value::N(number) => json!({"N": number.to_string()}),
+        orders::Value::L(list) => json!({"L": list.iter().map(wire).collect::<Vec<_>>()}),
+        orders::Value::M(map) => {
+            json!({"M": map.iter().map(|(name, value)| (name.clone(), wire(value))).collect::<serde_json::Map<_, _>>()})
+        }
+        other => panic!("no first write has {other:?}"),
+    }
+}
+
+pub(crate) const ORDER: &str = r#"{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "A-1", "quantity": 2, "unit_price": 1299}]}"#;
+
+/// An event as API Gateway's HTTP API makes it of a request without body.
+pub(crate) fn request(method: &str, path: &str) -> Value {
+    json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": {},
+        "requestContext": {
+            "accountId": "000000000000", "apiId": "api", "domainName": "localhost", "stage": "$default",
+            "requestId": "JKJaXmPLvHcESHA=", "time": "22/Nov/2026:05:00:00 +0000", "timeEpoch": 1_795_323_600_000_u64,
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
+        },
+        "isBase64Encoded": false,
+    })
+}
+
+pub(crate) fn submit(body: &str) -> Value {
+    let mut request = with_header(
+        request("POST", "/orders"),
+        "content-type",
+        "application/json",
+    );
+    request["body"] = json!(body);
+    request
+}
+
+pub(crate) fn with_header(mut request: Value, name: &str, value: &str) -> Value {
+    request["headers"][name] = json!(value);
+    request
+}
+
+pub(crate) fn with_authorizer(mut request: Value, authorizer: Value) -> Value {
+    request["requestContext"]["authorizer"] = authorizer;
+    request
+}
+
+/// As the JWT authorizer passes a caller on.
+pub(crate) fn from(request: Value, caller: &str) -> Value {
+    with_authorizer(
+        request,
+        json!({"jwt": {"claims": {"iss": "https://issuer", "sub": caller}, "scopes": null}}),
+    )
+}
