@@ -1,0 +1,84 @@
+//! The domain says what a write does to a row; DynamoDB has to agree.
+
+use consumer::Answer;
+use orders::{Intent, Item, Refused, Row, Step, next_step};
+use proptest::prelude::*;
+
+use crate::world::{World, cancel, order_id, submit};
+
+fn any_intent() -> impl Strategy<Value = Intent> {
+    let name = prop::sample::select(vec!["ann", "bob", "mallory"]);
+    prop_oneof![
+        3 => (1..=60_u8, name.clone(), 0..14_u8).prop_map(|(id, owner, sku)| submit(id, 7, owner, &sku.to_string())),
+        1 => (61..=90_u8, name).prop_map(|(id, by)| cancel(id, 7, by)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_dynamodb_does_with_the_expressions_is_what_the_domain_says(intents in prop::collection::vec(any_intent(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let world = World::new();
+            let mut expected: Option<Item> = None;
+            for intent in &intents {
+                let outcome = world.consumer.apply(intent).await.unwrap();
+                let mut row = None;
+                let by_domain = loop {
+                    match next_step(intent, row.as_ref()) {
+                        Step::Done(outcome) => break outcome,
+                        Step::Write { write, outcome } => match write.apply_to(expected.as_ref()) {
+                            Ok(item) => {
+                                expected = Some(item);
+                                break outcome;
+                            }
+                            Err(Refused(old)) => row = old.map(|item| Row::from_item(&item).unwrap()),
+                        },
+                    }
+                };
+                assert_eq!(outcome, by_domain);
+                assert_eq!(world.item(order_id(7)).await, expected);
+            }
+        });
+    }
+}
+
+#[test]
+fn every_name_of_an_expression_is_aliased() {
+    let Step::Write { write, .. } = next_step(&submit(1, 7, "ann", "A"), None) else {
+        panic!("no write")
+    };
+    let update = write.expression();
+    for text in [&update.update, &update.condition] {
+        for word in [
+            "fingerprint",
+            "owner",
+            "content",
+            "submit_intent",
+            "accepted_at",
+        ] {
+            let bare = text.matches(word).count();
+            assert_eq!(bare, text.matches(&format!("#{word}")).count(), "{text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_refused_by_a_row_without_a_submit() {
+    // `<>` and `NOT contains` are true of a missing attribute: without its guards this write would be done.
+    let world = World::new();
+    world.apply(&[submit(1, 7, "ann", "A")]).await;
+    let row = world.row(order_id(7)).await;
+    let Step::Write { write, .. } = next_step(&submit(2, 7, "ann", "B"), Some(&row)) else {
+        panic!("no write")
+    };
+    world.delete(order_id(7)).await;
+    world.apply(&[cancel(61, 7, "ann")]).await;
+    let cancelled = world.item(order_id(7)).await;
+    assert_eq!(
+        world.table.write(&write).await,
+        Ok(Answer::Refused(cancelled))
+    );
+}

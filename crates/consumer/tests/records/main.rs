@@ -1,0 +1,14 @@
+//! What becomes of records: the consumer with the real SDK client over the in-process model of AWS.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod environment;
+mod expressions;
+mod lock;
+mod poison;
+mod stock;
+mod world;
