@@ -41,7 +41,7 @@ Look inside, disturb it:
   curl {aws}/_local/state
   curl {aws}/_local/faults -d '{{"service": "kinesis", "error": "timeout", "rate": 1, "seconds": 30}}'
 
-Ctrl-C stops everything.
+Ctrl-C stops everything. Times are UTC.
 
 "#
     )

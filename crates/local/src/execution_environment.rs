@@ -2,11 +2,10 @@
 //! is up. What Lambda calls an execution environment.
 
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -14,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::console::Console;
 use crate::function::FunctionConfig;
-use crate::function_log::{LogLine, MAX_LINE};
+use crate::function_log::FunctionLog;
 use crate::runtime_api::{Answer, Delivery, RuntimeApi, Stage};
 
 /// How long a process may take from its start to its first `/next`. Lambda's init phase has the same limit.
@@ -33,7 +32,6 @@ pub struct ExecutionEnvironment {
     exit: watch::Receiver<Option<ExitStatus>>,
     /// Asks the task that holds the process to kill it.
     kill: watch::Sender<bool>,
-    last_line: Arc<Mutex<Option<String>>>,
     /// The server of the Runtime API and the task that holds the process.
     _tasks: JoinSet<()>,
     /// The readers of its standard output and error.
@@ -101,23 +99,17 @@ impl ExecutionEnvironment {
             .map_err(spawn_failure)?;
         let pid = child.id().unwrap_or_default();
 
-        let last_line = Arc::default();
+        let log = Arc::new(FunctionLog::new(
+            &config.name,
+            config.show_logs,
+            console.clone(),
+        ));
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.spawn(read_lines(
-                stdout,
-                Arc::clone(&config),
-                console.clone(),
-                Arc::clone(&last_line),
-            ));
+            readers.spawn(Arc::clone(&log).follow(stdout));
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.spawn(read_lines(
-                stderr,
-                Arc::clone(&config),
-                console.clone(),
-                Arc::clone(&last_line),
-            ));
+            readers.spawn(Arc::clone(&log).follow(stderr));
         }
         let (kill, kill_asked) = watch::channel(false);
         let (exit_sender, exit) = watch::channel(None);
@@ -143,19 +135,21 @@ impl ExecutionEnvironment {
             pid,
             exit,
             kill,
-            last_line,
             _tasks: tasks,
             readers,
         };
         match environment.initialized().await {
-            Ok(()) => Ok(environment),
+            Ok(()) => {
+                log.started();
+                Ok(environment)
+            }
             Err(reason) => {
                 let function = environment.config.name.clone();
-                let last_line = environment.end().await;
+                environment.end().await;
                 Err(InitFailure {
                     function,
                     reason,
-                    last_line,
+                    last_line: log.gave_up(),
                 })
             }
         }
@@ -254,8 +248,8 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Kills the process, waits until it is gone, and returns the last line that it wrote.
-    pub async fn end(mut self) -> Option<String> {
+    /// Kills the process and waits until it is gone and what it wrote is read.
+    pub async fn end(mut self) {
         self.kill.send_replace(true);
         let read_all = async {
             exited(&mut self.exit).await;
@@ -263,10 +257,6 @@ impl ExecutionEnvironment {
         };
         // Bounded, because a grandchild may hold the pipe open.
         let _ = tokio::time::timeout(EXIT_GRACE, read_all).await;
-        self.last_line
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
     }
 }
 
@@ -358,48 +348,6 @@ fn command(config: &FunctionConfig, runtime_api: &str) -> Command {
     command
 }
 
-async fn read_lines(
-    output: impl AsyncRead + Unpin,
-    config: Arc<FunctionConfig>,
-    console: Console,
-    last_line: Arc<Mutex<Option<String>>>,
-) {
-    let mut output = BufReader::new(output);
-    while let Ok(Some(line)) = next_line(&mut output).await {
-        let line = LogLine::read(&line);
-        if line.text.is_empty() {
-            continue;
-        }
-        if line.notable || config.show_logs {
-            console.line(&config.name, &line.text, line.tone);
-        }
-        *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.text);
-    }
-}
-
-/// The next line without its end, cut off at [`MAX_LINE`] bytes; `None` at the end. Unlike `read_until` it keeps no more
-/// than that in memory, whatever the function writes.
-async fn next_line(output: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let mut started = false;
-    loop {
-        let chunk = output.fill_buf().await?;
-        if chunk.is_empty() {
-            return Ok(started.then_some(line));
-        }
-        started = true;
-        let end = chunk.iter().position(|byte| *byte == b'\n');
-        let piece = &chunk[..end.unwrap_or(chunk.len())];
-        let room = MAX_LINE - line.len();
-        line.extend_from_slice(&piece[..piece.len().min(room)]);
-        let consumed = piece.len() + usize::from(end.is_some());
-        output.consume(consumed);
-        if end.is_some() {
-            return Ok(Some(line));
-        }
-    }
-}
-
 /// An X-Ray header that asks for no sampling: epoch seconds in hex, 96 random bits, and 64 for the parent.
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
 fn trace_id() -> String {
@@ -421,18 +369,6 @@ fn milliseconds_since_1970(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn lines_are_split_at_their_ends_and_cut_at_the_limit() {
-        let long = "x".repeat(MAX_LINE + 5_000);
-        let text = format!("one\n\n{long}\nlast");
-        let mut output = BufReader::new(text.as_bytes());
-        let mut lines = Vec::new();
-        while let Some(line) = next_line(&mut output).await.unwrap() {
-            lines.push(String::from_utf8(line).unwrap());
-        }
-        assert_eq!(lines, ["one", "", &long[..MAX_LINE], "last"]);
-    }
 
     #[test]
     fn a_trace_header_has_the_shape_that_x_ray_documents() {

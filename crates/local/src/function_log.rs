@@ -3,12 +3,94 @@
 //! Functions log JSON lines. A person sees warnings and errors in short form, and every line that is not JSON, since that
 //! is a panic or a stray print; with `--logs` everything.
 
-use serde_json::Value;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::console::Tone;
+use serde_json::Value;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
+
+use crate::console::{Console, Tone};
 
 /// Longest line that is kept; the rest of a longer one is cut off. Lambda cuts at 256 KB; a console needs less.
 pub const MAX_LINE: usize = 16 * 1_024;
+
+/// Lines of a start that are kept until it is known how it ends; older ones go first.
+const MAX_HELD: usize = 100;
+
+/// The log of one process of a function.
+///
+/// What it writes while it starts is held back: if the start fails, its last words stand in the failure's own line, and
+/// are not said twice.
+#[derive(Debug)]
+pub struct FunctionLog {
+    function: String,
+    show_all: bool,
+    console: Console,
+    /// Lines of the start; `None` once it is over.
+    held: Mutex<Option<Vec<LogLine>>>,
+}
+
+impl FunctionLog {
+    /// The log of a process that starts now. With `show_all` every line is shown, else what is notable.
+    #[must_use]
+    pub fn new(function: &str, show_all: bool, console: Console) -> Self {
+        Self {
+            function: function.to_owned(),
+            show_all,
+            console,
+            held: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    /// Reads one output of the process to its end.
+    pub async fn follow(self: Arc<Self>, output: impl AsyncRead + Unpin) {
+        let mut output = BufReader::new(output);
+        while let Ok(Some(line)) = next_line(&mut output).await {
+            self.line(LogLine::read(&line));
+        }
+    }
+
+    fn line(&self, line: LogLine) {
+        match self.held().as_mut() {
+            Some(held) if !line.text.is_empty() => {
+                if held.len() == MAX_HELD {
+                    held.remove(0);
+                }
+                held.push(line);
+            }
+            Some(_) => {}
+            None => self.show(&line),
+        }
+    }
+
+    /// The process has started: shows what it wrote until now, and from now on what it writes.
+    pub fn started(&self) {
+        for line in self.held().take().unwrap_or_default() {
+            self.show(&line);
+        }
+    }
+
+    /// The process did not start: shows what it wrote except its last words, and returns those.
+    pub fn gave_up(&self) -> Option<String> {
+        let mut held = self.held().take().unwrap_or_default();
+        // A panic ends with a hint about backtraces, which says nothing.
+        held.retain(|line| !line.text.starts_with("note: run with `RUST_BACKTRACE"));
+        let last = held.pop();
+        for line in held {
+            self.show(&line);
+        }
+        last.map(|line| line.text)
+    }
+
+    fn show(&self, line: &LogLine) {
+        if line.notable || self.show_all && !line.text.is_empty() {
+            self.console.line(&self.function, &line.text, line.tone);
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<LogLine>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// One line of a function's log as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +161,29 @@ impl LogLine {
     }
 }
 
+/// The next line without its end, cut off at [`MAX_LINE`] bytes; `None` at the end. Unlike `read_until` it keeps no more
+/// than that in memory, whatever the function writes.
+async fn next_line(output: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut started = false;
+    loop {
+        let chunk = output.fill_buf().await?;
+        if chunk.is_empty() {
+            return Ok(started.then_some(line));
+        }
+        started = true;
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let piece = &chunk[..end.unwrap_or(chunk.len())];
+        let room = MAX_LINE - line.len();
+        line.extend_from_slice(&piece[..piece.len().min(room)]);
+        let consumed = piece.len() + usize::from(end.is_some());
+        output.consume(consumed);
+        if end.is_some() {
+            return Ok(Some(line));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +219,60 @@ mod tests {
         assert!(LogLine::read(b"[1,2]").notable, "JSON, but no log line");
         assert!(!LogLine::read(b"").notable);
         assert_eq!(LogLine::read(b"\xff").text, "\u{fffd}");
+    }
+
+    fn log(show_all: bool) -> (FunctionLog, crate::console::Captured) {
+        let (console, captured) = Console::captured();
+        (FunctionLog::new("api", show_all, console), captured)
+    }
+
+    fn write(log: &FunctionLog, line: &str) {
+        log.line(LogLine::read(line.as_bytes()));
+    }
+
+    #[test]
+    fn what_a_process_writes_while_it_starts_is_shown_once_it_has_started() {
+        let (log, captured) = log(false);
+        write(&log, "odd");
+        assert!(captured.take().is_empty());
+        log.started();
+        write(&log, "odder");
+        assert_eq!(captured.take(), ["api: odd", "api: odder"]);
+    }
+
+    #[test]
+    fn the_last_words_of_a_failed_start_are_returned_and_not_shown_as_well() {
+        let (log, captured) = log(false);
+        write(&log, "thread 'main' panicked at src/main.rs:1:1:");
+        write(&log, "no table");
+        write(
+            &log,
+            "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+        );
+        assert_eq!(log.gave_up().as_deref(), Some("no table"));
+        assert_eq!(
+            captured.take(),
+            ["api: thread 'main' panicked at src/main.rs:1:1:"]
+        );
+    }
+
+    #[test]
+    fn with_logs_everything_is_shown() {
+        let (log, captured) = log(true);
+        log.started();
+        write(&log, r#"{"level":"INFO","fields":{"message":"done"}}"#);
+        assert_eq!(captured.take(), ["api: INFO done"]);
+    }
+
+    #[tokio::test]
+    async fn lines_are_split_at_their_ends_and_cut_at_the_limit() {
+        let long = "x".repeat(MAX_LINE + 5_000);
+        let text = format!("one\n\n{long}\nlast");
+        let mut output = BufReader::new(text.as_bytes());
+        let mut lines = Vec::new();
+        while let Some(line) = next_line(&mut output).await.unwrap() {
+            lines.push(String::from_utf8(line).unwrap());
+        }
+        assert_eq!(lines, ["one", "", &long[..MAX_LINE], "last"]);
     }
 }

@@ -68,9 +68,8 @@ impl MappingLog {
                 lowest,
                 done,
             } => self.warn(format!(
-                "{}: {} of {} failed, from {} on",
+                "{}: {done} of {} done, failed from {} on",
                 short_shard(&range.shard_id),
-                range.records - done.min(&range.records),
                 count(range.records),
                 short(lowest)
             )),
@@ -194,4 +193,116 @@ fn short(number: &SequenceNumber) -> String {
     let digits = number.to_string();
     let start = digits.len().saturating_sub(8);
     format!("…{}", &digits[start..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event_source_mapping::{Condition, Failure};
+
+    const SHARD: &str = "shardId-000000000001";
+
+    fn number(last: u32) -> SequenceNumber {
+        SequenceNumber::parse(&format!(
+            "4968045314282378370464294092530551558520245363{last:010}"
+        ))
+        .unwrap()
+    }
+
+    fn range(first: u32, last: u32) -> Range {
+        let records = usize::try_from(last - first + 1).unwrap();
+        Range {
+            shard_id: SHARD.into(),
+            first: number(first),
+            last: number(last),
+            records,
+        }
+    }
+
+    fn lines(steps: &[(u64, &[Happened])]) -> Vec<String> {
+        let (console, captured) = Console::captured();
+        let mut log = MappingLog::new(console);
+        for (millis, happened) in steps {
+            log.step(Timestamp::from_millis(*millis), happened);
+        }
+        captured.take()
+    }
+
+    fn delivered(first: u32, last: u32) -> Happened {
+        Happened::Delivered {
+            range: range(first, last),
+            attempt: 1,
+        }
+    }
+
+    #[test]
+    fn a_first_delivery_is_shown_at_once_and_further_ones_of_the_same_second_added_up() {
+        let lines = lines(&[
+            (0, &[delivered(1, 1)]),
+            (100, &[delivered(2, 11)]),
+            (200, &[delivered(12, 14)]),
+            (999, &[]),
+            (1_000, &[]),
+            (2_000, &[]),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "mapping: shard 1: 1 record delivered",
+                "mapping: shard 1: 13 records delivered in 2 batches"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_failed_is_shown_each_time_in_short_and_what_was_given_up_in_full() {
+        let lines = lines(&[(
+            1_000,
+            &[
+                Happened::PartiallyFailed {
+                    range: range(1, 3),
+                    lowest: number(2),
+                    done: 1,
+                },
+                Happened::Failed {
+                    range: range(2, 3),
+                    attempt: 1,
+                    failure: Failure::TimedOut,
+                },
+                Happened::Split {
+                    left: range(2, 2),
+                    right: range(3, 3),
+                },
+                Happened::Retried {
+                    range: range(2, 2),
+                    attempt: 1,
+                    at: Timestamp::from_millis(1_250),
+                },
+                Happened::NotInvoked { range: range(2, 2) },
+                Happened::Discarded {
+                    range: range(2, 2),
+                    condition: Condition::RetryAttemptsExhausted,
+                    invoke_count: 4,
+                },
+                Happened::DiscardLost { range: range(2, 2) },
+            ],
+        )]);
+        let full = number(2).to_string();
+        assert_eq!(
+            lines,
+            [
+                "mapping: shard 1: 1 of 3 records done, failed from …00000002 on",
+                "mapping: shard 1: 2 records (…00000002–…00000003) failed, attempt 1: the function timed out",
+                "mapping: shard 1: 2 records split into 1 and 1",
+                "mapping: shard 1: 1 record (…00000002) retried in 250 ms, attempt 1",
+                "mapping: shard 1: 1 record (…00000002) could not be delivered, the function is throttled",
+                &format!(
+                    "mapping: shard 1: 1 record discarded, {full}–{full}: RetryAttemptsExhausted, 4 attempts"
+                ),
+                &format!(
+                    "mapping: shard 1: the queue was never told of the discard of {full}–{full}"
+                ),
+            ]
+        );
+    }
 }

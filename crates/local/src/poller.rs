@@ -5,7 +5,7 @@
 //! poller is not the service's client. Discards do go through SQS as any client's messages do, so that an outage of the
 //! queue can be tried out; the mapping offers them again.
 //!
-//! Two things are faster than on AWS, for the sake of the person who waits: a shard is polled every 50 ms (AWS: about once
+//! Two things are faster than on AWS, for the sake of the person who waits: a shard is polled every 20 ms (AWS: about once
 //! a second), and the first retry comes after 250 ms (AWS: not published).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ use crate::function::{Function, FunctionResult};
 use crate::mapping_log::MappingLog;
 
 /// From one read of a shard to the next when there was nothing more to read.
-pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The pauses between retries: 250 ms, doubling, at most a minute.
 pub const RETRY_BACKOFF: Backoff = Backoff {

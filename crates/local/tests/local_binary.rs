@@ -681,6 +681,10 @@ async fn a_function_that_dies_at_start_is_one_line_with_its_last_words_and_exit_
         complaint(&output),
         "local: api died at start (exit status 3): TABLE_NAME is not set"
     );
+    assert!(
+        !String::from_utf8_lossy(&output.stdout).contains("TABLE_NAME"),
+        "said once"
+    );
 }
 
 #[tokio::test]
