@@ -1,10 +1,6 @@
 //! What becomes of records: the consumer with the real SDK client over the in-process model of AWS.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in a test a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod environment;
 mod expressions;
