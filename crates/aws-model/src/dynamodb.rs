@@ -1,8 +1,8 @@
 //! DynamoDB: every operation goes to dynoxide's in-process engine; this file is the wire around it.
 //!
 //! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does before and
-//! after the engine is not part of its library: of that, the shape of three errors is repeated here, and a
-//! mistyped member is answered with a plain SerializationException. Do not enable a table's stream: each
+//! after the engine is not part of its library: of that, the sorting of unreadable requests and the shape of two
+//! errors are repeated here; the wording of a SerializationException is not. Do not enable a table's stream: each
 //! write then costs time in proportion to all records already in the stream.
 
 use std::fmt;
@@ -124,8 +124,7 @@ fn run<I: DeserializeOwned, O: Serialize>(
     body: &[u8],
     operation: impl FnOnce(I) -> dynoxide::Result<O>,
 ) -> dynoxide::Result<Vec<u8>> {
-    let request = serde_json::from_slice(body)
-        .map_err(|error| DynoxideError::SerializationException(described(&error)))?;
+    let request = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     // By way of a value, whose maps are sorted: the engine's are in an order drawn afresh for each process, and
     // the same run should give the same bytes.
     let output = serde_json::to_value(operation(request)?)
@@ -147,12 +146,47 @@ fn in_region(json: Vec<u8>, region: &str) -> Vec<u8> {
     }
 }
 
-fn described(error: &serde_json::Error) -> String {
-    if error.is_data() {
-        "A member of the request has the wrong type".to_owned()
-    } else {
-        String::new()
+/// Why a body could not be read. dynoxide marks in the message of a deserialization error which of DynamoDB's
+/// errors it stands for; what it leaves unmarked is told apart as its own HTTP server does.
+fn unreadable(error: &serde_json::Error) -> DynoxideError {
+    if !error.is_data() {
+        return DynoxideError::SerializationException(String::new());
     }
+    let message = error.to_string();
+    let text = match message.rfind(" at line ") {
+        Some(position) => &message[..position],
+        None => &message,
+    };
+    if let Some(text) = text.strip_prefix("VALIDATION_REQUEST:") {
+        return DynoxideError::EnvelopedValidation(text.to_owned());
+    }
+    for marker in ["VALIDATION:", "VALIDATION_AS_READ:"] {
+        if let Some(text) = text.strip_prefix(marker) {
+            return DynoxideError::ValidationException(text.to_owned());
+        }
+    }
+    for marker in ["SERIALIZATION:", "SERIALIZATION_AS_READ:"] {
+        if let Some(text) = text.strip_prefix(marker) {
+            return DynoxideError::SerializationException(text.to_owned());
+        }
+    }
+    let invalid = [
+        "missing field",
+        "unknown variant",
+        "invalid type: null",
+        "Supplied AttributeValue",
+    ];
+    if invalid.iter().any(|known| text.contains(known)) {
+        return DynoxideError::ValidationException(text.to_owned());
+    }
+    if text.contains("empty AttributeValue") {
+        return DynoxideError::ValidationException(
+            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+                .to_owned(),
+        );
+    }
+    // serde_json's own words would repeat the value.
+    DynoxideError::SerializationException("A member of the request has the wrong type".to_owned())
 }
 
 /// The error as DynamoDB writes it for this operation.

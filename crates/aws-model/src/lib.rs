@@ -11,6 +11,25 @@
 //! AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are not spoken. Any credentials
 //! are accepted, the account is `000000000000`, and a region is only the name in an ARN: all share one state.
 //!
+//! ```
+//! use aws_model::{Aws, Settings};
+//! use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let aws = Aws::new(Settings::default())?;
+//! aws.kinesis().create_stream("order-intents", 2, 24)?;
+//! let config = aws_sdk_kinesis::Config::builder()
+//!     .behavior_version(BehaviorVersion::latest())
+//!     .region(Region::new("us-east-1"))
+//!     .credentials_provider(Credentials::new("any", "any", None, None, "example"))
+//!     .http_client(aws.http_client())
+//!     .build();
+//! let client = aws_sdk_kinesis::Client::from_conf(config);
+//! # drop(client);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is kept in memory
 //! - Kinesis records until the stream's retention has passed, or a shard holds more than
 //!   [`KinesisSettings::shard_capacity_bytes`]: then the oldest go first and are counted.

@@ -231,3 +231,57 @@ async fn tables_can_be_set_up_and_looked_at_without_http() {
         ("ResourceNotFoundException", 400)
     );
 }
+
+#[tokio::test]
+async fn a_request_that_breaks_a_rule_is_a_validation_exception_that_says_which() {
+    let (world, client) = world_with_table().await;
+    let empty_key = client
+        .put_item()
+        .table_name("orders")
+        .item("order_id", text(""))
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(empty_key.code(), Some("ValidationException"));
+    assert!(
+        empty_key.message().unwrap().contains("empty string value"),
+        "{empty_key:?}"
+    );
+
+    for (operation, input, says) in [
+        (
+            "DeleteTable",
+            json!({ "TableName": "t" }),
+            "TableName must be at least 3 characters long",
+        ),
+        ("GetItem", json!({ "TableName": "orders" }), "'key'"),
+        (
+            "PutItem",
+            json!({ "TableName": "orders", "Item": { "order_id": {} } }),
+            "Supplied AttributeValue is empty",
+        ),
+        (
+            "UpdateItem",
+            json!({ "TableName": "orders", "Key": { "order_id": { "S": "o" } }, "UpdateExpression": "SET" }),
+            "Syntax error",
+        ),
+    ] {
+        let refusal = world
+            .aws
+            .operate(Service::DynamoDb, operation, &input)
+            .unwrap_err();
+        assert_eq!(
+            refusal.code, "ValidationException",
+            "{operation}: {refusal}"
+        );
+        assert!(refusal.message.contains(says), "{operation}: {refusal}");
+        assert!(
+            !refusal.message.contains("VALIDATION"),
+            "{operation}: {refusal}"
+        );
+        assert!(
+            !refusal.message.contains("line 1"),
+            "{operation}: {refusal}"
+        );
+    }
+}
