@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -59,6 +59,7 @@ impl Line {
 pub struct Console {
     lines: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
+    silent: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -102,6 +103,7 @@ impl Console {
             Self {
                 lines,
                 dropped: Arc::default(),
+                silent: Arc::default(),
             },
             entries,
         )
@@ -134,12 +136,20 @@ impl Console {
         }));
     }
 
+    /// Drops every line from now on, those of clones too: what ends because everything is stopped is not worth seeing.
+    pub fn silence(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
     /// Writes `text` as it stands.
     pub fn verbatim(&self, text: impl Into<String>) {
         self.send(Entry::Verbatim(text.into()));
     }
 
     fn send(&self, entry: Entry) {
+        if self.silent.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(TrySendError::Full(_)) = self.lines.try_send(entry) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -258,6 +268,16 @@ mod tests {
         let (console, captured) = Console::captured();
         console.note("api", "a\x1b[2Jb\nc");
         assert_eq!(captured.take(), ["api: a\\u{1b}[2Jb\\nc"]);
+    }
+
+    #[test]
+    fn a_silenced_console_drops_the_lines_of_its_clones_too() {
+        let (console, captured) = Console::captured();
+        let clone = console.clone();
+        clone.note("api", "before");
+        console.silence();
+        clone.note("api", "after");
+        assert_eq!(captured.take(), ["api: before"]);
     }
 
     #[test]

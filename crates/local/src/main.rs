@@ -25,14 +25,11 @@ async fn main() -> ExitCode {
         Err(error) => return complain(&error, WRONG_USAGE),
     };
     let (console, writer) = Console::stdout(options.color);
-    let stop = match stop_asked_for() {
+    let stop = match stop_asked_for(console.clone()) {
         Ok(stop) => stop,
         Err(error) => return complain(&error, FAILED),
     };
     let result = stack::run(&options, &console, stop).await;
-    if result.is_ok() {
-        console.note("local", "stopped");
-    }
     writer.finish(Duration::from_millis(500));
     match result {
         Ok(()) => STOPPED_ON_REQUEST.into(),
@@ -40,18 +37,20 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Ready at Ctrl-C, SIGTERM, or when the terminal is closed. The handlers are installed when this is called, not when it
-/// is first polled.
-fn stop_asked_for() -> std::io::Result<impl Future<Output = ()>> {
+/// Ready at Ctrl-C, SIGTERM, or when the terminal is closed; says which. The handlers are installed when this is called,
+/// not when it is first polled.
+fn stop_asked_for(console: Console) -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
+        let why = tokio::select! {
+            _ = interrupt.recv() => "Ctrl-C",
+            _ = terminate.recv() => "SIGTERM",
+            _ = hang_up.recv() => "the terminal was closed",
+        };
+        console.note("local", format!("stopping: {why}"));
+        console.silence();
     })
 }
 

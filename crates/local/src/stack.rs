@@ -124,6 +124,7 @@ pub async fn run(
         () = watchdog.ended() => Err(StackError::WatchdogEnded),
         () = stop => Ok(()),
     };
+    console.silence();
     watchdog.stop().await;
     result
 }

@@ -569,7 +569,7 @@ async fn a_consumer_that_is_killed_in_mid_batch_gets_the_batch_again() {
 
 #[tokio::test]
 async fn sigterm_and_ctrl_c_end_everything_with_exit_code_0() {
-    for name in ["TERM", "INT"] {
+    for (name, why) in [("TERM", "SIGTERM"), ("INT", "Ctrl-C")] {
         let installation = Installation::new(&format!("stop-{name}"));
         let mut running = installation.start().await;
         let mut pids = running.functions().await;
@@ -580,7 +580,10 @@ async fn sigterm_and_ctrl_c_end_everything_with_exit_code_0() {
         assert_eq!(running.ended().await.code(), Some(0));
         all_gone(&pids, asked).await;
         assert!(
-            running.log().trim_end().ends_with("stopped"),
+            running
+                .log()
+                .trim_end()
+                .ends_with(&format!("stopping: {why}")),
             "{}",
             running.log()
         );
