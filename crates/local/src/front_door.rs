@@ -80,8 +80,9 @@ impl FrontDoor {
     }
 
     async fn invoke(&self, event: Bytes) -> Response<Full<Bytes>> {
-        // A function error is a 500 of an HTTP API (a REST API says 502); where the function did not run, or not in time,
-        // the service is unavailable.
+        // As observed of HTTP APIs, since AWS does not document it: a function that fails or runs into its own timeout is
+        // a 500 (denoland/deno_registry2, issue 87; a REST API says 502), one that the gateway does not wait for any
+        // longer a 503 (serverless/serverless, issue 11222; a REST API says 504).
         let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, self.api.invoke(event));
         match invocation.await {
             Ok(Ok(invocation)) => match invocation.result {

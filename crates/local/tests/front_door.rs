@@ -185,6 +185,26 @@ async fn a_request_that_finds_all_processes_busy_is_answered_503() {
 }
 
 #[tokio::test]
+async fn a_function_that_takes_longer_than_the_gateway_waits_is_answered_503() {
+    let door = Door::open().await;
+    let busy = async {
+        eventually("a busy process", async || {
+            let state = door.function.state();
+            state
+                .processes
+                .iter()
+                .any(|process| process.busy)
+                .then_some(())
+        })
+        .await;
+        // Nothing but timers can happen now: the gateway's 30 s, then the function's 60 s.
+        tokio::time::pause();
+    };
+    let (response, ()) = tokio::join!(door.get("/hang"), busy);
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn a_body_above_ten_megabytes_is_read_to_its_end_and_answered_413() {
     let door = Door::open().await;
     let body = Bytes::from(vec![b'x'; front_door::MAX_BODY + 1]);
