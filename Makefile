@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt clippy docs dependencies
+.PHONY: help build run test measure check fmt clippy docs dependencies
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,9 @@ run: build ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 
 test: ## Run all tests: unit, property, end to end
 	$(CARGO) test --locked --workspace
+
+measure: build ## Measure start-up and the time from 202 to readable
+	$(CARGO) run --quiet --locked -p tests --example measure
 
 check: fmt clippy docs dependencies ## Run every check that is no test
 

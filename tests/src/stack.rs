@@ -301,7 +301,11 @@ fn settings(options: &StackOptions) -> Value {
 }
 
 /// The folder of the repository.
-pub(crate) fn repository() -> &'static Path {
+///
+/// # Panics
+/// Never: the tests have a folder of their own in it.
+#[must_use]
+pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the tests have a folder of their own")

@@ -1,0 +1,106 @@
+//! The README's commands do what it says they do.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+use tests::{Stack, eventually, repository};
+
+fn readme() -> String {
+    std::fs::read_to_string(repository().join("README.md")).unwrap()
+}
+
+/// The blocks of shell commands, in their order.
+fn shell_blocks() -> Vec<String> {
+    let readme = readme();
+    let blocks = readme.split("```sh\n").skip(1);
+    blocks
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// Runs a block in this folder, against a stack on other ports; gives what it printed.
+fn run(block: &str, stack: &Stack, folder: &Path) -> String {
+    let script = block
+        .replace("localhost:3000", &format!("127.0.0.1:{}", stack.port()))
+        .replace("localhost:4566", &format!("127.0.0.1:{}", stack.aws_port()));
+    let output = Command::new("sh")
+        .args(["-euc", &script])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}\n{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_make_command_exists() {
+    let makefile = std::fs::read_to_string(repository().join("Makefile")).unwrap();
+    let mut commands = 0;
+    for block in shell_blocks() {
+        for target in block.lines().filter_map(|line| line.strip_prefix("make ")) {
+            assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
+            commands += 1;
+        }
+    }
+    assert!(commands >= 2, "make run and make test at least");
+}
+
+#[test]
+fn every_file_it_links_to_exists() {
+    let readme = readme();
+    let targets: Vec<&str> = readme
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|target| !target.starts_with("http"))
+        .collect();
+    assert!(targets.len() > 5);
+    for target in targets {
+        assert!(repository().join(target).exists(), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_order_goes_as_it_says() {
+    let stack = Stack::start().await;
+    let folder = TempDir::new().unwrap();
+    let block = shell_blocks()
+        .into_iter()
+        .find(|block| block.contains("Prefer: wait"))
+        .unwrap();
+    let printed = run(&block, &stack, folder.path());
+    let at = |text: &str| {
+        printed
+            .find(text)
+            .unwrap_or_else(|| panic!("no {text} in {printed}"))
+    };
+    assert!(at("\"status\":\"accepted\"") < at("\"status\":\"placed\""));
+    at("\"total\":2598");
+    assert_eq!(
+        printed.matches("\"status\":\"accepted\"").count(),
+        2,
+        "{printed}"
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_comes_while_the_table_refuses_is_accepted_and_persisted_later() {
+    let stack = Stack::start().await;
+    let folder = TempDir::new().unwrap();
+    let block = shell_blocks()
+        .into_iter()
+        .find(|block| block.contains("_local/faults"))
+        .unwrap();
+    let printed = run(&block, &stack, folder.path());
+    let after = printed.split("\"order_id\":\"").nth(1).unwrap();
+    let id = after.split('"').next().unwrap();
+    let order = eventually("the order being persisted", || async {
+        // While the table refuses, reading says so.
+        Some(stack.read(id, &[]).await).filter(|answer| answer.status == 200)
+    })
+    .await;
+    assert_eq!(order.text("customer_id"), "c-2");
+}
