@@ -152,16 +152,17 @@ impl Intercept for Attempts {
         Ok(())
     }
 
-    /// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the effect.
+    /// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the effect, and 408
+    /// says that somebody gave up waiting.
     fn read_after_attempt(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let is_refusal = context
-            .response()
-            .is_some_and(|response| response.status().is_client_error());
+        let is_refusal = context.response().is_some_and(|response| {
+            response.status().is_client_error() && response.status().as_u16() != 408
+        });
         if is_refusal {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }

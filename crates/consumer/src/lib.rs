@@ -72,15 +72,19 @@ impl Consumer {
                 let intent = match Intent::decode(&record.kinesis.data) {
                     Ok(intent) => intent,
                     Err(poison) => {
-                        tracing::warn!(sequence_number = record.kinesis.sequence_number, %poison, "the record can never be applied");
+                        let sequence_number = &record.kinesis.sequence_number;
+                        tracing::debug!(sequence_number, %poison, "poison");
                         return Verdict::Reject(poison.code());
                     }
                 };
-                let verdict = self.apply(&intent).await;
-                if let Ok(outcome) = verdict {
-                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).count(outcome);
+                match self.apply(&intent).await {
+                    Ok(outcome) => {
+                        let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                        outcomes.count(outcome);
+                        Verdict::Done
+                    }
+                    Err(verdict) => verdict,
                 }
-                verdict.map_or_else(|verdict| verdict, |_| Verdict::Done)
             }
         })
         .await;
@@ -112,10 +116,7 @@ impl Consumer {
                         return Err(Verdict::Reject("unreadable_row"));
                     }
                 },
-                Err(error) => {
-                    tracing::warn!(intent_id = %intent.id, reason = error.reason(), code = error.code(), "the table did not take a write");
-                    return Err(error.verdict());
-                }
+                Err(error) => return Err(error.verdict()),
             };
         }
         Err(Verdict::Retry("row_keeps_changing"))

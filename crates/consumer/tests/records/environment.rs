@@ -35,10 +35,13 @@ async fn an_outage_shorter_than_the_invocation_is_ridden_out() {
 #[tokio::test(start_paused = true)]
 async fn a_longer_one_is_reported_before_the_deadline_and_is_not_poison() {
     for (error, reason) in [
-        ("ProvisionedThroughputExceededException", "throttled"),
-        ("InternalServerError", "server_error"),
-        ("AccessDeniedException", "environment"),
-        ("ResourceNotFoundException", "environment"),
+        (
+            "ProvisionedThroughputExceededException",
+            "ProvisionedThroughputExceededException",
+        ),
+        ("InternalServerError", "InternalServerError"),
+        ("AccessDeniedException", "AccessDeniedException"),
+        ("ResourceNotFoundException", "ResourceNotFoundException"),
         ("timeout", "no_answer"),
     ] {
         let world = World::new();
