@@ -1,7 +1,5 @@
 //! Kinesis on top of the schedule: keys and sequence numbers out of the records, failures into the partial batch response.
 
-use std::collections::HashSet;
-
 use aws_lambda_events::{event::kinesis::KinesisEventRecord, event::streams::KinesisEventResponse};
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -58,57 +56,49 @@ where
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// What the handler returns: the sequence number of every record that failed, once, in the order of the batch; an empty
+    /// What the handler returns: the sequence number of every record that failed, in the order of the batch; an empty
     /// list if none did, which Lambda reads as success.
     ///
     /// Lambda takes the lowest of them as the checkpoint and sends everything from it on again, also what was done (Lambda
     /// developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda"). No identifier is ever
     /// null or empty, since one such entry fails the whole batch.
     ///
-    /// A failed record without a sequence number, which Kinesis never sends, is named by the one that its `eventID` ends in;
-    /// if that is missing too, by the nearest record before it that has a number: the checkpoint then lies below it, and it
-    /// comes again.
-    ///
     /// # Errors
-    /// [`NoCheckpoint`] if such a record failed and none before it has a number. The invocation must then fail: every answer
-    /// that names a record would put the checkpoint above that one and lose it.
-    pub response: Result<KinesisEventResponse, NoCheckpoint>,
+    /// [`MissingSequenceNumber`] if a record failed that has none, which Kinesis never sends: it cannot be named, so the
+    /// invocation must fail, and the whole batch comes again.
+    pub response: Result<KinesisEventResponse, MissingSequenceNumber>,
     /// How many records ended how.
     pub summary: Summary,
     /// What became of each record, in the order of the batch.
     pub records: Vec<RecordReport>,
 }
 
-/// A record failed that has no sequence number, and neither has any record before it: no checkpoint would bring it back, only
-/// the failure of the invocation does. Return it from the handler.
+/// A record failed that has no sequence number, so no response brings it back, only the failure of the invocation does.
+/// Return it from the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a record failed that has no sequence number, nor has any before it: the whole batch must be sent again"
-)]
-pub struct NoCheckpoint;
+#[error("a record failed that has no sequence number: the whole batch must be sent again")]
+pub struct MissingSequenceNumber;
 
 fn respond(
     records: &[KinesisEventRecord],
     reports: &[RecordReport],
-) -> Result<KinesisEventResponse, NoCheckpoint> {
+) -> Result<KinesisEventResponse, MissingSequenceNumber> {
     let mut response = KinesisEventResponse::default();
-    let mut named = HashSet::new();
-    let mut checkpoint = None;
     for (record, report) in records.iter().zip(reports) {
-        checkpoint = sequence_number(record).or(checkpoint);
         if report.outcome.is_failure() {
-            let checkpoint = checkpoint.ok_or(NoCheckpoint)?;
-            if named.insert(checkpoint) {
-                response.add_failure(checkpoint);
+            let number = &record.kinesis.sequence_number;
+            if number.is_empty() {
+                return Err(MissingSequenceNumber);
             }
+            response.add_failure(number);
         }
     }
     Ok(response)
 }
 
 fn log_failure(record: &KinesisEventRecord, report: &RecordReport) {
-    let sequence_number = sequence_number(record).unwrap_or("missing");
-    let shard = split_event_id(record).map_or("unknown", |(shard, _)| shard);
+    let sequence_number = &record.kinesis.sequence_number;
+    let shard = shard(record).unwrap_or("unknown");
     let attempts = report.attempts;
     match report.outcome {
         Outcome::Done => {}
@@ -130,18 +120,8 @@ fn log_failure(record: &KinesisEventRecord, report: &RecordReport) {
     }
 }
 
-fn sequence_number(record: &KinesisEventRecord) -> Option<&str> {
-    let own = record.kinesis.sequence_number.as_str();
-    if own.is_empty() {
-        split_event_id(record).map(|(_, number)| number)
-    } else {
-        Some(own)
-    }
-}
-
 /// An `eventID` is `shardId-000000000000:<sequence number>`.
-fn split_event_id(record: &KinesisEventRecord) -> Option<(&str, &str)> {
-    let (shard, number) = record.event_id.as_deref()?.rsplit_once(':')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then_some((shard, number))
+fn shard(record: &KinesisEventRecord) -> Option<&str> {
+    let (shard, _) = record.event_id.as_deref()?.rsplit_once(':')?;
+    Some(shard)
 }

@@ -8,7 +8,7 @@
 //! use std::time::SystemTime;
 //!
 //! use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-//! use kinesis_batch::{NoCheckpoint, Settings, Verdict, deadline, process};
+//! use kinesis_batch::{MissingSequenceNumber, Settings, Verdict, deadline, process};
 //!
 //! async fn store(record: &KinesisEventRecord) -> Verdict {
 //!     let Ok(text) = std::str::from_utf8(&record.kinesis.data) else {
@@ -95,7 +95,7 @@ mod schedule;
 mod settings;
 
 pub use deadline::deadline;
-pub use kinesis::{NoCheckpoint, Report, process};
+pub use kinesis::{MissingSequenceNumber, Report, process};
 pub use outcome::{Outcome, RecordReport, Summary, TIMED_OUT, Verdict};
 pub use schedule::work_through;
 pub use settings::Settings;

@@ -9,7 +9,7 @@
 mod support;
 
 use aws_lambda_events::event::kinesis::KinesisEventRecord;
-use kinesis_batch::{NoCheckpoint, Outcome, Report, Summary, Verdict, process};
+use kinesis_batch::{MissingSequenceNumber, Outcome, Report, Summary, Verdict, process};
 use support::{event, ms, record, settings, unnamed, within};
 
 fn json(report: &Report) -> String {
@@ -65,76 +65,9 @@ async fn a_sequence_number_of_any_length_is_named_unchanged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sequence_number_that_comes_twice_is_named_once() {
-    let report = run(&[record("poison", "100"), record("poison", "100")]).await;
-    assert_eq!(
-        json(&report),
-        r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_missing_sequence_number_is_read_off_the_event_id() {
-    let mut nameless = record("poison", "100");
-    nameless.kinesis.sequence_number = String::new();
-    assert_eq!(
-        json(&run(&[nameless]).await),
-        r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_event_id_that_ends_in_no_number_names_nothing() {
-    for event_id in [
-        "",
-        ":",
-        "shardId-000000000007:",
-        "shardId-000000000007",
-        "shardId-000000000007:x1",
-    ] {
-        let mut nameless = unnamed("poison");
-        nameless.event_id = Some(event_id.to_owned());
-        assert_eq!(
-            run(&[nameless]).await.response,
-            Err(NoCheckpoint),
-            "{event_id}"
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failed_record_without_a_number_puts_the_checkpoint_below_it() {
-    let report = run(&[
-        record("a", "100"),
-        record("b", "101"),
-        unnamed("poison"),
-        record("c", "103"),
-    ])
-    .await;
-    assert_eq!(
-        json(&report),
-        r#"{"batchItemFailures":[{"itemIdentifier":"101"}]}"#
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failed_record_without_a_number_and_its_failed_neighbour_are_named_once() {
-    let report = run(&[
-        record("poison", "100"),
-        unnamed("poison"),
-        unnamed("poison"),
-    ])
-    .await;
-    assert_eq!(
-        json(&report),
-        r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn with_no_number_below_a_failed_record_the_invocation_must_fail() {
+async fn with_a_failed_record_that_has_no_number_the_invocation_must_fail() {
     let report = run(&[unnamed("a"), unnamed("poison"), record("poison", "102")]).await;
-    assert_eq!(report.response, Err(NoCheckpoint));
+    assert_eq!(report.response, Err(MissingSequenceNumber));
     assert_eq!(
         report.summary.done, 1,
         "its neighbours are attempted all the same"
@@ -151,23 +84,13 @@ async fn a_record_without_a_number_that_is_done_needs_no_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_null_or_absent_sequence_number_in_the_event_is_a_missing_one() {
+async fn an_absent_sequence_number_in_the_event_is_a_missing_one() {
     let mut value = serde_json::to_value(record("poison", "100")).unwrap();
-    value["kinesis"]
-        .as_object_mut()
-        .unwrap()
-        .remove("sequenceNumber");
-    value["eventID"] = serde_json::Value::Null;
+    let members = value["kinesis"].as_object_mut().unwrap();
+    members.remove("sequenceNumber");
     let absent: KinesisEventRecord = serde_json::from_value(value).unwrap();
-    assert_eq!(
-        run(&[record("a", "99"), absent])
-            .await
-            .response
-            .unwrap()
-            .batch_item_failures
-            .len(),
-        1
-    );
+    let report = run(&[record("a", "99"), absent]).await;
+    assert_eq!(report.response, Err(MissingSequenceNumber));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,11 +39,9 @@ pub(crate) fn event(partition_keys: &[&str]) -> KinesisEvent {
     event
 }
 
-/// A record without a sequence number, in neither of the two places.
+/// A record without a sequence number.
 pub(crate) fn unnamed(partition_key: &str) -> KinesisEventRecord {
-    let mut record = record(partition_key, "");
-    record.event_id = None;
-    record
+    record(partition_key, "")
 }
 
 pub(crate) fn settings(max_in_flight: usize) -> Settings {
