@@ -5,7 +5,8 @@ use aws_model::{ACCOUNT, DEFAULT_REGION};
 use crate::stack::{QUEUE, STREAM, TABLE};
 
 /// The text, for the ports that are really open. The commands can be copied as they stand; `ORDER_ID` is to be replaced.
-/// The SQS command names its endpoint because version 1 of the AWS CLI does not take it from the environment for SQS.
+/// The SQS command names its endpoint because version 1 of the AWS CLI does not take it from the environment for SQS, and
+/// the region is exported under the one name that both versions read.
 #[must_use]
 pub fn banner(port: u16, aws_port: u16, shards: u32) -> String {
     let http = format!("http://127.0.0.1:{port}");
@@ -34,7 +35,7 @@ Submit an order, read it, cancel it:
 
 Look inside, disturb it:
 
-  export AWS_ENDPOINT_URL={aws} AWS_REGION={DEFAULT_REGION} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  export AWS_ENDPOINT_URL={aws} AWS_DEFAULT_REGION={DEFAULT_REGION} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
   aws dynamodb scan --table-name {TABLE}
   aws kinesis describe-stream-summary --stream-name {STREAM}
   aws --endpoint-url {aws} sqs receive-message --queue-url {aws}/{ACCOUNT}/{QUEUE}
@@ -45,4 +46,41 @@ Ctrl-C stops everything. Times are UTC.
 
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What the printed line exports.
+    fn exports(text: &str) -> BTreeMap<&str, &str> {
+        let line = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("export "))
+            .unwrap();
+        line.split(' ')
+            .map(|variable| variable.split_once('=').unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_to_be_exported_is_all_that_either_version_of_the_aws_cli_needs() {
+        let expected = [
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ];
+        assert_eq!(exports(&banner(3000, 4566, 2)), expected.into());
+    }
+
+    #[test]
+    fn the_ports_and_the_shards_are_those_that_were_given() {
+        let text = banner(1, 2, 1);
+        assert!(text.contains("curl -i http://127.0.0.1:1/orders "));
+        assert!(text.contains("curl http://127.0.0.1:2/_local/state"));
+        assert!(text.contains("(1 shard)"));
+    }
 }
