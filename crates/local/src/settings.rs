@@ -41,7 +41,8 @@ pub struct Settings {
     pub api_memory_mb: u32,
     /// Memory of `consumer` in MB, 128–10,240. Told to the function, not enforced.
     pub consumer_memory_mb: u32,
-    /// Partition keys that one invocation of `consumer` works on at once, 1–10,000.
+    /// Partition keys that one invocation of `consumer` works on at once, 1–1,000: what the function accepts as
+    /// `MAX_IN_FLIGHT`.
     pub consumer_max_in_flight: u32,
 }
 
@@ -149,7 +150,7 @@ impl File {
             consumer_timeout: self.seconds("consumer_timeout_seconds", 1..=900)?,
             api_memory_mb: self.integer("api_memory_mb", 128..=10_240)?,
             consumer_memory_mb: self.integer("consumer_memory_mb", 128..=10_240)?,
-            consumer_max_in_flight: self.integer("consumer_max_in_flight", 1..=10_000)?,
+            consumer_max_in_flight: self.integer("consumer_max_in_flight", 1..=1_000)?,
         };
         match self.keys.keys().next() {
             Some(key) => Err((key.clone(), "is not a setting of the pipeline".into())),
@@ -312,6 +313,13 @@ mod tests {
             error.contains("shard_count: is 4294967297"),
             "no silent truncation: {error}"
         );
+    }
+
+    #[test]
+    fn no_more_may_be_in_flight_than_the_consumer_accepts() {
+        parse_with("consumer_max_in_flight", 1_000.into()).unwrap();
+        let error = parse_with("consumer_max_in_flight", 1_001.into()).unwrap_err();
+        assert!(error.contains("from 1 to 1000"), "{error}");
     }
 
     #[test]
