@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::{
-    Batch, DiscardMessage, EventSource, Happened, Record, SequenceNumber, ShardId, Timestamp,
-    payload,
+    Batch, Checkpoint, DiscardMessage, EventSource, Happened, Record, SequenceNumber, ShardId,
+    StartingPosition, Timestamp, payload,
 };
 
 /// What the caller tells the machine.
@@ -131,6 +131,17 @@ pub enum ReadFrom {
     AtTimestamp(Timestamp),
     /// `AFTER_SEQUENCE_NUMBER`.
     AfterSequenceNumber(SequenceNumber),
+}
+
+impl From<Checkpoint> for ReadFrom {
+    fn from(checkpoint: Checkpoint) -> Self {
+        match checkpoint {
+            Checkpoint::Start(StartingPosition::TrimHorizon) => Self::TrimHorizon,
+            Checkpoint::Start(StartingPosition::Latest) => Self::Latest,
+            Checkpoint::Start(StartingPosition::AtTimestamp(time)) => Self::AtTimestamp(time),
+            Checkpoint::After(number) => Self::AfterSequenceNumber(number),
+        }
+    }
 }
 
 /// What GetRecords answered.

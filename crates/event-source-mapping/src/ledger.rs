@@ -2,22 +2,30 @@
 
 use std::collections::VecDeque;
 
-use crate::{Record, SequenceNumber};
+use crate::{Checkpoint, Record, SequenceNumber, StartingPosition, Timestamp};
 
 /// The records that were read, in order, until everything before them is done too.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     /// Read beyond the checkpoint; true: done.
     entries: VecDeque<(SequenceNumber, bool)>,
-    /// Everything up to and including this is done. Only ever moves forward.
-    checkpoint: Option<SequenceNumber>,
+    /// Only ever moves forward.
+    checkpoint: Checkpoint,
 }
 
 impl Ledger {
-    pub(crate) fn new(checkpoint: Option<SequenceNumber>) -> Self {
+    pub(crate) fn new(checkpoint: Checkpoint) -> Self {
         Self {
             entries: VecDeque::new(),
             checkpoint,
+        }
+    }
+
+    /// Takes note of a read that begins. LATEST means this moment from here on: were what it returns lost, then another LATEST would
+    /// skip what was put meanwhile.
+    pub(crate) fn begin_read(&mut self, now: Timestamp) {
+        if self.checkpoint == Checkpoint::Start(StartingPosition::Latest) {
+            self.checkpoint = Checkpoint::Start(StartingPosition::AtTimestamp(now));
         }
     }
 
@@ -40,20 +48,28 @@ impl Ledger {
             }
         }
         while let Some((number, true)) = self.entries.front() {
-            self.checkpoint = Some(number.clone());
+            self.checkpoint = Checkpoint::After(number.clone());
             self.entries.pop_front();
         }
     }
 
-    pub(crate) fn checkpoint(&self) -> Option<&SequenceNumber> {
-        self.checkpoint.as_ref()
+    pub(crate) fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
     }
 
-    pub(crate) fn last_read(&self) -> Option<&SequenceNumber> {
-        self.entries
-            .back()
-            .map(|(number, _)| number)
-            .or(self.checkpoint.as_ref())
+    /// How far the shard was read.
+    pub(crate) fn position(&self) -> Checkpoint {
+        self.last_read().map_or_else(
+            || self.checkpoint.clone(),
+            |last| Checkpoint::After(last.clone()),
+        )
+    }
+
+    fn last_read(&self) -> Option<&SequenceNumber> {
+        match (self.entries.back(), &self.checkpoint) {
+            (Some((number, _)), _) | (None, Checkpoint::After(number)) => Some(number),
+            (None, Checkpoint::Start(_)) => None,
+        }
     }
 
     /// How many records beyond the checkpoint were read.

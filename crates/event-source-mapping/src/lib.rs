@@ -61,6 +61,7 @@
 //! message that Lambda may do when a batch was bisected; here each discard is a message of its own, so a reader of the queue must not
 //! rely on that and should treat every range as a superset of what failed.
 
+mod checkpoint;
 mod discard;
 mod exchange;
 mod happened;
@@ -76,6 +77,7 @@ mod shard;
 mod status;
 mod time;
 
+pub use checkpoint::Checkpoint;
 pub use discard::{Condition, DiscardMessage, KinesisBatchInfo, RequestContext, ResponseContext};
 pub use exchange::{
     Action, Answer, Discard, Event, Fetch, Invocation, Outcome, Read, ReadFrom, ShardListing, Step,

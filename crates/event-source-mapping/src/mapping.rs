@@ -7,8 +7,8 @@ use crate::exchange::Content;
 use crate::lane::Context;
 use crate::shard::Shard;
 use crate::{
-    Answer, Counters, Event, EventSource, Happened, ReadFrom, SequenceNumber, Settings,
-    SettingsError, ShardId, ShardListing, StartingPosition, State, Status, Step, Timestamp,
+    Answer, Checkpoint, Counters, Event, EventSource, Happened, Settings, SettingsError, ShardId,
+    ShardListing, StartingPosition, State, Status, Step, Timestamp,
 };
 
 /// An event source mapping: one stream, one function.
@@ -24,7 +24,8 @@ pub struct Mapping {
     next_id: u64,
     shards: BTreeMap<ShardId, Shard>,
     /// Checkpoints of an earlier run, for shards that were not listed yet.
-    resumed: BTreeMap<ShardId, SequenceNumber>,
+    resumed: BTreeMap<ShardId, Checkpoint>,
+    /// Shards were listed before, by this mapping or the one that it goes on from.
     listed: bool,
     counters: Counters,
 }
@@ -39,13 +40,14 @@ impl Mapping {
     }
 
     /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints): what the earlier one had in flight
-    /// is read and delivered again.
+    /// is read and delivered again. With no checkpoints at all it is a new mapping; otherwise a shard that is not among them is one
+    /// that appeared since.
     ///
     /// # Errors
     /// [`SettingsError`], as [`Settings::validate`] says.
     pub fn resume(
         settings: Settings,
-        checkpoints: BTreeMap<ShardId, SequenceNumber>,
+        checkpoints: BTreeMap<ShardId, Checkpoint>,
     ) -> Result<Self, SettingsError> {
         settings.validate()?;
         Ok(Self {
@@ -55,8 +57,8 @@ impl Mapping {
             now: Timestamp::default(),
             next_id: 0,
             shards: BTreeMap::new(),
+            listed: !checkpoints.is_empty(),
             resumed: checkpoints,
-            listed: false,
             counters: Counters::default(),
         })
     }
@@ -110,14 +112,13 @@ impl Mapping {
         self.counters
     }
 
-    /// For each shard the sequence number up to which, inclusively, everything was processed or discarded; it never moves back.
-    /// A shard without one is not in it.
+    /// How far the mapping is in each shard that was ever listed; it never moves back.
     #[must_use]
-    pub fn checkpoints(&self) -> BTreeMap<ShardId, SequenceNumber> {
+    pub fn checkpoints(&self) -> BTreeMap<ShardId, Checkpoint> {
         let current = self
             .shards
             .iter()
-            .filter_map(|(id, shard)| Some((id.clone(), shard.checkpoint()?.clone())));
+            .map(|(id, shard)| (id.clone(), shard.checkpoint().clone()));
         self.resumed.clone().into_iter().chain(current).collect()
     }
 
@@ -155,26 +156,19 @@ impl Mapping {
             parents
                 .retain(|parent| *parent != shard.shard_id && known(parent) && !finished(parent));
             let start = match self.settings.starting_position {
-                StartingPosition::TrimHorizon => ReadFrom::TrimHorizon,
-                StartingPosition::AtTimestamp(time) => ReadFrom::AtTimestamp(time),
                 // Everything in a shard that appears later is newer than the mapping.
-                StartingPosition::Latest if self.listed => ReadFrom::TrimHorizon,
+                StartingPosition::Latest if self.listed => StartingPosition::TrimHorizon,
                 // By the time that its parents are done, LATEST would skip what was put meanwhile.
-                StartingPosition::Latest if !parents.is_empty() => ReadFrom::AtTimestamp(self.now),
-                StartingPosition::Latest => ReadFrom::Latest,
+                StartingPosition::Latest if !parents.is_empty() => {
+                    StartingPosition::AtTimestamp(self.now)
+                }
+                position => position,
             };
             added.push((shard.shard_id.clone(), parents, start));
         }
         for (id, parents, start) in added {
-            let checkpoint = self.resumed.remove(&id);
-            let shard = Shard::new(
-                id.clone(),
-                parents,
-                start,
-                checkpoint,
-                self.now,
-                &self.settings,
-            );
+            let checkpoint = self.resumed.remove(&id).unwrap_or(Checkpoint::Start(start));
+            let shard = Shard::new(id.clone(), parents, checkpoint, self.now, &self.settings);
             self.shards.entry(id).or_insert(shard);
         }
         self.listed = true;

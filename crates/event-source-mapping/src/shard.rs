@@ -4,7 +4,7 @@ use crate::lane::{Context, Lane};
 use crate::ledger::Ledger;
 use crate::payload::record_bytes;
 use crate::{
-    Action, Fetch, Happened, Outcome, Read, ReadFrom, Record, SequenceNumber, Settings, ShardId,
+    Action, Checkpoint, Fetch, Happened, Outcome, Read, ReadFrom, Record, Settings, ShardId,
     ShardState, ShardStatus, Timestamp,
 };
 
@@ -18,8 +18,6 @@ pub(crate) struct Shard {
     id: ShardId,
     /// Parents that are not finished: until then this shard is not read.
     parents: Vec<ShardId>,
-    /// Where reading begins without a checkpoint.
-    start: ReadFrom,
     iterator: Option<String>,
     /// The read that is under way.
     reading: Option<u64>,
@@ -40,8 +38,7 @@ impl Shard {
     pub(crate) fn new(
         id: ShardId,
         parents: Vec<ShardId>,
-        start: ReadFrom,
-        checkpoint: Option<SequenceNumber>,
+        checkpoint: Checkpoint,
         now: Timestamp,
         settings: &Settings,
     ) -> Self {
@@ -51,7 +48,6 @@ impl Shard {
                 .collect(),
             id,
             parents,
-            start,
             iterator: None,
             reading: None,
             read_began: now,
@@ -65,7 +61,7 @@ impl Shard {
         }
     }
 
-    pub(crate) fn checkpoint(&self) -> Option<&SequenceNumber> {
+    pub(crate) fn checkpoint(&self) -> &Checkpoint {
         self.ledger.checkpoint()
     }
 
@@ -144,15 +140,11 @@ impl Shard {
     }
 
     fn read(&mut self, context: &mut Context<'_>) {
-        let from = match (&self.iterator, self.ledger.last_read()) {
-            (Some(iterator), _) => ReadFrom::Iterator(iterator.clone()),
-            (None, Some(last)) => ReadFrom::AfterSequenceNumber(last.clone()),
-            (None, None) => self.start.clone(),
+        let from = match &self.iterator {
+            Some(iterator) => ReadFrom::Iterator(iterator.clone()),
+            None => self.ledger.position().into(),
         };
-        if self.start == ReadFrom::Latest {
-            // Were this read, or the iterator it returns, lost, then another LATEST would skip what was put meanwhile.
-            self.start = ReadFrom::AtTimestamp(context.now);
-        }
+        self.ledger.begin_read(context.now);
         let id = context.id();
         self.reading = Some(id);
         self.read_began = context.now;
@@ -284,7 +276,10 @@ impl Shard {
                 (false, false) => ShardState::WaitingForParents,
                 (false, true) => ShardState::Open,
             },
-            checkpoint: self.checkpoint().cloned(),
+            checkpoint: match self.checkpoint() {
+                Checkpoint::After(number) => Some(number.clone()),
+                Checkpoint::Start(_) => None,
+            },
             in_flight: self.lanes.iter().filter_map(Lane::in_flight).collect(),
             unfinished_records: self.ledger.unfinished(),
             iterator_age_millis: self.millis_behind_latest,

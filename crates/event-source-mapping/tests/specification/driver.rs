@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use event_source_mapping::{
-    Action, Event, Fetch, FunctionResponseType, Happened, Invocation, Mapping, Outcome, Read,
-    ReadFrom, Record, SequenceNumber, Settings, ShardId, ShardListing, StartingPosition, Timestamp,
+    Action, Checkpoint, Event, Fetch, FunctionResponseType, Happened, Invocation, Mapping, Outcome,
+    Read, ReadFrom, Record, SequenceNumber, Settings, ShardId, ShardListing, StartingPosition,
+    Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -250,16 +251,22 @@ impl Driver {
 
     /// Whether the checkpoint of every shard is its last record.
     pub(crate) fn is_done(&self) -> bool {
-        let checkpoints = self.mapping.checkpoints();
         self.shards.iter().all(|(id, shard)| {
-            shard.records.last().map(|record| &record.sequence_number) == checkpoints.get(id)
+            let last = shard.records.last();
+            last.map(|record| &record.sequence_number) == self.checkpoint_of(id).as_ref()
         })
     }
 
+    /// The last record of the shard up to which everything is over.
+    pub(crate) fn checkpoint_of(&self, shard: &ShardId) -> Option<SequenceNumber> {
+        match self.mapping.checkpoints().remove(shard) {
+            Some(Checkpoint::After(number)) => Some(number),
+            Some(Checkpoint::Start(_)) | None => None,
+        }
+    }
+
     pub(crate) fn checkpoint(&self) -> Option<u64> {
-        self.mapping
-            .checkpoints()
-            .get(&SHARD.into())
+        self.checkpoint_of(&SHARD.into())
             .map(|number| number.as_str().parse().unwrap())
     }
 

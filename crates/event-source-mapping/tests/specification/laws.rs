@@ -1,17 +1,20 @@
-//! What holds whatever happens: records arrive, the function and the services fail, answers come in any order, time jumps, the
-//! mapping is stopped, started and lost, all as a random sequence decides.
+//! What holds whatever happens: records arrive, a shard is split, the function and the services fail, answers come in any order, time
+//! jumps, the mapping is stopped, started and lost, all as a random sequence decides.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use event_source_mapping::{
-    Action, Assumptions, Condition, Event, FirstRecordFailed, Happened, Invocation, Mapping,
-    Outcome, Settings, ShardId, ShardListing,
+    Action, Assumptions, Checkpoint, Condition, Event, FirstRecordFailed, Happened, Invocation,
+    Mapping, Outcome, Settings, ShardId, ShardListing, StartingPosition, Timestamp,
 };
 use proptest::prelude::*;
 
-use crate::driver::{Driver, failures, numbers, reporting, settings, success};
+use crate::driver::{BEGINNING, Driver, failures, numbers, reporting, settings, success};
 
 const SHARDS: [&str; 2] = ["shardId-000000000000", "shardId-000000000001"];
+
+/// What the first shard is split into.
+const CHILDREN: [&str; 2] = ["shardId-000000000002", "shardId-000000000003"];
 
 #[derive(Clone, Debug)]
 struct NewRecord {
@@ -24,6 +27,9 @@ struct NewRecord {
 #[derive(Clone, Debug)]
 struct Scenario {
     settings: Settings,
+    /// How many of the records are put before the mapping begins, and whether the first shard is split between them and that.
+    earlier: usize,
+    split: bool,
     records: Vec<NewRecord>,
     /// What goes wrong, and in which order. When it is used up nothing goes wrong any more but poison.
     chances: Vec<u32>,
@@ -48,10 +54,17 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         FirstRecordFailed::Halve,
         FirstRecordFailed::Isolate,
     ]);
-    (delivery, failure, first).prop_map(
-        |((batch_size, window, factor, read_limit), failure, first_record_failed)| {
+    let start = prop::sample::select(vec![
+        StartingPosition::TrimHorizon,
+        StartingPosition::Latest,
+        // When the mapping begins: AWS refuses a time in the future.
+        StartingPosition::AtTimestamp(Timestamp::from_millis(BEGINNING.as_millis() + 5_000)),
+    ]);
+    (delivery, failure, first, start).prop_map(
+        |((batch_size, window, factor, read_limit), failure, first_record_failed, start)| {
             let (bisect, reports, destination, retries, ages) = failure;
             let mut settings = if reports { reporting() } else { settings() };
+            settings.starting_position = start;
             settings.batch_size = batch_size;
             settings.maximum_batching_window_in_seconds = window;
             settings.parallelization_factor = factor;
@@ -77,11 +90,15 @@ fn any_scenario() -> impl Strategy<Value = Scenario> {
         .prop_map(|(shard, key, poison)| NewRecord { shard, key, poison });
     (
         any_settings(),
+        0_usize..4,
+        prop::bool::weighted(0.2),
         prop::collection::vec(record, 1..40),
         prop::collection::vec(any::<u32>(), 0..300),
     )
-        .prop_map(|(settings, records, chances)| Scenario {
+        .prop_map(|(settings, earlier, split, records, chances)| Scenario {
             settings,
+            earlier,
+            split,
             records,
             chances,
         })
@@ -95,12 +112,16 @@ struct Run {
     shard_of: BTreeMap<u64, ShardId>,
     key_of: BTreeMap<u64, u8>,
     poison: HashSet<u64>,
+    /// Lies at or behind the starting position, so that it must be delivered. The others need not be; under AT_TIMESTAMP they must not.
+    owed: BTreeSet<u64>,
+    /// The shards of which the first read was answered. Under LATEST, what is put later is owed.
+    begun: BTreeSet<ShardId>,
     /// Processed, and in which epoch sent.
     processed: BTreeMap<u64, u32>,
     given_up: BTreeSet<u64>,
     /// By invocation: the shard, the batch, and the epoch in which it was sent.
     in_flight: BTreeMap<u64, (ShardId, Vec<u64>, u32)>,
-    checkpoints: BTreeMap<ShardId, u64>,
+    checkpoints: BTreeMap<ShardId, Option<u64>>,
     /// Counts stops and losses, after which what was processed may come again.
     epoch: u32,
     happened: usize,
@@ -115,6 +136,8 @@ impl Run {
             shard_of: BTreeMap::new(),
             key_of: BTreeMap::new(),
             poison: HashSet::new(),
+            owed: BTreeSet::new(),
+            begun: BTreeSet::new(),
             processed: BTreeMap::new(),
             given_up: BTreeSet::new(),
             in_flight: BTreeMap::new(),
@@ -125,19 +148,53 @@ impl Run {
         for shard in SHARDS {
             run.driver.add_shard(shard);
         }
-        run.list();
         run
     }
 
+    fn is_split(&self) -> bool {
+        self.driver.shards[&SHARDS[0].into()].closed
+    }
+
+    fn split(&mut self) {
+        if !self.is_split() {
+            self.driver
+                .shards
+                .get_mut(&SHARDS[0].into())
+                .unwrap()
+                .closed = true;
+            CHILDREN.map(|child| self.driver.add_shard(child));
+        }
+    }
+
     fn list(&mut self) {
-        self.send(Event::ShardsListed(SHARDS.map(ShardListing::new).to_vec()));
+        let listing = |shard: &ShardId| ShardListing {
+            shard_id: shard.clone(),
+            parents: if is_child(shard) {
+                vec![SHARDS[0].into()]
+            } else {
+                Vec::new()
+            },
+        };
+        let listing = self.driver.shards.keys().map(listing).collect();
+        self.send(Event::ShardsListed(listing));
     }
 
     fn put(&mut self, record: &NewRecord) {
-        let number = self
-            .driver
-            .put(SHARDS[record.shard], &format!("key {}", record.key), b"{}");
-        self.shard_of.insert(number, SHARDS[record.shard].into());
+        let name = match record.shard {
+            0 if self.is_split() => CHILDREN[usize::from(record.key % 2)],
+            shard => SHARDS[shard],
+        };
+        let shard = ShardId::from(name);
+        let number = self.driver.put(name, &format!("key {}", record.key), b"{}");
+        let owed = match self.settings.starting_position {
+            StartingPosition::TrimHorizon => true,
+            StartingPosition::Latest => is_child(&shard) || self.begun.contains(&shard),
+            StartingPosition::AtTimestamp(start) => self.driver.now >= start,
+        };
+        if owed {
+            self.owed.insert(number);
+        }
+        self.shard_of.insert(number, shard);
         self.key_of.insert(number, record.key);
         if record.poison {
             self.poison.insert(number);
@@ -146,6 +203,17 @@ impl Run {
 
     fn is_over(&self, number: u64) -> bool {
         self.processed.contains_key(&number) || self.given_up.contains(&number)
+    }
+
+    fn is_owed(&self, number: u64) -> bool {
+        self.owed.contains(&number) && !self.is_over(number)
+    }
+
+    /// Whether the checkpoints have reached all that must be delivered.
+    fn is_done(&self) -> bool {
+        self.owed
+            .iter()
+            .all(|number| self.checkpoints[&self.shard_of[number]] >= Some(*number))
     }
 
     fn send(&mut self, event: Event) {
@@ -233,6 +301,11 @@ impl Run {
         }
         for number in batch {
             assert!(
+                self.owed.contains(number)
+                    || self.settings.starting_position == StartingPosition::Latest,
+                "{number} lies before the starting position"
+            );
+            assert!(
                 self.processed
                     .get(number)
                     .is_none_or(|epoch| *epoch < self.epoch),
@@ -251,41 +324,47 @@ impl Run {
                 .any(|number| number > earlier && concerns(number))
                 && !batch.contains(earlier)
             {
-                assert!(self.is_over(*earlier), "{earlier} is skipped by {batch:?}");
+                assert!(!self.is_owed(*earlier), "{earlier} is skipped by {batch:?}");
+            }
+        }
+        if is_child(shard) {
+            for (earlier, parent) in &self.shard_of {
+                assert!(
+                    *parent != SHARDS[0].into() || !self.is_owed(*earlier),
+                    "{earlier} is in the parent and skipped by {batch:?} of the child"
+                );
             }
         }
     }
 
     fn check_checkpoints(&mut self) {
-        for (shard, number) in self.driver.mapping.checkpoints() {
-            let number: u64 = number.as_str().parse().unwrap();
+        let checkpoints = self.driver.mapping.checkpoints();
+        for shard in self.checkpoints.keys() {
+            assert!(
+                checkpoints.contains_key(shard),
+                "the checkpoint of {shard} was lost"
+            );
+        }
+        for (shard, checkpoint) in checkpoints {
+            let number: Option<u64> = match checkpoint {
+                Checkpoint::Start(_) => None,
+                Checkpoint::After(number) => Some(number.as_str().parse().unwrap()),
+            };
             let before = self.checkpoints.insert(shard.clone(), number);
             assert!(
                 before.is_none_or(|before| before <= number),
-                "the checkpoint of {shard} moved back from {before:?} to {number}"
+                "the checkpoint of {shard} moved back from {before:?} to {number:?}"
             );
             let below = self
                 .shard_of
-                .range(..=number)
+                .range(..=number.unwrap_or(0))
                 .filter(|(_, other)| **other == shard);
             for (passed, _) in below {
                 assert!(
-                    self.is_over(*passed),
-                    "the checkpoint {number} passed {passed}"
+                    !self.is_owed(*passed),
+                    "the checkpoint {number:?} passed {passed}"
                 );
             }
-        }
-        for shard in SHARDS {
-            let has = self
-                .driver
-                .mapping
-                .checkpoints()
-                .contains_key(&shard.into());
-            assert_eq!(
-                has,
-                self.checkpoints.contains_key(&shard.into()),
-                "the checkpoint of {shard} was lost"
-            );
         }
     }
 
@@ -313,10 +392,14 @@ impl Run {
 
     fn answer(&mut self, index: usize, chance: u32) {
         let event = match self.driver.actions.remove(index).unwrap() {
-            Action::Fetch(fetch) if chance % 4 == 3 => fetch.failed(),
             Action::Fetch(fetch) => {
-                let read = self.driver.read(&fetch);
-                fetch.succeeded(read)
+                self.begun.insert(fetch.shard_id().clone());
+                if chance % 4 == 3 {
+                    fetch.failed()
+                } else {
+                    let read = self.driver.read(&fetch);
+                    fetch.succeeded(read)
+                }
             }
             Action::Discard(discard) if chance % 4 == 3 => discard.failed(),
             Action::Discard(discard) => discard.delivered(),
@@ -349,14 +432,21 @@ impl Run {
     }
 
     fn wake_after(&mut self, millis: u64) {
-        self.driver.now =
-            event_source_mapping::Timestamp::from_millis(self.driver.now.as_millis() + millis);
+        self.driver.now = Timestamp::from_millis(self.driver.now.as_millis() + millis);
         self.send(Event::Wake);
     }
 
     fn play(scenario: &Scenario) -> Self {
         let mut run = Self::begin(&scenario.settings);
         let mut records = scenario.records.iter();
+        for record in records.by_ref().take(scenario.earlier) {
+            run.put(record);
+        }
+        if scenario.split {
+            run.split();
+        }
+        run.wake_after(5_000);
+        run.list();
         for &chance in &scenario.chances {
             let (which, chance) = (chance % 64, chance / 64);
             match which {
@@ -376,6 +466,8 @@ impl Run {
                         run.put(record);
                     }
                 }
+                32 => run.split(),
+                33 => run.list(),
                 _ if run.driver.actions.is_empty() => run.wake_after(500),
                 _ => {
                     let index = usize::try_from(chance).unwrap() % run.driver.actions.len();
@@ -385,8 +477,9 @@ impl Run {
         }
         records.for_each(|record| run.put(record));
         run.send(Event::Enable);
+        run.list();
         for _ in 0..20_000 {
-            if run.driver.is_done() {
+            if run.is_done() {
                 return run;
             }
             if run.driver.actions.is_empty() {
@@ -406,17 +499,22 @@ impl Run {
     }
 }
 
+fn is_child(shard: &ShardId) -> bool {
+    CHILDREN.contains(&shard.as_str())
+}
+
 proptest! {
     // A failing scenario is replayed at each step of its shrinking, so that there is an end to it.
     #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     /// The checks are made at every step: of a shard never more batches are in flight than the ParallelizationFactor, of a key never
-    /// two; no record is skipped; what was processed never comes again unless the mapping was stopped or lost; the checkpoint never
-    /// moves back and never passes a record that is not over. And it ends, whatever happens, with every record processed or discarded.
+    /// two; no record behind the starting position is skipped, none before it is sent, a child comes after its parent; what was processed never comes again unless the mapping was stopped or lost; the checkpoint never
+    /// moves back and never passes a record that is not over. And it ends, whatever happens, with every
+    /// record behind the starting position processed or discarded.
     #[test]
     fn every_record_is_processed_or_discarded_in_order_and_the_checkpoint_follows(scenario in any_scenario()) {
         let run = Run::play(&scenario);
-        for number in run.shard_of.keys() {
+        for number in &run.owed {
             prop_assert!(run.is_over(*number), "{} is neither processed nor discarded", number);
         }
     }

@@ -2,10 +2,36 @@
 //! false, Lambda pauses polling and invocation"; what becomes of a batch in flight and of its retries is [I].
 
 use event_source_mapping::{
-    Action, Event, Happened, Mapping, Outcome, Settings, ShardListing, State,
+    Action, Checkpoint, Event, Happened, Mapping, Outcome, Settings, ShardListing,
+    StartingPosition, State,
 };
 
 use crate::driver::{Driver, SHARD, failures, number, numbers, reporting, settings, success};
+
+const CHILD: &str = "shardId-000000000001";
+
+fn latest() -> Settings {
+    Settings {
+        starting_position: StartingPosition::Latest,
+        ..settings()
+    }
+}
+
+fn child() -> ShardListing {
+    ShardListing {
+        parents: vec![SHARD.into()],
+        ..ShardListing::new(CHILD)
+    }
+}
+
+/// The poller is lost, and a second later another one goes on from its checkpoints.
+fn lose(stream: &mut Driver, listing: &[ShardListing]) {
+    let settings = stream.mapping.settings().clone();
+    stream.mapping = Mapping::resume(settings, stream.mapping.checkpoints()).unwrap();
+    stream.actions.clear();
+    stream.wake_after(1_000);
+    stream.list(listing);
+}
 
 fn state(stream: &Driver) -> State {
     stream.mapping.status().state
@@ -167,7 +193,7 @@ fn a_resumed_mapping_goes_on_behind_the_checkpoints() {
     let invocation = stream.invocation().unwrap();
     stream.finish(invocation, success());
     let checkpoints = stream.mapping.checkpoints();
-    assert_eq!(checkpoints[&SHARD.into()], number(9));
+    assert_eq!(checkpoints[&SHARD.into()], Checkpoint::After(number(9)));
 
     stream.actions.clear();
     stream.deliveries.clear();
@@ -176,4 +202,75 @@ fn a_resumed_mapping_goes_on_behind_the_checkpoints() {
     stream.list(&[ShardListing::new(SHARD)]);
     stream.run(|_| success());
     assert_eq!(stream.batches(), [[10, 11]]);
+}
+
+// [I] Another LATEST would skip what was put before the poller was lost.
+#[test]
+fn a_mapping_that_is_resumed_before_its_first_record_goes_on_where_it_began_to_read() {
+    let mut stream = Driver::with_records(latest(), 0);
+    stream.read_on();
+    stream.wake_after(100);
+    stream.put(SHARD, "put before the loss", b"{}");
+    lose(&mut stream, &[ShardListing::new(SHARD)]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
+}
+
+// [I] A lost answer may have been the one that began to read.
+#[test]
+fn a_mapping_that_is_lost_during_its_first_read_goes_on_where_that_read_began() {
+    let mut stream = Driver::with_records(latest(), 0);
+    stream.wake_after(100);
+    stream.put(SHARD, "put before the loss", b"{}");
+    lose(&mut stream, &[ShardListing::new(SHARD)]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
+}
+
+// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has not begun.
+#[test]
+fn a_mapping_that_is_lost_before_its_first_read_still_begins_at_latest() {
+    let mut stream = Driver::with_records(
+        Settings {
+            enabled: false,
+            ..latest()
+        },
+        1,
+    );
+    lose(&mut stream, &[ShardListing::new(SHARD)]);
+    stream.send(Event::Enable);
+    stream.read_on();
+    stream.wake_after(1_000);
+    stream.put(SHARD, "put after the first read", b"{}");
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[9]]);
+}
+
+// [I] A child that was listed with its parent begins when it was listed, whoever comes to read it.
+#[test]
+fn a_resumed_mapping_begins_a_waiting_child_where_the_lost_one_would_have() {
+    let mut stream = Driver::new(latest());
+    stream.add_shard(SHARD);
+    stream.add_shard(CHILD);
+    stream.list(&[ShardListing::new(SHARD), child()]);
+    stream.read_on();
+    stream.put(SHARD, "in the parent", b"{}");
+    stream.put(CHILD, "in the child", b"{}");
+    stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
+    lose(&mut stream, &[ShardListing::new(SHARD), child()]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8], [9]]);
+}
+
+// [I] Everything in it is newer than the mapping, also for the one that goes on.
+#[test]
+fn under_latest_a_resumed_mapping_reads_a_shard_that_appeared_meanwhile_from_its_oldest_record() {
+    let mut stream = Driver::with_records(latest(), 0);
+    stream.read_on();
+    stream.add_shard(CHILD);
+    stream.put(CHILD, "in the child", b"{}");
+    stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
+    lose(&mut stream, &[ShardListing::new(SHARD), child()]);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
 }
