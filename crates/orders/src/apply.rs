@@ -56,22 +56,6 @@ pub enum Conflict {
     Truncated,
 }
 
-impl Outcome {
-    /// A short name for logs and metrics.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::AlreadyApplied => "already_applied",
-            Self::Duplicate => "duplicate",
-            Self::Conflict(Conflict::Recorded) => "conflict_recorded",
-            Self::Conflict(Conflict::AlreadyRecorded) => "conflict_already_recorded",
-            Self::Conflict(Conflict::Truncated) => "conflict_truncated",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 /// The next step for an intent, given its row as far as known: `None` before the first attempt, or if there is no row.
 ///
 /// A write that this returns for a row is never refused by that same row, so each refusal means that the row has

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::violation::{Code, Pointer, Violations};
 
@@ -49,6 +49,11 @@ impl Json {
             taken: vec![false; members.len()],
         })
     }
+}
+
+/// Whether these bytes are JSON by its grammar (RFC 8259), whatever the values in it.
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 /// The members of an object, taken one by one by name; what is left at the end was not expected.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::currency;
-use crate::json::Json;
+use crate::json::{self, Json};
 use crate::violation::{Code, Pointer, Violation, Violations};
 
 /// The longest `customer_id` and `sku`, in characters (Unicode scalar values).
@@ -76,10 +76,14 @@ impl NewOrder {
     /// [`ParseError::NotJson`] if the bytes are no JSON document, [`ParseError::Invalid`] with every violation if
     /// the document is no valid order.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let json = Json::parse(bytes).map_err(|error| ParseError::NotJson {
-            line: error.line(),
-            column: error.column(),
-        })?;
+        let json = match Json::parse(bytes) {
+            Ok(json) => json,
+            Err(_) if json::is_json(bytes) => return Err(unreadable()),
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                return Err(ParseError::NotJson { line, column });
+            }
+        };
         let mut violations = Violations::default();
         let order = Self::from_json(&json, &Pointer::Root, &mut violations);
         match order {
@@ -172,6 +176,15 @@ impl LineItem {
     pub fn unit_price(&self) -> u64 {
         self.unit_price
     }
+}
+
+/// A document that is JSON by its grammar, and says what no value here can hold: a number beyond a double's range, a
+/// string that is no Unicode text, or more levels of nesting than any order has.
+fn unreadable() -> ParseError {
+    let mut violations = Violations::default();
+    let detail = "holds a number, a string or a nesting that cannot be read";
+    violations.add(&Pointer::Root, Code::Format, detail);
+    ParseError::Invalid(violations.into_vec())
 }
 
 impl fmt::Debug for NewOrder {

@@ -129,7 +129,10 @@ impl Row {
             ..Self::default()
         };
         for (name, value) in item {
-            if let Some(hash) = name.strip_prefix(CANCEL_PREFIX) {
+            if let Some(hash) = name
+                .strip_prefix(CANCEL_PREFIX)
+                .filter(|hash| is_hash(hash))
+            {
                 row.cancels.insert(
                     hash.to_owned(),
                     cancel_register(value).ok_or(UnreadableRow("cancel"))?,
@@ -188,7 +191,8 @@ impl Row {
 }
 
 fn submitted(item: &Item) -> Result<Option<Submitted>, UnreadableRow> {
-    if !item.contains_key(FINGERPRINT) {
+    let parts = [FINGERPRINT, OWNER, CONTENT, SUBMIT_INTENT, ACCEPTED_AT];
+    if !parts.iter().any(|part| item.contains_key(*part)) {
         return Ok(None);
     }
     let text = |name: &'static str| match item.get(name) {
@@ -205,6 +209,14 @@ fn submitted(item: &Item) -> Result<Option<Submitted>, UnreadableRow> {
         intent: IntentId::parse(text(SUBMIT_INTENT)?).ok_or(UnreadableRow(SUBMIT_INTENT))?,
         accepted_at: Timestamp::parse(text(ACCEPTED_AT)?).ok_or(UnreadableRow(ACCEPTED_AT))?,
     }))
+}
+
+/// What [`Caller::hash`] gives; any other attribute of the prefix is somebody else's.
+fn is_hash(text: &str) -> bool {
+    text.len() == 16
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn cancel_register(value: &Value) -> Option<CancelRegister> {

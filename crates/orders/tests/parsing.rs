@@ -86,15 +86,30 @@ fn what_is_no_json_is_told_from_json_that_breaks_a_rule() {
         b"{",
         b"{\"a\":}",
         b"\xff\xfe",
+        b"\"\xff\"",
         b"{} x",
-        b"{\"note\": \"\\ud800\"}",
+        b"01",
+        b"\"\\ux\"",
     ] {
+        let result = NewOrder::parse(bytes);
         assert!(
-            matches!(NewOrder::parse(bytes), Err(ParseError::NotJson { .. })),
+            matches!(result, Err(ParseError::NotJson { .. })),
             "{bytes:?}"
         );
     }
     assert_eq!(violations(b"[]"), [("#".to_owned(), Code::Type)]);
+}
+
+#[test]
+fn json_that_says_what_no_value_can_hold_breaks_a_rule() {
+    let nested = "[".repeat(500) + &"]".repeat(500);
+    for text in ["{\"note\": \"\\ud800\"}", "{\"note\": 1e999}", &nested] {
+        assert_eq!(
+            violations(text.as_bytes()),
+            [("#".to_owned(), Code::Format)],
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -424,11 +424,29 @@ fn a_row_reads_back_what_the_writes_said() {
 
 #[test]
 fn attributes_that_are_not_the_services_are_left_alone() {
-    let item = Item::from([
-        ("order_id".into(), orders::Value::S("x".into())),
-        ("shipped_by".into(), orders::Value::Foreign),
-    ]);
-    assert_eq!(Row::from_item(&item), Ok(Row::default()));
+    let item = [
+        "order_id",
+        "shipped_by",
+        "cancel:reason",
+        "cancel:",
+        "cancel:0123456789abcdeF",
+    ]
+    .map(|name| (name.to_owned(), orders::Value::Foreign));
+    assert_eq!(Row::from_item(&Item::from(item)), Ok(Row::default()));
+}
+
+#[test]
+fn more_than_ten_conflicts_are_shown_as_truncated() {
+    let intents: Vec<Intent> = (1..=12).map(|n| submit(n, "owner", n.into())).collect();
+    let mut world = World::new(&intents);
+    let shown = |world: &World<'_>| {
+        serde_json::to_value(world.row().view(order_id(), &caller("owner"))).unwrap()
+    };
+    world.step(0);
+    assert_eq!(shown(&world).get("conflicts_truncated"), None);
+    world.finish();
+    assert_eq!(shown(&world)["conflicts_truncated"], true);
+    assert_eq!(shown(&world)["conflicts"].as_array().unwrap().len(), 10);
 }
 
 #[test]
@@ -437,7 +455,13 @@ fn a_row_that_lacks_a_part_is_unreadable_and_named() {
         panic!("no write")
     };
     let item = write.apply_to(None).unwrap();
-    for name in ["owner", "content", "submit_intent", "accepted_at"] {
+    for name in [
+        "fingerprint",
+        "owner",
+        "content",
+        "submit_intent",
+        "accepted_at",
+    ] {
         let mut torn = item.clone();
         torn.remove(name);
         assert_eq!(
