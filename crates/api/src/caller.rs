@@ -9,16 +9,17 @@ use serde_json::Value;
 pub enum CallerSource {
     /// `none`: everyone is `anonymous`, and whoever knows an order's id may read and cancel it.
     Nobody,
-    /// `jwt:CLAIM`: this claim of the token that API Gateway's JWT authorizer has checked.
+    /// `jwt:CLAIM`: this claim of the token that API Gateway's JWT authorizer has checked. The claim alone is the owner
+    /// of an order, so an API has to have one issuer, as a JWT authorizer does.
     Jwt {
         /// The claim, usually `sub`.
         claim: String,
     },
     /// `iam`: the principal that signed the request, by API Gateway's or the function URL's IAM authorization.
     ///
-    /// For an assumed role it is the role, not the session: all instances of a service are one caller, and an order
-    /// that one of them sent twice over another one's retry stays one order. So whoever may assume a role shares its
-    /// orders; where people share a role, use `jwt`.
+    /// For an assumed role it is the role, not the session: all instances of a service are one caller, and when one of
+    /// them retries what another one sent it stays one order. So whoever may assume a role shares its orders; where
+    /// people share one (single sign-on, a Cognito identity pool), use `jwt`.
     Iam,
     /// `lambda:FIELD`: this field of the context that a Lambda authorizer returns.
     Lambda {
@@ -58,7 +59,7 @@ impl CallerSource {
     }
 
     /// The caller of a request; `None` if a caller is required and the context names none (or none that
-    /// [`Caller::parse`] takes). It is never anonymous then.
+    /// [`Caller::parse`] takes, or `anonymous`). It is never anonymous then.
     #[must_use]
     pub fn identify(&self, context: &ApiGatewayV2httpRequestContext) -> Option<Identity> {
         let authorizer = context.authorizer.as_ref();
@@ -88,9 +89,11 @@ impl CallerSource {
                 ("lambda".to_owned(), name)
             }
         };
-        Some(Identity {
+        let caller = Caller::parse(&name)?;
+        // Nobody may take the name under which everyone's orders stand.
+        (caller != Caller::anonymous()).then_some(Identity {
             issuer,
-            caller: Caller::parse(&name)?,
+            caller,
             is_known: true,
         })
     }
@@ -104,8 +107,8 @@ impl CallerSource {
     }
 }
 
-/// The principal behind an ARN: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` all but the session, as in IAM's
-/// `aws:PrincipalArn` (IAM user guide, "AWS global condition context keys"); any other ARN as it is.
+/// The principal behind an ARN: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` all but the session; any other ARN
+/// as it is.
 fn principal(arn: &str) -> &str {
     let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
     match resource.split('/').collect::<Vec<_>>()[..] {

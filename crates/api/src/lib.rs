@@ -30,11 +30,11 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use function::{Environment, StartError};
-use lambda_runtime::{LambdaEvent, service_fn};
 use orders::{Intent, IntentId, OrderId, Timestamp};
+use serde_json::Value;
 
 pub use caller::{CallerSource, Identity};
-use problem::Problem;
+use problem::{Problem, Retry};
 use request::Request;
 use response::Answer;
 use route::Route;
@@ -102,27 +102,25 @@ impl fmt::Debug for Origins {
 }
 
 impl Api {
-    /// Answers one request within the time that is left of the invocation.
+    /// Answers one request, an event in payload format 2.0, within the time that is left of the invocation.
     ///
     /// There is always an answer: whatever fails is a problem document with the status that tells the client what to
     /// do about it.
-    pub async fn answer(
-        &self,
-        event: &ApiGatewayV2httpRequest,
-        time_left: Duration,
-    ) -> ApiGatewayV2httpResponse {
-        let request = Request::new(event, time_left);
+    pub async fn answer(&self, event: Value, time_left: Duration) -> ApiGatewayV2httpResponse {
+        let Ok(event) = serde_json::from_value::<ApiGatewayV2httpRequest>(event) else {
+            // What cannot be read is not said: it would quote the client.
+            tracing::warn!("an event cannot be read");
+            let problem = Problem::bad_request("The request cannot be read.");
+            return problem.answer(None).into_event();
+        };
+        let request = Request::new(&event, time_left);
         let (route, answer) = match Route::of(&request) {
             Ok(route) => (route.name(), self.dispatch(route, &request).await),
             Err(problem) => ("none", Err(problem)),
         };
         let answer = answer.unwrap_or_else(|problem| problem.answer(request.id()));
-        tracing::info!(
-            route,
-            status = answer.status(),
-            intent_id = answer.intent_id(),
-            "answered"
-        );
+        let (status, intent_id) = (answer.status(), answer.intent_id());
+        tracing::info!(route, status, intent_id, "answered");
         answer.into_event()
     }
 
@@ -132,19 +130,26 @@ impl Api {
             .identify(request.context())
             .ok_or_else(|| Problem::caller_required(&self.callers))?;
         match route {
-            Route::Submit => self.submit(request, &identity).await,
+            Route::Submit => self.submit(request, identity).await,
             Route::Cancel { order_id } => self.cancel(request, identity, order_id).await,
             Route::Read { order_id } => self.read(request, &identity, order_id).await,
         }
     }
 
-    /// Puts an intent into the stream, which accepts it.
-    async fn accept(&self, intent: &Intent, request: &Request<'_>) -> Result<(), Problem> {
-        self.stream.put(intent, request.time_left()).await.map_err(|refusal| {
-            tracing::warn!(intent_id = %intent.id, reason = refusal.reason(), code = refusal.code(), "the stream did not take an intent");
+    /// Puts an intent into the stream, which accepts it. `retry` is what the client can do if the outcome is unknown.
+    async fn accept(
+        &self,
+        intent: &Intent,
+        request: &Request<'_>,
+        retry: Retry,
+    ) -> Result<(), Problem> {
+        let put = self.stream.put(intent, request.time_left()).await;
+        put.map_err(|refusal| {
+            let (reason, code) = (refusal.reason(), refusal.code());
+            tracing::warn!(intent_id = %intent.id, reason, code, "the stream did not take an intent");
             match refusal {
                 Refusal::NotAccepted { .. } => Problem::not_accepted(),
-                Refusal::OutcomeUnknown { .. } => Problem::outcome_unknown(intent.order_id),
+                Refusal::OutcomeUnknown { .. } => Problem::outcome_unknown(intent.order_id, retry),
             }
         })
     }
@@ -159,14 +164,14 @@ impl Api {
 
 /// Runs the function: reads its settings, makes its clients, and serves invocations until Lambda ends the process.
 ///
-/// Settings: `STREAM_NAME`, `TABLE_NAME`, and `CALLER` ([`CallerSource::parse`]), which is `none` if not set.
+/// Settings: `STREAM_NAME`, `TABLE_NAME`, and `CALLER` ([`CallerSource::parse`]).
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
 pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let stream_name = environment.required("STREAM_NAME")?;
     let table_name = environment.required("TABLE_NAME")?;
-    let callers = environment.optional("CALLER", "none", CallerSource::parse)?;
+    let callers = environment.parsed("CALLER", CallerSource::parse)?;
     let config = function::sdk_config().await;
     let api = &Api {
         stream: Stream::new(&config, stream_name),
@@ -174,17 +179,10 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
         callers,
         origins: Origins::of_system(),
     };
-    let handler = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-        // Boxed, because the runtime's layers around an SDK call nest deeper than the compiler follows.
-        Box::pin(async move {
-            let deadline = event.context.deadline();
-            let time_left = deadline
-                .duration_since(SystemTime::now())
-                .unwrap_or_default();
-            Ok::<_, lambda_runtime::Error>(api.answer(&event.payload, time_left).await)
-        })
-    });
-    lambda_runtime::run(handler)
-        .await
-        .map_err(|error| StartError::Runtime(error.to_string()))
+    function::serve(async move |event, context| {
+        let deadline = context.deadline();
+        let time_left = deadline.duration_since(SystemTime::now());
+        Ok(api.answer(event, time_left.unwrap_or_default()).await)
+    })
+    .await
 }

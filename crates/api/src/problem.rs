@@ -25,6 +25,14 @@ pub(crate) struct Problem {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
+/// What a client can do that does not know what became of its request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Retry {
+    WithKey,
+    WithoutKey,
+    Cancel,
+}
+
 impl Problem {
     /// One that the status code says all about (RFC 9457 §4.2.1).
     fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
@@ -127,12 +135,20 @@ impl Problem {
     }
 
     /// The stream did not answer: the intent may be in it or not.
-    pub(crate) fn outcome_unknown(order_id: OrderId) -> Self {
-        let detail = "The outcome is unknown: the request may have been accepted. \
-                      Look the order up by its id, or send the request again with the same Idempotency-Key.";
+    pub(crate) fn outcome_unknown(order_id: OrderId, retry: Retry) -> Self {
+        let advice = match retry {
+            Retry::WithKey => "Send it again with the same Idempotency-Key: it stays one order.",
+            Retry::WithoutKey => {
+                "Look the order up by its id before sending it again: without an Idempotency-Key that would be a second order."
+            }
+            Retry::Cancel => "Send it again: an order can be cancelled only once.",
+        };
+        let detail =
+            format!("The outcome is unknown: the request may have been accepted. {advice}");
+        let kind = "urn:problem:orders:outcome-unknown";
         let mut problem = Self::of_kind(
             StatusCode::SERVICE_UNAVAILABLE,
-            "urn:problem:orders:outcome-unknown",
+            kind,
             "Outcome unknown",
             detail,
         )

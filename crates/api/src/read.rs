@@ -31,29 +31,31 @@ impl Api {
         order_id: &str,
     ) -> Result<Answer, Problem> {
         let order_id = route::order_id(order_id)?;
-        let wait = request
-            .header(PREFER)
-            .and_then(preferred_wait)
-            .map(|seconds| seconds.min(MAX_WAIT));
+        let wait = request.header(PREFER).and_then(preferred_wait);
+        // What is told to the client is what there is time for.
+        let wait = wait.map(|seconds| seconds.min(MAX_WAIT).min(request.time_left().as_secs()));
         let until = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
 
-        let found = loop {
-            let found = self.look(request, identity, order_id).await?;
-            let may_wait = Instant::now() + PAUSE <= until && request.time_left() > PAUSE;
-            if found.is_some() || !may_wait {
-                break found;
-            }
+        let mut found = self.look(request, identity, order_id).await?;
+        while found.is_none() && Instant::now() + PAUSE <= until {
             sleep(PAUSE).await;
-        };
+            found = match self.look(request, identity, order_id).await {
+                Ok(found) => found,
+                // The first look has answered the question that every request asks; waiting is an extra.
+                Err(_) => break,
+            };
+        }
         let answer = match found {
             Some(view) => Answer::json(StatusCode::OK, "application/json", &view)?,
             None => Problem::not_found("There is no such order, or not yet.").answer(request.id()),
         };
         Ok(match wait {
             Some(seconds) => {
-                let applied = HeaderValue::from_str(&format!("wait={seconds}"))
-                    .map_err(|_| Problem::internal())?;
-                answer.with(PREFERENCE_APPLIED, applied)
+                let applied = HeaderValue::from_str(&format!("wait={seconds}"));
+                answer.with(
+                    PREFERENCE_APPLIED,
+                    applied.map_err(|_| Problem::internal())?,
+                )
             }
             None => answer,
         })

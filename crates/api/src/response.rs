@@ -3,10 +3,10 @@
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use orders::IntentId;
+use orders::{Action, Intent, IntentId};
 use serde::Serialize;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, RETRY_AFTER};
 
 /// A status, headers, and a JSON document.
 pub(crate) struct Answer {
@@ -30,6 +30,36 @@ impl Answer {
         Ok(Self::text(status, content_type, body))
     }
 
+    /// The 202 to an intent that is in the stream.
+    pub(crate) fn accepted(intent: &Intent) -> Result<Self, Problem> {
+        #[derive(Serialize)]
+        struct Accepted<'a> {
+            order_id: String,
+            intent_id: String,
+            status: &'a str,
+            accepted_at: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            fingerprint: Option<&'a str>,
+        }
+
+        let document = Accepted {
+            order_id: intent.order_id.to_string(),
+            intent_id: intent.id.to_string(),
+            status: "accepted",
+            accepted_at: intent.accepted_at.to_string(),
+            fingerprint: match &intent.action {
+                Action::Submit { fingerprint, .. } => Some(fingerprint.as_str()),
+                Action::Cancel { .. } => None,
+            },
+        };
+        let location = HeaderValue::from_str(&format!("/orders/{}", intent.order_id));
+        let mut answer = Self::json(StatusCode::ACCEPTED, "application/json", &document)?
+            .with(header::LOCATION, location.map_err(|_| Problem::internal())?)
+            .with(header::RETRY_AFTER, RETRY_AFTER);
+        answer.intent_id = Some(intent.id);
+        Ok(answer)
+    }
+
     /// An answer with a document that is written already.
     pub(crate) fn text(status: StatusCode, content_type: &'static str, body: String) -> Self {
         let headers = vec![
@@ -50,16 +80,11 @@ impl Answer {
         self
     }
 
-    /// For the log.
-    pub(crate) fn about(mut self, intent_id: IntentId) -> Self {
-        self.intent_id = Some(intent_id);
-        self
-    }
-
     pub(crate) fn status(&self) -> u16 {
         self.status.as_u16()
     }
 
+    /// For the log.
     pub(crate) fn intent_id(&self) -> Option<String> {
         self.intent_id.map(|id| id.to_string())
     }

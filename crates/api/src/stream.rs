@@ -20,6 +20,8 @@ use orders::Intent;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Kinesis answers a put within tens of milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// With less time than this a put is not begun: it would most likely be cut off, and its outcome unknown.
+const SHORTEST: Duration = Duration::from_millis(100);
 const MAX_ATTEMPTS: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
@@ -36,12 +38,12 @@ pub struct Stream {
 pub enum Refusal {
     /// Kinesis refused every attempt: the intent is not in the stream.
     NotAccepted {
-        /// The error code of the last attempt.
+        /// AWS's error code for the last attempt, or why there was no answer.
         code: Option<String>,
     },
     /// At least one attempt got no clear answer: the intent may be in the stream.
     OutcomeUnknown {
-        /// The error code of the last attempt, if there was one.
+        /// AWS's error code for the last attempt, or why there was no answer.
         code: Option<String>,
     },
 }
@@ -56,7 +58,7 @@ impl Refusal {
         }
     }
 
-    /// AWS's error code, if there was one.
+    /// AWS's error code for the last attempt, or why there was no answer.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -99,6 +101,10 @@ impl Stream {
     /// [`Refusal`] if Kinesis has not acknowledged it within `time_left`; it says whether the intent may be in the
     /// stream all the same.
     pub async fn put(&self, intent: &Intent, time_left: Duration) -> Result<(), Refusal> {
+        if time_left < SHORTEST {
+            let code = Some("no_time_left".to_owned());
+            return Err(Refusal::NotAccepted { code });
+        }
         let attempts = Attempts::default();
         let request = self
             .client
@@ -112,7 +118,8 @@ impl Stream {
         let code = match tokio::time::timeout(time_left, request).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(SdkError::ServiceError(error))) => error.err().code().map(str::to_owned),
-            Ok(Err(_)) | Err(_) => None,
+            Ok(Err(error)) => Some(function::no_answer(&error).to_owned()),
+            Err(_) => Some("no_time_left".to_owned()),
         };
         Err(if attempts.were_all_refused() {
             Refusal::NotAccepted { code }
@@ -152,20 +159,44 @@ impl Intercept for Attempts {
         Ok(())
     }
 
-    /// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the effect, and 408
-    /// says that somebody gave up waiting.
     fn read_after_attempt(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let is_refusal = context.response().is_some_and(|response| {
-            response.status().is_client_error() && response.status().as_u16() != 408
-        });
-        if is_refusal {
+        if context
+            .response()
+            .is_some_and(|response| is_refusal(response.status().as_u16()))
+        {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
+    }
+}
+
+/// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the effect, and a 408
+/// says that somebody gave up waiting.
+fn is_refusal(status: u16) -> bool {
+    (400..500).contains(&status) && status != 408
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_4xx_says_that_nothing_happened() {
+        for (status, refused) in [
+            (400, true),
+            (403, true),
+            (429, true),
+            (408, false),
+            (500, false),
+            (503, false),
+            (200, false),
+        ] {
+            assert_eq!(is_refusal(status), refused, "{status}");
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! `POST /orders`: a new order, accepted.
 
-use http::{HeaderValue, StatusCode, header};
-use orders::{Fingerprint, IdempotencyKey, Intent, NewOrder, OrderId, ParseError};
-use serde::Serialize;
+use orders::{IdempotencyKey, Intent, NewOrder, OrderId, ParseError};
 
 use crate::Api;
 use crate::caller::Identity;
-use crate::problem::{Problem, RETRY_AFTER};
+use crate::problem::{Problem, Retry};
 use crate::request::Request;
 use crate::response::Answer;
 
@@ -17,48 +15,21 @@ impl Api {
     pub(crate) async fn submit(
         &self,
         request: &Request<'_>,
-        identity: &Identity,
+        identity: Identity,
     ) -> Result<Answer, Problem> {
-        #[derive(Serialize)]
-        struct Accepted {
-            order_id: String,
-            intent_id: String,
-            status: &'static str,
-            accepted_at: String,
-            fingerprint: String,
-        }
-
         let order = order(request)?;
-        let order_id = match idempotency_key(request, identity)? {
-            Some(key) => OrderId::for_key(&identity.issuer, &identity.caller, &key),
-            None => self.origins.order_id(),
+        let (order_id, retry) = match idempotency_key(request, &identity)? {
+            Some(key) => {
+                let id = OrderId::for_key(&identity.issuer, &identity.caller, &key);
+                (id, Retry::WithKey)
+            }
+            None => (self.origins.order_id(), Retry::WithoutKey),
         };
-        let fingerprint = Fingerprint::of(&identity.caller, &order);
-        let intent = Intent::submit(
-            self.origins.intent_id(),
-            order_id,
-            self.now()?,
-            identity.caller.clone(),
-            order,
-        )
-        .in_trace(request.traceparent());
-        self.accept(&intent, request).await?;
-
-        let accepted = Accepted {
-            order_id: order_id.to_string(),
-            intent_id: intent.id.to_string(),
-            status: "accepted",
-            accepted_at: intent.accepted_at.to_string(),
-            fingerprint: fingerprint.to_string(),
-        };
-        let location = HeaderValue::from_str(&format!("/orders/{order_id}"))
-            .map_err(|_| Problem::internal())?;
-        Ok(
-            Answer::json(StatusCode::ACCEPTED, "application/json", &accepted)?
-                .with(header::LOCATION, location)
-                .with(header::RETRY_AFTER, RETRY_AFTER)
-                .about(intent.id),
-        )
+        let (intent_id, now) = (self.origins.intent_id(), self.now()?);
+        let intent = Intent::submit(intent_id, order_id, now, identity.caller, order)
+            .in_trace(request.traceparent());
+        self.accept(&intent, request, retry).await?;
+        Answer::accepted(&intent)
     }
 }
 

@@ -12,6 +12,8 @@ use orders::{OrderId, Row, UnreadableRow};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 const MAX_ATTEMPTS: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The table of order rows.
 #[derive(Clone, Debug)]
@@ -23,8 +25,8 @@ pub struct Table {
 /// Why a row was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableError {
-    /// No answer in time.
-    NoAnswer,
+    /// No answer, for this reason.
+    NoAnswer(&'static str),
     /// DynamoDB answered with an error of this code.
     Failed(String),
     /// The row is there, and this version of the service cannot read it.
@@ -42,18 +44,19 @@ impl TableError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::NoAnswer => "no_answer",
+            Self::NoAnswer(_) => "no_answer",
             Self::Failed(_) => "failed",
             Self::Unreadable(_) => "unreadable_row",
         }
     }
 
-    /// AWS's error code, if there was one.
+    /// AWS's error code, or why there was no answer.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Failed(code) => Some(code),
-            _ => None,
+            Self::NoAnswer(kind) => Some(kind),
+            Self::Unreadable(_) => None,
         }
     }
 }
@@ -66,8 +69,12 @@ impl Table {
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(MAX_ATTEMPTS)
+            .with_initial_backoff(FIRST_BACKOFF)
+            .with_max_backoff(LONGEST_BACKOFF);
         let config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+            .retry_config(retries)
             .timeout_config(timeouts)
             .build();
         Self {
@@ -94,7 +101,7 @@ impl Table {
             .send();
         let answer = tokio::time::timeout(time_left, request)
             .await
-            .map_err(|_| TableError::NoAnswer)?;
+            .map_err(|_| TableError::NoAnswer("no_time_left"))?;
         match answer {
             Ok(output) => output
                 .item()
@@ -104,7 +111,7 @@ impl Table {
             Err(SdkError::ServiceError(error)) => Err(TableError::Failed(
                 error.err().code().unwrap_or("unknown").to_owned(),
             )),
-            Err(_) => Err(TableError::NoAnswer),
+            Err(error) => Err(TableError::NoAnswer(function::no_answer(&error))),
         }
     }
 }

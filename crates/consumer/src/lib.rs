@@ -11,19 +11,21 @@
 //! # Where your business logic goes
 //!
 //! - **Effects in DynamoDB**: next to the row, in one transaction with it. Then they have happened exactly as often as
-//!   the row was written: once. `examples/stock.rs` reserves stock that way; it replaces the one `UpdateItem` in
+//!   the row was written: once. `examples/invoice.rs` writes an invoice that way; it replaces the one `UpdateItem` in
 //!   `table.rs` by a `TransactWriteItems` that has the same `Update` in it, and reads the same `ALL_OLD` off the reason
-//!   for the cancellation.
+//!   for the cancellation. Choose writes that commute with a cancel, which may come before its submit as well as after
+//!   it; and where a further write can refuse for a reason of the business (no stock, no credit), that refusal is a
+//!   decision, and belongs into the row as one more write-once register, or the accepted order has no answer.
 //! - **Effects elsewhere** (a payment, an e-mail): not here. Let them follow from the row, in a function behind the
-//!   table's change stream, under a lock of their own, for no condition of DynamoDB can undo them.
+//!   table's change stream, under a lease of their own, for no condition of DynamoDB can undo them.
 //! - **Never** as a second, separate call after the write: the function may end between the two, and the redelivery
 //!   would find the row written and call it done.
 //!
 //! # What is poison and what is not
 //!
-//! An event that does not decode, a row that does not decode, and an item that would be larger than DynamoDB's 400 KB:
-//! these never get better and are [`Reject`](Verdict::Reject)ed. Everything else that can go wrong lies with the
-//! environment (throttling, time-outs, server errors, a missing permission, table or key) and is
+//! An event that does not decode, and an item that would be larger than DynamoDB's 400 KB: these never get better and
+//! are [`Reject`](Verdict::Reject)ed. Everything else that can go wrong lies with the environment (throttling,
+//! time-outs, server errors, a missing permission, table or key, a row that somebody else has written into) and is
 //! [`Retry`](Verdict::Retry): an outage delays orders, it discards none while it is shorter than the retries last.
 
 mod outcomes;
@@ -34,14 +36,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-use function::{Environment, StartError};
+use function::{Environment, Failure, StartError};
 use kinesis_batch::{Report, Verdict};
-use lambda_runtime::{LambdaEvent, service_fn};
-use orders::{Intent, Row, Step, next_step};
+use orders::{Intent, Outcome, Row, Step, next_step};
 use tokio::time::Instant;
 
 use outcomes::Outcomes;
-pub use table::{Answer, Table, TableError};
+pub use table::{Answer, Table, TableError, client};
 
 /// How often a row may refuse a write that was made for what it was a moment before. A row is a set of registers that
 /// are written once, so it settles after four; more means that something else rewrites it.
@@ -77,13 +78,17 @@ impl Consumer {
                         return Verdict::Reject(poison.code());
                     }
                 };
-                match self.apply(&intent).await {
+                let result = self.apply(&intent).await;
+                let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                match result {
                     Ok(outcome) => {
-                        let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
                         outcomes.count(outcome);
                         Verdict::Done
                     }
-                    Err(verdict) => verdict,
+                    Err(error) => {
+                        outcomes.count_error(error.code());
+                        error.verdict()
+                    }
                 }
             }
         })
@@ -98,40 +103,75 @@ impl Consumer {
     /// Applies one intent: tries the write that would do it, and if the row refuses, does what the row calls for.
     ///
     /// # Errors
-    /// The verdict on a record that could not be applied: [`Verdict::Reject`] or [`Verdict::Retry`], never
-    /// [`Verdict::Done`].
-    pub async fn apply(&self, intent: &Intent) -> Result<orders::Outcome, Verdict> {
+    /// [`ApplyError`] if it could not be applied, as far as is known.
+    pub async fn apply(&self, intent: &Intent) -> Result<Outcome, ApplyError> {
         let mut row = None;
         for _ in 0..MAX_STEPS {
             let (write, outcome) = match next_step(intent, row.as_ref()) {
                 Step::Done(outcome) => return Ok(outcome),
                 Step::Write { write, outcome } => (write, outcome),
             };
-            row = match self.table.write(&write).await {
-                Ok(Answer::Done) => return Ok(outcome),
-                Ok(Answer::Refused(item)) => match item.as_ref().map(Row::from_item).transpose() {
-                    Ok(row) => row,
-                    Err(unreadable) => {
-                        tracing::error!(intent_id = %intent.id, %unreadable, "a row is not as the service writes it");
-                        return Err(Verdict::Reject("unreadable_row"));
-                    }
-                },
-                Err(error) => return Err(error.verdict()),
+            row = match self.table.write(&write).await? {
+                Answer::Done => return Ok(outcome),
+                Answer::Refused(item) => item
+                    .map(|item| Row::from_item(&item))
+                    .transpose()
+                    .map_err(|_| ApplyError::UnreadableRow)?,
             };
         }
-        Err(Verdict::Retry("row_keeps_changing"))
+        Err(ApplyError::RowKeepsChanging)
+    }
+}
+
+/// Why an intent was not applied, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The table gave no answer, or one that is neither yes nor no.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The row is not as this version of the service writes it: somebody else has written into it, or a newer version
+    /// has and was rolled back. The intent is sound, so it waits.
+    #[error("the row cannot be read")]
+    UnreadableRow,
+    /// The row was another one at every step.
+    #[error("the row keeps changing")]
+    RowKeepsChanging,
+}
+
+impl ApplyError {
+    /// What the error means for the record: only an item that is too large is poison.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Table(TableError::ItemTooLarge) => Verdict::Reject("item_too_large"),
+            Self::Table(TableError::NoAnswer(_)) => Verdict::Retry("no_answer"),
+            Self::Table(TableError::Failed(_)) => Verdict::Retry("table_error"),
+            Self::UnreadableRow => Verdict::Retry("unreadable_row"),
+            Self::RowKeepsChanging => Verdict::Retry("row_keeps_changing"),
+        }
+    }
+
+    /// What to look for, for the log: AWS's error code where there is one.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Table(TableError::ItemTooLarge) => "item_too_large",
+            Self::Table(TableError::NoAnswer(kind)) => kind,
+            Self::Table(TableError::Failed(code)) => code,
+            Self::UnreadableRow => "unreadable_row",
+            Self::RowKeepsChanging => "row_keeps_changing",
+        }
     }
 }
 
 /// Runs the function: reads its settings, makes its client, and serves invocations until Lambda ends the process.
 ///
-/// Settings: `TABLE_NAME`, and `MAX_IN_FLIGHT`, how many writes may be under way at once (1–1000, 32 if not set).
+/// Settings: `TABLE_NAME`, and `MAX_IN_FLIGHT`, how many writes may be under way at once (1–1000).
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
 pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let table_name = environment.required("TABLE_NAME")?;
-    let max_in_flight = environment.optional("MAX_IN_FLIGHT", "32", |text| {
+    let max_in_flight = environment.parsed("MAX_IN_FLIGHT", |text| {
         text.parse::<NonZeroUsize>()
             .ok()
             .filter(|number| number.get() <= 1_000)
@@ -140,13 +180,10 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let table = Table::new(&function::sdk_config().await, table_name);
     let batch = kinesis_batch::Settings::default().max_in_flight(max_in_flight);
     let consumer = &Consumer::new(table, batch);
-    lambda_runtime::run(service_fn(
-        move |event: LambdaEvent<KinesisEvent>| async move {
-            let deadline = kinesis_batch::deadline(event.context.deadline, SystemTime::now());
-            let report = consumer.handle(&event.payload.records, deadline).await;
-            report.response.map_err(lambda_runtime::Error::from)
-        },
-    ))
+    function::serve(async move |event: KinesisEvent, context| {
+        let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
+        let report = consumer.handle(&event.records, deadline).await;
+        report.response.map_err(|_| Failure::UnnamedRecord)
+    })
     .await
-    .map_err(|error| StartError::Runtime(error.to_string()))
 }

@@ -1,5 +1,7 @@
 //! What became of the intents of one batch: counted, and written as one line of the log.
 
+use std::collections::BTreeMap;
+
 use kinesis_batch::Summary;
 use orders::{Conflict, Outcome};
 
@@ -8,31 +10,45 @@ pub(crate) struct Outcomes {
     applied: u64,
     already_applied: u64,
     duplicate: u64,
-    conflict: u64,
+    conflict_recorded: u64,
+    conflict_already_recorded: u64,
+    conflict_truncated: u64,
     refused: u64,
+    /// Attempts that failed, by AWS's error code.
+    errors: BTreeMap<String, u64>,
 }
 
 impl Outcomes {
     pub(crate) fn count(&mut self, outcome: Outcome) {
         *match outcome {
             Outcome::Applied => &mut self.applied,
-            Outcome::AlreadyApplied | Outcome::Conflict(Conflict::AlreadyRecorded) => {
-                &mut self.already_applied
-            }
+            Outcome::AlreadyApplied => &mut self.already_applied,
             Outcome::Duplicate => &mut self.duplicate,
-            Outcome::Conflict(Conflict::Recorded | Conflict::Truncated) => &mut self.conflict,
+            Outcome::Conflict(Conflict::Recorded) => &mut self.conflict_recorded,
+            Outcome::Conflict(Conflict::AlreadyRecorded) => &mut self.conflict_already_recorded,
+            Outcome::Conflict(Conflict::Truncated) => &mut self.conflict_truncated,
             Outcome::Refused => &mut self.refused,
         } += 1;
     }
 
+    pub(crate) fn count_error(&mut self, code: &str) {
+        *self.errors.entry(code.to_owned()).or_default() += 1;
+    }
+
+    /// An outage that was ridden out leaves a trace as well: the codes are a warning of their own.
     pub(crate) fn log(&self, summary: &Summary) {
+        if !self.errors.is_empty() {
+            tracing::warn!(errors = ?self.errors, "attempts failed");
+        }
         tracing::info!(
             records = summary.records,
             attempts = summary.attempts,
             applied = self.applied,
             already_applied = self.already_applied,
             duplicate = self.duplicate,
-            conflict = self.conflict,
+            conflict_recorded = self.conflict_recorded,
+            conflict_already_recorded = self.conflict_already_recorded,
+            conflict_truncated = self.conflict_truncated,
             refused = self.refused,
             rejected = summary.rejected + summary.panicked,
             unfinished = summary.unfinished + summary.not_attempted,

@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use function::attribute_value;
-use kinesis_batch::Verdict;
 use orders::{Item, Write};
 
 /// How long one request may take. DynamoDB answers within milliseconds; what takes seconds is better asked again.
@@ -32,45 +31,58 @@ pub enum Answer {
 }
 
 /// A write that was neither done nor refused, as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
     /// The row would become larger than DynamoDB allows (400 KB).
+    #[error("the item would be too large")]
     ItemTooLarge,
-    /// No answer, or one that broke off: the write may have been done.
-    NoAnswer,
+    /// No answer, for this reason: the write may have been done.
+    #[error("no answer: {0}")]
+    NoAnswer(&'static str),
     /// DynamoDB answered with this error code: too many requests, a failure of its own, or an environment that is not
     /// as it has to be (a permission, the table, its key).
-    Failed(&'static str),
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl TableError {
-    /// What the error means for the record: only an item that is too large is poison.
-    pub fn verdict(self) -> Verdict {
-        match self {
-            Self::ItemTooLarge => Verdict::Reject("item_too_large"),
-            Self::NoAnswer => Verdict::Retry("no_answer"),
-            Self::Failed(code) => Verdict::Retry(code),
+    /// Sorts an error that DynamoDB answered with.
+    #[must_use]
+    pub fn of(code: &str, message: &str) -> Self {
+        // DynamoDB has no code of its own for it; both of its sentences, for an item and for an update, say this. In a
+        // transaction's reasons the code is ValidationError (API reference, TransactWriteItems).
+        let is_validation = matches!(code, "ValidationException" | "ValidationError");
+        if is_validation && message.contains("exceeded the maximum allowed size") {
+            Self::ItemTooLarge
+        } else {
+            Self::Failed(code.to_owned())
         }
     }
 }
 
+/// A DynamoDB client as the consumer needs it.
+///
+/// The client's own retries are off: `kinesis-batch` retries, with the invocation's deadline in view, and one record's
+/// bad luck does not use up a budget that all share.
+#[must_use]
+pub fn client(config: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(REQUEST_TIMEOUT)
+        .build();
+    let config = aws_sdk_dynamodb::config::Builder::from(config)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
 impl Table {
-    /// The table of this name, by a client of its own.
-    ///
-    /// The client's own retries are off: `kinesis-batch` retries, with the invocation's deadline in view, and one
-    /// record's bad luck does not use up a budget that all share.
+    /// The table of this name, by a [`client`] of its own.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(REQUEST_TIMEOUT)
-            .build();
-        let config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .build();
         Self {
-            client: aws_sdk_dynamodb::Client::from_conf(config),
+            client: client(config),
             name,
         }
     }
@@ -106,52 +118,24 @@ impl Table {
 }
 
 fn refusal_or_error<R>(error: SdkError<UpdateItemError, R>) -> Result<Answer, TableError> {
-    let SdkError::ServiceError(answer) = error else {
-        return Err(TableError::NoAnswer);
+    let answer = match error {
+        SdkError::ServiceError(answer) => answer.into_err(),
+        other => return Err(TableError::NoAnswer(function::no_answer(&other))),
     };
-    if let UpdateItemError::ConditionalCheckFailedException(refused) = answer.err() {
+    if let UpdateItemError::ConditionalCheckFailedException(refused) = &answer {
         let row = refused.item().filter(|item| !item.is_empty());
         return Ok(Answer::Refused(row.map(attribute_value::item_from_sdk)));
     }
-    let code = answer.err().code().unwrap_or("unknown");
-    let message = answer.err().message().unwrap_or_default();
-    Err(sort(code, message))
-}
-
-/// The error codes by name, so that a log line says what to mend and holds nothing that was received. From the DynamoDB
-/// developer guide, "Error handling with DynamoDB", and the common errors of the API reference.
-const CODES: [&str; 17] = [
-    "AccessDeniedException",
-    "ExpiredTokenException",
-    "IncompleteSignatureException",
-    "InternalFailure",
-    "InternalServerError",
-    "InvalidSignatureException",
-    "ItemCollectionSizeLimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "ReplicatedWriteConflictException",
-    "RequestLimitExceeded",
-    "ResourceInUseException",
-    "ResourceNotFoundException",
-    "ServiceUnavailable",
-    "ThrottlingException",
-    "TransactionConflictException",
-    "UnrecognizedClientException",
-    "ValidationException",
-];
-
-fn sort(code: &str, message: &str) -> TableError {
-    // DynamoDB has no code of its own for it; both of its sentences, for an item and for an update, say this.
-    if code == "ValidationException" && message.contains("exceeded the maximum allowed size") {
-        return TableError::ItemTooLarge;
-    }
-    let known = CODES.into_iter().find(|known| *known == code);
-    TableError::Failed(known.unwrap_or("unknown_error"))
+    let code = answer.code().unwrap_or("unknown");
+    Err(TableError::of(code, answer.message().unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
+    use kinesis_batch::Verdict;
+
     use super::*;
+    use crate::ApplyError;
 
     #[test]
     fn an_item_that_is_too_large_is_poison() {
@@ -159,8 +143,9 @@ mod tests {
             "Item size has exceeded the maximum allowed size",
             "Item size to update has exceeded the maximum allowed size",
         ] {
-            let error = sort("ValidationException", message);
-            assert_eq!(error.verdict(), Verdict::Reject("item_too_large"));
+            for code in ["ValidationException", "ValidationError"] {
+                assert_eq!(TableError::of(code, message), TableError::ItemTooLarge);
+            }
         }
     }
 
@@ -181,8 +166,10 @@ mod tests {
             "ServiceUnavailable",
             "NobodyKnowsThisException",
         ] {
-            let error = sort(code, "The provided key element does not match the schema");
-            assert!(matches!(error.verdict(), Verdict::Retry(_)), "{code}");
+            let error = TableError::of(code, "The provided key element does not match the schema");
+            assert_eq!(error, TableError::Failed(code.to_owned()));
+            let verdict = ApplyError::from(error).verdict();
+            assert!(matches!(verdict, Verdict::Retry(_)), "{code}");
         }
     }
 }

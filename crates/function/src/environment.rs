@@ -12,7 +12,7 @@ type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 /// Why a function cannot start or go on. Its text is one line that names the setting or the step.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A setting that has no default is missing or empty.
+    /// A setting is missing or empty.
     #[error("setting {0} is missing")]
     Missing(&'static str),
     /// A setting has a value that it cannot have.
@@ -43,7 +43,7 @@ impl Environment {
         }
     }
 
-    /// A setting without default.
+    /// A setting.
     ///
     /// # Errors
     /// [`StartError::Missing`] if it is not set or empty.
@@ -53,18 +53,16 @@ impl Environment {
             .ok_or(StartError::Missing(name))
     }
 
-    /// A setting with a default, read by `parse`, which says what the value has to be if it is wrong.
+    /// A setting that `parse` reads; what it has to be, if it is wrong, `parse` says.
     ///
     /// # Errors
-    /// [`StartError::Wrong`] if it is set and `parse` refuses it.
-    pub fn optional<T>(
+    /// [`StartError::Missing`] if it is not set or empty, [`StartError::Wrong`] if `parse` refuses it.
+    pub fn parsed<T>(
         &self,
         name: &'static str,
-        default: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<T, StartError> {
-        let value = (self.lookup)(name).unwrap_or_else(|| default.to_owned());
-        parse(&value).map_err(|expected| StartError::Wrong { name, expected })
+        parse(&self.required(name)?).map_err(|expected| StartError::Wrong { name, expected })
     }
 }
 
@@ -96,16 +94,10 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_named_with_what_it_has_to_be() {
-        let error = environment("MAX_IN_FLIGHT", "many").optional("MAX_IN_FLIGHT", "32", number);
+        let error = environment("MAX_IN_FLIGHT", "many").parsed("MAX_IN_FLIGHT", number);
         assert_eq!(
             error.unwrap_err().to_string(),
             "setting MAX_IN_FLIGHT is wrong: must be a number"
         );
-    }
-
-    #[test]
-    fn a_setting_that_is_not_set_has_its_default() {
-        let value = environment("OTHER", "x").optional("MAX_IN_FLIGHT", "32", number);
-        assert_eq!(value.unwrap(), 32);
     }
 }

@@ -1,5 +1,6 @@
-//! What each function of the service does before its handler: read its settings, set up its log, load what the SDK
-//! needs; and the one translation that the functions share, that of the order row to and from DynamoDB's types.
+//! What each function of the service does around its handler: read its settings, set up its log, take invocations and
+//! keep what is in them out of logs and errors; and the one translation that the functions share, that of the order
+//! row to and from DynamoDB's types.
 //!
 //! A function's `main` is this, and nothing else:
 //!
@@ -13,19 +14,30 @@
 //! }
 //!
 //! async fn start(environment: Environment) -> Result<(), StartError> {
-//!     let table = environment.required("TABLE_NAME")?;
-//!     // … make the client, serve invocations until Lambda ends the process …
-//!     Ok(())
+//!     let greeting = &environment.required("GREETING")?;
+//!     function::serve(async move |name: String, _| Ok(format!("{greeting} {name}"))).await
 //! }
 //! ```
 
 pub mod attribute_value;
 mod environment;
 mod log;
+mod serve;
 
 use std::process::ExitCode;
 
+use aws_sdk_dynamodb::error::SdkError;
 pub use environment::{Environment, StartError};
+pub use serve::{Failure, serve};
+
+/// What Lambda sets in every function's environment and the runtime cannot do without (Lambda developer guide, "Defined
+/// runtime environment variables").
+const SET_BY_LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_RUNTIME_API",
+];
 
 /// Runs a function: its log first, then `start`, which reads the settings and serves until the process ends.
 ///
@@ -36,11 +48,11 @@ where
     F: Future<Output = Result<(), StartError>>,
 {
     let environment = Environment::of_process();
-    let level = environment.optional("LOG_LEVEL", "info", log::level);
+    let level = environment.parsed("LOG_LEVEL", log::level);
     // With a wrong level the complaint about it still has to be readable.
     log::init(level.as_ref().copied().unwrap_or(log::DEFAULT_LEVEL));
-    let result = match level {
-        Ok(_) => start(environment).await,
+    let result = match level.and_then(|_| check_lambda(&environment)) {
+        Ok(()) => start(environment).await,
         Err(error) => Err(error),
     };
     match result {
@@ -52,7 +64,28 @@ where
     }
 }
 
+/// The runtime panics without its variables; who runs the binary by hand is better told which one is missing.
+fn check_lambda(environment: &Environment) -> Result<(), StartError> {
+    SET_BY_LAMBDA
+        .into_iter()
+        .try_for_each(|name| environment.required(name).map(drop))
+}
+
 /// What every SDK client of a function starts from: region, credentials and endpoint as Lambda's environment says.
 pub async fn sdk_config() -> aws_config::SdkConfig {
     aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
+}
+
+/// Why an SDK call has no answer of its service, for the log.
+#[must_use]
+pub fn no_answer<E, R>(error: &SdkError<E, R>) -> &'static str {
+    match error {
+        SdkError::ConstructionFailure(_) => "not_sent",
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => "timeout",
+        SdkError::DispatchFailure(failure) if failure.is_io() => "connection",
+        SdkError::DispatchFailure(_) => "not_sent",
+        SdkError::ResponseError(_) => "unreadable_answer",
+        _ => "unknown",
+    }
 }

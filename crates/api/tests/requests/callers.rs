@@ -76,6 +76,7 @@ async fn who_is_required_and_not_named_is_a_401_and_never_anonymous() {
             json!({"jwt": {"claims": {"sub": ""}}}),
             json!({"iam": {}}),
             json!({"lambda": {"tenant": ""}}),
+            json!({"jwt": {"claims": {"sub": "anonymous"}}, "lambda": {"tenant": "anonymous"}}),
         ] {
             assert_eq!(
                 caller(setting, authorizer.clone()).await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::world::{ORDER, World, submit, with_header};
+use crate::world::{ORDER, World, request, submit, with_header};
 
 const NOT_ACCEPTED: &str = "urn:problem:orders:not-accepted";
 const OUTCOME_UNKNOWN: &str = "urn:problem:orders:outcome-unknown";
@@ -71,6 +71,48 @@ async fn a_refusal_after_an_attempt_without_answer_is_still_an_unknown_outcome()
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_without_answer_after_a_refusal_is_an_unknown_outcome_too() {
+    let world = World::new("none");
+    world.fault("kinesis", "ProvisionedThroughputExceededException");
+    let (answer, ()) = tokio::join!(world.send(submit(ORDER)), async {
+        world.aws.faults().clear();
+        world.fault("kinesis", "lost-answer");
+    });
+    assert_eq!((answer.status, answer.text("type")), (503, OUTCOME_UNKNOWN));
+    assert_eq!(world.intents().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_to_do_about_an_unknown_outcome_depends_on_what_was_asked() {
+    let world = World::new("none");
+    world.fault("kinesis", "lost-answer");
+    let key = "0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11";
+    let cancel = format!("/orders/{key}/cancel");
+    for (request, advice) in [
+        (
+            with_header(submit(ORDER), "idempotency-key", key),
+            "Send it again with the same Idempotency-Key",
+        ),
+        (
+            submit(ORDER),
+            "Look the order up by its id before sending it again",
+        ),
+        (
+            request("POST", &cancel),
+            "Send it again: an order can be cancelled only once",
+        ),
+    ] {
+        let answer = world.send(request).await;
+        assert_eq!(answer.status, 503);
+        assert!(
+            answer.text("detail").contains(advice),
+            "{}",
+            answer.text("detail")
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_put_whose_answer_is_lost_is_tried_again_with_the_same_event() {
     let world = World::new("none");
     world.fault("kinesis", "lost-answer");
@@ -101,14 +143,33 @@ async fn a_retry_with_the_key_names_the_order_whose_answer_was_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_client_is_told_before_the_function_is_cut_off() {
+async fn the_client_is_told_before_the_function_is_cut_off_however_little_time_it_has() {
+    for millis in [10_000, 3_000, 1_000, 700] {
+        let world = World::new("none");
+        world.fault("kinesis", "timeout");
+        world.fault("dynamodb", "timeout");
+        for request in [
+            submit(ORDER),
+            request("GET", "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2"),
+        ] {
+            let (began, left) = (Instant::now(), Duration::from_millis(millis));
+            assert_eq!(world.send_within(left, request).await.status, 503);
+            let took = began.elapsed();
+            assert!(
+                took <= left - Duration::from_millis(500),
+                "{took:?} of {left:?}"
+            );
+            assert!(took <= Duration::from_secs(6), "{took:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_put_in_time_is_not_begun() {
     let world = World::new("none");
-    world.fault("kinesis", "timeout");
-    let began = Instant::now();
-    assert_eq!(world.send(submit(ORDER)).await.status, 503);
-    assert!(
-        began.elapsed() <= Duration::from_secs(6),
-        "{:?}",
-        began.elapsed()
-    );
+    let answer = world
+        .send_within(Duration::from_millis(550), submit(ORDER))
+        .await;
+    assert_eq!((answer.status, answer.text("type")), (503, NOT_ACCEPTED));
+    assert!(world.records().is_empty());
 }

@@ -135,3 +135,51 @@ async fn a_table_that_cannot_be_read_is_a_503_to_try_again() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_cut_to_the_time_there_is_and_ends_as_a_404() {
+    let world = World::new("none");
+    for millis in (900..3_000).step_by(50) {
+        let unknown = request("GET", "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2");
+        let waiting = with_header(unknown, "prefer", "wait=5");
+        let left = Duration::from_millis(millis);
+        let answer = world.send_within(left, waiting).await;
+        let seconds = (millis - 500) / 1_000;
+        let applied = format!("wait={seconds}");
+        assert_eq!(
+            (answer.status, answer.header("preference-applied")),
+            (404, Some(applied.as_str()))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_fails_while_a_client_waits_does_not_take_the_answer_back() {
+    let world = World::new("none");
+    let unknown = request("GET", "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2");
+    let (answer, ()) = tokio::join!(
+        world.send(with_header(unknown, "prefer", "wait=5")),
+        async {
+            sleep(Duration::from_millis(500)).await;
+            world.fault("dynamodb", "AccessDeniedException");
+        }
+    );
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_is_a_500() {
+    let world = World::new("none");
+    let id = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
+    let item = json!({"order_id": {"S": id}, "fingerprint": {"S": "by hand"}});
+    let put = json!({"TableName": "orders", "Item": item});
+    world
+        .aws
+        .operate(aws_model::Service::DynamoDb, "PutItem", &put)
+        .unwrap();
+    let answer = world.send(request("GET", &format!("/orders/{id}"))).await;
+    assert_eq!(
+        (answer.status, answer.text("title")),
+        (500, "Internal Server Error")
+    );
+}

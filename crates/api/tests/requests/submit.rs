@@ -1,5 +1,8 @@
 //! `POST /orders`.
 
+use api::Origins;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use orders::Action;
 use serde_json::{Value, json};
 
@@ -53,9 +56,8 @@ async fn the_one_side_effect_is_one_record_keyed_by_order_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_in_base64_is_the_same_body() {
-    use base64::Engine as _;
     let world = World::new("none");
-    let mut request = submit(&base64::engine::general_purpose::STANDARD.encode(ORDER));
+    let mut request = submit(&STANDARD.encode(ORDER));
     request["isBase64Encoded"] = json!(true);
     let encoded = world.send(request).await;
     let plain = world.send(submit(ORDER)).await;
@@ -162,6 +164,9 @@ async fn a_body_of_more_than_64_kb_is_a_413() {
     let padded = |length: usize| format!("{ORDER}{}", " ".repeat(length - ORDER.len()));
     assert_eq!(world.send(submit(&padded(64 * 1024))).await.status, 202);
     assert_eq!(world.send(submit(&padded(64 * 1024 + 1))).await.status, 413);
+    let mut encoded = submit(&STANDARD.encode(padded(64 * 1024 + 1)));
+    encoded["isBase64Encoded"] = json!(true);
+    assert_eq!(world.send(encoded).await.status, 413);
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,4 +245,24 @@ async fn the_clients_trace_goes_on_in_the_event() {
         .await;
     let event: Value = serde_json::from_slice(&world.records()[0].data).unwrap();
     assert_eq!(event["traceparent"], trace);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_be_read_is_a_400_that_quotes_nothing() {
+    let world = World::new("none");
+    let answer = world
+        .send(with_header(submit(ORDER), "x-name", "jane\u{1}"))
+        .await;
+    assert_eq!(answer.status, 400);
+    assert!(!answer.body.to_string().contains("jane"));
+    assert_eq!(world.send(json!({"not": "a request"})).await.status, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_stands_before_1970_is_a_500_and_accepts_nothing() {
+    let mut world = World::new("none");
+    let past = std::time::UNIX_EPOCH - std::time::Duration::from_secs(1);
+    world.api.origins = Origins::new(|| [1; 16], move || past);
+    assert_eq!(world.send(submit(ORDER)).await.status, 500);
+    assert!(world.records().is_empty());
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use api::{Api, CallerSource, Origins, Stream, Table};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::encodings::Body;
 use aws_model::kinesis::{Position, Record};
 use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
@@ -75,8 +74,12 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Value) -> Answer {
-        let event: ApiGatewayV2httpRequest = serde_json::from_value(request).unwrap();
-        let answer = self.api.answer(&event, Duration::from_secs(10)).await;
+        self.send_within(Duration::from_secs(10), request).await
+    }
+
+    /// Sends a request to an invocation that has this much time left.
+    pub(crate) async fn send_within(&self, time_left: Duration, request: Value) -> Answer {
+        let answer = self.api.answer(request, time_left).await;
         let Some(Body::Text(body)) = answer.body else {
             panic!("no body")
         };

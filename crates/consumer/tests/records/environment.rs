@@ -35,13 +35,10 @@ async fn an_outage_shorter_than_the_invocation_is_ridden_out() {
 #[tokio::test(start_paused = true)]
 async fn a_longer_one_is_reported_before_the_deadline_and_is_not_poison() {
     for (error, reason) in [
-        (
-            "ProvisionedThroughputExceededException",
-            "ProvisionedThroughputExceededException",
-        ),
-        ("InternalServerError", "InternalServerError"),
-        ("AccessDeniedException", "AccessDeniedException"),
-        ("ResourceNotFoundException", "ResourceNotFoundException"),
+        ("ProvisionedThroughputExceededException", "table_error"),
+        ("InternalServerError", "table_error"),
+        ("AccessDeniedException", "table_error"),
+        ("ResourceNotFoundException", "table_error"),
         ("timeout", "no_answer"),
     ] {
         let world = World::new();

@@ -4,7 +4,7 @@
 
 mod environment;
 mod expressions;
+mod invoice;
 mod lock;
 mod poison;
-mod stock;
 mod world;

@@ -59,7 +59,7 @@ async fn poison_is_attempted_once_and_never_reaches_the_table() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_the_service_did_not_write_is_poison_for_its_intents() {
+async fn a_row_that_the_service_did_not_write_keeps_its_intents_waiting() {
     let world = World::new();
     let id = order_id(1);
     let mut put = world
@@ -72,7 +72,7 @@ async fn a_row_that_the_service_did_not_write_is_poison_for_its_intents() {
     let report = world.deliver(&[submit(1, 1, "ann", "A").encode()]).await;
     assert_eq!(
         report.records[0].outcome,
-        Outcome::Rejected("unreadable_row")
+        Outcome::Unfinished("unreadable_row")
     );
 }
 

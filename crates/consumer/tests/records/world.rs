@@ -100,7 +100,7 @@ impl World {
         Self {
             consumer: Consumer::new(table.clone(), settings),
             table,
-            client: aws_sdk_dynamodb::Client::new(&config),
+            client: consumer::client(&config),
             aws,
             calls,
         }
