@@ -13,8 +13,9 @@ use crate::{
 pub enum Event {
     /// Time has passed: [`Step::wake_at`] has come. Harmless at any other time.
     Wake,
-    /// What ListShards says. The first listing begins the work; later ones add the shards that are new (resharding) and change nothing
-    /// else, so the caller may repeat the whole listing whenever it likes, best after [`Happened::ShardFinished`].
+    /// What ListShards says, all pages of it. The first listing begins the work. In later ones a shard that is new (resharding) is added,
+    /// and one that is no longer named is gone: what was read of it is delivered, then it is finished. A listing may be repeated at any
+    /// time, best after [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
     /// Begin, or go on from the checkpoints. Nothing changes if the mapping is enabled.
     Enable,
@@ -102,18 +103,30 @@ impl Fetch {
         Event::Answer(Answer {
             shard_id: self.shard_id,
             id: self.id,
-            content: Content::Read(Some(read)),
+            content: Content::Read(Ok(read)),
         })
     }
 
-    /// Nothing was read, for whatever reason, an expired iterator included: the machine tries again after a pause, with a new
+    /// The stream does not have this shard: GetShardIterator or GetRecords answered ResourceNotFoundException, and the stream itself is
+    /// there. A shard is gone when it was closed for longer than the retention period. The machine delivers what it has of the shard
+    /// and reads it no more.
+    #[must_use]
+    pub fn gone(self) -> Event {
+        Event::Answer(Answer {
+            shard_id: self.shard_id,
+            id: self.id,
+            content: Content::Read(Err(NotRead::Gone)),
+        })
+    }
+
+    /// Nothing was read, for whatever other reason, an expired iterator included: the machine tries again after a pause, with a new
     /// iterator from the last record it read.
     #[must_use]
     pub fn failed(self) -> Event {
         Event::Answer(Answer {
             shard_id: self.shard_id,
             id: self.id,
-            content: Content::Read(None),
+            content: Content::Read(Err(NotRead::Failed)),
         })
     }
 }
@@ -281,9 +294,16 @@ pub struct Answer {
     pub(crate) content: Content,
 }
 
+/// Why nothing was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotRead {
+    Failed,
+    Gone,
+}
+
 #[derive(Debug)]
 pub(crate) enum Content {
-    Read(Option<Read>),
+    Read(Result<Read, NotRead>),
     Invoked {
         request_id: String,
         outcome: Outcome,

@@ -89,7 +89,7 @@ pub enum Happened {
         /// Not before this time.
         retry_at: Timestamp,
     },
-    /// A closed shard was read to its end and all of it is done: now its children are read.
+    /// A closed shard was read to its end, or the stream no longer has it, and all that was read is done: now its children are read.
     ShardFinished {
         /// The shard.
         shard_id: ShardId,

@@ -139,13 +139,13 @@ impl Mapping {
     }
 
     fn list(&mut self, listing: Vec<ShardListing>) {
-        let known = |id: &ShardId| {
-            listing.iter().any(|shard| shard.shard_id == *id)
-                || self
-                    .shards
-                    .get(id)
-                    .is_some_and(|shard| !shard.is_finished())
-        };
+        let named = |id: &ShardId| listing.iter().any(|shard| shard.shard_id == *id);
+        for (id, shard) in &mut self.shards {
+            if !named(id) {
+                shard.mark_gone();
+            }
+        }
+        let known = |id: &ShardId| named(id) || self.shards.contains_key(id);
         let finished = |id: &ShardId| self.shards.get(id).is_some_and(Shard::is_finished);
         let mut added = Vec::new();
         for shard in &listing {

@@ -1,6 +1,8 @@
 //! One shard: where to read next, what was read, and the lanes that deliver it.
 
+use crate::exchange::NotRead;
 use crate::lane::{Context, Lane};
+
 use crate::ledger::Ledger;
 use crate::payload::record_bytes;
 use crate::{
@@ -25,8 +27,10 @@ pub(crate) struct Shard {
     next_read_at: Timestamp,
     reads_failed: u32,
     millis_behind_latest: Option<u64>,
-    /// The shard is closed and was read to its end.
+    /// There is nothing more to read: the shard is closed and was read to its end, or it is gone.
     ended: bool,
+    /// The stream no longer has the shard.
+    gone: bool,
     finished: bool,
     /// Disabled, and not yet restarted from the checkpoint.
     stopping: bool,
@@ -55,6 +59,7 @@ impl Shard {
             reads_failed: 0,
             millis_behind_latest: None,
             ended: false,
+            gone: false,
             finished: false,
             stopping: true,
             ledger: Ledger::new(checkpoint),
@@ -79,6 +84,12 @@ impl Shard {
 
     pub(crate) fn parent_finished(&mut self, parent: &ShardId) {
         self.parents.retain(|waiting| waiting != parent);
+    }
+
+    /// The stream no longer has this shard: nothing but what was read before can still be delivered.
+    pub(crate) fn mark_gone(&mut self) {
+        self.gone = true;
+        self.ended = true;
     }
 
     /// Stops reading and delivering; what is in flight may finish.
@@ -107,7 +118,7 @@ impl Shard {
         if self.wants_to_read(context.settings) && self.next_read_at <= context.now {
             self.read(context);
         }
-        if self.ended && self.ledger.beyond_checkpoint() == 0 {
+        if self.ended && self.reading.is_none() && self.ledger.beyond_checkpoint() == 0 {
             self.finished = true;
             context.happened.push(Happened::ShardFinished {
                 shard_id: self.id.clone(),
@@ -117,7 +128,7 @@ impl Shard {
 
     fn restart(&mut self, context: &Context<'_>) {
         self.stopping = false;
-        self.ended = false;
+        self.ended = self.gone;
         self.ledger.rewind();
         self.next_read_at = context.now;
         self.reads_failed = 0;
@@ -161,29 +172,37 @@ impl Shard {
     pub(crate) fn read_answered(
         &mut self,
         id: u64,
-        read: Option<Read>,
+        read: Result<Read, NotRead>,
         context: &mut Context<'_>,
     ) -> bool {
         if self.reading != Some(id) {
             return false;
         }
         self.reading = None;
+        match read {
+            Ok(read) => self.take_in(read, context),
+            Err(NotRead::Gone) => self.mark_gone(),
+            Err(NotRead::Failed) => self.read_failed(context),
+        }
+        true
+    }
+
+    fn read_failed(&mut self, context: &mut Context<'_>) {
+        self.iterator = None;
+        self.reads_failed = self.reads_failed.saturating_add(1);
+        let backoff = &context.settings.assumptions.retry_backoff;
+        self.next_read_at = context.now.saturating_add(backoff.pause(self.reads_failed));
+        context.counters.reads_failed += 1;
+        context.happened.push(Happened::ReadFailed {
+            shard_id: self.id.clone(),
+            retry_at: self.next_read_at,
+        });
+    }
+
+    fn take_in(&mut self, read: Read, context: &mut Context<'_>) {
         let assumptions = &context.settings.assumptions;
-        let Some(read) = read else {
-            self.iterator = None;
-            self.reads_failed = self.reads_failed.saturating_add(1);
-            self.next_read_at = context
-                .now
-                .saturating_add(assumptions.retry_backoff.pause(self.reads_failed));
-            context.counters.reads_failed += 1;
-            context.happened.push(Happened::ReadFailed {
-                shard_id: self.id.clone(),
-                retry_at: self.next_read_at,
-            });
-            return true;
-        };
         self.reads_failed = 0;
-        self.ended = read.next_iterator.is_none();
+        self.ended = self.gone || read.next_iterator.is_none();
         self.iterator = read.next_iterator;
         self.millis_behind_latest = Some(read.millis_behind_latest);
         let pause = if read.millis_behind_latest > 0 {
@@ -200,7 +219,6 @@ impl Shard {
                 self.lanes[lane].gather(record, bytes, context.now, context.settings);
             }
         }
-        true
     }
 
     /// The lane that a record's partition key belongs to, by FNV-1a: any hash will do that is the same everywhere.

@@ -52,7 +52,7 @@ pub enum ShardState {
     WaitingForParents,
     /// It is read while the mapping is enabled.
     Open,
-    /// It is closed and everything in it is done.
+    /// It is closed, or the stream no longer has it, and everything in it is done.
     Finished,
 }
 

@@ -4,7 +4,7 @@ use event_source_mapping::{
     Action, Event, Fetch, Happened, ReadFrom, Settings, ShardListing, ShardState, StartingPosition,
 };
 
-use crate::driver::{BEGINNING, Driver, SHARD, number, settings, success};
+use crate::driver::{BEGINNING, Driver, SHARD, number, numbers, settings, success};
 
 const CHILD: &str = "shardId-000000000001";
 
@@ -203,6 +203,89 @@ fn a_child_whose_parent_is_gone_is_read_at_once() {
     stream.list(&[child_of(SHARD)]);
     stream.run(|_| success());
     assert_eq!(stream.batches(), [[8]]);
+}
+
+/// A parent without a record, a child with one, and the mapping stopped.
+fn stopped_before_the_parent_was_done() -> Driver {
+    let mut stream = Driver::new(settings());
+    stream.add_shard(SHARD);
+    stream.add_shard(CHILD);
+    stream.put(CHILD, "a", b"{}");
+    stream.list(&[ShardListing::new(SHARD), child_of(SHARD)]);
+    stream.read_on();
+    stream.send(Event::Disable);
+    stream
+}
+
+// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have. [I] Nothing is left of it to wait for.
+#[test]
+fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
+    let mut stream = stopped_before_the_parent_was_done();
+    stream.shards.remove(&SHARD.into());
+    stream.list(&[child_of(SHARD)]);
+    stream.send(Event::Enable);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
+    assert_eq!(
+        stream.mapping.status().shards[0].state,
+        ShardState::Finished
+    );
+}
+
+// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer ResourceNotFoundException.
+#[test]
+fn a_parent_that_a_read_does_not_find_is_finished() {
+    let mut stream = stopped_before_the_parent_was_done();
+    stream.send(Event::Enable);
+    let read = fetch(&mut stream).unwrap();
+    assert_eq!(*read.shard_id(), SHARD.into());
+    stream.shards.remove(&SHARD.into());
+    stream.send(read.gone());
+    assert!(stream.happened.contains(&Happened::ShardFinished {
+        shard_id: SHARD.into()
+    }));
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
+}
+
+// [I] The function can still process what was read before.
+#[test]
+fn what_was_read_of_a_shard_that_is_gone_is_delivered_before_its_children() {
+    let mut stream = Driver::new(Settings {
+        batch_size: 1,
+        ..settings()
+    });
+    stream.add_shard(SHARD);
+    stream.add_shard(CHILD);
+    stream.put(SHARD, "a", b"{}");
+    stream.put(SHARD, "a", b"{}");
+    stream.put(CHILD, "a", b"{}");
+    stream.list(&[ShardListing::new(SHARD), child_of(SHARD)]);
+    let first = stream.invocation().unwrap();
+    stream.list(&[child_of(SHARD)]);
+    assert!(stream.invocation().is_none());
+    stream.finish(first, success());
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8], [9], [10]]);
+}
+
+// [I] A read that was under way may still bring something.
+#[test]
+fn a_shard_that_is_gone_is_not_finished_while_it_is_being_read() {
+    let mut stream = Driver::with_records(settings(), 1);
+    let read = fetch(&mut stream).unwrap();
+    stream.add_shard(CHILD);
+    stream.list(&[child_of(SHARD)]);
+    assert_eq!(stream.mapping.status().shards[0].state, ShardState::Open);
+    let found = stream.read(&read);
+    stream.send(read.succeeded(found));
+    let invocation = stream.invocation().unwrap();
+    assert_eq!(numbers(&invocation), [8]);
+    stream.finish(invocation, success());
+    assert_eq!(
+        stream.mapping.status().shards[0].state,
+        ShardState::Finished
+    );
 }
 
 // [I] Everything in it is newer than the mapping.
