@@ -69,7 +69,7 @@ pub enum Action {
     Discard(Discard),
 }
 
-/// Read from a shard. At most one at a time for each shard.
+/// Read from a shard. At most one at a time for each shard: one that a stop overtook is waited for too, before the shard is read again.
 #[derive(Debug)]
 pub struct Fetch {
     pub(crate) id: u64,

@@ -2,7 +2,6 @@
 
 use crate::exchange::NotRead;
 use crate::lane::{Context, Lane};
-
 use crate::ledger::Ledger;
 use crate::payload::record_bytes;
 use crate::{
@@ -10,6 +9,7 @@ use crate::{
     ShardState, ShardStatus, Timestamp,
 };
 
+use std::mem;
 use std::time::Duration;
 
 /// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"): the pause while there is more to read.
@@ -23,6 +23,8 @@ pub(crate) struct Shard {
     iterator: Option<String>,
     /// The read that is under way.
     reading: Option<u64>,
+    /// A stop came after that read began: its answer is awaited, since a shard is read once at a time, and ignored.
+    overtaken: bool,
     read_began: Timestamp,
     next_read_at: Timestamp,
     reads_failed: u32,
@@ -54,6 +56,7 @@ impl Shard {
             parents,
             iterator: None,
             reading: None,
+            overtaken: false,
             read_began: now,
             next_read_at: now,
             reads_failed: 0,
@@ -95,7 +98,7 @@ impl Shard {
     /// Stops reading and delivering; what is in flight may finish.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
-        self.reading = None;
+        self.overtaken = self.reading.is_some();
         self.iterator = None;
         self.lanes.iter_mut().for_each(Lane::stop);
     }
@@ -168,7 +171,7 @@ impl Shard {
         }));
     }
 
-    /// The answer to a read; false if it is not awaited.
+    /// The answer to a read; false if it has lost its meaning.
     pub(crate) fn read_answered(
         &mut self,
         id: u64,
@@ -179,6 +182,9 @@ impl Shard {
             return false;
         }
         self.reading = None;
+        if mem::take(&mut self.overtaken) {
+            return false;
+        }
         match read {
             Ok(read) => self.take_in(read, context),
             Err(NotRead::Gone) => self.mark_gone(),

@@ -255,6 +255,16 @@ impl Run {
                 _ => None,
             })
             .collect();
+        let mut reading = BTreeSet::new();
+        for action in &self.driver.actions {
+            if let Action::Fetch(fetch) = action {
+                assert!(
+                    reading.insert(fetch.shard_id()),
+                    "two reads of {}",
+                    fetch.shard_id()
+                );
+            }
+        }
         for (id, shard, batch) in sent {
             self.check_batch(&shard, &batch);
             self.in_flight.insert(id, (shard, batch, self.epoch));
@@ -533,7 +543,7 @@ proptest! {
     // A failing scenario is replayed at each step of its shrinking, so that there is an end to it.
     #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
-    /// The checks are made at every step: of a shard never more batches are in flight than the ParallelizationFactor, of a key never
+    /// The checks are made at every step: a shard is read once at a time; of a shard never more batches are in flight than the ParallelizationFactor, of a key never
     /// two; no record behind the starting position is skipped, none before it is sent, a child comes after its parent; what was processed never comes again unless the mapping was stopped or lost; the checkpoint never
     /// moves back and never passes a record that is not over. And it ends, whatever happens, with every
     /// record behind the starting position processed or discarded.

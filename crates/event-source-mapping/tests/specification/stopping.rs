@@ -171,6 +171,26 @@ fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
     assert_eq!(stream.times_delivered(8), 1);
 }
 
+// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second, so two must not be under way.
+#[test]
+fn a_shard_is_not_read_while_a_read_from_before_a_stop_is_under_way() {
+    let mut stream = Driver::with_records(settings(), 1);
+    let Some(Action::Fetch(overtaken)) = stream.actions.pop_front() else {
+        panic!("{:?}", stream.actions)
+    };
+    for _ in 0..2 {
+        stream.send(Event::Disable);
+        stream.send(Event::Enable);
+        stream.wake_after(60_000);
+        assert!(stream.actions.is_empty(), "{:?}", stream.actions);
+    }
+    stream.send(overtaken.failed());
+    assert_eq!(stream.mapping.counters().stale_answers, 1);
+    assert_eq!(stream.mapping.counters().reads_failed, 0);
+    stream.run(|_| success());
+    assert_eq!(stream.batches(), [[8]]);
+}
+
 #[test]
 fn enabling_an_enabled_mapping_and_disabling_a_disabled_one_change_nothing() {
     let mut stream = Driver::with_records(settings(), 1);
