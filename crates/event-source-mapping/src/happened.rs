@@ -56,7 +56,7 @@ pub enum Happened {
         /// Not before this time.
         at: Timestamp,
     },
-    /// Records were given up.
+    /// Records were given up. They are sent again if the mapping is stopped before the destination has the message.
     Discarded {
         /// The records.
         range: Range,

@@ -452,6 +452,12 @@ impl Lane {
         self.done(batch, context.now, ledger);
     }
 
+    fn discarded(&mut self, batch: &Batch, context: &mut Context<'_>, ledger: &mut Ledger) {
+        context.counters.batches_discarded += 1;
+        context.counters.records_discarded += batch.records().len() as u64;
+        self.done(batch, context.now, ledger);
+    }
+
     fn done(&mut self, batch: &Batch, now: Timestamp, ledger: &mut Ledger) {
         ledger.done(batch.records());
         // "The next batching window begins as soon as the previous function invocation completes" (Lambda developer guide, "How Lambda
@@ -467,8 +473,6 @@ impl Lane {
         ledger: &mut Ledger,
     ) {
         let range = part.batch.range();
-        context.counters.batches_discarded += 1;
-        context.counters.records_discarded += range.records as u64;
         let happened = Happened::Discarded {
             range,
             condition,
@@ -476,7 +480,7 @@ impl Lane {
         };
         context.happened.push(happened);
         if context.settings.on_failure.is_none() {
-            return self.done(&part.batch, context.now, ledger);
+            return self.discarded(&part.batch, context, ledger);
         }
         let message = Box::new(message(&part, condition, context));
         let delivery = Delivery::Waiting { until: context.now };
@@ -549,7 +553,7 @@ impl Lane {
             context.counters.discards_lost += 1;
             context.happened.push(Happened::DiscardLost { range });
         }
-        self.done(&batch, context.now, ledger);
+        self.discarded(&batch, context, ledger);
     }
 }
 

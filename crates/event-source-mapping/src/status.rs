@@ -90,11 +90,12 @@ pub struct Counters {
     pub batches_retried: u64,
     /// Splits, each of one batch in two.
     pub batches_split: u64,
-    /// Discards.
+    /// Discards that are over: the destination has the message, or never took it, or there is no destination. One that a stop dropped
+    /// before is not among them.
     pub batches_discarded: u64,
-    /// Records in discards.
+    /// Records in those discards.
     pub records_discarded: u64,
-    /// Discards whose message the destination never took.
+    /// Those of them whose message the destination never took.
     pub discards_lost: u64,
     /// Invokes that did not reach the function.
     pub invokes_throttled: u64,

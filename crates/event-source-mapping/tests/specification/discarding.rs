@@ -1,6 +1,6 @@
 //! What becomes of records that are given up, and of the message about them.
 
-use event_source_mapping::{Action, Discard, Happened, Outcome, Settings};
+use event_source_mapping::{Action, Discard, Event, Happened, Outcome, Settings};
 
 use crate::driver::{Driver, QUEUE, settings, success};
 
@@ -24,6 +24,12 @@ fn discard(stream: &mut Driver) -> Discard {
         Some(Action::Discard(discard)) => discard,
         other => panic!("{other:?}"),
     }
+}
+
+/// The counted discards, and the records in them.
+fn discarded(stream: &Driver) -> (u64, u64) {
+    let counters = stream.mapping.counters();
+    (counters.batches_discarded, counters.records_discarded)
 }
 
 // [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
@@ -76,12 +82,40 @@ fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() 
         stream.wake_after(60_000);
     }
     assert_eq!(stream.mapping.counters().discards_lost, 1);
+    assert_eq!(discarded(&stream), (1, 1));
     assert!(matches!(
         stream.happened[..],
         [.., Happened::DiscardLost { .. }]
     ));
     stream.run(|_| success());
     assert_eq!(stream.times_delivered(9), 1);
+}
+
+// Ours, not AWS's: what is counted as discarded is over.
+#[test]
+fn a_discard_is_counted_when_its_message_is_delivered() {
+    let mut stream = given_up(settings());
+    assert_eq!(discarded(&stream), (0, 0));
+    let discard = discard(&mut stream);
+    stream.send(discard.delivered());
+    assert_eq!(discarded(&stream), (1, 1));
+}
+
+// Ours, not AWS's: what a stop dropped comes again, and may then be processed.
+#[test]
+fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
+    let mut stream = given_up(settings());
+    let refused = discard(&mut stream);
+    stream.send(refused.failed());
+    stream.send(Event::Disable);
+    assert_eq!(discarded(&stream), (0, 0));
+
+    stream.send(Event::Enable);
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, Outcome::FunctionError);
+    let taken = discard(&mut stream);
+    stream.send(taken.delivered());
+    assert_eq!(discarded(&stream), (1, 1));
 }
 
 // [D] services-kinesis-parameters: the destination is optional.
@@ -100,5 +134,5 @@ fn without_a_destination_a_discard_is_only_reported() {
     )));
     assert_eq!(stream.checkpoint(), Some(8));
     stream.run(|_| success());
-    assert_eq!(stream.mapping.counters().records_discarded, 1);
+    assert_eq!(discarded(&stream), (1, 1));
 }
