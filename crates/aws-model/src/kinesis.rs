@@ -58,9 +58,9 @@ pub struct KinesisSettings {
     /// Whether a shard refuses more than 5 GetRecords calls in one second of the clock. Off by default, so
     /// that a local consumer can poll often. [`Kinesis::read`] is never limited.
     pub read_limits: bool,
-    /// How many bytes a shard stores at most, 256 MiB by default; beyond it the oldest records are dropped
-    /// before their retention ends, and counted in [`ShardDescription::evicted`]. AWS has no such limit; a
-    /// machine's memory has.
+    /// How many bytes a shard stores at most, 256 MiB by default. A write that does not fit is refused as
+    /// throttled ([`KinesisError::ShardFull`]) until the retention of older records ends: nothing that was
+    /// accepted is dropped before. AWS has no such limit; a machine's memory has.
     pub shard_capacity_bytes: usize,
 }
 
@@ -106,6 +106,19 @@ pub enum KinesisError {
         /// The shard's id.
         shard: String,
     },
+    /// The shard holds as much as it may, see [`KinesisSettings::shard_capacity_bytes`].
+    #[error(
+        "Shard {shard} in stream {stream} is full: the {capacity} bytes that it may hold here are taken until the \
+         stream's retention ends for older records."
+    )]
+    ShardFull {
+        /// The stream's name.
+        stream: String,
+        /// The shard's id.
+        shard: String,
+        /// What it may hold, in bytes.
+        capacity: usize,
+    },
     /// More shards than the account may have.
     #[error(
         "This request would exceed the shard limit for the account {ACCOUNT} in {DEFAULT_REGION}. Current shard \
@@ -141,7 +154,9 @@ impl KinesisError {
         match self {
             Self::StreamNotFound { .. } | Self::ShardNotFound { .. } => "ResourceNotFoundException",
             Self::StreamExists { .. } => "ResourceInUseException",
-            Self::ThroughputExceeded { .. } => "ProvisionedThroughputExceededException",
+            Self::ThroughputExceeded { .. } | Self::ShardFull { .. } => {
+                "ProvisionedThroughputExceededException"
+            }
             Self::ShardLimitExceeded { .. } => "LimitExceededException",
             Self::ExpiredIterator(_) => "ExpiredIteratorException",
             Self::InvalidArgument(_) => "InvalidArgumentException",
@@ -197,8 +212,6 @@ pub struct ShardDescription {
     pub records: usize,
     /// How many bytes it holds now, with an estimate of the bookkeeping.
     pub stored_bytes: usize,
-    /// How many records were dropped for want of room, see [`KinesisSettings::shard_capacity_bytes`].
-    pub evicted: u64,
 }
 
 /// Where a record was put.
@@ -340,7 +353,6 @@ impl Kinesis {
                         starting_sequence_number: shard.starting_sequence_number(),
                         records,
                         stored_bytes,
-                        evicted: shard.evicted(),
                     }
                 })
                 .collect())
@@ -351,7 +363,7 @@ impl Kinesis {
     ///
     /// # Errors
     /// `StreamNotFound`; `Validation` for a partition key of 0 or more than 256 characters, or data and key of
-    /// more than 1 MiB; `ThroughputExceeded`.
+    /// more than 1 MiB; `ThroughputExceeded`; `ShardFull`.
     pub fn put_record(
         &self,
         stream: &str,
@@ -384,26 +396,26 @@ impl Kinesis {
                     stream: name.to_owned(),
                 });
             };
+            let bytes = data.len() + partition_key.len();
+            shard.trim(now, retention);
+            if !shard.has_room(bytes, settings.shard_capacity_bytes) {
+                return Err(KinesisError::ShardFull {
+                    stream: name.to_owned(),
+                    shard: shard.id(),
+                    capacity: settings.shard_capacity_bytes,
+                });
+            }
             let limit = WriteLimit {
                 records_per_second: 1_000,
                 bytes_per_second: 1 << 20,
             };
-            if settings.write_limits
-                && !shard.admits_write(now, data.len() + partition_key.len(), limit)
-            {
+            if settings.write_limits && !shard.admits_write(now, bytes, limit) {
                 return Err(KinesisError::ThroughputExceeded {
                     stream: name.to_owned(),
                     shard: shard.id(),
                 });
             }
-            shard.trim(now, retention);
-            let sequence_number = shard.append(
-                now,
-                gap,
-                partition_key.to_owned(),
-                data,
-                settings.shard_capacity_bytes,
-            );
+            let sequence_number = shard.append(now, gap, partition_key.to_owned(), data);
             Ok(Placed {
                 shard_id: shard.id(),
                 sequence_number,

@@ -31,8 +31,9 @@
 //! ```
 //!
 //! # What is kept in memory
-//! - Kinesis records until the stream's retention has passed, or a shard holds more than
-//!   [`KinesisSettings::shard_capacity_bytes`]: then the oldest go first and are counted.
+//! - Kinesis records until the stream's retention has passed, at most
+//!   [`KinesisSettings::shard_capacity_bytes`] a shard: what does not fit is refused as throttled, and nothing
+//!   that was accepted is dropped.
 //! - SQS messages until they are deleted, or their queue's retention (4 days by default) has passed.
 //! - DynamoDB items until they are deleted, in SQLite in memory.
 //! - Faults: at most one for each service and kind, and a counter for each.

@@ -88,7 +88,6 @@ impl Control {
                     "shard_id": shard.id,
                     "records": shard.records,
                     "bytes": shard.stored_bytes,
-                    "evicted": shard.evicted,
                 })
             })
             .collect();

@@ -257,7 +257,10 @@ impl Kinesis {
                         "ShardId": placed.shard_id,
                         "SequenceNumber": placed.sequence_number.to_string(),
                     }),
-                    Err(error @ KinesisError::ThroughputExceeded { .. }) => {
+                    Err(
+                        error @ (KinesisError::ThroughputExceeded { .. }
+                        | KinesisError::ShardFull { .. }),
+                    ) => {
                         failed += 1;
                         json!({ "ErrorCode": error.code(), "ErrorMessage": error.to_string() })
                     }

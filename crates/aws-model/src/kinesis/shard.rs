@@ -1,4 +1,4 @@
-//! One shard: its records in the order in which they were put, trimmed by age and size, and its write limits.
+//! One shard: its records in the order in which they were put until their retention ends, and its write limits.
 
 use std::collections::VecDeque;
 
@@ -41,8 +41,6 @@ pub(crate) struct Shard {
     last_counter: u64,
     last_arrival: u64,
     stored_bytes: usize,
-    /// Records dropped for want of room before their retention ended.
-    evicted: u64,
     writes: Window,
     reads: Window,
 }
@@ -92,7 +90,6 @@ impl Shard {
             last_counter: 0,
             last_arrival: now_millis,
             stored_bytes: 0,
-            evicted: 0,
             writes: Window::default(),
             reads: Window::default(),
         }
@@ -120,12 +117,13 @@ impl Shard {
         number.is_of(self.created_seconds, self.number)
     }
 
-    pub(crate) fn evicted(&self) -> u64 {
-        self.evicted
-    }
-
     pub(crate) fn stored(&self) -> (usize, usize) {
         (self.records.len(), self.stored_bytes)
+    }
+
+    /// Whether a record of `bytes` (data and partition key) fits into `capacity`.
+    pub(crate) fn has_room(&self, bytes: usize, capacity: usize) -> bool {
+        self.stored_bytes + bytes + RECORD_OVERHEAD <= capacity
     }
 
     /// Counts one write against the second's limit.
@@ -147,7 +145,6 @@ impl Shard {
         gap: u64,
         partition_key: String,
         data: Bytes,
-        capacity: usize,
     ) -> SequenceNumber {
         self.last_counter = self.last_counter.saturating_add(gap.max(1));
         // The clock may step back; a shard's arrival times do not, so that a timestamp can be searched for.
@@ -167,10 +164,6 @@ impl Shard {
         };
         self.stored_bytes += record.size() + RECORD_OVERHEAD;
         self.records.push_back(record);
-        while self.stored_bytes > capacity && self.records.len() > 1 {
-            self.drop_oldest();
-            self.evicted += 1;
-        }
         sequence_number
     }
 

@@ -10,7 +10,9 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
 use bytes::Bytes;
 
-use crate::support::{START, all, config, iterator, model, put, shard_id, world, world_with};
+use crate::support::{
+    START, World, all, config, iterator, model, put, shard_id, world, world_with,
+};
 
 const MIB: usize = 1 << 20;
 
@@ -380,27 +382,61 @@ async fn a_limit_is_from_1_to_10_000() {
         .unwrap();
 }
 
-#[tokio::test]
-async fn beyond_its_capacity_a_shard_drops_its_oldest_records_and_counts_them() {
-    let settings = KinesisSettings {
+/// A stream of one shard that has room for nine records of 1,000 bytes.
+fn small() -> World {
+    world_with(KinesisSettings {
         shard_capacity_bytes: 10 * 1_024,
         ..unlimited()
-    };
-    let world = world_with(settings).with_stream(1);
-    for i in 0..100_u32 {
-        world
-            .aws
-            .kinesis()
-            .put_record("s", &i.to_string(), vec![0; 1_000].into())
-            .unwrap();
+    })
+    .with_stream(1)
+}
+
+#[tokio::test]
+async fn a_full_shard_refuses_a_write_as_throttled_rather_than_drop_what_it_accepted() {
+    let world = small();
+    let client = world.kinesis();
+    for i in 0..9 {
+        put(&client, &i.to_string(), &"x".repeat(1_000)).await;
     }
-    let shard = world.aws.kinesis().shards("s").unwrap().remove(0);
-    assert!(shard.stored_bytes <= 10 * 1_024);
-    assert_eq!(shard.records, 9);
-    assert_eq!(shard.evicted, 91);
+    let tenth = client
+        .put_record()
+        .stream_name("s")
+        .partition_key("9")
+        .data(Blob::new(vec![0; 1_000]));
+    let error = tenth.send().await.unwrap_err().into_service_error();
+    assert!(error.is_provisioned_throughput_exceeded_exception());
+    assert!(error.message().unwrap().contains("is full"), "{error}");
+    let both = client
+        .put_records()
+        .stream_name("s")
+        .records(entry("small", vec![0; 10]))
+        .records(entry("large", vec![0; 1_000]));
+    let outcomes = both.send().await.unwrap();
+    assert_eq!(outcomes.failed_record_count, Some(1));
+    assert_eq!(
+        outcomes.records[1].error_code.as_deref(),
+        Some("ProvisionedThroughputExceededException")
+    );
     let kept: Vec<String> = all(world.aws.kinesis(), 0)
         .into_iter()
         .map(|record| record.partition_key)
         .collect();
-    assert_eq!(kept, (91..100).map(|i| i.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        kept,
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "small"],
+        "nothing accepted is gone, nothing refused is there"
+    );
+}
+
+#[tokio::test]
+async fn a_full_shard_takes_records_again_when_the_retention_of_old_ones_has_ended() {
+    let world = small();
+    let put = || {
+        let data = Bytes::from(vec![0; 1_000]);
+        world.aws.kinesis().put_record("s", "k", data)
+    };
+    assert!((0..20).any(|_| put().is_err()), "it is never full");
+    world.advance(Duration::from_secs(24 * 3_600));
+    put().unwrap();
+    assert_eq!(all(world.aws.kinesis(), 0).len(), 1);
 }
