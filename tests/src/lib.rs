@@ -12,7 +12,7 @@ mod http;
 mod stack;
 
 pub use crate::http::Answer;
-pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE, repository};
+pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE, function, repository};
 
 use std::time::Duration;
 

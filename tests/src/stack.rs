@@ -25,6 +25,8 @@ pub const QUEUE: &str = "order-intents-discarded";
 pub struct StackOptions {
     /// `CALLER`; `none` if not given.
     pub caller: Option<&'static str>,
+    /// `LOG_LEVEL`; `info` if not given. All of the functions' log lines are in [`Stack::log`].
+    pub log_level: Option<&'static str>,
     /// Keys of the settings file with other values.
     pub settings: Vec<(&'static str, Value)>,
 }
@@ -55,7 +57,8 @@ impl Stack {
         let settings_file = folder.path().join("settings.json");
         std::fs::write(&settings_file, settings(&options).to_string()).unwrap();
         let output = std::fs::File::create(&log).unwrap();
-        let mut process = Command::new(binary())
+        let [local, _, _] = ["local", "api", "consumer"].map(function);
+        let mut process = Command::new(local)
             .arg("--settings")
             .arg(&settings_file)
             .arg("--ready-file")
@@ -63,6 +66,8 @@ impl Stack {
             .env("PORT", "0")
             .env("AWS_PORT", "0")
             .env("CALLER", options.caller.unwrap_or("none"))
+            .env("LOG_LEVEL", options.log_level.unwrap_or("info"))
+            .env("LOGS", "1")
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .stdin(Stdio::null())
@@ -311,21 +316,33 @@ pub fn repository() -> &'static Path {
         .expect("the tests have a folder of their own")
 }
 
-/// `local`, which cargo has put beside the test's own folder.
-fn binary() -> PathBuf {
+/// A binary of the service, built from the sources as they are.
+///
+/// # Panics
+/// If it is missing, or older than one of its sources: a test of it would then test something else.
+#[must_use]
+pub fn function(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test
         .ancestors()
         .nth(2)
         .expect("a test lies in target/debug/deps");
-    let local = folder.join("local");
-    for name in ["local", "api", "consumer"] {
-        let path = folder.join(name);
+    let binary = folder.join(name);
+    let advice = "run `make build`, or all tests by `make test`";
+    assert!(binary.exists(), "{} is missing: {advice}", binary.display());
+    // Beside a binary cargo writes what it was made from: `binary: source source …`, spaces escaped.
+    let made_from = std::fs::read_to_string(folder.join(format!("{name}.d"))).unwrap();
+    let (_, sources) = made_from.split_once(": ").unwrap();
+    let sources = sources.trim().replace("\\ ", "\0");
+    let changed = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    for source in sources.split(' ') {
+        let source = PathBuf::from(source.replace('\0', " "));
+        let is_older = source.exists() && changed(&binary) < changed(&source);
         assert!(
-            path.exists(),
-            "{} is missing: run `make build`, or all tests by `make test`",
-            path.display()
+            !is_older,
+            "{name} is older than {}: {advice}",
+            source.display()
         );
     }
-    local
+    binary
 }
