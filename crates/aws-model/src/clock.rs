@@ -11,20 +11,6 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn now_millis(&self) -> u64;
 }
 
-/// The machine's own clock.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_millis(&self) -> u64 {
-        millis(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
-        )
-    }
-}
-
 /// A clock that stands still until it is told to move; for tests and simulations.
 ///
 /// Share it with the model through an `Arc` and keep the other handle.
@@ -59,7 +45,9 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock that moves with tokio's: real time normally, virtual time while tokio's clock is paused.
+/// A clock that moves with tokio's: real time normally, virtual time while tokio's clock is paused. It never steps
+/// back, as a machine's wall clock may: what waits for a time (a poller, a visibility timeout) would wait for as
+/// long as the step.
 ///
 /// With it the model's time and the SDK's timers agree in a test that runs under
 /// `#[tokio::test(start_paused = true)]`.
@@ -70,6 +58,12 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
+    /// A clock that shows the machine's wall time now and moves with tokio's clock from here.
+    #[must_use]
+    pub fn starting_now() -> Self {
+        Self::starting_at(wall_millis())
+    }
+
     /// A clock that shows `epoch_millis` now and moves with tokio's clock from here.
     #[must_use]
     pub fn starting_at(epoch_millis: u64) -> Self {
@@ -87,7 +81,31 @@ impl Clock for TokioClock {
     }
 }
 
+fn wall_millis() -> u64 {
+    millis(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
+}
+
 /// Whole milliseconds of a duration; a duration beyond `u64` (584 million years) is clamped.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn unless_told_otherwise_time_goes_on_from_the_wall_clocks_whatever_that_does_later() {
+        let wall = wall_millis();
+        let clock = crate::Settings::default().clock;
+        let start = clock.now_millis();
+        assert!(start.abs_diff(wall) < 60_000, "{start} {wall}");
+        // No second passes on the wall; only the time that elapses for the program counts.
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        assert_eq!(clock.now_millis(), start + 3_600_000);
+    }
 }

@@ -52,7 +52,7 @@ pub mod server;
 mod service;
 pub mod sqs;
 
-pub use clock::{Clock, ManualClock, SystemClock, TokioClock};
+pub use clock::{Clock, ManualClock, TokioClock};
 pub use dynamodb::DynamoDb;
 pub use failure::Failure;
 pub use fault::{ActiveFault, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS, Silence};

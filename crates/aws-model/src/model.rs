@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, TokioClock};
 use crate::dynamodb::{DynamoDb, DynamoDbStartError};
 use crate::failure::{Failure, respond, respond_bytes};
 use crate::fault::{Faults, Silence, Verdict};
@@ -21,7 +21,7 @@ use crate::sqs::{Received, Sqs};
 /// What the model is built from.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The clock that everything reads. The machine's by default.
+    /// The clock that everything reads. [`TokioClock::starting_now`] by default.
     pub clock: Arc<dyn Clock>,
     /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From the operating
     /// system by default; with a seed and a clock of one's own, a single-threaded run repeats exactly.
@@ -33,7 +33,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(TokioClock::starting_now()),
             seed: Random::seed_from_os(),
             kinesis: KinesisSettings::default(),
         }
