@@ -1,22 +1,33 @@
 //! Which records of a shard are done, and the checkpoint that follows from it.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use crate::{Checkpoint, Record, SequenceNumber, StartingPosition, Timestamp};
 
 /// The records that were read, in order, until everything before them is done too.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// Read beyond the checkpoint; true: done.
-    entries: VecDeque<(SequenceNumber, bool)>,
+    /// Read beyond the checkpoint.
+    entries: VecDeque<Entry>,
+    /// The bytes of those that are not done.
+    unfinished_bytes: usize,
     /// Only ever moves forward.
     checkpoint: Checkpoint,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: SequenceNumber,
+    bytes: usize,
+    done: bool,
 }
 
 impl Ledger {
     pub(crate) fn new(checkpoint: Checkpoint) -> Self {
         Self {
             entries: VecDeque::new(),
+            unfinished_bytes: 0,
             checkpoint,
         }
     }
@@ -30,11 +41,16 @@ impl Ledger {
     }
 
     /// Takes note of a record that was read; false if it, or one after it, had been read before.
-    pub(crate) fn admit(&mut self, number: &SequenceNumber) -> bool {
+    pub(crate) fn admit(&mut self, number: &SequenceNumber, bytes: usize) -> bool {
         if self.last_read().is_some_and(|last| number <= last) {
             return false;
         }
-        self.entries.push_back((number.clone(), false));
+        self.entries.push_back(Entry {
+            number: number.clone(),
+            bytes,
+            done: false,
+        });
+        self.unfinished_bytes += bytes;
         true
     }
 
@@ -42,14 +58,15 @@ impl Ledger {
         for record in records {
             if let Ok(index) = self
                 .entries
-                .binary_search_by(|(number, _)| number.cmp(&record.sequence_number))
+                .binary_search_by(|entry| entry.number.cmp(&record.sequence_number))
             {
-                self.entries[index].1 = true;
+                let entry = &mut self.entries[index];
+                self.unfinished_bytes -= mem::take(&mut entry.bytes);
+                entry.done = true;
             }
         }
-        while let Some((number, true)) = self.entries.front() {
-            self.checkpoint = Checkpoint::After(number.clone());
-            self.entries.pop_front();
+        while let Some(entry) = self.entries.pop_front_if(|entry| entry.done) {
+            self.checkpoint = Checkpoint::After(entry.number);
         }
     }
 
@@ -67,7 +84,7 @@ impl Ledger {
 
     fn last_read(&self) -> Option<&SequenceNumber> {
         match (self.entries.back(), &self.checkpoint) {
-            (Some((number, _)), _) | (None, Checkpoint::After(number)) => Some(number),
+            (Some(Entry { number, .. }), _) | (None, Checkpoint::After(number)) => Some(number),
             (None, Checkpoint::Start(_)) => None,
         }
     }
@@ -78,11 +95,16 @@ impl Ledger {
     }
 
     pub(crate) fn unfinished(&self) -> usize {
-        self.entries.iter().filter(|(_, done)| !done).count()
+        self.entries.iter().filter(|entry| !entry.done).count()
+    }
+
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.unfinished_bytes
     }
 
     /// Forgets what was read beyond the checkpoint: it will be read again.
     pub(crate) fn rewind(&mut self) {
         self.entries.clear();
+        self.unfinished_bytes = 0;
     }
 }

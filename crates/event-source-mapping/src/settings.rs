@@ -32,6 +32,10 @@ pub struct Settings {
     pub maximum_record_age_in_seconds: i64,
     /// How many batches of a shard may be in flight at a time. Default 1; 1–10. Records of one partition key stay in order and
     /// never run concurrently.
+    ///
+    /// How far a shard is read ahead of a batch that is stuck is assumed, since AWS publishes nothing: until the unfinished records
+    /// amount to 12 MB for each of these batches (counted as [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) says), or the records beyond
+    /// the checkpoint are as many as one read or all these batches can hold. The read that reaches the bound may exceed it.
     pub parallelization_factor: u32,
     /// Where reading begins on a shard that has no checkpoint.
     pub starting_position: StartingPosition,

@@ -3,7 +3,7 @@
 use crate::exchange::NotRead;
 use crate::lane::{Context, Lane};
 use crate::ledger::Ledger;
-use crate::payload::record_bytes;
+use crate::payload::{MAX_BATCH_BYTES, record_bytes};
 use crate::{
     Action, Checkpoint, Fetch, Happened, Outcome, Read, ReadFrom, Record, Settings, ShardId,
     ShardState, ShardStatus, Timestamp,
@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"): the pause while there is more to read.
 const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// An assumption, since AWS publishes nothing: what is unfinished of a shard may fill this many batches for each lane, one in flight and
+/// one to follow. While a lane is stuck the others go on reading, and would otherwise fill the memory with records of its keys.
+const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Shard {
@@ -150,6 +154,7 @@ impl Shard {
             && self.reading.is_none()
             // A lane that is stuck holds back the checkpoint, and what the others may run ahead has an end.
             && self.ledger.beyond_checkpoint() < usize::try_from(most).unwrap_or(usize::MAX)
+            && self.ledger.unfinished_bytes() < BATCHES_AHEAD * MAX_BATCH_BYTES * self.lanes.len()
             && self.lanes.iter().any(|lane| lane.is_hungry(settings))
     }
 
@@ -218,9 +223,9 @@ impl Shard {
         };
         self.next_read_at = self.read_began.saturating_add(pause);
         for record in read.records {
-            if self.ledger.admit(&record.sequence_number) {
+            let bytes = record_bytes(&self.id, &record, context.source);
+            if self.ledger.admit(&record.sequence_number, bytes) {
                 context.counters.records_read += 1;
-                let bytes = record_bytes(&self.id, &record, context.source);
                 let lane = self.lane_of(&record);
                 self.lanes[lane].gather(record, bytes, context.now, context.settings);
             }

@@ -262,6 +262,37 @@ fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
     assert_eq!(stream.checkpoint(), Some(50));
 }
 
+// [I] AWS publishes no bound; a poller has one.
+#[test]
+fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
+    const RECORD: usize = 1024 * 1024;
+    let mut settings = Settings {
+        parallelization_factor: 2,
+        ..settings()
+    };
+    settings.assumptions.read_limit = 5;
+    let mut stream = Driver::new(settings);
+    stream.add_shard(SHARD);
+    for _ in 0..50 {
+        stream.put(SHARD, "hot", &vec![0; RECORD]);
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let first = stream.invocation().unwrap();
+    for _ in 0..20 {
+        stream.wake_after(1_000);
+        assert!(stream.invocation().is_none());
+    }
+    // In base64 a record is a third larger; the last read goes beyond the bound.
+    let ahead = usize::try_from(stream.mapping.counters().records_read).unwrap();
+    let bytes = (ahead - 5) * (RECORD / 3 * 4);
+    assert!(bytes < 4 * MAX_BATCH_BYTES, "{ahead} records were read");
+    assert!(bytes > 2 * MAX_BATCH_BYTES, "{ahead} records were read");
+
+    stream.finish(first, success());
+    stream.run(|_| success());
+    assert_eq!(stream.mapping.counters().records_delivered, 50);
+}
+
 // [D] Same page: "up to 10".
 #[test]
 fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
