@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -17,7 +15,7 @@ use crate::console::Console;
 use crate::function::{Function, FunctionResult, InvokeError};
 use crate::gateway_event::{Arrival, event};
 use crate::gateway_response::interpret;
-use crate::http_server::{self, UnreadBody, read_body};
+use crate::http_server::{self, Arrived, Limits, UnreadBody};
 
 /// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP API"). The event made
 /// of it must fit into Lambda's 6 MB besides; both are answered with 413.
@@ -29,6 +27,13 @@ pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to send a request's headers, and then its body; also how long a connection may idle.
 pub const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
 
+const LIMITS: Limits = Limits {
+    connections: 512,
+    idle: Some(CLIENT_PATIENCE),
+    body: MAX_BODY,
+    body_patience: CLIENT_PATIENCE,
+};
+
 /// Serves HTTP on `listener` with `api` behind it, until the future is dropped.
 pub async fn serve(listener: TcpListener, api: Arc<Function>, console: Console) {
     let port = listener
@@ -36,9 +41,9 @@ pub async fn serve(listener: TcpListener, api: Arc<Function>, console: Console) 
         .map(|address| address.port())
         .unwrap_or_default();
     let door = Arc::new(FrontDoor { api, console, port });
-    http_server::serve(listener, Some(CLIENT_PATIENCE), move |request, peer| {
+    http_server::serve(listener, LIMITS, move |request, peer| {
         let door = Arc::clone(&door);
-        async move { door.answer(request, peer).await }
+        async move { Some(door.answer(request, peer).await) }
     })
     .await;
 }
@@ -50,7 +55,7 @@ struct FrontDoor {
 }
 
 impl FrontDoor {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Arrived, peer: SocketAddr) -> Response<Bytes> {
         let request_id = uuid::Uuid::new_v4().to_string();
         let arrival = Arrival {
             request_id,
@@ -59,7 +64,7 @@ impl FrontDoor {
             port: self.port,
         };
         let (head, body) = request.into_parts();
-        let mut response = match read_body(body, MAX_BODY, CLIENT_PATIENCE).await {
+        let mut response = match body {
             Ok(body) => {
                 let event = Bytes::from(event(&head, &body, &arrival).to_string());
                 drop(body);
@@ -68,10 +73,8 @@ impl FrontDoor {
             Err(UnreadBody::TooLarge) => {
                 message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
             }
-            Err(UnreadBody::TooSlow) => {
-                closing(message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"))
-            }
-            Err(UnreadBody::Broken) => closing(message(StatusCode::BAD_REQUEST, "Bad Request")),
+            Err(UnreadBody::TooSlow) => message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+            Err(UnreadBody::Broken) => message(StatusCode::BAD_REQUEST, "Bad Request"),
         };
         if let Ok(request_id) = HeaderValue::from_str(&arrival.request_id) {
             response.headers_mut().insert("apigw-requestid", request_id);
@@ -79,7 +82,7 @@ impl FrontDoor {
         response
     }
 
-    async fn invoke(&self, event: Bytes) -> Response<Full<Bytes>> {
+    async fn invoke(&self, event: Bytes) -> Response<Bytes> {
         // As observed of HTTP APIs, since AWS does not document it: a function that fails or runs into its own timeout is
         // a 500 (denoland/deno_registry2, issue 87; a REST API says 502), one that the gateway does not wait for any
         // longer a 503 (serverless/serverless, issue 11222; a REST API says 504).
@@ -87,7 +90,7 @@ impl FrontDoor {
         match invocation.await {
             Ok(Ok(invocation)) => match invocation.result {
                 FunctionResult::Response(payload) => match interpret(&payload) {
-                    Ok(response) => response.map(Full::new),
+                    Ok(response) => response,
                     Err(malformed) => {
                         self.console.fail(
                             "http",
@@ -110,14 +113,6 @@ impl FrontDoor {
     }
 }
 
-fn message(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+fn message(status: StatusCode, text: &str) -> Response<Bytes> {
     http_server::json(status, &json!({ "message": text }))
-}
-
-/// What is left of the request's body is unknown, so the connection cannot be used again.
-fn closing(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    response
-        .headers_mut()
-        .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }

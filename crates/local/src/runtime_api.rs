@@ -8,20 +8,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::http_server::{self, UnreadBody, read_body};
+use crate::http_server::{self, Arrived, Limits, UnreadBody};
 
 /// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error message states it.
 pub const MAX_PAYLOAD: usize = 6 * 1_024 * 1_024 + 100;
 
 /// A function writes its answer from memory over loopback; longer means that it hangs.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// One process calls. It is silent for as long as it works on an invocation, hence no idle bound.
+const LIMITS: Limits = Limits {
+    connections: 16,
+    idle: None,
+    body: MAX_PAYLOAD,
+    body_patience: ANSWER_PATIENCE,
+};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 
@@ -100,10 +106,9 @@ impl RuntimeApi {
             current: Mutex::new(None),
             stage: stage_sender,
         });
-        // No idle bound: a process is silent for as long as it works on an invocation.
-        let server = http_server::serve(listener, None, move |request, _| {
+        let server = http_server::serve(listener, LIMITS, move |request, _| {
             let shared = Arc::clone(&shared);
-            async move { shared.serve(request).await }
+            async move { Some(shared.serve(request).await) }
         });
         Ok((
             Self {
@@ -136,7 +141,7 @@ impl RuntimeApi {
 }
 
 impl Shared {
-    async fn serve(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn serve(&self, request: Arrived) -> Response<Bytes> {
         let path = request.uri().path().to_owned();
         let Some(rest) = path.strip_prefix(PREFIX) else {
             return not_found();
@@ -145,17 +150,15 @@ impl Shared {
         match (request.method(), parts.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => self.next().await,
             (&Method::POST, ["invocation", id, "response"]) => {
-                self.response(id, request.into_body()).await
+                self.response(id, request.into_body())
             }
-            (&Method::POST, ["invocation", id, "error"]) => {
-                self.error(id, request.into_body()).await
-            }
-            (&Method::POST, ["init", "error"]) => self.init_error(request.into_body()).await,
+            (&Method::POST, ["invocation", id, "error"]) => self.error(id, request.into_body()),
+            (&Method::POST, ["init", "error"]) => self.init_error(request.into_body()),
             _ => not_found(),
         }
     }
 
-    async fn next(&self) -> Response<Full<Bytes>> {
+    async fn next(&self) -> Response<Bytes> {
         let allowed = self.stage.send_if_modified(|stage| {
             let asks = matches!(stage, Stage::Initializing | Stage::Answered);
             if asks {
@@ -186,7 +189,7 @@ impl Shared {
             trace_id,
             answer,
         } = delivery;
-        let mut response = Response::new(Full::new(payload));
+        let mut response = Response::new(payload);
         let headers = response.headers_mut();
         headers.insert(
             http::header::CONTENT_TYPE,
@@ -208,8 +211,8 @@ impl Shared {
         response
     }
 
-    async fn response(&self, id: &str, body: Incoming) -> Response<Full<Bytes>> {
-        match read_body(body, MAX_PAYLOAD, ANSWER_PATIENCE).await {
+    fn response(&self, id: &str, body: Result<Bytes, UnreadBody>) -> Response<Bytes> {
+        match body {
             Ok(payload) => self.answer(id, Answer::Response(payload)),
             Err(UnreadBody::TooLarge) => {
                 self.answer(id, Answer::ResponseTooLarge);
@@ -225,14 +228,14 @@ impl Shared {
         }
     }
 
-    async fn error(&self, id: &str, body: Incoming) -> Response<Full<Bytes>> {
-        match read_body(body, MAX_PAYLOAD, ANSWER_PATIENCE).await {
+    fn error(&self, id: &str, body: Result<Bytes, UnreadBody>) -> Response<Bytes> {
+        match body {
             Ok(payload) => self.answer(id, Answer::Error(payload)),
             Err(_) => truncated(),
         }
     }
 
-    fn answer(&self, id: &str, answer: Answer) -> Response<Full<Bytes>> {
+    fn answer(&self, id: &str, answer: Answer) -> Response<Bytes> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match current.take() {
             Some((request_id, waiting)) if request_id == id => {
@@ -253,8 +256,8 @@ impl Shared {
         }
     }
 
-    async fn init_error(&self, body: Incoming) -> Response<Full<Bytes>> {
-        let Ok(body) = read_body(body, MAX_PAYLOAD, ANSWER_PATIENCE).await else {
+    fn init_error(&self, body: Result<Bytes, UnreadBody>) -> Response<Bytes> {
+        let Ok(body) = body else {
             return truncated();
         };
         let report: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -281,11 +284,11 @@ impl Shared {
     }
 }
 
-fn accepted() -> Response<Full<Bytes>> {
+fn accepted() -> Response<Bytes> {
     http_server::json(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
 }
 
-fn truncated() -> Response<Full<Bytes>> {
+fn truncated() -> Response<Bytes> {
     refused(
         StatusCode::BAD_REQUEST,
         "TruncatedResponse",
@@ -293,7 +296,7 @@ fn truncated() -> Response<Full<Bytes>> {
     )
 }
 
-fn not_found() -> Response<Full<Bytes>> {
+fn not_found() -> Response<Bytes> {
     refused(
         StatusCode::NOT_FOUND,
         "NotFound",
@@ -301,7 +304,7 @@ fn not_found() -> Response<Full<Bytes>> {
     )
 }
 
-fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {
+fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Bytes> {
     http_server::json(
         status,
         &json!({ "errorType": kind, "errorMessage": message }),
