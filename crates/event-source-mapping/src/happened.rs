@@ -1,14 +1,11 @@
-//! What is worth telling a person: one value, and one readable line, for each thing that happened to a batch.
+//! What is worth telling a person: one value for each thing that happened to a batch, a shard or the mapping.
 
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::{Condition, Range, SequenceNumber, ShardId, Timestamp};
 
-/// Something that happened. `Display` is one line for a person; neither it nor `Debug` shows data or partition keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// Something that happened. It holds no data and no partition keys, so that it may be logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
     /// The function processed the whole batch.
     Delivered {
@@ -101,8 +98,7 @@ pub enum Happened {
 }
 
 /// In what way a whole batch failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The function ran and failed.
     FunctionError,
@@ -119,73 +115,5 @@ impl fmt::Display for Failure {
             Self::TimedOut => "the function timed out",
             Self::UnusableResponse => "the response cannot be used",
         })
-    }
-}
-
-impl fmt::Display for Happened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Delivered { range, attempt: 1 } => write!(f, "delivered {range}"),
-            Self::Delivered { range, attempt } => write!(f, "delivered {range}, attempt {attempt}"),
-            Self::PartiallyFailed {
-                range,
-                lowest,
-                done,
-            } => {
-                write!(
-                    f,
-                    "partial failure of {range}: failed from {lowest} on, {done} done"
-                )
-            }
-            Self::Failed {
-                range,
-                attempt,
-                failure,
-            } => write!(f, "failed {range}, attempt {attempt}: {failure}"),
-            Self::NotInvoked { range } => write!(f, "not invoked: {range}"),
-            Self::Split { left, right } => write!(
-                f,
-                "split {} + {}: {left}, {right}",
-                left.records, right.records
-            ),
-            Self::Retried { range, attempt, at } => {
-                write!(f, "retry of {range}, attempt {attempt} at {at}")
-            }
-            Self::Discarded {
-                range,
-                condition,
-                invoke_count,
-            } => {
-                let reason = match condition {
-                    Condition::RetryAttemptsExhausted => "no retries are left",
-                    Condition::RecordAgeExceeded => "too old",
-                };
-                write!(
-                    f,
-                    "discarded {range}: {reason}, failed attempts: {invoke_count}"
-                )
-            }
-            Self::DiscardDelivered { range } => {
-                write!(f, "the on-failure destination was told of {range}")
-            }
-            Self::DiscardDeliveryFailed { range, retry_at } => {
-                write!(
-                    f,
-                    "the on-failure destination could not be told of {range}, again at {retry_at}"
-                )
-            }
-            Self::DiscardLost { range } => {
-                write!(
-                    f,
-                    "the on-failure destination could not be told of {range}; the discard is lost"
-                )
-            }
-            Self::ReadFailed { shard_id, retry_at } => {
-                write!(f, "could not read {shard_id}, again at {retry_at}")
-            }
-            Self::ShardFinished { shard_id } => write!(f, "finished {shard_id}"),
-            Self::Enabled => f.write_str("enabled"),
-            Self::Disabled => f.write_str("disabled"),
-        }
     }
 }

@@ -139,8 +139,7 @@ impl fmt::Debug for Batch {
     }
 }
 
-/// What is said about a batch where its content must not appear. Displays as
-/// `3 records 101–103 of shardId-000000000000`.
+/// What is said about a batch where its content must not appear.
 ///
 /// With a ParallelizationFactor above 1 records of other sub-batches may lie between first and last, so `records` is the number of
 /// those meant, not of those in between.
@@ -154,18 +153,4 @@ pub struct Range {
     pub last: SequenceNumber,
     /// How many records; at least 1.
     pub records: usize,
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.records == 1 {
-            write!(f, "1 record {} of {}", self.first, self.shard_id)
-        } else {
-            write!(
-                f,
-                "{} records {}–{} of {}",
-                self.records, self.first, self.last, self.shard_id
-            )
-        }
-    }
 }

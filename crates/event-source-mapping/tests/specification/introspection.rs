@@ -1,9 +1,11 @@
 //! What can be seen from outside, and what must not be. Ours, not AWS's.
 
-use event_source_mapping::{Event, Failure, Happened, Outcome, Settings, ShardListing};
+use event_source_mapping::{
+    Condition, Event, Failure, Happened, Outcome, Range, Settings, ShardListing, Timestamp,
+};
 use serde_json::json;
 
-use crate::driver::{Driver, SHARD, failures, reporting, settings, success};
+use crate::driver::{BEGINNING, Driver, SHARD, failures, number, reporting, settings, success};
 
 #[test]
 fn the_status_shows_checkpoint_batch_in_flight_and_iterator_age() {
@@ -81,7 +83,7 @@ fn the_counters_count_what_happened() {
 }
 
 #[test]
-fn each_thing_that_happens_is_one_readable_line() {
+fn what_becomes_of_a_batch_is_told_in_order() {
     let settings = Settings {
         maximum_retry_attempts: 0,
         bisect_batch_on_function_error: true,
@@ -98,27 +100,53 @@ fn each_thing_that_happens_is_one_readable_line() {
             _ => Outcome::TimedOut,
         }
     });
-    let lines: Vec<_> = stream.happened.iter().map(ToString::to_string).collect();
+    let range = |first, last| Range {
+        shard_id: SHARD.into(),
+        first: number(first),
+        last: number(last),
+        records: usize::try_from(last - first + 1).unwrap(),
+    };
     assert_eq!(
-        lines,
+        stream.happened,
         [
-            "failed 3 records 8–10 of shardId-000000000000, attempt 1: the function failed",
-            "split 1 + 2: 1 record 8 of shardId-000000000000, 2 records 9–10 of shardId-000000000000",
-            "delivered 1 record 8 of shardId-000000000000",
-            "partial failure of 2 records 9–10 of shardId-000000000000: failed from 10 on, 1 done",
-            "retry of 1 record 10 of shardId-000000000000, attempt 1 at 2025-11-25T19:03:20.000Z",
-            "failed 1 record 10 of shardId-000000000000, attempt 1: the function timed out",
-            "discarded 1 record 10 of shardId-000000000000: no retries are left, failed attempts: 1",
-            "the on-failure destination was told of 1 record 10 of shardId-000000000000",
+            Happened::Failed {
+                range: range(8, 10),
+                attempt: 1,
+                failure: Failure::FunctionError
+            },
+            Happened::Split {
+                left: range(8, 8),
+                right: range(9, 10)
+            },
+            Happened::Delivered {
+                range: range(8, 8),
+                attempt: 1
+            },
+            Happened::PartiallyFailed {
+                range: range(9, 10),
+                lowest: number(10),
+                done: 1
+            },
+            Happened::Retried {
+                range: range(10, 10),
+                attempt: 1,
+                at: Timestamp::from_millis(BEGINNING.as_millis() + 2_000)
+            },
+            Happened::Failed {
+                range: range(10, 10),
+                attempt: 1,
+                failure: Failure::TimedOut
+            },
+            Happened::Discarded {
+                range: range(10, 10),
+                condition: Condition::RetryAttemptsExhausted,
+                invoke_count: 1
+            },
+            Happened::DiscardDelivered {
+                range: range(10, 10)
+            },
         ]
     );
-    assert!(stream.happened.iter().any(|happened| matches!(
-        happened,
-        Happened::Failed {
-            failure: Failure::TimedOut,
-            ..
-        }
-    )));
 }
 
 #[test]
