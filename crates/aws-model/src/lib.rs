@@ -1,11 +1,12 @@
 //! An in-process model of the AWS services that the order service uses: Kinesis Data Streams and SQS (ours, the
 //! part that the service and ordinary clients need) and DynamoDB (from `dynoxide`).
 //!
-//! [`Aws`] is the whole model behind one call. Three things stand on it: [`Aws::call`] itself, which is
-//! synchronous, starts no thread or task and reads time and randomness only from what it was given; an SDK
-//! HTTP client ([`Aws::http_client`]), so that production code runs against the model in one process with its
-//! serialization, retries and timeouts; and an HTTP server ([`server::serve`]) for the AWS CLI and for
-//! functions in processes of their own.
+//! [`Aws`] is the whole model behind one call, [`Aws::call`]: synchronous, without a thread or task of its own.
+//! Time and randomness come from what it was given, with two exceptions that lie in dynoxide: a table's creation
+//! date and the ten minutes for which a `ClientRequestToken` counts go by the machine's clock. On that call
+//! stands an SDK HTTP client ([`Aws::http_client`]), so that production code runs against the model in one
+//! process with its serialization, retries and timeouts; an HTTP server needs no more than to carry out what a
+//! [`Reply`] says.
 //!
 //! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which is what the Rust SDK, boto3 and the
 //! AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are not spoken. Any credentials
@@ -38,7 +39,7 @@
 //! - DynamoDB items until they are deleted, in SQLite in memory.
 //! - Faults: at most one for each service and kind, and a counter for each.
 //!
-//! Iterators, receipt handles and connections leave nothing behind.
+//! Iterators and receipt handles leave nothing behind.
 
 pub mod clock;
 mod dynamodb;
@@ -48,7 +49,6 @@ mod http_client;
 pub mod kinesis;
 mod model;
 mod random;
-pub mod server;
 mod service;
 pub mod sqs;
 

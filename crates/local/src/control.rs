@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_model::server::Routes;
 use aws_model::{ActiveFault, Aws, Fault};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -33,16 +32,9 @@ pub struct Control {
 }
 
 impl Control {
-    /// The routes for the server on the AWS port.
+    /// Answers a request that is no AWS call.
     #[must_use]
-    pub fn routes(self: Arc<Self>) -> Routes {
-        Routes::new(move |request| {
-            let answer = self.answer(&request);
-            async move { answer }
-        })
-    }
-
-    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+    pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let method = request.method();
         match (request.uri().path(), method) {
             ("/_local/health", &Method::GET) => self.health(),

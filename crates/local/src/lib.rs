@@ -2,12 +2,13 @@
 //! Runtime API, an HTTP API in front, Kinesis, DynamoDB and SQS in process, and Lambda's poller between them.
 //!
 //! ```text
-//! client ─▶ front_door ─▶ function (api) ──▶ AWS port: Kinesis ─▶ poller ─▶ function (consumer) ──▶ AWS port: DynamoDB
+//! client ─▶ front_door ─▶ function (api) ──▶ aws_port: Kinesis ─▶ poller ─▶ function (consumer) ──▶ aws_port: DynamoDB
 //!             gateway_event      │                                  │              │                  discards ─▶ SQS
 //!             gateway_response   └─ execution_environment, a process each: runtime_api, function_log
 //! ```
 //! [`stack`] starts all of it, [`watchdog`] sees to it that nothing is left behind.
 
+pub mod aws_port;
 pub mod banner;
 pub mod console;
 pub mod control;

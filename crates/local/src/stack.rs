@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aws_model::server::serve as serve_aws;
 use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
 use event_source_mapping as esm;
 use event_source_mapping::Mapping;
@@ -17,6 +16,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::aws_port;
 use crate::banner::banner;
 use crate::console::Console;
 use crate::control::Control;
@@ -223,14 +223,10 @@ async fn serve(
     let mut servers = JoinSet::new();
     let aws_port_number = aws_port.port();
     let aws_listener = listen("AWS_PORT", aws_port)?;
-    let routes = Arc::clone(&control).routes();
-    servers.spawn(serve_aws(
-        aws_listener,
-        aws.clone(),
-        routes,
-        Duration::ZERO,
-        std::future::pending(),
-    ));
+    let routes = Arc::clone(&control);
+    servers.spawn(aws_port::serve(aws_listener, aws.clone(), move |request| {
+        routes.answer(request)
+    }));
     tokio::try_join!(api.warm_up(), consumer.warm_up())?;
 
     let poller = Poller {

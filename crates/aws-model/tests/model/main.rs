@@ -11,7 +11,6 @@ mod faults;
 mod kinesis;
 mod kinesis_limits;
 mod kinesis_properties;
-mod server;
 mod sqs;
 mod support;
 mod wire;

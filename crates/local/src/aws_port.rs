@@ -1,0 +1,209 @@
+//! The AWS port: Kinesis, DynamoDB and SQS behind HTTP, and what else is asked of the same port.
+//!
+//! A request with an `X-Amz-Target` header, or a POST to `/`, is an AWS call. Nothing checks who calls: the port is open
+//! on the loopback interface only.
+
+use std::time::Duration;
+
+use aws_model::{Aws, Reply, Waiting};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::http_server::{self, Arrived, Limits, UnreadBody};
+
+/// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data, which is 13.4 MiB in
+/// Base64; DynamoDB takes 16 MiB.
+pub const MAX_BODY: usize = 16 << 20;
+
+const LIMITS: Limits = Limits {
+    connections: 512,
+    idle: Some(Duration::from_secs(30)),
+    body: MAX_BODY,
+    body_patience: Duration::from_secs(30),
+};
+
+/// Serves `aws` on `listener` until the future is dropped; `other` answers what is no AWS call.
+pub async fn serve<O>(listener: TcpListener, aws: Aws, other: O)
+where
+    O: Fn(&Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
+{
+    http_server::serve(listener, LIMITS, move |request, _| {
+        answer(aws.clone(), other.clone(), request)
+    })
+    .await;
+}
+
+/// `None` closes the connection without an answer.
+async fn answer(
+    aws: Aws,
+    other: impl Fn(&Request<Bytes>) -> Response<Bytes>,
+    request: Arrived,
+) -> Option<Response<Bytes>> {
+    let (head, body) = request.into_parts();
+    let body = match body {
+        Ok(body) => body,
+        Err(UnreadBody::TooLarge) => {
+            let error = json!({
+                "__type": "RequestEntityTooLargeException",
+                "message": format!("Request must be smaller than {MAX_BODY} bytes"),
+            });
+            return Some(http_server::json(StatusCode::PAYLOAD_TOO_LARGE, &error));
+        }
+        Err(UnreadBody::TooSlow | UnreadBody::Broken) => return None,
+    };
+    let request = Request::from_parts(head, body);
+    let is_call = request.headers().contains_key("x-amz-target")
+        || (request.method() == Method::POST && request.uri().path() == "/");
+    if !is_call {
+        return Some(other(&request));
+    }
+    let mut reply = aws.call(&request);
+    loop {
+        match reply {
+            Reply::Answer(response) => return Some(response),
+            Reply::Lost => return None,
+            Reply::Silent(silence) => {
+                while silence.holds() {
+                    pause(&aws, silence.until_millis()).await;
+                }
+                return None;
+            }
+            Reply::Wait(waiting) => {
+                pause(&aws, waiting.until_millis()).await;
+                reply = waiting.look_again();
+            }
+        }
+    }
+}
+
+async fn pause(aws: &Aws, until_millis: u64) {
+    let left = until_millis.saturating_sub(aws.clock().now_millis());
+    let pause = left.clamp(1, Waiting::INTERVAL_MILLIS);
+    tokio::time::sleep(Duration::from_millis(pause)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use aws_model::{Fault, Settings};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// Longer than anything here takes; a test that reaches it has failed.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A model with a stream `s` and a queue `q` on a free port.
+    async fn start() -> (Aws, SocketAddr, JoinSet<()>) {
+        let aws = Aws::new(Settings::default()).unwrap();
+        aws.kinesis().create_stream("s", 1, 24).unwrap();
+        aws.sqs().create_queue("q").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, aws.clone(), |request| {
+            let (method, uri, length) = (request.method(), request.uri(), request.body().len());
+            Response::new(format!("{method} {uri} {length} bytes").into())
+        }));
+        (aws, address, server)
+    }
+
+    fn call(target: &str, body: &str, connection: &str) -> String {
+        let length = body.len();
+        format!(
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\nx-amz-target: {target}\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    }
+
+    const PUT: &str = r#"{"StreamName": "s", "PartitionKey": "k", "Data": "eA=="}"#;
+
+    async fn send(address: SocketAddr, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// What the server sends until it closes the connection.
+    async fn read_to_end(mut stream: TcpStream) -> String {
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+        read.unwrap().unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn records(aws: &Aws) -> usize {
+        aws.kinesis().shards("s").unwrap()[0].records
+    }
+
+    #[tokio::test]
+    async fn one_connection_serves_many_calls() {
+        let (aws, address, _server) = start().await;
+        let target = "Kinesis_20131202.PutRecord";
+        let calls = call(target, PUT, "keep-alive").repeat(2) + &call(target, PUT, "close");
+        let answers = read_to_end(send(address, &calls).await).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+        assert_eq!(records(&aws), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_aws_call_is_answered_by_the_other_routes() {
+        let (_aws, address, _server) = start().await;
+        let request = "POST /_local/faults?x=1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc";
+        let answer = read_to_end(send(address, request).await).await;
+        assert!(
+            answer.ends_with("POST /_local/faults?x=1 3 bytes"),
+            "{answer}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_closes_the_connection_after_the_effect() {
+        let (aws, address, _server) = start().await;
+        aws.faults()
+            .inject(Fault::new("kinesis", "lost-answer", 1.0, 60).unwrap());
+        let put = call("Kinesis_20131202.PutRecord", PUT, "keep-alive");
+        assert_eq!(read_to_end(send(address, &put).await).await, "");
+        assert_eq!(records(&aws), 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_without_an_answer_holds_its_connection_until_the_faults_are_cleared() {
+        let (aws, address, _server) = start().await;
+        aws.faults()
+            .inject(Fault::new("kinesis", "timeout", 1.0, 60).unwrap());
+        let put = call("Kinesis_20131202.PutRecord", PUT, "keep-alive");
+        let mut stream = send(address, &put).await;
+        tokio::time::timeout(Duration::from_millis(300), stream.read_u8())
+            .await
+            .unwrap_err();
+        aws.faults().clear();
+        assert_eq!(read_to_end(stream).await, "");
+        assert_eq!(records(&aws), 0);
+    }
+
+    #[tokio::test]
+    async fn a_long_poll_is_answered_when_a_message_comes() {
+        let (aws, address, _server) = start().await;
+        let input = r#"{"QueueUrl": "http://x/000000000000/q", "WaitTimeSeconds": 20}"#;
+        let mut stream = send(address, &call("AmazonSQS.ReceiveMessage", input, "close")).await;
+        tokio::time::timeout(Duration::from_millis(300), stream.read_u8())
+            .await
+            .unwrap_err();
+        aws.sqs().send_message("q", "hello").unwrap();
+        assert!(read_to_end(stream).await.contains("hello"));
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_refused() {
+        let (_aws, address, _server) = start().await;
+        let body = " ".repeat(MAX_BODY + 1);
+        let put = call("Kinesis_20131202.PutRecord", &body, "close");
+        let answer = read_to_end(send(address, &put).await).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+}
