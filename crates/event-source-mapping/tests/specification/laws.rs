@@ -165,7 +165,9 @@ impl Run {
                 .get_mut(&SHARDS[0].into())
                 .unwrap()
                 .closed = true;
-            CHILDREN.map(|child| self.driver.add_shard(child));
+            CHILDREN
+                .iter()
+                .for_each(|child| self.driver.add_shard(child));
         }
     }
 
@@ -427,7 +429,7 @@ impl Run {
         let event = match self.driver.actions.remove(index).unwrap() {
             Action::Fetch(fetch) => {
                 self.begun.insert(fetch.shard_id().clone());
-                if self.is_gone(fetch.shard_id()) && chance % 2 == 0 {
+                if self.is_gone(fetch.shard_id()) && chance.is_multiple_of(2) {
                     fetch.gone()
                 } else if chance % 4 == 3 {
                     fetch.failed()
