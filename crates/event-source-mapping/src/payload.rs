@@ -104,12 +104,14 @@ fn envelope<'a>(
     }
 }
 
-/// The float nearest to the decimal notation, which is the one that is written back with the same at most three decimals; a division
-/// need not give that one.
+/// The float nearest to the exact quotient, which is written back with the same at most three decimals: IEEE 754 rounds a division
+/// once, and [`Timestamp`](crate::Timestamp) holds fewer milliseconds than a float holds exactly (2^53).
+#[allow(
+    clippy::float_arithmetic,
+    reason = "the event has seconds with a fraction; the division is exact but for one rounding"
+)]
 fn seconds(millis: u64) -> f64 {
-    format!("{}.{:03}", millis / 1_000, millis % 1_000)
-        .parse()
-        .unwrap_or_default()
+    millis as f64 / 1_000.0
 }
 
 #[cfg(test)]
