@@ -29,6 +29,9 @@ pub const MAX_WAIT: Duration = Duration::from_secs(5);
 /// microseconds; without this, a caller that calls again at once would find it not yet free and start another process.
 const HANDOVER: Duration = Duration::from_millis(20);
 
+/// Refused requests are added up for this long, so that a burst of them does not flood the console.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How a function is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionConfig {
@@ -114,6 +117,8 @@ struct Host {
     /// Processes that wait for an invocation, the one used last on top.
     idle: Mutex<Vec<Process>>,
     ledger: Arc<Mutex<Ledger>>,
+    /// Refused requests that are not shown yet; `None` if none was shown within the last [`PAUSE`].
+    refused: Mutex<Option<u64>>,
 }
 
 /// What is known about a function, for `/_local/state`.
@@ -171,6 +176,7 @@ impl Function {
             slots: Arc::new(Semaphore::new(MAX_PROCESSES)),
             idle: Mutex::default(),
             ledger: Arc::default(),
+            refused: Mutex::default(),
         };
         Self {
             host: Arc::new(host),
@@ -205,10 +211,7 @@ impl Function {
         let slot = Arc::clone(&self.host.slots).acquire_owned();
         let Ok(slot) = tokio::time::timeout(MAX_WAIT, slot).await else {
             lock(&self.host.ledger).counters.throttles += 1;
-            self.host.console.warn(
-                &self.host.config.name,
-                format!("refused a request: {}", InvokeError::Throttled),
-            );
+            self.show_refused();
             return Err(InvokeError::Throttled);
         };
         let slot = slot.map_err(|_| InvokeError::Stopping)?;
@@ -219,6 +222,17 @@ impl Function {
             invocations.spawn(Arc::clone(&self.host).run(payload, slot, reply));
         }
         result.await.map_err(|_| InvokeError::Stopping)
+    }
+
+    fn show_refused(&self) {
+        let mut refused = lock(&self.host.refused);
+        if let Some(held_back) = &mut *refused {
+            *held_back += 1;
+            return;
+        }
+        *refused = Some(0);
+        self.host.say_refused("a request");
+        lock(&self.invocations).spawn(Arc::clone(&self.host).show_held_back());
     }
 
     /// What is known about the function now.
@@ -256,6 +270,30 @@ struct Registration {
 }
 
 impl Host {
+    fn say_refused(&self, what: &str) {
+        let text = format!("refused {what}: {}", InvokeError::Throttled);
+        self.console.warn(&self.config.name, text);
+    }
+
+    /// Shows the sum of what was refused, until a pause passes in which nothing was.
+    async fn show_held_back(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let mut refused = lock(&self.refused);
+            match refused.take() {
+                None | Some(0) => return,
+                Some(held_back) => {
+                    *refused = Some(0);
+                    drop(refused);
+                    self.say_refused(&match held_back {
+                        1 => "a request".to_owned(),
+                        several => format!("{several} requests"),
+                    });
+                }
+            }
+        }
+    }
+
     async fn run(
         self: Arc<Self>,
         payload: Bytes,

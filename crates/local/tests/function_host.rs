@@ -474,6 +474,41 @@ async fn stopping_kills_busy_and_idle_processes_and_refuses_what_comes_after() {
 }
 
 #[tokio::test]
+async fn refused_requests_are_shown_at_once_and_then_added_up() {
+    let function = TestFunction::new();
+    let flood = async {
+        eventually("eight busy processes", async || {
+            (function.busy() == MAX_PROCESSES).then_some(())
+        })
+        .await;
+        // Nothing but timers can happen now.
+        tokio::time::pause();
+        let refused = join_all((0..30).map(|_| function.invoke(json!({})))).await;
+        assert!(
+            refused
+                .iter()
+                .all(|refused| *refused == Err(InvokeError::Throttled))
+        );
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let mut lines = function.console.take();
+        lines.retain(|line| line.contains("refused"));
+        lines
+    };
+    let lines = tokio::select! {
+        lines = flood => lines,
+        _ = join_all((0..MAX_PROCESSES).map(|_| function.invoke(json!({ "do": "hang" })))) => panic!("the busy ones ended"),
+    };
+    assert_eq!(
+        lines,
+        [
+            "echo: refused a request: all 8 processes were busy for 5 s",
+            "echo: refused 29 requests: all 8 processes were busy for 5 s"
+        ]
+    );
+    assert_eq!(function.function.state().counters.throttles, 30);
+}
+
+#[tokio::test]
 async fn warnings_and_stray_lines_of_a_function_are_shown_and_information_is_not() {
     let function = TestFunction::new();
     for text in [
