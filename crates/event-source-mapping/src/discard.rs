@@ -1,8 +1,11 @@
-//! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it.
+//! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it, and what it is made of.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Timestamp;
+use uuid::Builder;
+
+use crate::lane::Context;
+use crate::{Batch, Record, Timestamp};
 
 /// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a Kinesis stream.
 ///
@@ -79,4 +82,71 @@ pub struct KinesisBatchInfo {
     pub batch_size: usize,
     /// The stream's ARN.
     pub stream_arn: String,
+}
+
+/// What the message says of the last invocation with the records.
+#[derive(Debug, Clone)]
+pub(crate) struct LastResponse {
+    pub(crate) request_id: String,
+    pub(crate) function_error: Option<&'static str>,
+}
+
+impl DiscardMessage {
+    /// The message about a batch that is discarded now, after the function ran `invoke_count` times with it.
+    pub(crate) fn new(
+        batch: &Batch,
+        condition: Condition,
+        invoke_count: u32,
+        last_response: Option<LastResponse>,
+        context: &mut Context<'_>,
+    ) -> Self {
+        let range = batch.range();
+        let arrival = |record: Option<&Record>| {
+            record.map_or(context.now, |record| record.approximate_arrival)
+        };
+        let kinesis_batch_info = KinesisBatchInfo {
+            shard_id: range.shard_id.to_string(),
+            start_sequence_number: range.first.to_string(),
+            end_sequence_number: range.last.to_string(),
+            approximate_arrival_of_first_record: arrival(batch.records().first()),
+            approximate_arrival_of_last_record: arrival(batch.records().last()),
+            batch_size: range.records,
+            stream_arn: context.settings.event_source_arn.clone(),
+        };
+        let (request_id, function_error) = match last_response {
+            Some(last) => (last.request_id, last.function_error),
+            None => (request_id(context.now, context.id()), None),
+        };
+        let response_context = match condition {
+            Condition::RecordAgeExceeded => None,
+            Condition::RetryAttemptsExhausted => Some(ResponseContext {
+                status_code: 200,
+                executed_version: "$LATEST".into(),
+                function_error: function_error.map(Into::into),
+            }),
+        };
+        Self {
+            request_context: RequestContext {
+                request_id,
+                function_arn: context.settings.function_arn.clone(),
+                condition,
+                approximate_invoke_count: invoke_count,
+            },
+            response_context,
+            version: "1.0".into(),
+            timestamp: context.now,
+            kinesis_batch_info,
+        }
+    }
+}
+
+/// A UUIDv8 (RFC 9562, section 5.8) of a time and a number that is unique in the mapping: there is no randomness here to make another
+/// version of.
+fn request_id(now: Timestamp, id: u64) -> String {
+    let mut bytes = [0; 16];
+    // The version takes bits of byte 6, the variant the two highest of byte 8: neither holds anything of a time before the year 10,000
+    // or of a number that is counted up.
+    bytes[..6].copy_from_slice(&now.as_millis().to_be_bytes()[2..]);
+    bytes[8..].copy_from_slice(&id.to_be_bytes());
+    Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
+use crate::discard::LastResponse;
 use crate::ledger::Ledger;
 use crate::payload::fits;
 use crate::{
     Action, Batch, Condition, Counters, Discard, DiscardMessage, EventSource, Failure,
-    FirstRecordFailed, Happened, InFlight, Interpretation, Invocation, KinesisBatchInfo, Outcome,
-    Record, RequestContext, ResponseContext, Settings, ShardId, Timestamp, interpret,
+    FirstRecordFailed, Happened, InFlight, Interpretation, Invocation, Outcome, Record, Settings,
+    ShardId, Timestamp, interpret,
 };
 
 /// What the parts of the machine share while they handle one event.
@@ -53,13 +54,6 @@ struct Part {
     throttles: u32,
     not_before: Timestamp,
     last_response: Option<LastResponse>,
-}
-
-/// What a discard's message says of the last invocation.
-#[derive(Debug, Clone)]
-struct LastResponse {
-    request_id: String,
-    function_error: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -482,7 +476,13 @@ impl Lane {
         if context.settings.on_failure.is_none() {
             return self.discarded(&part.batch, context, ledger);
         }
-        let message = Box::new(message(&part, condition, context));
+        let message = Box::new(DiscardMessage::new(
+            &part.batch,
+            condition,
+            part.failures,
+            part.last_response,
+            context,
+        ));
         let delivery = Delivery::Waiting { until: context.now };
         self.doing = Doing::Discarding {
             batch: part.batch,
@@ -567,62 +567,4 @@ impl Part {
             last_response: None,
         }
     }
-}
-
-fn message(part: &Part, condition: Condition, context: &mut Context<'_>) -> DiscardMessage {
-    let range = part.batch.range();
-    let records = part.batch.records();
-    let request_id = match &part.last_response {
-        Some(response) => response.request_id.clone(),
-        None => uuid(context.now, context.id()),
-    };
-    let response_context = match condition {
-        Condition::RecordAgeExceeded => None,
-        Condition::RetryAttemptsExhausted => Some(ResponseContext {
-            status_code: 200,
-            executed_version: "$LATEST".into(),
-            function_error: part
-                .last_response
-                .as_ref()
-                .and_then(|response| response.function_error)
-                .map(Into::into),
-        }),
-    };
-    DiscardMessage {
-        request_context: RequestContext {
-            request_id,
-            function_arn: context.settings.function_arn.clone(),
-            condition,
-            approximate_invoke_count: part.failures,
-        },
-        response_context,
-        version: "1.0".into(),
-        timestamp: context.now,
-        kinesis_batch_info: KinesisBatchInfo {
-            shard_id: range.shard_id.to_string(),
-            start_sequence_number: range.first.to_string(),
-            end_sequence_number: range.last.to_string(),
-            approximate_arrival_of_first_record: records
-                .first()
-                .map_or(context.now, |record| record.approximate_arrival),
-            approximate_arrival_of_last_record: records
-                .last()
-                .map_or(context.now, |record| record.approximate_arrival),
-            batch_size: range.records,
-            stream_arn: context.settings.event_source_arn.clone(),
-        },
-    }
-}
-
-/// A UUIDv8 (RFC 9562, section 5.8) of a time and a number that is unique in the mapping: there is no randomness here to make another
-/// version of.
-fn uuid(now: Timestamp, id: u64) -> String {
-    let millis = now.as_millis();
-    format!(
-        "{:08x}-{:04x}-8000-{:04x}-{:012x}",
-        (millis >> 16) & 0xffff_ffff,
-        millis & 0xffff,
-        0x8000 | ((id >> 48) & 0x3fff),
-        id & 0xffff_ffff_ffff
-    )
 }
