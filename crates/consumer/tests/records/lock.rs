@@ -1,7 +1,8 @@
 //! The lock of the literature, row by row of the table in docs/architecture.md: what takes three requests there is the
 //! condition of one write here.
 
-use orders::{Fingerprint, Outcome, Status};
+use futures::future::join_all;
+use orders::{Conflict, Fingerprint, Outcome, Status};
 
 use crate::world::{World, caller, cancel, order, order_id, submit};
 
@@ -157,6 +158,27 @@ async fn the_eleventh_conflict_is_only_marked() {
     for (n, sku) in (1..).zip(&skus) {
         world.apply(&[submit(n, 7, "ann", sku)]).await;
     }
+    let row = world.row(order_id(7)).await;
+    assert_eq!((row.conflicts.len(), row.conflicts_truncated), (10, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_that_race_for_the_last_place_are_recorded_or_marked() {
+    let world = World::new();
+    world.apply(&[submit(1, 7, "ann", "0")]).await;
+    // All of them are refused by the same row first, so each finds a fuller one at its second write.
+    let intents: Vec<_> = (2..=14)
+        .map(|n| submit(n, 7, "ann", &n.to_string()))
+        .collect();
+    let outcomes = join_all(intents.iter().map(|intent| world.consumer.apply(intent))).await;
+    let count = |conflict| {
+        let outcome = Ok(Outcome::Conflict(conflict));
+        outcomes.iter().filter(|one| **one == outcome).count()
+    };
+    assert_eq!(
+        (count(Conflict::Recorded), count(Conflict::Truncated)),
+        (10, 3)
+    );
     let row = world.row(order_id(7)).await;
     assert_eq!((row.conflicts.len(), row.conflicts_truncated), (10, true));
 }

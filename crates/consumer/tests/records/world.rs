@@ -63,7 +63,12 @@ impl HttpConnector for Counted {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
         self.operations.lock().unwrap().push(operation.to_owned());
-        self.connector.call(request)
+        let connector = self.connector.clone();
+        HttpConnectorFuture::new(async move {
+            // A network would let others go on meanwhile, so that concurrent applies interleave.
+            tokio::task::yield_now().await;
+            connector.call(request).await
+        })
     }
 }
 
