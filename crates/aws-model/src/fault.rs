@@ -1,6 +1,8 @@
 //! Faults on request: a share of one service's calls fails with an AWS error, is never answered, or takes
 //! effect without the answer arriving.
 
+mod errors;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use crate::clock::{Clock, millis};
 use crate::failure::Failure;
 use crate::random::Random;
 use crate::service::Service;
+pub use errors::AwsError;
 
 /// The longest fault that is accepted: one day, in seconds.
 pub const MAX_FAULT_SECONDS: u64 = 86_400;
@@ -18,13 +21,8 @@ pub const MAX_FAULT_SECONDS: u64 = 86_400;
 /// What happens to the calls that a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
-    /// The service refuses the call with this error and status; nothing takes effect.
-    Error {
-        /// The AWS error code, such as `ProvisionedThroughputExceededException`.
-        code: &'static str,
-        /// Its HTTP status.
-        status: u16,
-    },
+    /// The service refuses the call with this error; nothing takes effect.
+    Error(&'static AwsError),
     /// The call is never answered and takes no effect. The connection is closed when the client gives up, the
     /// fault ends or is cleared.
     Timeout,
@@ -33,11 +31,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// The name in fault settings and counters: the error code, `timeout` or `lost-answer`.
+    /// The name in fault settings and counters: the error's, `timeout` or `lost-answer`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Error { code, .. } => code,
+            Self::Error(error) => error.name,
             Self::Timeout => "timeout",
             Self::LostAnswer => "lost-answer",
         }
@@ -47,75 +45,8 @@ impl FaultKind {
         match name {
             "timeout" => Some(Self::Timeout),
             "lost-answer" => Some(Self::LostAnswer),
-            _ => COMMON_ERRORS
-                .iter()
-                .chain(own_errors(service))
-                .find(|(code, _)| *code == name)
-                .map(|&(code, status)| Self::Error { code, status }),
+            _ => AwsError::named(service, name).map(Self::Error),
         }
-    }
-}
-
-/// Errors that any AWS service may answer with ("Common Errors" in each API reference).
-const COMMON_ERRORS: &[(&str, u16)] = &[
-    ("AccessDeniedException", 400),
-    ("ExpiredTokenException", 403),
-    ("IncompleteSignature", 400),
-    ("InternalFailure", 500),
-    ("InternalServerError", 500),
-    ("InvalidClientTokenId", 403),
-    ("MissingAuthenticationToken", 403),
-    ("OptInRequired", 403),
-    ("RequestExpired", 400),
-    ("ServiceUnavailable", 503),
-    ("ThrottlingException", 400),
-    ("UnrecognizedClientException", 400),
-    ("ValidationException", 400),
-];
-
-/// Errors of the service itself (the "Errors" of its operations, status from the same pages). Left out are
-/// those that carry data of their own, which a fault could not fill in truthfully: a failed condition, a
-/// cancelled transaction.
-fn own_errors(service: Service) -> &'static [(&'static str, u16)] {
-    match service {
-        Service::DynamoDb => &[
-            ("ItemCollectionSizeLimitExceededException", 400),
-            ("LimitExceededException", 400),
-            ("ProvisionedThroughputExceededException", 400),
-            ("RequestLimitExceeded", 400),
-            ("ResourceInUseException", 400),
-            ("ResourceNotFoundException", 400),
-            ("TransactionConflictException", 400),
-            ("TransactionInProgressException", 400),
-        ],
-        Service::Kinesis => &[
-            ("ExpiredIteratorException", 400),
-            ("InternalFailureException", 500),
-            ("InvalidArgumentException", 400),
-            ("KMSAccessDeniedException", 400),
-            ("KMSDisabledException", 400),
-            ("KMSInvalidStateException", 400),
-            ("KMSNotFoundException", 400),
-            ("KMSOptInRequired", 400),
-            ("KMSThrottlingException", 400),
-            ("LimitExceededException", 400),
-            ("ProvisionedThroughputExceededException", 400),
-            ("ResourceInUseException", 400),
-            ("ResourceNotFoundException", 400),
-        ],
-        Service::Sqs => &[
-            ("InvalidAddress", 400),
-            ("InvalidSecurity", 400),
-            ("KmsAccessDenied", 400),
-            ("KmsDisabled", 400),
-            ("KmsInvalidState", 400),
-            ("KmsNotFound", 400),
-            ("KmsThrottled", 400),
-            ("OverLimit", 400),
-            ("QueueDoesNotExist", 400),
-            ("RequestThrottled", 400),
-            ("ResourceNotFoundException", 400),
-        ],
     }
 }
 
@@ -148,7 +79,8 @@ impl FaultError {
 }
 
 impl Fault {
-    /// A fault of `service`: `error` is an error code that the service knows, `timeout` or `lost-answer`;
+    /// A fault of `service`: `error` is an error code that the service knows, `timeout`, `lost-answer`,
+    /// or for DynamoDB `kms-key-disabled` or `kms-key-denied` (gone, or not to be used by the caller);
     /// `rate` the share of calls it hits, from 0 to 1; `seconds` how long it lasts, from 1 to
     /// [`MAX_FAULT_SECONDS`].
     ///
@@ -159,16 +91,12 @@ impl Fault {
             .parse()
             .map_err(|()| FaultError::new("service", "must be one of dynamodb, kinesis, sqs"))?;
         let kind = FaultKind::parse(service, error).ok_or_else(|| {
-            let codes: Vec<&str> = own_errors(service)
-                .iter()
-                .chain(COMMON_ERRORS)
-                .map(|(code, _)| *code)
-                .collect();
+            let names: Vec<&str> = AwsError::all_of(service).map(|error| error.name).collect();
             FaultError::new(
                 "error",
                 format!(
                     "must be timeout, lost-answer or, for {service}, one of {}",
-                    codes.join(", ")
+                    names.join(", ")
                 ),
             )
         })?;
@@ -351,10 +279,10 @@ impl Faults {
         };
         *state.hits.entry((service, kind.name())).or_default() += 1;
         match kind {
-            FaultKind::Error { code, status } => Verdict::Refused(Failure {
-                code,
-                status,
-                message: message(service, code).to_owned(),
+            FaultKind::Error(error) => Verdict::Refused(Failure {
+                code: error.code,
+                status: error.status,
+                message: error.message.to_owned(),
             }),
             FaultKind::Timeout => Verdict::Unanswered(Silence {
                 faults: self.clone(),
@@ -405,29 +333,6 @@ impl Silence {
 )]
 fn threshold(rate: f64) -> u64 {
     (rate * 9_007_199_254_740_992.0) as u64
-}
-
-/// What AWS says with an error, where it says something.
-fn message(service: Service, code: &str) -> &'static str {
-    match (service, code) {
-        (_, "AccessDeniedException") => "User is not authorized to perform this operation.",
-        (_, "InternalFailure" | "InternalFailureException" | "InternalServerError") => {
-            "The request processing has failed because of an unknown error, exception or failure."
-        }
-        (_, "ServiceUnavailable") => {
-            "The request has failed due to a temporary failure of the server."
-        }
-        (_, "ThrottlingException") | (Service::Sqs, "RequestThrottled") => "Rate exceeded",
-        (Service::DynamoDb, "ProvisionedThroughputExceededException") => {
-            "The level of configured provisioned throughput for the table was exceeded. Consider increasing your \
-             provisioning level with the UpdateTable API."
-        }
-        (Service::DynamoDb, "ResourceNotFoundException") => "Requested resource not found",
-        (Service::Kinesis, "ProvisionedThroughputExceededException") => "Rate exceeded for shard.",
-        (Service::Kinesis, "ResourceNotFoundException") => "Stream not found.",
-        (Service::Sqs, "QueueDoesNotExist") => "The specified queue does not exist.",
-        _ => "Injected fault.",
-    }
 }
 
 #[cfg(test)]

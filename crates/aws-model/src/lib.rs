@@ -55,7 +55,9 @@ pub mod sqs;
 pub use clock::{Clock, ManualClock, TokioClock};
 pub use dynamodb::DynamoDb;
 pub use failure::Failure;
-pub use fault::{ActiveFault, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS, Silence};
+pub use fault::{
+    ActiveFault, AwsError, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS, Silence,
+};
 pub use kinesis::{Kinesis, KinesisSettings};
 pub use model::{Aws, Reply, Settings, StartError, Waiting};
 pub use service::{ACCOUNT, DEFAULT_REGION, Service};

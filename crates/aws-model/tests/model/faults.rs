@@ -90,6 +90,36 @@ async fn dynamodb_and_sqs_send_injected_errors_in_their_own_shapes() {
 }
 
 #[tokio::test]
+async fn a_table_whose_kms_key_cannot_be_used_fails_as_dynamodb_fails_which_only_the_text_tells() {
+    let world = world();
+    for (name, code, says) in [
+        (
+            "kms-key-disabled",
+            "ValidationException",
+            "KMS key disabled error: ",
+        ),
+        (
+            "kms-key-denied",
+            "AccessDeniedException",
+            "KMS key access denied error: ",
+        ),
+    ] {
+        world.aws.faults().clear();
+        inject(&world.aws, "dynamodb", name, 1.0);
+        let error = world.dynamodb().list_tables().send().await.unwrap_err();
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 400);
+        assert_eq!(error.code(), Some(code));
+        assert!(error.message().unwrap().starts_with(says), "{error:?}");
+        Fault::new("kinesis", name, 1.0, 1).unwrap_err();
+    }
+    let hits = world.aws.faults().hits();
+    assert!(
+        hits.contains(&(Service::DynamoDb, "kms-key-disabled", 1)),
+        "{hits:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_lost_answer_leaves_its_effect_behind() {
     let world = world().with_stream(1);
     let client = world.kinesis();

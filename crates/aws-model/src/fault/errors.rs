@@ -1,0 +1,157 @@
+//! The errors that a fault can be: what each service may answer, with its status and AWS's words.
+//!
+//! Left out are those that carry data of their own, which a fault could not fill in truthfully: a failed condition,
+//! a cancelled transaction.
+
+use crate::service::Service;
+
+/// An error that a service answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AwsError {
+    /// How a fault names it: its code, unless the service sends that code for something else too.
+    pub name: &'static str,
+    /// The code on the wire.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What AWS says with it, where that is known.
+    pub message: &'static str,
+}
+
+impl AwsError {
+    /// The error that a fault of the service names so.
+    pub(super) fn named(service: Service, name: &str) -> Option<&'static Self> {
+        Self::all_of(service).find(|error| error.name == name)
+    }
+
+    /// The service's own errors, then those of every service.
+    pub(super) fn all_of(service: Service) -> impl Iterator<Item = &'static Self> {
+        let own = match service {
+            Service::DynamoDb => DYNAMODB,
+            Service::Kinesis => KINESIS,
+            Service::Sqs => SQS,
+        };
+        own.iter().chain(COMMON)
+    }
+}
+
+const fn error(code: &'static str, status: u16, message: &'static str) -> AwsError {
+    AwsError {
+        name: code,
+        code,
+        status,
+        message,
+    }
+}
+
+const UNKNOWN: &str =
+    "The request processing has failed because of an unknown error, exception or failure.";
+const OTHER: &str = "Injected fault.";
+
+/// Errors that any AWS service may answer with ("Common Errors" in each API reference).
+const COMMON: &[AwsError] = &[
+    error(
+        "AccessDeniedException",
+        400,
+        "User is not authorized to perform this operation.",
+    ),
+    error("ExpiredTokenException", 403, OTHER),
+    error("IncompleteSignature", 400, OTHER),
+    error("InternalFailure", 500, UNKNOWN),
+    error("InternalServerError", 500, UNKNOWN),
+    error("InvalidClientTokenId", 403, OTHER),
+    error("MissingAuthenticationToken", 403, OTHER),
+    error("OptInRequired", 403, OTHER),
+    error("RequestExpired", 400, OTHER),
+    error(
+        "ServiceUnavailable",
+        503,
+        "The request has failed due to a temporary failure of the server.",
+    ),
+    error("ThrottlingException", 400, "Rate exceeded"),
+    error("UnrecognizedClientException", 400, OTHER),
+    error("ValidationException", 400, OTHER),
+];
+
+/// Errors of DynamoDB (the "Errors" of its operations, status from the same pages).
+///
+/// It has no error code for its KMS key. A key that is disabled is a ValidationException (recorded on GetItem and
+/// PutItem by the `ack-api-quirks` notes of October 2026, DDB-TABLE-331), one that is gone or that the caller may not
+/// use an AccessDeniedException (aws/aws-cdk, issues 10010 and 18616); only the text tells.
+const DYNAMODB: &[AwsError] = &[
+    error("ItemCollectionSizeLimitExceededException", 400, OTHER),
+    error("LimitExceededException", 400, OTHER),
+    error(
+        "ProvisionedThroughputExceededException",
+        400,
+        "The level of configured provisioned throughput for the table was exceeded. Consider increasing your \
+         provisioning level with the UpdateTable API.",
+    ),
+    error("RequestLimitExceeded", 400, OTHER),
+    error("ResourceInUseException", 400, OTHER),
+    error(
+        "ResourceNotFoundException",
+        400,
+        "Requested resource not found",
+    ),
+    error("TransactionConflictException", 400, OTHER),
+    error("TransactionInProgressException", 400, OTHER),
+    AwsError {
+        name: "kms-key-disabled",
+        code: "ValidationException",
+        status: 400,
+        message: "KMS key disabled error: com.amazonaws.services.kms.model.DisabledException: \
+                  arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000 is disabled. \
+                  (Service: AWSKMS; Status Code: 400; Error Code: DisabledException; \
+                  Request ID: 00000000-0000-0000-0000-000000000000; Proxy: null)",
+    },
+    AwsError {
+        name: "kms-key-denied",
+        code: "AccessDeniedException",
+        status: 400,
+        message: "KMS key access denied error: com.amazonaws.services.kms.model.AWSKMSException: The ciphertext \
+                  refers to a customer master key that does not exist, does not exist in this region, or you are not \
+                  allowed to access. (Service: AWSKMS; Status Code: 400; Error Code: AccessDeniedException; \
+                  Request ID: 00000000-0000-0000-0000-000000000000; Proxy: null)",
+    },
+];
+
+/// Errors of Kinesis, from the same kind of pages.
+const KINESIS: &[AwsError] = &[
+    error("ExpiredIteratorException", 400, OTHER),
+    error("InternalFailureException", 500, UNKNOWN),
+    error("InvalidArgumentException", 400, OTHER),
+    error("KMSAccessDeniedException", 400, OTHER),
+    error("KMSDisabledException", 400, OTHER),
+    error("KMSInvalidStateException", 400, OTHER),
+    error("KMSNotFoundException", 400, OTHER),
+    error("KMSOptInRequired", 400, OTHER),
+    error("KMSThrottlingException", 400, OTHER),
+    error("LimitExceededException", 400, OTHER),
+    error(
+        "ProvisionedThroughputExceededException",
+        400,
+        "Rate exceeded for shard.",
+    ),
+    error("ResourceInUseException", 400, OTHER),
+    error("ResourceNotFoundException", 400, "Stream not found."),
+];
+
+/// Errors of SQS, from the same kind of pages.
+const SQS: &[AwsError] = &[
+    error("InvalidAddress", 400, OTHER),
+    error("InvalidSecurity", 400, OTHER),
+    error("KmsAccessDenied", 400, OTHER),
+    error("KmsDisabled", 400, OTHER),
+    error("KmsInvalidState", 400, OTHER),
+    error("KmsNotFound", 400, OTHER),
+    error("KmsThrottled", 400, OTHER),
+    error("OverLimit", 400, OTHER),
+    error(
+        "QueueDoesNotExist",
+        400,
+        "The specified queue does not exist.",
+    ),
+    error("RequestThrottled", 400, "Rate exceeded"),
+    error("ResourceNotFoundException", 400, OTHER),
+];
