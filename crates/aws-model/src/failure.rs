@@ -34,9 +34,12 @@ impl Failure {
         }
     }
 
-    /// No such operation, or no `X-Amz-Target`.
-    pub(crate) fn unknown_operation() -> Self {
-        Self::client("UnknownOperationException", "")
+    /// No such operation here; `name` is what was asked for.
+    pub(crate) fn unknown_operation(name: &str) -> Self {
+        Self::client(
+            "UnknownOperationException",
+            format!("{name} is not modelled here"),
+        )
     }
 
     /// The namespace that the service puts before its own error shapes in `__type`.
@@ -78,7 +81,6 @@ impl Failure {
             "TooManyEntriesInBatchRequest" => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
             "EmptyBatchRequest" => "AWS.SimpleQueueService.EmptyBatchRequest",
             "BatchEntryIdsNotDistinct" => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
-            "BatchRequestTooLong" => "AWS.SimpleQueueService.BatchRequestTooLong",
             other => other,
         }
     }

@@ -110,8 +110,11 @@ impl Aws {
             .get("x-amz-target")
             .and_then(|value| value.to_str().ok());
         let Some((service, operation)) = target.and_then(Service::of_target) else {
+            let asked_for = target
+                .filter(|target| !target.is_empty())
+                .unwrap_or("A request without X-Amz-Target");
             return Reply::Answer(
-                Failure::unknown_operation().into_response(None, &self.request_id()),
+                Failure::unknown_operation(asked_for).into_response(None, &self.request_id()),
             );
         };
         let verdict = self.inner.faults.judge(service);
@@ -165,7 +168,9 @@ impl Aws {
                             respond_bytes(Some(service), StatusCode::OK, json.into(), &id)
                         }
                         Some(Err(refusal)) => refusal.into_response(&id),
-                        None => Failure::unknown_operation().into_response(Some(service), &id),
+                        None => {
+                            Failure::unknown_operation(operation).into_response(Some(service), &id)
+                        }
                     },
                 );
             }
@@ -215,7 +220,7 @@ impl Aws {
                 {
                     Some(Ok(json)) => Ok(serde_json::from_slice(&json).unwrap_or_default()),
                     Some(Err(refusal)) => Err(refusal.into_failure()),
-                    None => Err(Failure::unknown_operation()),
+                    None => Err(Failure::unknown_operation(operation)),
                 }
             }
         }

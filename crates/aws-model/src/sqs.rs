@@ -1,7 +1,7 @@
 //! SQS standard queues: send, receive with a visibility timeout, delete, with the limits a client can run into.
 //!
 //! [`Sqs`] has a Rust interface for code in the same process; the operations of the wire are in
-//! `operations.rs`. Not modelled: FIFO queues, batches, message attributes, redrive policies, encryption, and
+//! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes, redrive policies, encryption, and
 //! the 120,000 messages that may be in flight. Unlike AWS, a message is never delivered twice within its
 //! visibility timeout, order is that of sending, and the counts are exact; only a message's latest receipt
 //! handle deletes it.
@@ -79,6 +79,18 @@ pub enum SqsError {
     /// The message is longer than the queue takes.
     #[error("One or more parameters are invalid. Reason: Message must be shorter than {0} bytes.")]
     MessageTooLong(u64),
+    /// A batch without an entry.
+    #[error("There should be at least one DeleteMessageBatchRequestEntry in the request.")]
+    EmptyBatchRequest,
+    /// A batch of more than ten entries.
+    #[error("Maximum number of entries per request are 10. You have sent {sent}.")]
+    TooManyEntriesInBatchRequest {
+        /// How many there are.
+        sent: usize,
+    },
+    /// Two entries of a batch have the same id.
+    #[error("Id {0} repeated.")]
+    BatchEntryIdsNotDistinct(String),
     /// A required parameter is absent.
     #[error("The request must contain the parameter {0}.")]
     MissingParameter(&'static str),
@@ -106,6 +118,9 @@ impl SqsError {
             Self::InvalidParameterValue { .. } | Self::MessageTooLong(_) => {
                 "InvalidParameterValueException"
             }
+            Self::EmptyBatchRequest => "EmptyBatchRequest",
+            Self::TooManyEntriesInBatchRequest { .. } => "TooManyEntriesInBatchRequest",
+            Self::BatchEntryIdsNotDistinct(_) => "BatchEntryIdsNotDistinct",
             Self::MissingParameter(_) => "MissingRequiredParameterException",
             Self::UnsupportedOperation(_) => "UnsupportedOperation",
             Self::Serialization(_) => "SerializationException",

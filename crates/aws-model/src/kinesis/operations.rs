@@ -46,7 +46,7 @@ impl Kinesis {
             "ListStreams" => self.list_streams(input(body)?, region),
             "PutRecord" => self.put_record_operation(input(body)?),
             "PutRecords" => self.put_records(input(body)?),
-            _ => return Err(Failure::unknown_operation()),
+            _ => return Err(Failure::unknown_operation(operation)),
         };
         Ok(result?)
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: Amazon SQS API reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +18,8 @@ use crate::service::ACCOUNT;
 const MAX_WAIT_SECONDS: i64 = 20;
 const MAX_VISIBILITY_SECONDS: i64 = 43_200;
 const MAX_DELAY_SECONDS: i64 = 900;
+/// The most entries of a batch request.
+const MAX_BATCH: usize = 10;
 const MAX_LISTED: usize = 1_000;
 
 /// What a ReceiveMessage came to, or any other operation.
@@ -51,6 +53,7 @@ impl Sqs {
             "ChangeMessageVisibility" => self.change_message_visibility(&input(body)?),
             "CreateQueue" => self.create_queue_operation(input(body)?, endpoint),
             "DeleteMessage" => self.delete_message(&input(body)?),
+            "DeleteMessageBatch" => self.delete_message_batch(input(body)?),
             "DeleteQueue" => self.delete_queue(&input(body)?),
             "GetQueueAttributes" => self.get_queue_attributes(&input(body)?, region),
             "GetQueueUrl" => self.get_queue_url(input(body)?, endpoint),
@@ -58,7 +61,7 @@ impl Sqs {
             "PurgeQueue" => self.purge_queue(&input(body)?),
             "ReceiveMessage" => return Ok(self.receive_message(input(body)?)?),
             "SendMessage" => self.send_message_operation(&input(body)?),
-            _ => return Err(Failure::unknown_operation()),
+            _ => return Err(Failure::unknown_operation(operation)),
         };
         Ok(Received::Output(result?))
     }
@@ -254,6 +257,38 @@ impl Sqs {
             let (key, received) = parse_handle(name, handle)?;
             queue.delete(key, received);
             Ok(Value::Null)
+        })
+    }
+
+    fn delete_message_batch(&self, input: DeleteMessageBatch) -> Result<Value, SqsError> {
+        let name = queue_name(input.queue_url.as_deref())?;
+        let entries = input.entries.unwrap_or_default();
+        match entries.len() {
+            0 => return Err(SqsError::EmptyBatchRequest),
+            1..=MAX_BATCH => {}
+            sent => return Err(SqsError::TooManyEntriesInBatchRequest { sent }),
+        }
+        let mut ids = BTreeSet::new();
+        if let Some(twice) = entries.iter().find(|entry| !ids.insert(&entry.id)) {
+            return Err(SqsError::BatchEntryIdsNotDistinct(twice.id.clone()));
+        }
+        self.with_queue(name, |queue| {
+            let (mut successful, mut failed) = (Vec::new(), Vec::new());
+            for DeleteMessageBatchEntry { id, receipt_handle } in &entries {
+                match parse_handle(name, receipt_handle) {
+                    Ok((key, received)) => {
+                        queue.delete(key, received);
+                        successful.push(json!({ "Id": id }));
+                    }
+                    Err(error) => failed.push(json!({
+                        "Id": id,
+                        "SenderFault": true,
+                        "Code": error.code(),
+                        "Message": error.to_string(),
+                    })),
+                }
+            }
+            Ok(json!({ "Successful": successful, "Failed": failed }))
         })
     }
 
@@ -459,6 +494,20 @@ struct ReceiveMessage {
 struct DeleteMessage {
     queue_url: Option<String>,
     receipt_handle: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeleteMessageBatch {
+    queue_url: Option<String>,
+    entries: Option<Vec<DeleteMessageBatchEntry>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeleteMessageBatchEntry {
+    id: String,
+    receipt_handle: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use aws_model::sqs::{MAX_MESSAGE_BYTES, QueueDepth, SqsError};
 use aws_model::{KinesisSettings, TokioClock};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+};
 
 use crate::support::{START, World, config, model, world};
 
@@ -491,4 +493,62 @@ async fn a_long_poll_ends_when_a_message_comes_or_its_time_is_up() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), Some("InvalidParameterValue"));
+}
+
+#[tokio::test]
+async fn a_batch_deletes_what_it_can_and_names_what_it_cannot() {
+    let world = world_with_queue();
+    let sqs = world.aws.sqs();
+    for body in ["a", "b", "c"] {
+        sqs.send_message("q", body).unwrap();
+    }
+    let client = world.sqs();
+    let received = client
+        .receive_message()
+        .queue_url(URL)
+        .max_number_of_messages(2)
+        .send()
+        .await
+        .unwrap();
+    let entry = |id: &str, handle: &str| {
+        DeleteMessageBatchRequestEntry::builder()
+            .id(id)
+            .receipt_handle(handle)
+            .build()
+            .unwrap()
+    };
+    let mut entries: Vec<_> = received
+        .messages()
+        .iter()
+        .zip(["1", "2"])
+        .map(|(message, id)| entry(id, message.receipt_handle().unwrap()))
+        .collect();
+    entries.push(entry("3", "nonsense"));
+    let batch = |entries| {
+        let request = client.delete_message_batch().queue_url(URL);
+        request.set_entries(Some(entries)).send()
+    };
+    let outcome = batch(entries).await.unwrap();
+    let deleted: Vec<_> = outcome
+        .successful()
+        .iter()
+        .map(|entry| entry.id())
+        .collect();
+    assert_eq!(deleted, ["1", "2"]);
+    let failed = &outcome.failed()[0];
+    assert_eq!(
+        (failed.id(), failed.code(), failed.sender_fault()),
+        ("3", "ReceiptHandleIsInvalid", true)
+    );
+    assert_eq!(sqs.depth("q").unwrap().visible, 1);
+    assert_eq!(sqs.depth("q").unwrap().in_flight, 0);
+
+    let error = batch(vec![]).await.unwrap_err().into_service_error();
+    assert!(error.is_empty_batch_request(), "{error:?}");
+    let eleven = (0..11).map(|id| entry(&id.to_string(), "x")).collect();
+    let error = batch(eleven).await.unwrap_err().into_service_error();
+    assert!(error.is_too_many_entries_in_batch_request(), "{error:?}");
+    let error = batch(vec![entry("1", "x"), entry("1", "y")]).await;
+    let error = error.unwrap_err().into_service_error();
+    assert!(error.is_batch_entry_ids_not_distinct(), "{error:?}");
 }

@@ -128,20 +128,27 @@ fn a_missing_member_is_named() {
 }
 
 #[test]
-fn an_unknown_operation_or_service_is_an_unknown_operation_exception() {
+fn an_unknown_operation_or_service_is_an_unknown_operation_exception_that_names_it() {
     let world = world();
-    for target in [
-        "Kinesis_20131202.SubscribeToShard",
-        "AmazonSQS.SendMessageBatch",
-        "DynamoDB_20120810.CreateBackup",
-        "DynamoDBStreams_20120810.GetRecords",
-        "AWSLambda.Invoke",
-        "",
+    for (target, named) in [
+        ("Kinesis_20131202.SubscribeToShard", "SubscribeToShard"),
+        ("AmazonSQS.SendMessageBatch", "SendMessageBatch"),
+        ("DynamoDB_20120810.CreateBackup", "CreateBackup"),
+        (
+            "DynamoDBStreams_20120810.GetRecords",
+            "DynamoDBStreams_20120810.GetRecords",
+        ),
+        ("AWSLambda.Invoke", "AWSLambda.Invoke"),
+        ("", "A request without X-Amz-Target"),
     ] {
         let response = send(&world.aws, target, "{}");
         assert_eq!(
             (response.status().as_u16(), code_of(&response)),
             (400, "UnknownOperationException".to_owned())
+        );
+        assert_eq!(
+            json_of(&response)["message"],
+            format!("{named} is not modelled here")
         );
     }
     let without_target = Request::post("/").body(Bytes::from_static(b"{}")).unwrap();
