@@ -1,8 +1,9 @@
-//! DynamoDB: every operation goes to dynoxide's in-process engine; this file is the wire around it.
+//! DynamoDB: tables and items in dynoxide's in-process engine; this file is the wire around it. Not taken over from
+//! there: PartiQL, tags, TTL.
 //!
 //! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does before and
-//! after the engine is not part of its library: of that, the sorting of unreadable requests and the shape of two
-//! errors are repeated here; the wording of a SerializationException is not. Do not enable a table's stream: each
+//! after the engine is not part of its library: of that, the sorting of unreadable requests and the shape of one
+//! error are repeated here; the wording of a SerializationException is not. Do not enable a table's stream: each
 //! write then costs time in proportion to all records already in the stream.
 
 use std::fmt;
@@ -32,7 +33,7 @@ impl fmt::Debug for DynamoDb {
     }
 }
 
-/// The injected clock as dynoxide reads it, for TTL and streams. The creation date of a table and the ten
+/// The injected clock as dynoxide reads it. The creation date of a table and the ten
 /// minutes of a client request token go by the machine's clock in dynoxide.
 struct SharedClock(Arc<dyn Clock>);
 
@@ -73,40 +74,25 @@ impl DynamoDb {
         Ok(Self { database })
     }
 
-    /// The engine itself, for what has no operation on the wire: deleting expired items
-    /// ([`Database::sweep_ttl`]), sizes.
-    #[must_use]
-    pub fn database(&self) -> &Database {
-        &self.database
-    }
-
     /// Performs one operation of the wire; `None` if there is no such operation. `region` is only for ARNs.
     pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Outcome> {
         let db = &self.database;
         let outcome = match operation {
-            "BatchExecuteStatement" => run(body, |request| db.batch_execute_statement(request)),
             "BatchGetItem" => run(body, |request| db.batch_get_item(request)),
             "BatchWriteItem" => run(body, |request| db.batch_write_item(request)),
             "CreateTable" => run(body, |request| db.create_table(request)),
             "DeleteItem" => run(body, |request| db.delete_item(request)),
             "DeleteTable" => run(body, |request| db.delete_table(request)),
             "DescribeTable" => run(body, |request| db.describe_table(request)),
-            "DescribeTimeToLive" => run(body, |request| db.describe_time_to_live(request)),
-            "ExecuteStatement" => run(body, |request| db.execute_statement(request)),
-            "ExecuteTransaction" => run(body, |request| db.execute_transaction(request)),
             "GetItem" => run(body, |request| db.get_item(request)),
             "ListTables" => run(body, |request| db.list_tables(request)),
-            "ListTagsOfResource" => run(body, |request| db.list_tags_of_resource(request)),
             "PutItem" => run(body, |request| db.put_item(request)),
             "Query" => run(body, |request| db.query(request)),
             "Scan" => run(body, |request| db.scan(request)),
-            "TagResource" => run(body, |request| db.tag_resource(request)),
             "TransactGetItems" => run(body, |request| db.transact_get_items(request)),
             "TransactWriteItems" => run(body, |request| db.transact_write_items(request)),
-            "UntagResource" => run(body, |request| db.untag_resource(request)),
             "UpdateItem" => run(body, |request| db.update_item(request)),
             "UpdateTable" => run(body, |request| db.update_table(request)),
-            "UpdateTimeToLive" => run(body, |request| db.update_time_to_live(request)),
             _ => return None,
         };
         let outcome = outcome.map(|json| {
@@ -198,12 +184,6 @@ fn refusal(operation: &str, error: DynoxideError) -> Refusal {
         {
             DynoxideError::ValidationException(format!("1 validation error detected: {message}"))
         }
-        // PartiQL's failed condition is written in a shape of its own.
-        DynoxideError::ConditionalCheckFailedException(message, Some(item))
-            if operation == "ExecuteStatement" =>
-        {
-            DynoxideError::StatementConditionalCheckFailed(message, item)
-        }
         other => other,
     };
     let status = error.status_code();
@@ -245,10 +225,9 @@ impl Refusal {
 }
 
 /// The error codes that dynoxide sends.
-const CODES: [&str; 14] = [
+const CODES: [&str; 13] = [
     "AccessDeniedException",
     "ConditionalCheckFailedException",
-    "DuplicateItemException",
     "IdempotentParameterMismatchException",
     "InternalServerError",
     "ItemCollectionSizeLimitExceededException",

@@ -75,7 +75,6 @@ impl Failure {
             "InvalidParameterValueException" => "InvalidParameterValue",
             "MissingRequiredParameterException" => "MissingParameter",
             "QueueNameExists" => "QueueAlreadyExists",
-            "PurgeQueueInProgress" => "AWS.SimpleQueueService.PurgeQueueInProgress",
             "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight",
             "UnsupportedOperation" => "AWS.SimpleQueueService.UnsupportedOperation",
             "TooManyEntriesInBatchRequest" => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",

@@ -2,14 +2,16 @@
 //!
 //! [`Kinesis`] has a Rust interface for code in the same process; the operations of the wire are in
 //! `operations.rs` and stand on the same state. Streams are active as soon as they are created and gone as
-//! soon as they are deleted. Not modelled: resharding, enhanced fan-out, encryption, tags, on-demand scaling
-//! (an on-demand stream has four shards).
+//! soon as they are deleted. Not modelled: resharding, enhanced fan-out, encryption, tags, on-demand mode, and the
+//! limits of reading.
 
 mod hash_range;
+mod input;
 mod iterator;
 mod operations;
 mod sequence_number;
 mod shard;
+mod violations;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +27,7 @@ use crate::service::{ACCOUNT, DEFAULT_REGION};
 pub use hash_range::{HashRange, hash_key};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use shard::Record;
-use shard::{Shard, WriteLimit};
+use shard::Shard;
 
 /// The largest record, data and partition key together, in bytes: 1 MiB, Kinesis's default for a stream.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
@@ -41,11 +43,12 @@ pub const MAX_GET_RECORDS: usize = 10_000;
 pub const MAX_GET_RECORDS_BYTES: usize = 10 << 20;
 /// How long a shard iterator can be used.
 pub const ITERATOR_LIFETIME: Duration = Duration::from_secs(300);
-/// A stream's retention in hours if none is given, the bounds it can be set to, and the most shards in all
-/// streams together (the account's default quota in us-east-1).
+/// The most shards of a stream here, for the sake of the machine's memory. AWS has a quota for the account instead.
+pub const MAX_SHARDS: u32 = 500;
+/// A stream's retention in hours if none is given.
 const DEFAULT_RETENTION_HOURS: u32 = 24;
+/// The hours that a stream's retention can be set to.
 const RETENTION_HOURS: std::ops::RangeInclusive<u32> = 24..=8_760;
-const MAX_SHARDS: usize = 20_000;
 
 /// What of Kinesis's limits is kept, and how much is stored.
 #[derive(Debug, Clone)]
@@ -55,9 +58,6 @@ pub struct KinesisSettings {
     ///
     /// AWS does not say over which window it measures; here it is the calendar second.
     pub write_limits: bool,
-    /// Whether a shard refuses more than 5 GetRecords calls in one second of the clock. Off by default, so
-    /// that a local consumer can poll often. [`Kinesis::read`] is never limited.
-    pub read_limits: bool,
     /// How many bytes a shard stores at most, 256 MiB by default. A write that does not fit is refused as
     /// throttled ([`KinesisError::ShardFull`]) until the retention of older records ends: nothing that was
     /// accepted is dropped before. AWS has no such limit; a machine's memory has.
@@ -68,7 +68,6 @@ impl Default for KinesisSettings {
     fn default() -> Self {
         Self {
             write_limits: true,
-            read_limits: false,
             shard_capacity_bytes: 256 << 20,
         }
     }
@@ -119,20 +118,6 @@ pub enum KinesisError {
         /// What it may hold, in bytes.
         capacity: usize,
     },
-    /// More shards than the account may have.
-    #[error(
-        "This request would exceed the shard limit for the account {ACCOUNT} in {DEFAULT_REGION}. Current shard \
-         count for the account: {current}. Limit: {MAX_SHARDS}. Number of additional shards that would have \
-         resulted from this request: {requested}. Refer to the AWS Service Limits page \
-         (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to \
-         request higher limits."
-    )]
-    ShardLimitExceeded {
-        /// Shards in all streams.
-        current: usize,
-        /// Shards asked for.
-        requested: usize,
-    },
     /// The iterator was used later than [`ITERATOR_LIFETIME`] after it was made.
     #[error("{0}")]
     ExpiredIterator(String),
@@ -157,7 +142,6 @@ impl KinesisError {
             Self::ThroughputExceeded { .. } | Self::ShardFull { .. } => {
                 "ProvisionedThroughputExceededException"
             }
-            Self::ShardLimitExceeded { .. } => "LimitExceededException",
             Self::ExpiredIterator(_) => "ExpiredIteratorException",
             Self::InvalidArgument(_) => "InvalidArgumentException",
             Self::Validation(_) => "ValidationException",
@@ -240,7 +224,6 @@ struct Inner {
 struct Stream {
     created_millis: u64,
     retention_hours: u32,
-    on_demand: bool,
     shards: Vec<Shard>,
 }
 
@@ -282,8 +265,8 @@ impl Kinesis {
     /// Creates a stream, active at once.
     ///
     /// # Errors
-    /// `Validation` for a bad name (1–128 of `a–z A–Z 0–9 _ . -`), no shards or a retention outside 24–8,760
-    /// hours; `StreamExists`; `ShardLimitExceeded`.
+    /// `Validation` for a bad name (1–128 of `a–z A–Z 0–9 _ . -`), no shards or more than [`MAX_SHARDS`], or a
+    /// retention outside 24–8,760 hours; `StreamExists`.
     pub fn create_stream(
         &self,
         stream: &str,
@@ -298,27 +281,12 @@ impl Kinesis {
             )));
         }
         operations::check_new_stream(stream, shards)?;
-        self.insert_stream(stream, shards, retention_hours, false)
-    }
-
-    fn insert_stream(
-        &self,
-        stream: &str,
-        shards: u32,
-        retention_hours: u32,
-        on_demand: bool,
-    ) -> Result<(), KinesisError> {
         let now = self.inner.clock.now_millis();
         let mut streams = self.lock();
         if streams.contains_key(stream) {
             return Err(KinesisError::StreamExists {
                 stream: stream.to_owned(),
             });
-        }
-        let current: usize = streams.values().map(|stream| stream.shards.len()).sum();
-        let requested = usize::try_from(shards).unwrap_or(usize::MAX);
-        if current.saturating_add(requested) > MAX_SHARDS {
-            return Err(KinesisError::ShardLimitExceeded { current, requested });
         }
         let shards = (0..shards)
             .zip(hash_range::split(shards))
@@ -329,7 +297,6 @@ impl Kinesis {
             Stream {
                 created_millis: now,
                 retention_hours,
-                on_demand,
                 shards,
             },
         );
@@ -405,11 +372,7 @@ impl Kinesis {
                     capacity: settings.shard_capacity_bytes,
                 });
             }
-            let limit = WriteLimit {
-                records_per_second: 1_000,
-                bytes_per_second: 1 << 20,
-            };
-            if settings.write_limits && !shard.admits_write(now, bytes, limit) {
+            if settings.write_limits && !shard.admits_write(now, bytes) {
                 return Err(KinesisError::ThroughputExceeded {
                     stream: name.to_owned(),
                     shard: shard.id(),

@@ -35,17 +35,10 @@ impl Random {
 
     /// A string in the shape of a version 4 UUID, as AWS uses for request and message ids.
     pub(crate) fn uuid(&self) -> String {
-        let (a, b) = (self.next(), self.next());
-        let version = (a & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
-        let variant = (b & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
-        format!(
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            version >> 32,
-            (version >> 16) & 0xFFFF,
-            version & 0xFFFF,
-            variant >> 48,
-            variant & 0xFFFF_FFFF_FFFF
-        )
+        let bits = (u128::from(self.next()) << 64) | u128::from(self.next());
+        uuid::Builder::from_random_bytes(bits.to_be_bytes())
+            .into_uuid()
+            .to_string()
     }
 }
 

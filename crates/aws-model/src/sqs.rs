@@ -1,7 +1,7 @@
 //! SQS standard queues: send, receive with a visibility timeout, delete, with the limits a client can run into.
 //!
 //! [`Sqs`] has a Rust interface for code in the same process; the operations of the wire are in
-//! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes, redrive policies, encryption, and
+//! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes, redrive policies, purging, encryption, and
 //! the 120,000 messages that may be in flight. Unlike AWS, a message is never delivered twice within its
 //! visibility timeout, order is that of sending, and the counts are exact; only a message's latest receipt
 //! handle deletes it.
@@ -37,12 +37,6 @@ pub enum SqsError {
     QueueNameExists {
         /// The attribute that differs.
         attribute: String,
-    },
-    /// The queue was purged less than 60 seconds ago.
-    #[error("Only one PurgeQueue operation on {queue} is allowed every 60 seconds.")]
-    PurgeQueueInProgress {
-        /// The queue's name.
-        queue: String,
     },
     /// The receipt handle is none.
     #[error("The input receipt handle \"{0}\" is not a valid receipt handle.")]
@@ -109,7 +103,6 @@ impl SqsError {
         match self {
             Self::QueueDoesNotExist => "QueueDoesNotExist",
             Self::QueueNameExists { .. } => "QueueNameExists",
-            Self::PurgeQueueInProgress { .. } => "PurgeQueueInProgress",
             Self::ReceiptHandleIsInvalid(_) => "ReceiptHandleIsInvalid",
             Self::MessageNotInflight { .. } => "MessageNotInflight",
             Self::InvalidMessageContents => "InvalidMessageContents",

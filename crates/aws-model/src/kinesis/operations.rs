@@ -5,24 +5,23 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use super::input::{
+    CheckedRecord, CreateStream, DescribeStream, GetRecords, GetShardIterator, ListShards,
+    ListStreams, PutRecord, PutRecords, SetRetention, StreamOnly, read, stream_of_arn,
+};
 use super::iterator::ShardIterator;
+use super::violations::{Violations, is_decimal};
 use super::{
     DEFAULT_RETENTION_HOURS, ITERATOR_LIFETIME, Kinesis, KinesisError, MAX_GET_RECORDS,
-    MAX_GET_RECORDS_BYTES, MAX_PARTITION_KEY_CHARS, MAX_PUT_RECORDS, MAX_PUT_RECORDS_BYTES,
-    MAX_RECORD_BYTES, Position, RETENTION_HOURS, Stream, hash_key, resolve, stream_arn,
+    MAX_GET_RECORDS_BYTES, MAX_PUT_RECORDS, MAX_PUT_RECORDS_BYTES, MAX_RECORD_BYTES, MAX_SHARDS,
+    Position, RETENTION_HOURS, Stream, resolve, stream_arn,
 };
 use crate::clock::millis;
 use crate::failure::Failure;
 use crate::service::ACCOUNT;
 
-const ON_DEMAND_SHARDS: u32 = 4;
-const READS_PER_SECOND: u64 = 5;
-const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
-const HASH_KEY_PATTERN: &str = "0|([1-9]\\d{0,38})";
 const SEQUENCE_NUMBER_PATTERN: &str = "0|([1-9]\\d{0,128})";
 
 impl Kinesis {
@@ -34,18 +33,18 @@ impl Kinesis {
         region: &str,
     ) -> Result<Value, Failure> {
         let result = match operation {
-            "CreateStream" => self.create_stream_operation(input(body)?),
-            "DecreaseStreamRetentionPeriod" => self.set_retention(input(body)?, false),
-            "DeleteStream" => self.delete_stream(input(body)?),
-            "DescribeStream" => self.describe_stream(input(body)?, region),
-            "DescribeStreamSummary" => self.describe_stream_summary(input(body)?, region),
-            "GetRecords" => self.get_records(input(body)?),
-            "GetShardIterator" => self.get_shard_iterator(input(body)?),
-            "IncreaseStreamRetentionPeriod" => self.set_retention(input(body)?, true),
-            "ListShards" => self.list_shards(input(body)?),
-            "ListStreams" => self.list_streams(input(body)?, region),
-            "PutRecord" => self.put_record_operation(input(body)?),
-            "PutRecords" => self.put_records(input(body)?),
+            "CreateStream" => self.create_stream_operation(read(body)?),
+            "DecreaseStreamRetentionPeriod" => self.set_retention(read(body)?, false),
+            "DeleteStream" => self.delete_stream(read(body)?),
+            "DescribeStream" => self.describe_stream(read(body)?, region),
+            "DescribeStreamSummary" => self.describe_stream_summary(read(body)?, region),
+            "GetRecords" => self.get_records(read(body)?),
+            "GetShardIterator" => self.get_shard_iterator(read(body)?),
+            "IncreaseStreamRetentionPeriod" => self.set_retention(read(body)?, true),
+            "ListShards" => self.list_shards(read(body)?),
+            "ListStreams" => self.list_streams(read(body)?, region),
+            "PutRecord" => self.put_record_operation(read(body)?),
+            "PutRecords" => self.put_records(read(body)?),
             _ => return Err(Failure::unknown_operation(operation)),
         };
         Ok(result?)
@@ -53,21 +52,17 @@ impl Kinesis {
 
     fn create_stream_operation(&self, input: CreateStream) -> Result<Value, KinesisError> {
         let name = input.stream_name.unwrap_or_default();
-        let on_demand = input
-            .stream_mode_details
-            .is_some_and(|mode| mode.stream_mode == "ON_DEMAND");
-        let shards = match input.shard_count {
-            None if on_demand => ON_DEMAND_SHARDS,
-            None => {
-                check_new_stream(&name, 1)?;
-                return Err(KinesisError::Validation(
-                    "ShardCount is required for a stream in PROVISIONED mode".to_owned(),
-                ));
-            }
-            Some(count) => u32::try_from(count).unwrap_or(0),
+        let Some(shards) = input.shard_count else {
+            check_new_stream(&name, 1)?;
+            return Err(KinesisError::Validation(
+                "ShardCount is required for a stream in PROVISIONED mode".to_owned(),
+            ));
         };
-        check_new_stream(&name, shards)?;
-        self.insert_stream(&name, shards, DEFAULT_RETENTION_HOURS, on_demand)?;
+        self.create_stream(
+            &name,
+            u32::try_from(shards).unwrap_or(0),
+            DEFAULT_RETENTION_HOURS,
+        )?;
         Ok(Value::Null)
     }
 
@@ -165,7 +160,7 @@ impl Kinesis {
                     "StreamName": name,
                     "StreamARN": stream_arn(region, name),
                     "StreamStatus": "ACTIVE",
-                    "StreamModeDetails": { "StreamMode": mode(stream) },
+                    "StreamModeDetails": { "StreamMode": "PROVISIONED" },
                     "StreamCreationTimestamp": seconds(stream.created_millis),
                 })
             })
@@ -384,19 +379,12 @@ impl Kinesis {
                 millis(ITERATOR_LIFETIME)
             )));
         }
-        let read_limits = self.inner.settings.read_limits;
         self.with_stream(&iterator.stream, |stream| {
             if stream.created_millis != iterator.stream_created_millis {
                 return Err(invalid());
             }
             let retention = stream.retention_millis();
             let shard = stream.shard(&iterator.stream, &iterator.shard_id)?;
-            if read_limits && !shard.admits_read(now, READS_PER_SECOND) {
-                return Err(KinesisError::ThroughputExceeded {
-                    stream: iterator.stream.clone(),
-                    shard: iterator.shard_id.clone(),
-                });
-            }
             shard.trim(now, retention);
             let (records, after, behind) =
                 shard.read_after(iterator.after, limit, MAX_GET_RECORDS_BYTES, now);
@@ -439,6 +427,9 @@ pub(super) fn check_new_stream(name: &str, shards: u32) -> Result<(), KinesisErr
     violations.check(shards >= 1, shards, "shardCount", || {
         "Member must have value greater than or equal to 1".to_owned()
     });
+    violations.check(shards <= MAX_SHARDS, shards, "shardCount", || {
+        format!("Member must have value less than or equal to {MAX_SHARDS}")
+    });
     violations.stream_name(name);
     violations.finish()
 }
@@ -456,21 +447,13 @@ fn summary(name: &str, stream: &Stream, region: &str) -> Value {
         "StreamName": name,
         "StreamARN": stream_arn(region, name),
         "StreamStatus": "ACTIVE",
-        "StreamModeDetails": { "StreamMode": mode(stream) },
+        "StreamModeDetails": { "StreamMode": "PROVISIONED" },
         "RetentionPeriodHours": stream.retention_hours,
         "StreamCreationTimestamp": seconds(stream.created_millis),
         "EnhancedMonitoring": [{ "ShardLevelMetrics": [] }],
         "EncryptionType": "NONE",
         "MaxRecordSizeInKiB": MAX_RECORD_BYTES / 1_024,
     })
-}
-
-fn mode(stream: &Stream) -> &'static str {
-    if stream.on_demand {
-        "ON_DEMAND"
-    } else {
-        "PROVISIONED"
-    }
 }
 
 fn shards_after(stream: &Stream, shard_id: &str) -> Vec<Value> {
@@ -531,339 +514,4 @@ fn seconds(millis: u64) -> f64 {
 )]
 fn millis_of_seconds(seconds: f64) -> u64 {
     (seconds * 1_000.0).round() as u64
-}
-
-fn is_decimal(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_digit())
-        && (text.len() == 1 || !text.starts_with('0'))
-}
-
-fn stream_of_arn(arn: &str) -> Result<String, KinesisError> {
-    let name = arn
-        .strip_prefix("arn:aws:kinesis:")
-        .and_then(|rest| rest.split_once(':'))
-        .and_then(|(_, rest)| rest.split_once(":stream/"))
-        .filter(|(account, name)| {
-            account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty()
-        });
-    match name {
-        None => {
-            let mut violations = Violations::default();
-            violations.pattern(
-                false,
-                arn,
-                "streamARN",
-                "arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+",
-            );
-            violations.finish().map(|()| String::new())
-        }
-        // Another account's stream is out of reach.
-        Some((account, name)) if account != ACCOUNT => Err(KinesisError::StreamNotFound {
-            stream: name.to_owned(),
-        }),
-        Some((_, name)) => Ok(name.to_owned()),
-    }
-}
-
-fn input<T: DeserializeOwned>(body: &[u8]) -> Result<T, KinesisError> {
-    serde_json::from_slice(body).map_err(|error| {
-        KinesisError::Serialization(if error.is_data() {
-            "A member of the request has the wrong type".to_owned()
-        } else {
-            String::new()
-        })
-    })
-}
-
-/// Constraint violations, reported together as AWS does.
-#[derive(Debug, Default)]
-struct Violations(Vec<String>);
-
-impl Violations {
-    fn check(
-        &mut self,
-        holds: bool,
-        value: impl std::fmt::Display,
-        path: &str,
-        constraint: impl FnOnce() -> String,
-    ) {
-        // AWS lists ten at most.
-        if !holds && self.0.len() < 10 {
-            self.0.push(format!(
-                "Value '{value}' at '{path}' failed to satisfy constraint: {}",
-                constraint()
-            ));
-        }
-    }
-
-    fn pattern(&mut self, holds: bool, value: &str, path: &str, pattern: &str) {
-        self.check(holds, value, path, || {
-            format!("Member must satisfy regular expression pattern: {pattern}")
-        });
-    }
-
-    fn length_range(&mut self, length: usize, value: &str, path: &str, least: usize, most: usize) {
-        self.check(length <= most, value, path, || {
-            format!("Member must have length less than or equal to {most}")
-        });
-        self.check(length >= least, value, path, || {
-            format!("Member must have length greater than or equal to {least}")
-        });
-    }
-
-    fn required(&mut self, value: Option<String>, path: &str) -> Option<String> {
-        if value.is_none() && self.0.len() < 10 {
-            self.0.push(format!(
-                "Value null at '{path}' failed to satisfy constraint: Member must not be null"
-            ));
-        }
-        value
-    }
-
-    fn stream_name(&mut self, name: &str) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        self.pattern(
-            !name.is_empty() && name.chars().all(allowed),
-            name,
-            "streamName",
-            NAME_PATTERN,
-        );
-        self.length_range(name.chars().count(), name, "streamName", 1, 128);
-    }
-
-    fn partition_key(&mut self, key: &str, prefix: &str) {
-        let path = format!("{prefix}partitionKey");
-        self.length_range(key.chars().count(), key, &path, 1, MAX_PARTITION_KEY_CHARS);
-    }
-
-    /// The limit holds for data and partition key together; AWS reports it of the data.
-    fn record_size(&mut self, data: &Bytes, key: &str, prefix: &str) {
-        let (length, path) = (data.len(), format!("{prefix}data"));
-        self.check(
-            length + key.len() <= MAX_RECORD_BYTES,
-            format_args!("java.nio.HeapByteBuffer[pos=0 lim={length} cap={length}]"),
-            &path,
-            || format!("Member must have length less than or equal to {MAX_RECORD_BYTES}"),
-        );
-    }
-
-    fn finish(self) -> Result<(), KinesisError> {
-        match self.0.len() {
-            0 => Ok(()),
-            count => Err(KinesisError::Validation(format!(
-                "{count} validation error{} detected: {}",
-                if count == 1 { "" } else { "s" },
-                self.0.join("; ")
-            ))),
-        }
-    }
-}
-
-/// The stream that a request names, by name, by ARN or by both.
-#[derive(Debug, Deserialize)]
-struct StreamRef {
-    #[serde(rename = "StreamName")]
-    name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    arn: Option<String>,
-}
-
-impl StreamRef {
-    fn given(&self) -> bool {
-        self.name.is_some() || self.arn.is_some()
-    }
-
-    fn name(&self) -> Result<String, KinesisError> {
-        match (&self.name, &self.arn) {
-            (None, None) => Err(KinesisError::InvalidArgument(
-                "Either StreamName or StreamARN must be specified.".to_owned(),
-            )),
-            (None, Some(arn)) => stream_of_arn(arn),
-            (Some(name), arn) => {
-                let mut violations = Violations::default();
-                violations.stream_name(name);
-                violations.finish()?;
-                if let Some(arn) = arn
-                    && stream_of_arn(arn)? != *name
-                {
-                    return Err(KinesisError::InvalidArgument(
-                        "StreamARN does not match StreamName.".to_owned(),
-                    ));
-                }
-                Ok(name.clone())
-            }
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateStream {
-    stream_name: Option<String>,
-    shard_count: Option<i64>,
-    stream_mode_details: Option<StreamModeDetails>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct StreamModeDetails {
-    stream_mode: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct StreamOnly {
-    #[serde(flatten)]
-    stream: StreamRef,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SetRetention {
-    #[serde(flatten)]
-    stream: StreamRef,
-    retention_period_hours: i64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DescribeStream {
-    #[serde(flatten)]
-    stream: StreamRef,
-    limit: Option<i64>,
-    exclusive_start_shard_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListStreams {
-    limit: Option<i64>,
-    exclusive_start_stream_name: Option<String>,
-    next_token: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListShards {
-    #[serde(flatten)]
-    stream: StreamRef,
-    max_results: Option<i64>,
-    exclusive_start_shard_id: Option<String>,
-    next_token: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetShardIterator {
-    #[serde(flatten)]
-    stream: StreamRef,
-    shard_id: Option<String>,
-    shard_iterator_type: Option<String>,
-    starting_sequence_number: Option<String>,
-    timestamp: Option<f64>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetRecords {
-    shard_iterator: Option<String>,
-    limit: Option<i64>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PutRecord {
-    #[serde(flatten)]
-    stream: StreamRef,
-    #[serde(flatten)]
-    record: RecordToPut,
-    sequence_number_for_ordering: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PutRecords {
-    #[serde(flatten)]
-    stream: StreamRef,
-    records: Option<Vec<RecordToPut>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RecordToPut {
-    #[serde(default, deserialize_with = "blob")]
-    data: Option<Bytes>,
-    partition_key: Option<String>,
-    explicit_hash_key: Option<String>,
-}
-
-fn blob<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let bytes = STANDARD
-        .decode(text)
-        .map_err(|_| serde::de::Error::custom("not Base64"))?;
-    Ok(Some(bytes.into()))
-}
-
-struct CheckedRecord {
-    partition_key: String,
-    hash_key: u128,
-    data: Bytes,
-}
-
-impl RecordToPut {
-    /// Adds what breaks the shape's constraints to `violations`; what is `Err` can only be said once those
-    /// are none.
-    fn check(
-        self,
-        prefix: &str,
-        violations: &mut Violations,
-    ) -> Result<CheckedRecord, KinesisError> {
-        let missing = |path: &str| format!("{prefix}{path}");
-        let partition_key = violations.required(self.partition_key, &missing("partitionKey"));
-        if let Some(key) = &partition_key {
-            violations.partition_key(key, prefix);
-        }
-        match &self.data {
-            None => {
-                violations.required(None, &missing("data"));
-            }
-            Some(data) => {
-                violations.record_size(data, partition_key.as_deref().unwrap_or_default(), prefix);
-            }
-        }
-        if let Some(explicit) = &self.explicit_hash_key {
-            violations.pattern(
-                is_decimal(explicit, 39),
-                explicit,
-                &missing("explicitHashKey"),
-                HASH_KEY_PATTERN,
-            );
-        }
-        let partition_key = partition_key.unwrap_or_default();
-        let hash_key = match self.explicit_hash_key {
-            None => hash_key(&partition_key),
-            Some(explicit) => explicit.parse().map_err(|_| {
-                KinesisError::InvalidArgument(format!(
-                    "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was \
-                     {explicit}"
-                ))
-            })?,
-        };
-        Ok(CheckedRecord {
-            partition_key,
-            hash_key,
-            data: self.data.unwrap_or_default(),
-        })
-    }
-}
-
-impl CheckedRecord {
-    fn size(&self) -> usize {
-        self.data.len() + self.partition_key.len()
-    }
 }

@@ -10,6 +10,10 @@ use super::sequence_number::SequenceNumber;
 /// What a stored record costs beyond its data and key, for the capacity limit.
 const RECORD_OVERHEAD: usize = 96;
 
+/// What a shard takes in a second (Kinesis developer guide, "Quotas and limits").
+const RECORDS_PER_SECOND: usize = 1_000;
+const BYTES_PER_SECOND: usize = 1 << 20;
+
 /// A data record as a consumer reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -42,42 +46,34 @@ pub(crate) struct Shard {
     last_arrival: u64,
     stored_bytes: usize,
     writes: Window,
-    reads: Window,
 }
 
-/// What was used of a limit within one second of the clock.
+/// What was written within one second of the clock.
 #[derive(Debug, Default)]
 struct Window {
     second: u64,
-    calls: u64,
-    bytes: u64,
+    records: usize,
+    bytes: usize,
 }
 
 impl Window {
-    /// Takes one call of `bytes` if both limits allow it.
-    fn take(&mut self, now_millis: u64, bytes: u64, most_calls: u64, most_bytes: u64) -> bool {
+    /// Takes one record of `bytes` if both limits allow it.
+    fn take(&mut self, now_millis: u64, bytes: usize) -> bool {
         let second = now_millis / 1_000;
         if self.second != second {
             *self = Self {
                 second,
-                calls: 0,
-                bytes: 0,
+                ..Self::default()
             };
         }
-        let fits = self.calls < most_calls && self.bytes.saturating_add(bytes) <= most_bytes;
+        let fits = self.records < RECORDS_PER_SECOND
+            && self.bytes.saturating_add(bytes) <= BYTES_PER_SECOND;
         if fits {
-            self.calls += 1;
+            self.records += 1;
             self.bytes += bytes;
         }
         fits
     }
-}
-
-/// The limits of a shard that depend on the clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WriteLimit {
-    pub(crate) records_per_second: u64,
-    pub(crate) bytes_per_second: u64,
 }
 
 impl Shard {
@@ -91,7 +87,6 @@ impl Shard {
             last_arrival: now_millis,
             stored_bytes: 0,
             writes: Window::default(),
-            reads: Window::default(),
         }
     }
 
@@ -126,16 +121,9 @@ impl Shard {
         self.stored_bytes + bytes + RECORD_OVERHEAD <= capacity
     }
 
-    /// Counts one write against the second's limit.
-    pub(crate) fn admits_write(&mut self, now: u64, bytes: usize, limit: WriteLimit) -> bool {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.writes
-            .take(now, bytes, limit.records_per_second, limit.bytes_per_second)
-    }
-
-    /// Counts one GetRecords call against the second's limit.
-    pub(crate) fn admits_read(&mut self, now: u64, calls_per_second: u64) -> bool {
-        self.reads.take(now, 0, calls_per_second, u64::MAX)
+    /// Counts one write against the second's limits, if it keeps them.
+    pub(crate) fn admits_write(&mut self, now: u64, bytes: usize) -> bool {
+        self.writes.take(now, bytes)
     }
 
     /// Stores a record `gap` (at least 1) above the one before it.

@@ -20,7 +20,6 @@ const MAX_VISIBILITY_SECONDS: i64 = 43_200;
 const MAX_DELAY_SECONDS: i64 = 900;
 /// The most entries of a batch request.
 const MAX_BATCH: usize = 10;
-const MAX_LISTED: usize = 1_000;
 
 /// What a ReceiveMessage came to, or any other operation.
 #[derive(Debug)]
@@ -57,8 +56,7 @@ impl Sqs {
             "DeleteQueue" => self.delete_queue(&input(body)?),
             "GetQueueAttributes" => self.get_queue_attributes(&input(body)?, region),
             "GetQueueUrl" => self.get_queue_url(input(body)?, endpoint),
-            "ListQueues" => self.list_queues(input(body)?, endpoint),
-            "PurgeQueue" => self.purge_queue(&input(body)?),
+            "ListQueues" => Ok(self.list_queues(input(body)?, endpoint)),
             "ReceiveMessage" => return Ok(self.receive_message(input(body)?)?),
             "SendMessage" => self.send_message_operation(&input(body)?),
             _ => return Err(Failure::unknown_operation(operation)),
@@ -101,32 +99,17 @@ impl Sqs {
         })
     }
 
-    fn list_queues(&self, input: ListQueues, endpoint: &str) -> Result<Value, SqsError> {
+    /// All at once: a queue more than AWS's page of 1,000 is nothing to have here.
+    fn list_queues(&self, input: ListQueues, endpoint: &str) -> Value {
         let prefix = input.queue_name_prefix.unwrap_or_default();
-        let after = input.next_token.unwrap_or_default();
-        let limit = match input.max_results {
-            None => MAX_LISTED,
-            Some(most) => {
-                usize::try_from(between(most, 1, 1_000, "MaxResults")?).unwrap_or(MAX_LISTED)
-            }
-        };
         let queues = self.lock();
-        let mut names: Vec<&String> = queues
-            .keys()
-            .filter(|name| name.starts_with(&prefix) && **name > after)
-            .collect();
-        let more = names.len() > limit;
-        names.truncate(limit);
-        let urls: Vec<String> = names.iter().map(|name| queue_url(endpoint, name)).collect();
-        let mut output = Map::new();
-        // AWS leaves the member out if there is nothing to list, and gives a token only to who set a limit.
-        if !urls.is_empty() {
-            output.insert("QueueUrls".to_owned(), json!(urls));
+        let names = queues.keys().filter(|name| name.starts_with(&prefix));
+        let urls: Vec<String> = names.map(|name| queue_url(endpoint, name)).collect();
+        // AWS leaves the member out if there is nothing to list.
+        if urls.is_empty() {
+            return json!({});
         }
-        if let (true, true, Some(last)) = (more, input.max_results.is_some(), names.last()) {
-            output.insert("NextToken".to_owned(), json!(last));
-        }
-        Ok(Value::Object(output))
+        json!({ "QueueUrls": urls })
     }
 
     fn get_queue_attributes(
@@ -151,20 +134,6 @@ impl Sqs {
                 return Ok(Value::Object(Map::new()));
             }
             Ok(json!({ "Attributes": all }))
-        })
-    }
-
-    fn purge_queue(&self, input: &QueueOnly) -> Result<Value, SqsError> {
-        let name = queue_name(input.queue_url.as_deref())?;
-        let now = self.inner.clock.now_millis();
-        self.with_queue(name, |queue| {
-            if queue.purge(now) {
-                Ok(Value::Null)
-            } else {
-                Err(SqsError::PurgeQueueInProgress {
-                    queue: name.to_owned(),
-                })
-            }
         })
     }
 
@@ -457,8 +426,6 @@ struct GetQueueUrl {
 #[serde(rename_all = "PascalCase")]
 struct ListQueues {
     queue_name_prefix: Option<String>,
-    next_token: Option<String>,
-    max_results: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

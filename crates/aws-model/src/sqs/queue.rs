@@ -70,8 +70,6 @@ const UNSUPPORTED: [&str; 11] = [
     "SqsManagedSseEnabled",
 ];
 
-const PURGE_INTERVAL: Duration = Duration::from_secs(60);
-
 #[derive(Debug)]
 pub(super) struct Queue {
     created_millis: u64,
@@ -80,7 +78,6 @@ pub(super) struct Queue {
     /// By the order of sending.
     messages: BTreeMap<u64, Message>,
     last_key: u64,
-    last_purge_millis: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -115,7 +112,6 @@ impl Queue {
             settings,
             messages: BTreeMap::new(),
             last_key: 0,
-            last_purge_millis: None,
         })
     }
 
@@ -280,19 +276,6 @@ impl Queue {
             }
             _ => false,
         }
-    }
-
-    /// Deletes every message; false if that happened less than 60 seconds ago.
-    pub(super) fn purge(&mut self, now: u64) -> bool {
-        if self
-            .last_purge_millis
-            .is_some_and(|last| now < last.saturating_add(millis(PURGE_INTERVAL)))
-        {
-            return false;
-        }
-        self.last_purge_millis = Some(now);
-        self.messages.clear();
-        true
     }
 }
 

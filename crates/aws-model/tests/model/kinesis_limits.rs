@@ -292,34 +292,6 @@ async fn the_write_limits_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn five_reads_a_second_are_a_setting_and_off_by_default() {
-    for (read_limits, sixth_fails) in [(false, false), (true, true)] {
-        let world = world_with(KinesisSettings {
-            read_limits,
-            ..KinesisSettings::default()
-        })
-        .with_stream(1);
-        let client = world.kinesis();
-        let start = iterator(&client, 0, ShardIteratorType::TrimHorizon).await;
-        let read = || client.get_records().shard_iterator(&start).send();
-        for _ in 0..5 {
-            read().await.unwrap();
-        }
-        let sixth = read().await;
-        assert_eq!(sixth.is_err(), sixth_fails);
-        if let Err(error) = sixth {
-            assert!(
-                error
-                    .into_service_error()
-                    .is_provisioned_throughput_exceeded_exception()
-            );
-        }
-        world.advance(Duration::from_secs(1));
-        read().await.unwrap();
-    }
-}
-
-#[tokio::test]
 async fn get_records_returns_at_most_ten_thousand_records_or_ten_mebibytes() {
     let world = world_with(unlimited()).with_stream(2);
     let client = world.kinesis();

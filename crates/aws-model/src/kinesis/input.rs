@@ -1,0 +1,255 @@
+//! The input shapes of Kinesis's operations, read from JSON.
+//!
+//! Members that AWS requires are optional here where their absence is a violation to be reported with others.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use super::violations::{Violations, is_decimal};
+use super::{KinesisError, hash_key};
+use crate::service::ACCOUNT;
+
+const HASH_KEY_PATTERN: &str = "0|([1-9]\\d{0,38})";
+
+/// The input of an operation.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, KinesisError> {
+    serde_json::from_slice(body).map_err(|error| {
+        KinesisError::Serialization(if error.is_data() {
+            "A member of the request has the wrong type".to_owned()
+        } else {
+            String::new()
+        })
+    })
+}
+
+/// The stream that a request names, by name, by ARN or by both.
+#[derive(Debug, Deserialize)]
+pub(super) struct StreamRef {
+    #[serde(rename = "StreamName")]
+    pub(super) name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    pub(super) arn: Option<String>,
+}
+
+impl StreamRef {
+    pub(super) fn given(&self) -> bool {
+        self.name.is_some() || self.arn.is_some()
+    }
+
+    pub(super) fn name(&self) -> Result<String, KinesisError> {
+        match (&self.name, &self.arn) {
+            (None, None) => Err(KinesisError::InvalidArgument(
+                "Either StreamName or StreamARN must be specified.".to_owned(),
+            )),
+            (None, Some(arn)) => stream_of_arn(arn),
+            (Some(name), arn) => {
+                let mut violations = Violations::default();
+                violations.stream_name(name);
+                violations.finish()?;
+                if let Some(arn) = arn
+                    && stream_of_arn(arn)? != *name
+                {
+                    return Err(KinesisError::InvalidArgument(
+                        "StreamARN does not match StreamName.".to_owned(),
+                    ));
+                }
+                Ok(name.clone())
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreateStream {
+    pub(super) stream_name: Option<String>,
+    pub(super) shard_count: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StreamOnly {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SetRetention {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) retention_period_hours: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct DescribeStream {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) limit: Option<i64>,
+    pub(super) exclusive_start_shard_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListStreams {
+    pub(super) limit: Option<i64>,
+    pub(super) exclusive_start_stream_name: Option<String>,
+    pub(super) next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListShards {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) max_results: Option<i64>,
+    pub(super) exclusive_start_shard_id: Option<String>,
+    pub(super) next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetShardIterator {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) shard_id: Option<String>,
+    pub(super) shard_iterator_type: Option<String>,
+    pub(super) starting_sequence_number: Option<String>,
+    pub(super) timestamp: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetRecords {
+    pub(super) shard_iterator: Option<String>,
+    pub(super) limit: Option<i64>,
+    #[serde(rename = "StreamARN")]
+    pub(super) stream_arn: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PutRecord {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    #[serde(flatten)]
+    pub(super) record: RecordToPut,
+    pub(super) sequence_number_for_ordering: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PutRecords {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) records: Option<Vec<RecordToPut>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RecordToPut {
+    #[serde(default, deserialize_with = "blob")]
+    pub(super) data: Option<Bytes>,
+    pub(super) partition_key: Option<String>,
+    pub(super) explicit_hash_key: Option<String>,
+}
+
+fn blob<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|_| serde::de::Error::custom("not Base64"))?;
+    Ok(Some(bytes.into()))
+}
+
+pub(super) struct CheckedRecord {
+    pub(super) partition_key: String,
+    pub(super) hash_key: u128,
+    pub(super) data: Bytes,
+}
+
+impl RecordToPut {
+    /// Adds what breaks the shape's constraints to `violations`; what is `Err` can only be said once those
+    /// are none.
+    pub(super) fn check(
+        self,
+        prefix: &str,
+        violations: &mut Violations,
+    ) -> Result<CheckedRecord, KinesisError> {
+        let missing = |path: &str| format!("{prefix}{path}");
+        let partition_key = violations.required(self.partition_key, &missing("partitionKey"));
+        if let Some(key) = &partition_key {
+            violations.partition_key(key, prefix);
+        }
+        match &self.data {
+            None => {
+                violations.required(None, &missing("data"));
+            }
+            Some(data) => {
+                violations.record_size(data, partition_key.as_deref().unwrap_or_default(), prefix);
+            }
+        }
+        if let Some(explicit) = &self.explicit_hash_key {
+            violations.pattern(
+                is_decimal(explicit, 39),
+                explicit,
+                &missing("explicitHashKey"),
+                HASH_KEY_PATTERN,
+            );
+        }
+        let partition_key = partition_key.unwrap_or_default();
+        let hash_key = match self.explicit_hash_key {
+            None => hash_key(&partition_key),
+            Some(explicit) => explicit.parse().map_err(|_| {
+                KinesisError::InvalidArgument(format!(
+                    "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was \
+                     {explicit}"
+                ))
+            })?,
+        };
+        Ok(CheckedRecord {
+            partition_key,
+            hash_key,
+            data: self.data.unwrap_or_default(),
+        })
+    }
+}
+
+impl CheckedRecord {
+    pub(super) fn size(&self) -> usize {
+        self.data.len() + self.partition_key.len()
+    }
+}
+
+/// The stream that an ARN names.
+pub(super) fn stream_of_arn(arn: &str) -> Result<String, KinesisError> {
+    let name = arn
+        .strip_prefix("arn:aws:kinesis:")
+        .and_then(|rest| rest.split_once(':'))
+        .and_then(|(_, rest)| rest.split_once(":stream/"))
+        .filter(|(account, name)| {
+            account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty()
+        });
+    match name {
+        None => {
+            let mut violations = Violations::default();
+            violations.pattern(
+                false,
+                arn,
+                "streamARN",
+                "arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+",
+            );
+            violations.finish().map(|()| String::new())
+        }
+        // Another account's stream is out of reach.
+        Some((account, name)) if account != ACCOUNT => Err(KinesisError::StreamNotFound {
+            stream: name.to_owned(),
+        }),
+        Some((_, name)) => Ok(name.to_owned()),
+    }
+}

@@ -1,0 +1,104 @@
+//! The constraints of Kinesis's input shapes, and the report of all that a request breaks, in AWS's words.
+
+use bytes::Bytes;
+
+use super::{KinesisError, MAX_PARTITION_KEY_CHARS, MAX_RECORD_BYTES};
+
+const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
+
+/// Constraint violations, reported together as AWS does.
+#[derive(Debug, Default)]
+pub(super) struct Violations(Vec<String>);
+
+impl Violations {
+    pub(super) fn check(
+        &mut self,
+        holds: bool,
+        value: impl std::fmt::Display,
+        path: &str,
+        constraint: impl FnOnce() -> String,
+    ) {
+        // AWS lists ten at most.
+        if !holds && self.0.len() < 10 {
+            self.0.push(format!(
+                "Value '{value}' at '{path}' failed to satisfy constraint: {}",
+                constraint()
+            ));
+        }
+    }
+
+    pub(super) fn pattern(&mut self, holds: bool, value: &str, path: &str, pattern: &str) {
+        self.check(holds, value, path, || {
+            format!("Member must satisfy regular expression pattern: {pattern}")
+        });
+    }
+
+    pub(super) fn length_range(
+        &mut self,
+        length: usize,
+        value: &str,
+        path: &str,
+        least: usize,
+        most: usize,
+    ) {
+        self.check(length <= most, value, path, || {
+            format!("Member must have length less than or equal to {most}")
+        });
+        self.check(length >= least, value, path, || {
+            format!("Member must have length greater than or equal to {least}")
+        });
+    }
+
+    pub(super) fn required(&mut self, value: Option<String>, path: &str) -> Option<String> {
+        if value.is_none() && self.0.len() < 10 {
+            self.0.push(format!(
+                "Value null at '{path}' failed to satisfy constraint: Member must not be null"
+            ));
+        }
+        value
+    }
+
+    pub(super) fn stream_name(&mut self, name: &str) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        self.pattern(
+            !name.is_empty() && name.chars().all(allowed),
+            name,
+            "streamName",
+            NAME_PATTERN,
+        );
+        self.length_range(name.chars().count(), name, "streamName", 1, 128);
+    }
+
+    pub(super) fn partition_key(&mut self, key: &str, prefix: &str) {
+        let path = format!("{prefix}partitionKey");
+        self.length_range(key.chars().count(), key, &path, 1, MAX_PARTITION_KEY_CHARS);
+    }
+
+    /// The limit holds for data and partition key together; AWS reports it of the data.
+    pub(super) fn record_size(&mut self, data: &Bytes, key: &str, prefix: &str) {
+        let (length, path) = (data.len(), format!("{prefix}data"));
+        self.check(
+            length + key.len() <= MAX_RECORD_BYTES,
+            format_args!("java.nio.HeapByteBuffer[pos=0 lim={length} cap={length}]"),
+            &path,
+            || format!("Member must have length less than or equal to {MAX_RECORD_BYTES}"),
+        );
+    }
+
+    pub(super) fn finish(self) -> Result<(), KinesisError> {
+        match self.0.len() {
+            0 => Ok(()),
+            count => Err(KinesisError::Validation(format!(
+                "{count} validation error{} detected: {}",
+                if count == 1 { "" } else { "s" },
+                self.0.join("; ")
+            ))),
+        }
+    }
+}
+
+pub(super) fn is_decimal(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_digit())
+        && (text.len() == 1 || !text.starts_with('0'))
+}
