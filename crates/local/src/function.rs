@@ -244,15 +244,6 @@ impl Function {
             counters: ledger.counters.clone(),
         }
     }
-
-    /// Kills every process, busy or not, and refuses further invocations.
-    pub async fn stop(&self) {
-        self.host.slots.close();
-        let mut invocations = std::mem::take(&mut *lock(&self.invocations));
-        invocations.shutdown().await;
-        let idle = std::mem::take(&mut *lock(&self.host.idle));
-        drop(idle);
-    }
 }
 
 /// A process and its line in the ledger.

@@ -447,30 +447,36 @@ async fn a_binary_that_is_not_there_is_a_failed_start() {
 }
 
 #[tokio::test]
-async fn stopping_kills_busy_and_idle_processes_and_refuses_what_comes_after() {
+async fn dropping_a_function_kills_its_processes_busy_or_idle() {
     let function = TestFunction::new();
-    let hanging = function.invoke(json!({ "do": "hang" }));
-    let stop = async {
-        eventually("a busy process", async || {
-            (function.busy() == 1).then_some(())
-        })
-        .await;
-        function.respond(json!({})).await;
-        let pids = function.processes();
-        assert_eq!(pids.len(), 2);
-        function.function.stop().await;
-        pids
+    let pids = {
+        let hanging = function.invoke(json!({ "do": "hang" }));
+        let both = async {
+            eventually("a busy process", async || {
+                (function.busy() == 1).then_some(())
+            })
+            .await;
+            function.respond(json!({})).await;
+            function.processes()
+        };
+        tokio::select! {
+            pids = both => pids,
+            _ = hanging => panic!("it answered"),
+        }
     };
-    let (hanging, pids) = tokio::join!(hanging, stop);
-    assert_eq!(hanging, Err(InvokeError::Stopping));
-    assert_eq!(function.invoke(json!({})).await, Err(InvokeError::Stopping));
+    assert_eq!(pids.len(), 2);
+    let TestFunction {
+        function,
+        _watchdog,
+        ..
+    } = function;
+    drop(function);
     for pid in pids {
         eventually("the process's end", async || {
             (!is_running(pid)).then_some(())
         })
         .await;
     }
-    assert!(function.processes().is_empty());
 }
 
 #[tokio::test]
