@@ -6,6 +6,8 @@
     reason = "each test file is a crate of its own and uses its part"
 )]
 
+pub mod installation;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
