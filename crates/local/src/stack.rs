@@ -10,8 +10,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
-use event_source_mapping as esm;
-use event_source_mapping::Mapping;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -25,10 +23,8 @@ use crate::front_door;
 use crate::function::{Function, FunctionConfig};
 use crate::http_server::ReservedPort;
 use crate::options::Options;
-use crate::poller::{
-    DISCARD_ATTEMPTS, POLL_INTERVAL, Poller, PollerError, RETRY_BACKOFF, SharedMapping,
-};
-use crate::settings::{Settings, SettingsError, StartingPosition};
+use crate::poller::{Poller, PollerError, SharedMapping};
+use crate::settings::{Settings, SettingsError};
 use crate::watchdog::Watchdog;
 
 /// The stream that the API writes to and the consumer reads.
@@ -72,9 +68,6 @@ pub enum StackError {
     /// A service of the model did not start or refused its stream, table or queue.
     #[error("{0}")]
     Aws(String),
-    /// The settings make no event source mapping.
-    #[error("the event source mapping: {0}")]
-    Mapping(#[from] esm::SettingsError),
     /// A function cannot start.
     #[error("{0}")]
     Function(#[from] InitFailure),
@@ -168,27 +161,26 @@ async fn serve(
     } = plan;
     let aws = Aws::new(aws_model::Settings::default())
         .map_err(|error| StackError::Aws(error.to_string()))?;
-    create_resources(&aws, &settings)?;
-
-    let function = |name: &str, executable, timeout, memory_mb, own: &[(&str, &str)]| {
-        let environment = environment(aws_port.port(), options, own);
-        let config = FunctionConfig {
-            name: name.into(),
-            executable,
-            timeout,
-            memory_mb,
-            region: DEFAULT_REGION.into(),
-            account: ACCOUNT.into(),
-            environment,
-            process_group,
-            show_logs: options.logs,
+    let function =
+        |name: &str, executable, timeout_seconds: u32, memory_mb, own: &[(&str, &str)]| {
+            let environment = environment(aws_port.port(), options, own);
+            let config = FunctionConfig {
+                name: name.into(),
+                executable,
+                timeout: Duration::from_secs(timeout_seconds.into()),
+                memory_mb,
+                region: DEFAULT_REGION.into(),
+                account: ACCOUNT.into(),
+                environment,
+                process_group,
+                show_logs: options.logs,
+            };
+            Arc::new(Function::new(config, console.clone()))
         };
-        Arc::new(Function::new(config, console.clone()))
-    };
     let api = function(
         "api",
         api_binary,
-        settings.api_timeout,
+        settings.api_timeout_seconds,
         settings.api_memory_mb,
         &[
             ("STREAM_NAME", STREAM),
@@ -200,13 +192,18 @@ async fn serve(
     let consumer = function(
         "consumer",
         consumer_binary,
-        settings.consumer_timeout,
+        settings.consumer_timeout_seconds,
         settings.consumer_memory_mb,
         &[("TABLE_NAME", TABLE), ("MAX_IN_FLIGHT", &max_in_flight)],
     );
 
-    let mapping = Mapping::new(mapping_settings(&aws, &consumer, &settings))?;
-    let mapping = SharedMapping::new(mapping);
+    let mapping = SharedMapping::new(settings.mapping(
+        aws.kinesis().stream_arn(STREAM),
+        consumer.arn(),
+        aws.sqs().queue_arn(QUEUE),
+        &options.settings,
+    )?);
+    create_resources(&aws, &settings)?;
     let control = Arc::new(Control {
         aws: aws.clone(),
         stream: STREAM.into(),
@@ -317,39 +314,6 @@ fn environment(aws_port: u16, options: &Options, own: &[(&str, &str)]) -> Vec<(S
         .chain(own)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect()
-}
-
-fn mapping_settings(aws: &Aws, consumer: &Function, settings: &Settings) -> esm::Settings {
-    let starting_position = match settings.starting_position {
-        StartingPosition::TrimHorizon => esm::StartingPosition::TrimHorizon,
-        StartingPosition::Latest => esm::StartingPosition::Latest,
-    };
-    let unlimited = -1;
-    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
-    let mut mapping = esm::Settings::new(
-        aws.kinesis().stream_arn(STREAM),
-        consumer.arn(),
-        starting_position,
-    );
-    mapping.batch_size = settings.batch_size;
-    mapping.maximum_batching_window_in_seconds = seconds(settings.batching_window);
-    mapping.bisect_batch_on_function_error = settings.bisect_batch_on_function_error;
-    mapping.maximum_retry_attempts = settings.maximum_retry_attempts.map_or(unlimited, i64::from);
-    mapping.maximum_record_age_in_seconds = settings
-        .maximum_record_age
-        .map_or(unlimited, |age| i64::from(seconds(age)));
-    mapping.parallelization_factor = settings.parallelization_factor;
-    if settings.report_batch_item_failures {
-        mapping
-            .function_response_types
-            .push(esm::FunctionResponseType::ReportBatchItemFailures);
-    }
-    mapping.on_failure = Some(aws.sqs().queue_arn(QUEUE));
-    mapping.stream_retention_hours = settings.retention_hours;
-    mapping.assumptions.poll_interval = POLL_INTERVAL;
-    mapping.assumptions.retry_backoff = RETRY_BACKOFF;
-    mapping.assumptions.discard_delivery_attempts = DISCARD_ATTEMPTS;
-    mapping
 }
 
 /// Written under another name first: whoever sees the file sees all of it.
