@@ -151,25 +151,32 @@ mod tests {
 
     #[test]
     fn nothing_of_the_environment_is_poison() {
-        for code in [
-            "AccessDeniedException",
-            "ResourceNotFoundException",
-            "KMSAccessDeniedException",
-            "KMSDisabledException",
-            "ExpiredTokenException",
-            "UnrecognizedClientException",
-            "ValidationException",
-            "ProvisionedThroughputExceededException",
-            "ThrottlingException",
-            "RequestLimitExceeded",
-            "InternalServerError",
-            "ServiceUnavailable",
-            "NobodyKnowsThisException",
+        // DynamoDB has no codes of its own for a KMS key that cannot be used: its sentences begin like this.
+        for (code, message) in [
+            ("AccessDeniedException", "KMS key access denied error"),
+            (
+                "AccessDeniedException",
+                "User is not authorized to perform: dynamodb:UpdateItem",
+            ),
+            ("ValidationException", "KMS key disabled error"),
+            (
+                "ValidationException",
+                "The provided key element does not match the schema",
+            ),
+            ("ResourceNotFoundException", "Requested resource not found"),
+            ("ExpiredTokenException", ""),
+            ("UnrecognizedClientException", ""),
+            ("ProvisionedThroughputExceededException", ""),
+            ("ThrottlingException", ""),
+            ("RequestLimitExceeded", ""),
+            ("InternalServerError", ""),
+            ("ServiceUnavailable", ""),
+            ("NobodyKnowsThisException", ""),
         ] {
-            let error = TableError::of(code, "The provided key element does not match the schema");
+            let error = TableError::of(code, message);
             assert_eq!(error, TableError::Failed(code.to_owned()));
             let verdict = ApplyError::from(error).verdict();
-            assert!(matches!(verdict, Verdict::Retry(_)), "{code}");
+            assert!(matches!(verdict, Verdict::Retry(_)), "{code}: {message}");
         }
     }
 }

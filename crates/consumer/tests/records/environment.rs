@@ -16,6 +16,8 @@ async fn an_outage_shorter_than_the_invocation_is_ridden_out() {
         "InternalServerError",
         "AccessDeniedException",
         "ResourceNotFoundException",
+        "kms-key-disabled",
+        "kms-key-denied",
         "timeout",
         "lost-answer",
     ] {
