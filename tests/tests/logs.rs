@@ -60,7 +60,7 @@ async fn no_order_content_caller_key_or_header_is_in_a_log_at_any_level() {
         "answered",
         "batch",
         "record rejected",
-        "the stream did not take",
+        "the stream did not acknowledge",
     ] {
         assert!(
             log.contains(expected),

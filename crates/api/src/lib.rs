@@ -120,7 +120,9 @@ impl Api {
         };
         let answer = answer.unwrap_or_else(|problem| problem.answer(request.id()));
         let (status, intent_id) = (answer.status(), answer.intent_id());
-        tracing::info!(route, status, intent_id, "answered");
+        // What the client has of the request is API Gateway's id, in the problem's `instance` and in a header.
+        let gateway_request_id = request.id();
+        tracing::info!(gateway_request_id, route, status, intent_id, "answered");
         answer.into_event()
     }
 
@@ -146,7 +148,8 @@ impl Api {
         let put = self.stream.put(intent, request.time_left()).await;
         put.map_err(|refusal| {
             let (reason, code) = (refusal.reason(), refusal.code());
-            tracing::warn!(intent_id = %intent.id, reason, code, "the stream did not take an intent");
+            let gateway_request_id = request.id();
+            tracing::warn!(gateway_request_id, intent_id = %intent.id, reason, code, "the stream did not acknowledge an intent");
             match refusal {
                 Refusal::NotAccepted { .. } => Problem::not_accepted(),
                 Refusal::OutcomeUnknown { .. } => Problem::outcome_unknown(intent.order_id, retry),

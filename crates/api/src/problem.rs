@@ -139,7 +139,7 @@ impl Problem {
         let advice = match retry {
             Retry::WithKey => "Send it again with the same Idempotency-Key: it stays one order.",
             Retry::WithoutKey => {
-                "Look the order up by its id before sending it again: without an Idempotency-Key that would be a second order."
+                "Look the order up by its id. Do not send it again: without an Idempotency-Key that could be a second order."
             }
             Retry::Cancel => "Send it again: an order can be cancelled only once.",
         };

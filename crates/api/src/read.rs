@@ -70,11 +70,9 @@ impl Api {
         match self.table.get(order_id, request.time_left()).await {
             Ok(row) => Ok(row.and_then(|row| row.view(order_id, &identity.caller))),
             Err(error) => {
-                tracing::warn!(
-                    reason = error.reason(),
-                    code = error.code(),
-                    "the table did not give an order"
-                );
+                let gateway_request_id = request.id();
+                let (reason, code) = (error.reason(), error.code());
+                tracing::warn!(gateway_request_id, reason, code, "the table cannot be read");
                 Err(if error.is_transient() {
                     Problem::unavailable()
                 } else {

@@ -83,8 +83,8 @@ pub fn no_answer<E, R>(error: &SdkError<E, R>) -> &'static str {
         SdkError::ConstructionFailure(_) => "not_sent",
         SdkError::TimeoutError(_) => "timeout",
         SdkError::DispatchFailure(failure) if failure.is_timeout() => "timeout",
-        SdkError::DispatchFailure(failure) if failure.is_io() => "connection",
-        SdkError::DispatchFailure(_) => "not_sent",
+        // Whether the request went out before the connection failed is not known: it may have had its effect.
+        SdkError::DispatchFailure(_) => "connection",
         SdkError::ResponseError(_) => "unreadable_answer",
         _ => "unknown",
     }

@@ -95,7 +95,7 @@ async fn what_to_do_about_an_unknown_outcome_depends_on_what_was_asked() {
         ),
         (
             submit(ORDER),
-            "Look the order up by its id before sending it again",
+            "Look the order up by its id. Do not send it again",
         ),
         (
             request("POST", &cancel),
