@@ -1,5 +1,5 @@
 //! Faults on request: a share of one service's calls fails with an AWS error, is never answered, or takes
-//! effect without the answer arriving.
+//! effect while the answer arrives late or never.
 
 mod errors;
 
@@ -18,6 +18,9 @@ pub use errors::AwsError;
 /// The longest fault that is accepted: one day, in seconds.
 pub const MAX_FAULT_SECONDS: u64 = 86_400;
 
+/// The longest that a slow call may take: one minute, in milliseconds. No client of the service waits longer.
+pub const MAX_SLOWNESS_MILLIS: u64 = 60_000;
+
 /// What happens to the calls that a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
@@ -28,24 +31,46 @@ pub enum FaultKind {
     Timeout,
     /// The call takes effect, then the connection is closed without an answer.
     LostAnswer,
+    /// The call takes effect at once and is answered after this many milliseconds: too late, for a client that
+    /// waits less.
+    Slow(u64),
 }
 
 impl FaultKind {
-    /// The name in fault settings and counters: the error's, `timeout` or `lost-answer`.
+    /// The name in fault settings and counters: the error's, `timeout`, `lost-answer` or `slow`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Error(error) => error.name,
             Self::Timeout => "timeout",
             Self::LostAnswer => "lost-answer",
+            Self::Slow(_) => "slow",
         }
     }
 
-    fn parse(service: Service, name: &str) -> Option<Self> {
-        match name {
-            "timeout" => Some(Self::Timeout),
-            "lost-answer" => Some(Self::LostAnswer),
-            _ => AwsError::named(service, name).map(Self::Error),
+    fn parse(service: Service, name: &str, milliseconds: Option<u64>) -> Result<Self, FaultError> {
+        match (name, milliseconds) {
+            ("slow", Some(millis @ 1..=MAX_SLOWNESS_MILLIS)) => Ok(Self::Slow(millis)),
+            ("slow", _) => Err(FaultError::new(
+                "milliseconds",
+                format!("must be a whole number from 1 to {MAX_SLOWNESS_MILLIS} for slow"),
+            )),
+            (_, Some(_)) => Err(FaultError::new("milliseconds", "goes with slow only")),
+            ("timeout", None) => Ok(Self::Timeout),
+            ("lost-answer", None) => Ok(Self::LostAnswer),
+            (_, None) => AwsError::named(service, name)
+                .map(Self::Error)
+                .ok_or_else(|| {
+                    let names: Vec<&str> =
+                        AwsError::all_of(service).map(|error| error.name).collect();
+                    let names = names.join(", ");
+                    FaultError::new(
+                        "error",
+                        format!(
+                            "must be timeout, lost-answer, slow or, for {service}, one of {names}"
+                        ),
+                    )
+                }),
         }
     }
 }
@@ -63,7 +88,7 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct FaultError {
-    /// `service`, `error`, `rate`, `seconds`, or `body` if it is no JSON object.
+    /// `service`, `error`, `milliseconds`, `rate`, `seconds`, or `body` if it is no JSON object.
     pub field: String,
     /// What is wrong with it.
     pub reason: String,
@@ -87,19 +112,34 @@ impl Fault {
     /// # Errors
     /// A [`FaultError`] that names the first field out of bounds.
     pub fn new(service: &str, error: &str, rate: f64, seconds: u64) -> Result<Self, FaultError> {
+        Self::from_fields(service, error, None, rate, seconds)
+    }
+
+    /// A fault of `service` that lets calls take effect at once and answers them after `milliseconds`, from 1 to
+    /// [`MAX_SLOWNESS_MILLIS`]; the rest as for [`Fault::new`].
+    ///
+    /// # Errors
+    /// A [`FaultError`] that names the first field out of bounds.
+    pub fn slow(
+        service: &str,
+        milliseconds: u64,
+        rate: f64,
+        seconds: u64,
+    ) -> Result<Self, FaultError> {
+        Self::from_fields(service, "slow", Some(milliseconds), rate, seconds)
+    }
+
+    fn from_fields(
+        service: &str,
+        error: &str,
+        milliseconds: Option<u64>,
+        rate: f64,
+        seconds: u64,
+    ) -> Result<Self, FaultError> {
         let service: Service = service
             .parse()
             .map_err(|()| FaultError::new("service", "must be one of dynamodb, kinesis, sqs"))?;
-        let kind = FaultKind::parse(service, error).ok_or_else(|| {
-            let names: Vec<&str> = AwsError::all_of(service).map(|error| error.name).collect();
-            FaultError::new(
-                "error",
-                format!(
-                    "must be timeout, lost-answer or, for {service}, one of {}",
-                    names.join(", ")
-                ),
-            )
-        })?;
+        let kind = FaultKind::parse(service, error, milliseconds)?;
         if !(0.0..=1.0).contains(&rate) {
             return Err(FaultError::new("rate", "must be a number from 0 to 1"));
         }
@@ -117,7 +157,8 @@ impl Fault {
         })
     }
 
-    /// Reads `{"service": …, "error": …, "rate": …, "seconds": …}`; all four are required, others refused.
+    /// Reads `{"service": …, "error": …, "rate": …, "seconds": …}`, and `"milliseconds"` with `"error": "slow"`. All
+    /// are required, others refused.
     ///
     /// # Errors
     /// A [`FaultError`] that names the offending field.
@@ -141,7 +182,11 @@ impl Fault {
             .and_then(Value::as_f64)
             .unwrap_or(f64::NAN);
         let seconds = fields.get("seconds").and_then(Value::as_u64).unwrap_or(0);
-        Self::new(&service, &error, rate, seconds)
+        // So does a mistyped number of milliseconds, which is not as good as none.
+        let milliseconds = fields
+            .get("milliseconds")
+            .map(|value| value.as_u64().unwrap_or(0));
+        Self::from_fields(&service, &error, milliseconds, rate, seconds)
     }
 
     /// The service it disturbs.
@@ -169,7 +214,7 @@ impl Fault {
     }
 }
 
-const FIELDS: [&str; 4] = ["service", "error", "rate", "seconds"];
+const FIELDS: [&str; 5] = ["service", "error", "milliseconds", "rate", "seconds"];
 
 /// A fault in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,6 +232,8 @@ pub(crate) enum Verdict {
     Refused(Failure),
     Unanswered(Silence),
     AnswerLost,
+    /// Answered at this time, in milliseconds since the Unix epoch.
+    AnsweredLate(u64),
 }
 
 /// The faults in force and the count of what they hit. A cheap handle: clones share one state.
@@ -229,7 +276,8 @@ impl Faults {
         let mut state = self.lock();
         state.active.retain(|active| {
             active.until_millis > now
-                && (active.fault.service != fault.service || active.fault.kind != fault.kind)
+                && (active.fault.service != fault.service
+                    || active.fault.kind.name() != fault.kind.name())
         });
         state.active.push(ActiveFault {
             fault,
@@ -290,6 +338,7 @@ impl Faults {
                 cleared: state.cleared,
             }),
             FaultKind::LostAnswer => Verdict::AnswerLost,
+            FaultKind::Slow(millis) => Verdict::AnsweredLate(now.saturating_add(millis)),
         }
     }
 
@@ -370,6 +419,22 @@ mod tests {
             Fault::parse(br#"{"service":"kinesis","error":"lost-answer","rate":0.5,"seconds":3}"#)
                 .unwrap();
         assert_eq!(fault, Fault::new("kinesis", "lost-answer", 0.5, 3).unwrap());
+    }
+
+    #[test]
+    fn slow_takes_milliseconds_and_nothing_else_does() {
+        let slow = br#"{"service":"sqs","error":"slow","milliseconds":250,"rate":1,"seconds":3}"#;
+        let fault = Fault::parse(slow).unwrap();
+        assert_eq!(fault, Fault::slow("sqs", 250, 1.0, 3).unwrap());
+        for bad in [
+            r#"{"service":"sqs","error":"slow","rate":1,"seconds":3}"#,
+            r#"{"service":"sqs","error":"slow","milliseconds":"250","rate":1,"seconds":3}"#,
+            r#"{"service":"sqs","error":"slow","milliseconds":0,"rate":1,"seconds":3}"#,
+            r#"{"service":"sqs","error":"slow","milliseconds":60001,"rate":1,"seconds":3}"#,
+            r#"{"service":"sqs","error":"timeout","milliseconds":250,"rate":1,"seconds":3}"#,
+        ] {
+            assert_eq!(field_of(bad), "milliseconds", "{bad}");
+        }
     }
 
     #[test]
@@ -506,6 +571,9 @@ mod tests {
         faults.inject(fault("sqs", "timeout", 0.0));
         assert_eq!(faults.active().len(), 1);
         assert!(!hit(&faults, Service::Sqs));
+        faults.inject(Fault::slow("sqs", 10, 1.0, 1).unwrap());
+        faults.inject(Fault::slow("sqs", 20, 1.0, 1).unwrap());
+        assert_eq!(faults.active().len(), 2);
     }
 
     proptest! {

@@ -78,6 +78,12 @@ impl HttpConnector for Connector {
                         return HttpResponse::try_from(response.map(SdkBody::from))
                             .map_err(|error| ConnectorError::user(error.into()));
                     }
+                    Reply::Late(late) => {
+                        while aws.clock().now_millis() < late.at_millis {
+                            patience.wait(&aws, late.at_millis).await?;
+                        }
+                        reply = Reply::Answer(late.response);
+                    }
                     Reply::Lost => return Err(closed()),
                     Reply::Silent(silence) => {
                         while silence.holds() {

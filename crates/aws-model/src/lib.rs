@@ -56,9 +56,10 @@ pub use clock::{Clock, ManualClock, TokioClock};
 pub use dynamodb::DynamoDb;
 pub use failure::Failure;
 pub use fault::{
-    ActiveFault, AwsError, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS, Silence,
+    ActiveFault, AwsError, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS,
+    MAX_SLOWNESS_MILLIS, Silence,
 };
 pub use kinesis::{Kinesis, KinesisSettings};
-pub use model::{Aws, Reply, Settings, StartError, Waiting};
+pub use model::{Aws, Late, Reply, Settings, StartError, Waiting};
 pub use service::{ACCOUNT, DEFAULT_REGION, Service};
 pub use sqs::Sqs;

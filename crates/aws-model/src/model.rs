@@ -72,6 +72,17 @@ pub enum Reply {
     /// The call is not answered: hold the connection while [`Silence::holds`], then close it. Nothing took
     /// effect.
     Silent(Silence),
+    /// The call took effect and is answered late: send [`Late::response`] at [`Late::at_millis`].
+    Late(Late),
+}
+
+/// An answer that is held back.
+#[derive(Debug)]
+pub struct Late {
+    /// When to send it, in milliseconds since the Unix epoch.
+    pub at_millis: u64,
+    /// What to send.
+    pub response: Response<Bytes>,
 }
 
 impl Aws {
@@ -123,11 +134,15 @@ impl Aws {
                 return Reply::Answer(failure.into_response(Some(service), &self.request_id()));
             }
             Verdict::Unanswered(silence) => return Reply::Silent(silence),
-            Verdict::Spared | Verdict::AnswerLost => {}
+            Verdict::Spared | Verdict::AnswerLost | Verdict::AnsweredLate(_) => {}
         }
         let reply = self.perform(service, operation, request);
         match (verdict, reply) {
             (Verdict::AnswerLost, _) => Reply::Lost,
+            (Verdict::AnsweredLate(at_millis), Reply::Answer(response)) => Reply::Late(Late {
+                at_millis,
+                response,
+            }),
             (_, reply) => reply,
         }
     }

@@ -2,7 +2,8 @@
 //! crashes, tells its environment.
 //!
 //! An API Gateway event (`version` 2.0) is answered with itself as the body, except on the paths `/crash`, `/hang`,
-//! `/spin`, `/fail`, `/malformed`. Of a Kinesis event (`Records`) the records whose data says `fail` are reported as failed.
+//! `/spin`, `/fail`, `/malformed`. Of a Kinesis event (`Records`) the records whose data says `fail` are reported as failed,
+//! and one whose data says `slow` takes two seconds.
 
 use std::time::Duration;
 
@@ -31,6 +32,12 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         return answer_http(&payload);
     }
     if let Some(records) = payload["Records"].as_array() {
+        if records
+            .iter()
+            .any(|record| record["kinesis"]["data"] == "c2xvdw==")
+        {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
         return Ok(json!({ "batchItemFailures": failures(records) }));
     }
     match payload["do"].as_str() {
@@ -45,13 +52,6 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         Some("fail") => return Err("as asked".into()),
         Some("print") => eprintln!("{}", payload["text"].as_str().unwrap_or_default()),
         Some("large") => return Ok(json!("x".repeat(7 * 1_024 * 1_024))),
-        Some("crash-later") => {
-            // After the answer, most likely while it is idle.
-            std::thread::spawn(|| {
-                std::thread::sleep(Duration::from_millis(50));
-                std::process::exit(9);
-            });
-        }
         _ => {}
     }
     Ok(json!({

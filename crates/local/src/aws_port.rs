@@ -63,6 +63,12 @@ async fn answer(
     loop {
         match reply {
             Reply::Answer(response) => return Some(response),
+            Reply::Late(late) => {
+                while aws.clock().now_millis() < late.at_millis {
+                    pause(&aws, late.at_millis).await;
+                }
+                return Some(late.response);
+            }
             Reply::Lost => return None,
             Reply::Silent(silence) => {
                 while silence.holds() {
@@ -169,6 +175,20 @@ mod tests {
         let put = call("Kinesis_20131202.PutRecord", PUT, "keep-alive");
         assert_eq!(read_to_end(send(address, &put).await).await, "");
         assert_eq!(records(&aws), 1);
+    }
+
+    #[tokio::test]
+    async fn a_slow_call_takes_effect_at_once_and_is_answered_late() {
+        let (aws, address, _server) = start().await;
+        let slow = Fault::slow("kinesis", 400, 1.0, 60).unwrap();
+        aws.faults().inject(slow);
+        let put = call("Kinesis_20131202.PutRecord", PUT, "close");
+        let mut stream = send(address, &put).await;
+        tokio::time::timeout(Duration::from_millis(200), stream.read_u8())
+            .await
+            .unwrap_err();
+        assert_eq!(records(&aws), 1);
+        assert!(read_to_end(stream).await.starts_with("HTTP/1.1 200 OK"));
     }
 
     #[tokio::test]

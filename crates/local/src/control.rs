@@ -1,15 +1,18 @@
-//! `/_local/…` on the AWS port: whether the stack is ready, what it is doing, and faults to try it with.
+//! `/_local/…` on the AWS port: whether the stack is ready, what it is doing, and what can be done to it: faults, signals to
+//! the functions, the stop switch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_model::{ActiveFault, Aws, Fault};
+use aws_model::{ActiveFault, Aws, Fault, FaultKind};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::console::Console;
-use crate::function::Function;
+use crate::function::{Disturbance, Function};
 use crate::poller::SharedMapping;
 
 /// What the routes look at and change.
@@ -46,11 +49,14 @@ impl Control {
                 self.console.note("faults", "cleared");
                 empty(StatusCode::NO_CONTENT)
             }
+            ("/_local/functions", &Method::POST) => self.disturb(request.body()),
+            ("/_local/mapping", &Method::POST) => self.switch(request.body()),
             ("/_local/health" | "/_local/state", _) => not_allowed("GET"),
             ("/_local/faults", _) => not_allowed("GET, POST, DELETE"),
+            ("/_local/functions" | "/_local/mapping", _) => not_allowed("POST"),
             _ => refuse(
                 StatusCode::NOT_FOUND,
-                "there are /_local/health, /_local/state and /_local/faults; AWS calls are POST /",
+                "there are /_local/health, state, faults, functions and mapping; AWS calls are POST /",
             ),
         }
     }
@@ -113,9 +119,13 @@ impl Control {
             Ok(fault) => {
                 let (service, error) = (fault.service().name(), fault.kind().name());
                 let (rate, seconds) = (fault.rate(), fault.seconds());
+                let slowness = match fault.kind() {
+                    FaultKind::Slow(millis) => format!(" by {millis} ms"),
+                    _ => String::new(),
+                };
                 self.console.warn(
                     "faults",
-                    format!("{service}: {error}, rate {rate}, for {seconds} s"),
+                    format!("{service}: {error}{slowness}, rate {rate}, for {seconds} s"),
                 );
                 self.aws.faults().inject(fault);
                 reply(StatusCode::OK, &self.faults())
@@ -123,6 +133,60 @@ impl Control {
             Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         }
     }
+
+    /// `{"function": "consumer", "action": "kill"}`: to every process of the function at once.
+    fn disturb(&self, body: &Bytes) -> Response<Bytes> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Request {
+            function: String,
+            action: Disturbance,
+        }
+        let request: Request = match parse(body) {
+            Ok(request) => request,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
+        };
+        let mut functions = self.functions.iter();
+        let Some((name, function)) = functions.find(|(name, _)| *name == request.function) else {
+            return refuse(StatusCode::BAD_REQUEST, "function: must be api or consumer");
+        };
+        let pids = function.disturb(request.action);
+        let done = match request.action {
+            Disturbance::Kill => "killed",
+            Disturbance::Freeze => "frozen",
+            Disturbance::Thaw => "thawed",
+        };
+        self.console
+            .warn(name, format!("{done} on request: process {}", list(&pids)));
+        reply(StatusCode::OK, &json!({ "pids": pids }))
+    }
+
+    /// `{"enabled": false}`.
+    fn switch(&self, body: &Bytes) -> Response<Bytes> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Request {
+            enabled: bool,
+        }
+        match parse::<Request>(body) {
+            Ok(request) => {
+                self.mapping.enable(request.enabled);
+                reply(StatusCode::OK, &json!({ "enabled": request.enabled }))
+            }
+            Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
+        }
+    }
+}
+
+/// The error begins with the field that is wrong.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| error.to_string())
+}
+
+fn list(pids: &[u32]) -> String {
+    let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+    pids.join(", ")
 }
 
 fn describe(active: &ActiveFault) -> Value {

@@ -1,11 +1,12 @@
-//! One process of a function with its own Runtime API: started, given one invocation at a time, and killed when its time
-//! is up. What Lambda calls an execution environment.
+//! One process of a function with its own Runtime API: started, given one invocation at a time, frozen in between, and
+//! killed when its time is up. What Lambda calls an execution environment.
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -205,7 +206,7 @@ impl ExecutionEnvironment {
         // Left over first, then the time: so the deadline that the process is told is never before the host's own.
         let left = deadline.saturating_duration_since(Instant::now());
         let told = milliseconds_since_1970(SystemTime::now() + left);
-        // A process that idles is not frozen as Lambda freezes it. This is where one that is would be thawed.
+        self.signal(Signal::CONT);
         self.runtime_api.deliver(Delivery {
             request_id: request_id.to_owned(),
             payload,
@@ -236,8 +237,6 @@ impl ExecutionEnvironment {
     }
 
     /// Waits until the process asks for its next invocation, at most until `deadline`; true when it did. Safe to cancel.
-    ///
-    /// From then on the process is idle. This is where Lambda freezes it.
     pub async fn idle(&mut self, deadline: Instant) -> bool {
         let mut stage = self.runtime_api.stage();
         tokio::select! {
@@ -245,6 +244,19 @@ impl ExecutionEnvironment {
             waiting = stage.wait_for(|stage| *stage == Stage::Waiting) => waiting.is_ok(),
             _ = exited(&mut self.exit) => false,
             () = tokio::time::sleep_until(deadline) => false,
+        }
+    }
+
+    /// Stops the process until its next invocation, as Lambda does: nothing that it left running goes on, and its clocks
+    /// jump (Lambda developer guide, "Lambda execution environment lifecycle").
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // The number of one that is gone may be another process's by now.
+        if self.exit_status().is_none() {
+            send_signal(self.pid, signal);
         }
     }
 
@@ -257,6 +269,14 @@ impl ExecutionEnvironment {
         };
         // Bounded, because a grandchild may hold the pipe open.
         let _ = tokio::time::timeout(EXIT_GRACE, read_all).await;
+    }
+}
+
+/// Sends a signal to a process of a function. One that has ended meanwhile is none of the sender's business.
+pub(crate) fn send_signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = kill_process(pid, signal);
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::console::Console;
 use crate::execution_environment::{
-    ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit,
+    ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit, send_signal,
 };
 use crate::runtime_api::MAX_PAYLOAD;
 
@@ -99,6 +100,19 @@ pub enum InvokeError {
     /// The stack is stopping.
     #[error("the stack is stopping")]
     Stopping,
+}
+
+/// What can be done to the processes of a function to see what becomes of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disturbance {
+    /// They end at once, without a chance to clean up: `kill -9`.
+    Kill,
+    /// They stop in the middle of what they do, and go on when they are thawed, or idle and invoked again. An invocation
+    /// that is frozen for longer than it may take times out.
+    Freeze,
+    /// They go on.
+    Thaw,
 }
 
 /// A function and its processes. Dropping it kills them.
@@ -233,6 +247,20 @@ impl Function {
         *refused = Some(0);
         self.host.say_refused("a request");
         lock(&self.invocations).spawn(Arc::clone(&self.host).show_held_back());
+    }
+
+    /// Does this to every process of the function that lives, and says which they were.
+    pub fn disturb(&self, disturbance: Disturbance) -> Vec<u32> {
+        let signal = match disturbance {
+            Disturbance::Kill => Signal::KILL,
+            Disturbance::Freeze => Signal::STOP,
+            Disturbance::Thaw => Signal::CONT,
+        };
+        let pids: Vec<u32> = lock(&self.host.ledger).processes.keys().copied().collect();
+        for pid in &pids {
+            send_signal(*pid, signal);
+        }
+        pids
     }
 
     /// What is known about the function now.
@@ -414,6 +442,7 @@ impl Host {
 
     fn keep(&self, process: Process) {
         process.registration.idle();
+        process.environment.freeze();
         lock(&self.idle).push(process);
     }
 

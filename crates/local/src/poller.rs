@@ -20,6 +20,7 @@ use event_source_mapping::{
 };
 use http::Request;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::console::Console;
@@ -58,9 +59,12 @@ pub struct Poller {
     pub console: Console,
 }
 
-/// A mapping that one task drives and others look at.
+/// A mapping that one task drives and others look at, and stop or start.
 #[derive(Clone, Debug)]
-pub struct SharedMapping(Arc<Mutex<Mapping>>);
+pub struct SharedMapping {
+    mapping: Arc<Mutex<Mapping>>,
+    enabled: Arc<watch::Sender<bool>>,
+}
 
 /// Why the poller cannot go on. The stack is of no use without it.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +81,17 @@ impl SharedMapping {
     /// Shares `mapping`.
     #[must_use]
     pub fn new(mapping: Mapping) -> Self {
-        Self(Arc::new(Mutex::new(mapping)))
+        Self {
+            enabled: Arc::new(watch::Sender::new(mapping.settings().enabled)),
+            mapping: Arc::new(Mutex::new(mapping)),
+        }
+    }
+
+    /// The stop switch, as `UpdateEventSourceMapping` with `Enabled` is on AWS. Stopped, nothing is read or delivered, and the
+    /// stream keeps what comes; a batch that is at the function may finish. Enabled again, it goes on behind the checkpoints,
+    /// with all attempts still to come.
+    pub fn enable(&self, enabled: bool) {
+        self.enabled.send_replace(enabled);
     }
 
     /// Checkpoints, batches in flight, counters.
@@ -87,7 +101,7 @@ impl SharedMapping {
     }
 
     fn lock(&self) -> MutexGuard<'_, Mapping> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.mapping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,6 +125,7 @@ impl Poller {
         // Answers that are there at once, and those that take their time.
         let mut answered = Vec::new();
         let mut under_way = JoinSet::new();
+        let mut switch = self.mapping.enabled.subscribe();
         loop {
             let now = self.now();
             let step = self.mapping.lock().handle(now, event);
@@ -138,6 +153,10 @@ impl Poller {
                         Some(answer) = under_way.join_next() => {
                             answer.map_err(|error| PollerError::Panicked(error.to_string()))?
                         }
+                        Ok(()) = switch.changed() => match *switch.borrow_and_update() {
+                            true => Event::Enable,
+                            false => Event::Disable,
+                        },
                         () = self.sleep_until(wake_at) => Event::Wake,
                     }
                 }
@@ -236,6 +255,15 @@ async fn deliver(aws: Aws, queue_url: String, discard: Discard) -> Event {
         Reply::Silent(_) => {
             tokio::time::sleep(QUEUE_PATIENCE).await;
             discard.failed()
+        }
+        Reply::Late(late) => {
+            let now = aws.clock().now_millis();
+            tokio::time::sleep(Duration::from_millis(late.at_millis.saturating_sub(now))).await;
+            if late.response.status().is_success() {
+                discard.delivered()
+            } else {
+                discard.failed()
+            }
         }
         Reply::Answer(_) | Reply::Lost | Reply::Wait(_) => discard.failed(),
     }

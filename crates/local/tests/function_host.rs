@@ -17,12 +17,12 @@ use futures::future::join_all;
 use local::console::{Captured, Console};
 use local::execution_environment::InitFailureReason;
 use local::function::{
-    Function, FunctionConfig, FunctionResult, Invocation, InvokeError, MAX_PROCESSES,
+    Disturbance, Function, FunctionConfig, FunctionResult, Invocation, InvokeError, MAX_PROCESSES,
 };
 use local::runtime_api::MAX_PAYLOAD;
 use local::watchdog::Watchdog;
 use serde_json::{Value, json};
-use support::{echo_function, eventually, is_running, signal};
+use support::{echo_function, eventually, is_running, signal, state_of};
 
 /// A function with a process group that ends with the test.
 struct TestFunction {
@@ -104,6 +104,16 @@ impl TestFunction {
             .filter(|process| process.busy)
             .count()
     }
+}
+
+/// The process that works on an invocation, as soon as there is one.
+async fn busy(function: &TestFunction) -> u32 {
+    eventually("a busy process", async || {
+        let processes = function.function.state().processes;
+        let busy = processes.iter().find(|process| process.busy);
+        busy.map(|process| process.pid)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -243,18 +253,7 @@ async fn a_crash_fails_the_invocation_at_once_and_the_next_call_starts_a_fresh_p
 async fn a_process_killed_from_outside_fails_its_invocation() {
     let function = TestFunction::new();
     let hanging = function.fail(json!({ "do": "hang" }));
-    let kill = async {
-        let pid = eventually("a busy process", async || {
-            function
-                .function
-                .state()
-                .processes
-                .iter()
-                .find(|process| process.busy)
-                .map(|process| process.pid)
-        });
-        signal(pid.await, "KILL");
-    };
+    let kill = async { signal(busy(&function).await, "KILL") };
     let (error, ()) = tokio::join!(hanging, kill);
     assert!(
         error["errorMessage"]
@@ -268,17 +267,72 @@ async fn a_process_killed_from_outside_fails_its_invocation() {
 #[tokio::test]
 async fn a_process_that_dies_while_idle_is_reported_and_replaced_without_an_error() {
     let function = TestFunction::new();
-    let pid = function.respond(json!({ "do": "crash-later" })).await["pid"].clone();
+    let pid = function.respond(json!({})).await["pid"].clone();
+    assert_eq!(
+        json!(function.function.disturb(Disturbance::Kill)),
+        json!([pid])
+    );
     eventually("a line about the death", async || {
         function
             .console
             .take()
             .iter()
-            .any(|line| line.contains("ended while idle: exit status 9"))
+            .any(|line| line.contains("ended while idle: signal 9"))
             .then_some(())
     })
     .await;
     assert_ne!(function.respond(json!({})).await["pid"], pid);
+}
+
+#[tokio::test]
+async fn between_two_invocations_a_process_is_frozen() {
+    let function = TestFunction::new();
+    let frozen = async |pid| {
+        eventually("the process being frozen", async || {
+            (state_of(pid) == 'T').then_some(())
+        })
+        .await;
+    };
+    function.function.warm_up().await.unwrap();
+    let pid = function.function.state().processes[0].pid;
+    frozen(pid).await;
+    let answer = function.respond(json!({ "do": "sleep", "ms": 500 }));
+    let running = async {
+        eventually("the process being thawed", async || {
+            (state_of(pid) != 'T').then_some(())
+        })
+        .await;
+    };
+    assert_eq!(tokio::join!(answer, running).0["pid"], pid);
+    frozen(pid).await;
+}
+
+#[tokio::test]
+async fn an_invocation_that_is_frozen_goes_on_when_it_is_thawed() {
+    let function = TestFunction::new();
+    let answer = function.respond(json!({ "do": "sleep", "ms": 1000 }));
+    let disturbed = async {
+        busy(&function).await;
+        let pids = function.function.disturb(Disturbance::Freeze);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(state_of(pids[0]), 'T');
+        function.function.disturb(Disturbance::Thaw);
+    };
+    tokio::join!(answer, disturbed);
+    assert_eq!(function.function.state().counters.crashes, 0);
+}
+
+#[tokio::test]
+async fn an_invocation_that_stays_frozen_times_out() {
+    let function = TestFunction::with(Duration::from_secs(1), &[]);
+    let error = function.fail(json!({ "do": "sleep", "ms": 900 }));
+    let disturbed = async {
+        busy(&function).await;
+        function.function.disturb(Disturbance::Freeze)
+    };
+    let (error, pids) = tokio::join!(error, disturbed);
+    assert_eq!(error["errorType"], "Sandbox.Timedout");
+    assert!(!is_running(pids[0]));
 }
 
 #[tokio::test]

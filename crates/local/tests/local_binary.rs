@@ -11,7 +11,7 @@
 mod support;
 
 use std::process::{Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -270,23 +270,17 @@ async fn faults_are_set_seen_and_cleared_and_bad_ones_refused_with_the_field() {
 async fn a_consumer_that_is_killed_in_mid_batch_gets_the_batch_again() {
     let installation = Installation::new("killed-consumer");
     let running = installation.start().await;
-    // Stopped, it holds its batch until it is killed.
-    let consumer = running.state().await["functions"]["consumer"]["processes"][0]["pid"]
-        .as_u64()
-        .unwrap();
-    let consumer = u32::try_from(consumer).unwrap();
-    signal(consumer, "STOP");
-    running.put_records(&["good"]).await;
-    eventually("the batch in flight", async || {
-        let state = running.state().await;
-        let shards = state["mapping"]["shards"].as_array().unwrap();
-        shards
-            .iter()
-            .any(|shard| shard["in_flight"][0]["attempt"] == 1)
-            .then_some(())
+    running.put_records(&["slow"]).await;
+    let consumer = eventually("a busy consumer", async || {
+        let process = running.state().await["functions"]["consumer"]["processes"][0].clone();
+        (process["busy"] == true).then_some(process["pid"].clone())
     })
     .await;
-    signal(consumer, "KILL");
+    let kill = r#"{"function": "consumer", "action": "kill"}"#;
+    let (status, answer) = running
+        .control(Method::POST, "/_local/functions", kill)
+        .await;
+    assert_eq!((status, &answer), (200, &json!({ "pids": [consumer] })));
     let state = eventually("the record", async || {
         let state = running.state().await;
         (state["mapping"]["counters"]["records_delivered"] == 1).then_some(state)
@@ -297,6 +291,78 @@ async fn a_consumer_that_is_killed_in_mid_batch_gets_the_batch_again() {
         state["functions"]["consumer"]["processes"][0]["pid"],
         consumer
     );
+}
+
+#[tokio::test]
+async fn the_stop_switch_keeps_the_checkpoint() {
+    let installation = Installation::new("stop-switch");
+    let running = installation.start().await;
+    let switch = async |enabled: bool| {
+        let body = json!({ "enabled": enabled }).to_string();
+        let answer = running
+            .control(Method::POST, "/_local/mapping", &body)
+            .await;
+        assert_eq!(answer, (200, json!({ "enabled": enabled })));
+        let state = if enabled { "Enabled" } else { "Disabled" };
+        eventually(state, async || {
+            (running.state().await["mapping"]["state"] == state).then_some(())
+        })
+        .await;
+    };
+    let delivered = async |records: u64| {
+        eventually("the records", async || {
+            let state = running.state().await;
+            (state["mapping"]["counters"]["records_delivered"] == records).then_some(())
+        })
+        .await;
+    };
+    running.put_records(&["one"]).await;
+    delivered(1).await;
+    switch(false).await;
+    running.put_records(&["two", "three"]).await;
+    // Longer than many polls take.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let state = running.state().await;
+    assert_eq!(state["mapping"]["counters"]["records_delivered"], 1);
+    switch(true).await;
+    delivered(3).await;
+    let state = running.state().await;
+    assert_eq!(
+        state["mapping"]["counters"]["records_read"], 3,
+        "none was read twice"
+    );
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_for_a_function_or_the_switch_is_refused_with_the_field() {
+    let installation = Installation::new("control");
+    let running = installation.start().await;
+    for (path, body, complaint) in [
+        (
+            "functions",
+            r#"{"function": "x", "action": "kill"}"#,
+            "function: must be",
+        ),
+        (
+            "functions",
+            r#"{"function": "api", "action": "x"}"#,
+            "action: unknown variant",
+        ),
+        (
+            "functions",
+            r#"{"function": "api"}"#,
+            "missing field `action`",
+        ),
+        ("mapping", r#"{"enabled": 1}"#, "enabled: invalid type"),
+        ("mapping", r#"{"enable": true}"#, "enable: unknown field"),
+    ] {
+        let path = format!("/_local/{path}");
+        let (status, answer) = running.control(Method::POST, &path, body).await;
+        assert_eq!(status, 400, "{body}");
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.starts_with(complaint), "{body}: {error}");
+        assert_eq!(running.control(Method::GET, &path, "").await.0, 405);
+    }
 }
 
 #[tokio::test]

@@ -175,6 +175,33 @@ async fn a_call_without_an_answer_ends_at_the_clients_attempt_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_call_is_answered_after_its_time() {
+    let aws = on_tokio_time();
+    let client = aws_sdk_kinesis::Client::new(&config(&aws));
+    aws.faults()
+        .inject(Fault::slow("kinesis", 1_500, 1.0, 60).unwrap());
+    put(&client).await.unwrap();
+    assert_eq!(aws.clock().now_millis(), START + 1_500);
+    assert_eq!(all(aws.kinesis(), 0).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_slower_than_the_client_is_patient_has_taken_effect_all_the_same() {
+    let aws = on_tokio_time();
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .build();
+    let client =
+        aws_sdk_kinesis::Client::new(&config(&aws).into_builder().timeout_config(timeouts).build());
+    aws.faults()
+        .inject(Fault::slow("kinesis", 2_500, 1.0, 60).unwrap());
+    let error = put(&client).await.unwrap_err();
+    assert!(matches!(error, SdkError::TimeoutError(_)), "{error:?}");
+    assert_eq!(aws.clock().now_millis(), START + 2_000);
+    assert_eq!(all(aws.kinesis(), 0).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_ends_at_the_clients_read_timeout() {
     let aws = on_tokio_time();
     let timeouts = TimeoutConfig::builder()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -159,17 +160,9 @@ impl Running {
     }
 
     pub async fn put_records(&self, data: &[&str]) {
-        // Base64 of `good` and `fail`, which the example function tells apart.
-        let encoded = |data: &str| {
-            if data == "fail" {
-                "ZmFpbA=="
-            } else {
-                "Z29vZA=="
-            }
-        };
         let records: Vec<_> = data
             .iter()
-            .map(|data| json!({ "PartitionKey": "order-1", "Data": encoded(data) }))
+            .map(|data| json!({ "PartitionKey": "order-1", "Data": BASE64_STANDARD.encode(data) }))
             .collect();
         let input = json!({ "StreamName": "order-intents", "Records": records });
         let (status, output) = self
