@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::{self, Answer, HttpClient};
-use crate::{ORDER, eventually};
+use crate::{ORDER, eventually, eventually_within};
 
 /// The name of the stream.
 pub const STREAM: &str = "order-intents";
@@ -29,15 +30,22 @@ pub struct StackOptions {
     pub log_level: Option<&'static str>,
     /// Keys of the settings file with other values.
     pub settings: Vec<(&'static str, Value)>,
+    /// An example of this package to run in the consumer's place.
+    pub consumer: Option<&'static str>,
 }
 
-/// A running stack. It ends, with every process of its own, when it is dropped.
+/// A running stack.
 pub struct Stack {
-    process: Child,
+    own: Option<Own>,
     port: u16,
     aws_port: u16,
     http: HttpClient,
     config: SdkConfig,
+}
+
+/// A stack that was started here. It ends, with every process of its own, when it is dropped.
+struct Own {
+    process: Child,
     folder: TempDir,
 }
 
@@ -57,7 +65,11 @@ impl Stack {
         let settings_file = folder.path().join("settings.json");
         std::fs::write(&settings_file, settings(&options).to_string()).unwrap();
         let output = std::fs::File::create(&log).unwrap();
-        let [local, _, _] = ["local", "api", "consumer"].map(function);
+        let [local, api, consumer] = ["local", "api", "consumer"].map(function);
+        let local = match options.consumer {
+            Some(name) => install(folder.path(), [&local, &api, &example(name)]),
+            None => install(folder.path(), [&local, &api, &consumer]),
+        };
         let mut process = Command::new(local)
             .arg("--settings")
             .arg(&settings_file)
@@ -85,7 +97,14 @@ impl Stack {
         })
         .await;
         let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
-        let (port, aws_port) = (port("port"), port("aws_port"));
+        let mut stack = Self::running(port("port"), port("aws_port"));
+        stack.own = Some(Own { process, folder });
+        stack
+    }
+
+    /// A stack that runs already, with its HTTP API and its AWS APIs on these ports of this machine.
+    #[must_use]
+    pub fn running(port: u16, aws_port: u16) -> Self {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -95,12 +114,11 @@ impl Stack {
             )))
             .build();
         Self {
-            process,
+            own: None,
             port,
             aws_port,
             http: http::client(),
             config,
-            folder,
         }
     }
 
@@ -205,33 +223,54 @@ impl Stack {
     /// # Panics
     /// If none comes within a minute.
     pub async fn discarded(&self) -> Value {
-        let url = format!("http://127.0.0.1:{}/000000000000/{QUEUE}", self.aws_port);
+        let url = self.queue_url();
         eventually("a discard", || async {
-            let received = self
-                .sqs()
-                .receive_message()
-                .queue_url(&url)
-                .send()
-                .await
-                .unwrap();
-            let message = received.messages?.pop()?;
+            let request = self.sqs().receive_message().queue_url(&url);
+            let message = request.send().await.unwrap().messages?.pop()?;
+            let request = self.sqs().delete_message().queue_url(&url);
             let handle = message.receipt_handle.unwrap();
-            self.sqs()
-                .delete_message()
-                .queue_url(&url)
-                .receipt_handle(handle)
-                .send()
-                .await
-                .unwrap();
+            request.receipt_handle(handle).send().await.unwrap();
             serde_json::from_str(message.body.as_deref()?).ok()
         })
         .await
     }
 
+    /// The URL of the on-failure queue.
+    #[must_use]
+    pub fn queue_url(&self) -> String {
+        format!("http://127.0.0.1:{}/000000000000/{QUEUE}", self.aws_port)
+    }
+
     /// `GET /_local/state`.
     pub async fn state(&self) -> Value {
-        let url = format!("http://127.0.0.1:{}/_local/state", self.aws_port);
-        http::send(&self.http, "GET", &url, &[], vec![]).await.body
+        self.control("GET", "state", &json!(null)).await
+    }
+
+    /// Waits until the mapping has read all that is in the stream and has nothing unfinished.
+    pub async fn drained(&self) {
+        self.drained_within(Duration::from_secs(60)).await;
+    }
+
+    /// Waits for at most this long until the mapping has read all that is in the stream and has nothing unfinished.
+    ///
+    /// # Panics
+    /// If it is not so then.
+    pub async fn drained_within(&self, patience: Duration) {
+        eventually_within(patience, "the stream being worked off", || async {
+            let state = self.state().await;
+            let mapping = &state["mapping"];
+            let idle = mapping["shards"]
+                .as_array()?
+                .iter()
+                .all(|shard| shard["in_flight"] == json!([]) && shard["unfinished_records"] == 0);
+            let shards = state["stream"]["shards"].as_array()?;
+            let put: u64 = shards
+                .iter()
+                .filter_map(|shard| shard["records"].as_u64())
+                .sum();
+            (mapping["counters"]["records_read"].as_u64()? >= put && idle).then_some(())
+        })
+        .await;
     }
 
     /// Injects a fault into every call of a service.
@@ -239,23 +278,64 @@ impl Stack {
     /// # Panics
     /// If it is refused.
     pub async fn fault(&self, service: &str, error: &str, seconds: u64) {
-        let url = format!("http://127.0.0.1:{}/_local/faults", self.aws_port);
         let fault = json!({"service": service, "error": error, "rate": 1, "seconds": seconds});
-        let answer = http::send(
-            &self.http,
-            "POST",
-            &url,
-            &[],
-            fault.to_string().into_bytes(),
-        )
-        .await;
-        assert!(answer.status < 300, "{}", answer.body);
+        self.inject(&fault).await;
+    }
+
+    /// Lets every call of a service take effect and be answered this much later.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn slow(&self, service: &str, milliseconds: u64, seconds: u64) {
+        let fault = json!({
+            "service": service, "error": "slow", "milliseconds": milliseconds, "rate": 1, "seconds": seconds,
+        });
+        self.inject(&fault).await;
+    }
+
+    /// Injects a fault as the stack's user would.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn inject(&self, fault: &Value) {
+        self.control("POST", "faults", fault).await;
     }
 
     /// Ends all faults.
     pub async fn no_faults(&self) {
-        let url = format!("http://127.0.0.1:{}/_local/faults", self.aws_port);
-        http::send(&self.http, "DELETE", &url, &[], vec![]).await;
+        self.control("DELETE", "faults", &json!(null)).await;
+    }
+
+    /// Kills, freezes or thaws every process of a function; says how many there were.
+    ///
+    /// # Panics
+    /// If there is no such function or action.
+    pub async fn disturb(&self, function: &str, action: &str) -> usize {
+        let request = json!({"function": function, "action": action});
+        let answer = self.control("POST", "functions", &request).await;
+        answer["pids"].as_array().unwrap().len()
+    }
+
+    /// Turns the stop switch of the mapping, and waits until it has come into force.
+    ///
+    /// # Panics
+    /// If it does not within a minute.
+    pub async fn enable_mapping(&self, enabled: bool) {
+        self.control("POST", "mapping", &json!({"enabled": enabled}))
+            .await;
+        let state = if enabled { "Enabled" } else { "Disabled" };
+        eventually(state, || async {
+            (self.state().await["mapping"]["state"] == state).then_some(())
+        })
+        .await;
+    }
+
+    async fn control(&self, method: &str, route: &str, body: &Value) -> Value {
+        let url = format!("http://127.0.0.1:{}/_local/{route}", self.aws_port);
+        let body = body.to_string().into_bytes();
+        let answer = http::send(&self.http, method, &url, &[], body).await;
+        assert!(answer.status < 300, "{method} {route}: {}", answer.body);
+        answer.body
     }
 
     /// An SDK client of the stack's Kinesis.
@@ -276,22 +356,63 @@ impl Stack {
         aws_sdk_sqs::Client::new(&self.config)
     }
 
-    /// What it has printed.
+    /// What it has printed, if it was started here.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let log = self.own.as_ref().map(|own| own.folder.path().join("log"));
+        log.and_then(|log| std::fs::read_to_string(log).ok())
+            .unwrap_or_default()
+    }
+
+    /// The process id of the stack itself, if it was started here.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.own.as_ref().map(|own| own.process.id())
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // Its watchdog ends its functions when it is gone, however it went.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
         if std::thread::panicking() {
             eprintln!("--- what the stack printed ---\n{}", self.log());
         }
     }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Its watchdog ends its functions when it is gone, however it went.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Puts the three binaries into a folder, each under the name that it has to have; gives the stack's own path there.
+fn install(folder: &Path, binaries: [&Path; 3]) -> PathBuf {
+    for (binary, name) in binaries.into_iter().zip(["local", "api", "consumer"]) {
+        let to = folder.join(name);
+        if std::fs::hard_link(binary, &to).is_err() {
+            std::fs::copy(binary, &to).unwrap();
+        }
+    }
+    folder.join("local")
+}
+
+/// The binary of an example of this package, which `cargo test` builds with the tests.
+fn example(name: &str) -> PathBuf {
+    let binary = build_folder().join("examples").join(name);
+    assert!(
+        binary.exists(),
+        "{} is missing: run all tests by `make test`",
+        binary.display()
+    );
+    binary
+}
+
+/// Where cargo puts binaries; examples are in a folder of their own there, and so are tests.
+fn build_folder() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().nth(2).unwrap().to_owned()
 }
 
 /// The shipped settings, with some changed.
@@ -322,11 +443,7 @@ pub fn repository() -> &'static Path {
 /// If it is missing, or older than one of its sources: a test of it would then test something else.
 #[must_use]
 pub fn function(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("a test lies in target/debug/deps");
+    let folder = build_folder();
     let binary = folder.join(name);
     let advice = "run `make build`, or all tests by `make test`";
     assert!(binary.exists(), "{} is missing: {advice}", binary.display());

@@ -8,16 +8,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt as _, stream};
-use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Timestamp};
 use serde_json::{Value, json};
-use tests::{ORDER, Stack, StackOptions, TABLE, eventually};
+use tests::{ORDER, Stack, StackOptions, TABLE, eventually, key, submit_intent};
 use tokio::time::{Instant, sleep};
 
 const OTHER_ORDER: &str = r#"{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "B-2", "quantity": 1, "unit_price": 5}]}"#;
-
-fn key() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
 
 /// A stack that knows callers, each named by `X-Local-Caller`.
 async fn with_callers() -> Stack {
@@ -84,7 +79,7 @@ async fn a_key_sent_twice_makes_one_order() {
 
     let id = first.text("order_id");
     stack.persisted(id, &[]).await;
-    processed(&stack, 2).await;
+    stack.drained().await;
     let order = stack.read(id, &[]).await;
     assert_eq!(order.body["conflicts"], json!([]));
     assert_eq!(rows(&stack).await, 1);
@@ -136,7 +131,7 @@ async fn a_cancel_before_the_order_lets_it_be_born_cancelled() {
         .to_owned();
     let fresh = with_callers().await;
     fresh.cancel(&known, &[ann]).await;
-    processed(&fresh, 1).await;
+    fresh.drained().await;
     assert_eq!(
         fresh.read(&known, &[ann]).await.status,
         404,
@@ -159,7 +154,7 @@ async fn a_cancel_by_another_caller_changes_nothing_and_tells_him_nothing() {
     stack.persisted(&id, &[ann]).await;
     let before = stack.row(&id).await;
     assert_eq!(stack.cancel(&id, &[mallory]).await.status, 202);
-    processed(&stack, 2).await;
+    stack.drained().await;
     assert_eq!(stack.row(&id).await, before);
     assert_eq!(stack.read(&id, &[mallory]).await.status, 404);
     assert_eq!(stack.read(&id, &[ann]).await.text("status"), "placed");
@@ -186,9 +181,10 @@ async fn poison_between_good_neighbours_is_discarded_and_they_are_all_persisted(
     })
     .await;
     let (before, after) = (stack.accepted().await, stack.accepted().await);
-    let (of_its_key, intent) = submit_event();
+    let intent = submit_intent(ORDER);
+    let of_its_key = intent.order_id.to_string();
     let poison = stack.put(&of_its_key, "not an event").await;
-    stack.put(&of_its_key, intent).await;
+    stack.put(&of_its_key, intent.encode()).await;
     let behind = stack.accepted().await;
 
     for id in [&before, &after, &of_its_key, &behind] {
@@ -258,7 +254,7 @@ async fn a_consumer_killed_in_mid_batch_loses_nothing_and_doubles_nothing() {
     })
     .await;
     stack.no_faults().await;
-    processed(&stack, 20).await;
+    stack.drained().await;
 
     for answer in &accepted {
         let row = stack.row(answer.text("order_id")).await.unwrap();
@@ -382,20 +378,6 @@ async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
     assert_eq!(rows(&stack).await, ids.len());
 }
 
-/// Waits until the mapping has nothing unfinished after this many records.
-async fn processed(stack: &Stack, records: u64) {
-    eventually("the stream being worked off", || async {
-        let state = stack.state().await;
-        let counters = &state["mapping"]["counters"];
-        let idle = state["mapping"]["shards"]
-            .as_array()?
-            .iter()
-            .all(|shard| shard["in_flight"] == json!([]) && shard["unfinished_records"] == 0);
-        (counters["records_read"].as_u64()? >= records && idle).then_some(())
-    })
-    .await;
-}
-
 async fn rows(stack: &Stack) -> usize {
     let output = stack
         .dynamodb()
@@ -413,17 +395,4 @@ async fn cancelled(stack: &Stack, id: &str, headers: &[(&str, &str)]) -> Value {
         Some(stack.read(id, headers).await.body).filter(|order| order["status"] == "cancelled")
     })
     .await
-}
-
-/// An order's id, and a submit of it that is not in the stream yet.
-fn submit_event() -> (String, Vec<u8>) {
-    let random = || uuid::Uuid::new_v4().into_bytes();
-    let (id, order_id) = (
-        IntentId::from_random(random()),
-        OrderId::from_random(random()),
-    );
-    let now = Timestamp::parse("2026-11-22T05:00:00.000Z").unwrap();
-    let order = NewOrder::parse(ORDER.as_bytes()).unwrap();
-    let intent = Intent::submit(id, order_id, now, Caller::anonymous(), order);
-    (order_id.to_string(), intent.encode())
 }

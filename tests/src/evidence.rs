@@ -1,0 +1,179 @@
+//! What a stack holds when all is done: every record of the stream, every row of the table, every discard in the queue.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_kinesis::types::ShardIteratorType;
+use event_source_mapping::SequenceNumber;
+use function::attribute_value;
+use orders::{Intent, OrderId, Row};
+use serde_json::Value;
+
+use crate::{STREAM, Stack, TABLE};
+
+/// The three places where an intent can be.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The stream's records, shard by shard, each in its order.
+    pub records: Vec<StreamRecord>,
+    /// The table's rows.
+    pub rows: BTreeMap<OrderId, Row>,
+    /// What the on-failure queue names.
+    pub discards: Vec<Discarded>,
+}
+
+/// A record of the stream.
+#[derive(Clone, Debug)]
+pub struct StreamRecord {
+    /// Its shard.
+    pub shard_id: String,
+    /// Its place in the shard.
+    pub sequence_number: SequenceNumber,
+    /// The partition key that it was put with.
+    pub partition_key: String,
+    /// Its data.
+    pub data: Vec<u8>,
+}
+
+/// A range of a shard that was given up, both ends included. It may hold records that were processed.
+#[derive(Clone, Debug)]
+pub struct Discarded {
+    /// The shard.
+    pub shard_id: String,
+    /// The first record.
+    pub start: SequenceNumber,
+    /// The last record.
+    pub end: SequenceNumber,
+}
+
+impl StreamRecord {
+    /// The intent in it, or nothing if it is poison.
+    #[must_use]
+    pub fn intent(&self) -> Option<Intent> {
+        Intent::decode(&self.data).ok()
+    }
+}
+
+impl Discarded {
+    /// Reads the message that Lambda sends to the queue.
+    ///
+    /// # Panics
+    /// If it is no such message.
+    #[must_use]
+    pub fn of(message: &Value) -> Self {
+        let range = &message["KinesisBatchInfo"];
+        let number = |field: &str| SequenceNumber::parse(range[field].as_str().unwrap()).unwrap();
+        Self {
+            shard_id: range["shardId"].as_str().unwrap().to_owned(),
+            start: number("startSequenceNumber"),
+            end: number("endSequenceNumber"),
+        }
+    }
+
+    /// Whether the record lies in the range.
+    #[must_use]
+    pub fn covers(&self, record: &StreamRecord) -> bool {
+        self.shard_id == record.shard_id
+            && (&self.start..=&self.end).contains(&&record.sequence_number)
+    }
+}
+
+impl Evidence {
+    /// Reads stream, table and queue. The queue's messages stay in it.
+    ///
+    /// # Panics
+    /// If one of them cannot be read, or holds what the service never writes.
+    pub async fn gather(stack: &Stack) -> Self {
+        Self {
+            records: records(stack).await,
+            rows: rows(stack).await,
+            discards: discards(stack).await,
+        }
+    }
+
+    /// Whether a discard names the record's place.
+    #[must_use]
+    pub fn is_discarded(&self, record: &StreamRecord) -> bool {
+        self.discards.iter().any(|discard| discard.covers(record))
+    }
+
+    /// Puts the records that were given up into the stream again, as a person does who was told of them by the queue: with
+    /// their partition keys and their data. Gives how many there were.
+    ///
+    /// # Panics
+    /// If the stream does not take one.
+    pub async fn replay_discarded(&self, stack: &Stack) -> usize {
+        let mut put = 0;
+        for record in self
+            .records
+            .iter()
+            .filter(|record| self.is_discarded(record))
+        {
+            stack.put(&record.partition_key, record.data.clone()).await;
+            put += 1;
+        }
+        put
+    }
+}
+
+async fn records(stack: &Stack) -> Vec<StreamRecord> {
+    let kinesis = stack.kinesis();
+    let shards = kinesis.list_shards().stream_name(STREAM).send().await;
+    let mut records = Vec::new();
+    for shard in shards.unwrap().shards.unwrap_or_default() {
+        let request = kinesis.get_shard_iterator().stream_name(STREAM);
+        let request = request.shard_id(&shard.shard_id);
+        let request = request.shard_iterator_type(ShardIteratorType::TrimHorizon);
+        let mut iterator = request.send().await.unwrap().shard_iterator;
+        while let Some(next) = iterator {
+            let output = kinesis.get_records().shard_iterator(next).send().await;
+            let output = output.unwrap();
+            let is_end = output.millis_behind_latest == Some(0) && output.records.is_empty();
+            for record in output.records {
+                records.push(StreamRecord {
+                    shard_id: shard.shard_id.clone(),
+                    sequence_number: SequenceNumber::parse(&record.sequence_number).unwrap(),
+                    partition_key: record.partition_key.unwrap(),
+                    data: record.data.into_inner(),
+                });
+            }
+            iterator = output.next_shard_iterator.filter(|_| !is_end);
+        }
+    }
+    records
+}
+
+async fn rows(stack: &Stack) -> BTreeMap<OrderId, Row> {
+    let scan = stack.dynamodb().scan().table_name(TABLE);
+    let pages = scan.consistent_read(true).into_paginator().items().send();
+    let items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+    let rows = items.iter().map(|item| {
+        let id = item["order_id"].as_s().unwrap();
+        let row = Row::from_item(&attribute_value::item_from_sdk(item)).unwrap();
+        (OrderId::parse(id).unwrap(), row)
+    });
+    rows.collect()
+}
+
+async fn discards(stack: &Stack) -> Vec<Discarded> {
+    let (sqs, url) = (stack.sqs(), stack.queue_url());
+    let (mut discards, mut handles) = (Vec::new(), Vec::new());
+    loop {
+        let request = sqs.receive_message().queue_url(&url);
+        let request = request.max_number_of_messages(10).visibility_timeout(60);
+        let Some(messages) = request.send().await.unwrap().messages else {
+            break;
+        };
+        for message in messages {
+            let body = serde_json::from_str(message.body.as_deref().unwrap()).unwrap();
+            discards.push(Discarded::of(&body));
+            handles.push(message.receipt_handle.unwrap());
+        }
+    }
+    // They are for whoever comes next.
+    for handle in handles {
+        let request = sqs.change_message_visibility().queue_url(&url);
+        let request = request.receipt_handle(handle).visibility_timeout(0);
+        request.send().await.unwrap();
+    }
+    discards
+}

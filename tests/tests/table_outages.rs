@@ -1,0 +1,215 @@
+//! The table is away, in every way that tables are: what outlasts the retries is discarded and can be put back, what does not
+//! is only late.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use futures::future::join_all;
+use serde_json::json;
+use tests::{Clients, Evidence, Stack, StackOptions, TABLE, eventually, order};
+use tokio::time::sleep;
+
+/// Two tries of 1.5 s each, and after that a record is discarded: an outage budget of 3 s.
+async fn with_a_short_budget() -> Stack {
+    Stack::start_with(StackOptions {
+        settings: vec![
+            ("consumer_timeout_seconds", json!(2)),
+            ("maximum_retry_attempts", json!(1)),
+        ],
+        ..StackOptions::default()
+    })
+    .await
+}
+
+async fn submit(clients: &Clients<'_>, orders: usize) {
+    let answers =
+        join_all((0..orders).map(async |number| clients.submit(None, &order(number)).await));
+    for answer in answers.await {
+        assert_eq!(answer.status, 202);
+    }
+}
+
+/// `records_discarded` and the like.
+async fn counter(stack: &Stack, name: &str) -> u64 {
+    stack.state().await["mapping"]["counters"][name]
+        .as_u64()
+        .unwrap()
+}
+
+/// With the settings shipped, so within one invocation.
+async fn ride_out(error: &str) {
+    let stack = Stack::start().await;
+    let clients = Clients::of(&stack).await;
+    stack.fault("dynamodb", error, 4).await;
+    submit(&clients, 40).await;
+    stack.drained().await;
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!((audit.accepted, audit.persisted), (40, 40));
+    assert_eq!(counter(&stack, "records_discarded").await, 0);
+    assert_eq!(counter(&stack, "batches_retried").await, 0);
+    assert!(hits(&stack, error).await > 1, "what failed was tried again");
+}
+
+async fn hits(stack: &Stack, error: &str) -> u64 {
+    let state = stack.state().await;
+    let hits = state["faults"]["hits"].as_array().unwrap();
+    let hit = hits.iter().find(|hit| hit["error"] == error).unwrap();
+    hit["calls"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_throttled_table_delays_orders_and_discards_none() {
+    ride_out("ProvisionedThroughputExceededException").await;
+}
+
+#[tokio::test]
+async fn a_table_that_fails_delays_orders_and_discards_none() {
+    ride_out("InternalServerError").await;
+}
+
+#[tokio::test]
+async fn a_permission_revoked_for_a_while_delays_orders_and_discards_none() {
+    ride_out("AccessDeniedException").await;
+}
+
+#[tokio::test]
+async fn a_key_disabled_for_a_while_delays_orders_and_discards_none() {
+    ride_out("kms-key-disabled").await;
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_answer_delays_orders_and_discards_none() {
+    ride_out("timeout").await;
+}
+
+#[tokio::test]
+async fn a_table_whose_answers_are_lost_delays_orders_and_doubles_none() {
+    ride_out("lost-answer").await;
+}
+
+#[tokio::test]
+async fn an_outage_of_several_invocations_within_the_budget_discards_nothing() {
+    let stack = with_a_short_budget().await;
+    let clients = Clients::of(&stack).await;
+    // Longer than the first try may take, shorter than both.
+    stack.fault("dynamodb", "ThrottlingException", 2).await;
+    submit(&clients, 10).await;
+    stack.drained().await;
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!(audit.persisted, 10);
+    assert_eq!(counter(&stack, "records_discarded").await, 0);
+    assert!(counter(&stack, "batches_retried").await > 0);
+}
+
+#[tokio::test]
+async fn what_an_outage_beyond_the_budget_discards_is_put_back_from_the_stream() {
+    let stack = with_a_short_budget().await;
+    let clients = Clients::of(&stack).await;
+    stack.fault("dynamodb", "ThrottlingException", 600).await;
+    submit(&clients, 6).await;
+    stack.drained().await;
+    assert_eq!(counter(&stack, "records_discarded").await, 6);
+    stack.no_faults().await;
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!((audit.persisted, audit.recoverable.len()), (0, 6));
+
+    let evidence = Evidence::gather(&stack).await;
+    assert_eq!(evidence.replay_discarded(&stack).await, 6);
+    stack.drained().await;
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!((audit.persisted, audit.recoverable.len()), (6, 0));
+}
+
+#[tokio::test]
+async fn a_table_that_is_created_later_gets_all_orders() {
+    let stack = Stack::start().await;
+    let clients = Clients::of(&stack).await;
+    let table = stack.dynamodb();
+    table.delete_table().table_name(TABLE).send().await.unwrap();
+    submit(&clients, 20).await;
+    sleep(Duration::from_secs(2)).await;
+    let key = AttributeDefinition::builder()
+        .attribute_name("order_id")
+        .attribute_type(ScalarAttributeType::S);
+    let hash = KeySchemaElement::builder()
+        .attribute_name("order_id")
+        .key_type(KeyType::Hash);
+    let create = table.create_table().table_name(TABLE);
+    let create = create.attribute_definitions(key.build().unwrap());
+    let create = create.key_schema(hash.build().unwrap());
+    let create = create.billing_mode(BillingMode::PayPerRequest);
+    create.send().await.unwrap();
+    stack.drained().await;
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!(audit.persisted, 20);
+    assert_eq!(counter(&stack, "records_discarded").await, 0);
+    let log = stack.log();
+    assert!(log.contains("ResourceNotFoundException"), "{log}");
+}
+
+#[tokio::test]
+async fn the_stop_switch_carries_orders_through_an_outage_longer_than_the_budget() {
+    let stack = with_a_short_budget().await;
+    let clients = Clients::of(&stack).await;
+    stack.enable_mapping(false).await;
+    stack.fault("dynamodb", "ThrottlingException", 600).await;
+    submit(&clients, 40).await;
+    // Longer than the budget.
+    sleep(Duration::from_secs(4)).await;
+    stack.no_faults().await;
+    assert_eq!(counter(&stack, "records_read").await, 0);
+    stack.enable_mapping(true).await;
+    stack.drained().await;
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!(audit.persisted, 40);
+    assert_eq!(counter(&stack, "records_discarded").await, 0);
+}
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_an_outage_gives_what_was_failing_its_attempts_anew() {
+    let stack = with_a_short_budget().await;
+    let clients = Clients::of(&stack).await;
+    stack.fault("dynamodb", "ThrottlingException", 600).await;
+    submit(&clients, 10).await;
+    eventually("a retry", || async {
+        (counter(&stack, "invocations").await > 0).then_some(())
+    })
+    .await;
+    stack.enable_mapping(false).await;
+    stack.no_faults().await;
+    stack.enable_mapping(true).await;
+    stack.drained().await;
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!(audit.persisted, 10);
+    assert_eq!(counter(&stack, "records_discarded").await, 0);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_away_for_a_while_is_told_of_a_discard_all_the_same() {
+    let stack = Stack::start_with(StackOptions {
+        settings: vec![("maximum_retry_attempts", json!(0))],
+        ..StackOptions::default()
+    })
+    .await;
+    let clients = Clients::of(&stack).await;
+    stack.fault("sqs", "ServiceUnavailable", 3).await;
+    stack.put("k", "not an event").await;
+    submit(&clients, 10).await;
+    stack.drained().await;
+    assert!(hits(&stack, "ServiceUnavailable").await > 1);
+    let audit = clients.audit().await;
+    audit.assert_kept();
+    assert_eq!((audit.persisted, audit.poison_discarded), (10, 1));
+    assert_eq!(counter(&stack, "discards_lost").await, 0);
+}
