@@ -5,22 +5,33 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test measure check fmt clippy docs dependencies
+.PHONY: help build run demo load outage-budget test measure check fmt clippy docs dependencies
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-build: ## Build the two functions and the local stack
-	$(CARGO) build --locked -p api -p consumer -p local
+# Everything at once, although fewer crates would do: cargo would build the AWS SDK anew for every other selection of crates.
+build: ## Build the functions, the local stack and the examples
+	$(CARGO) build --locked --workspace --bins --examples
 
 run: build ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 	@$(TARGET)/debug/local
+
+demo: build ## A thousand orders while everything goes wrong, and what became of each
+	@$(TARGET)/debug/examples/demo
 
 test: ## Run all tests: unit, property, end to end
 	$(CARGO) test --locked --workspace
 
 measure: build ## Measure start-up and the time from 202 to readable
-	$(CARGO) run --quiet --locked -p tests --example measure
+	@$(TARGET)/debug/examples/measure
+
+load: ## Measure latencies at a steady rate, and the highest rate, of optimized binaries (RATE=200 SECONDS=60)
+	$(CARGO) build --locked --workspace --bins --examples --profile measured
+	@$(TARGET)/measured/examples/load
+
+outage-budget: build ## Measure how long the table may be away before a record is discarded
+	@$(TARGET)/debug/examples/outage_budget
 
 check: fmt clippy docs dependencies ## Run every check that is no test
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orders::{Action, Fingerprint, Intent, IntentId, OrderId, Row};
 
-use crate::{Call, Evidence, Told, What};
+use crate::{Call, Evidence, StreamRecord, Told, What};
 
 /// What the comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,14 +38,15 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Compares the calls of clients with what is there. `others` are orders that these clients know nothing of.
+    /// Compares the calls of clients with what is there now; what was there `before` the first call is not theirs.
     #[must_use]
-    pub fn of(calls: &[Call], others: &BTreeSet<OrderId>, evidence: &Evidence) -> Self {
+    pub fn of(calls: &[Call], before: &Evidence, evidence: &Evidence) -> Self {
         let intents = Intents::in_the_stream(evidence);
         let mut audit = Self::default();
         audit.count(calls, evidence);
-        audit.find_lost(calls, evidence, &intents);
-        audit.find_doubled(calls, others, &intents);
+        audit.find_lost(calls, before, evidence, &intents);
+        let others = Intents::in_the_stream(before).of_order;
+        audit.find_doubled(calls, &others.into_keys().collect(), &intents);
         audit.find_unexplained(evidence, &intents);
         audit
     }
@@ -85,9 +86,18 @@ impl Audit {
         }
     }
 
-    fn find_lost(&mut self, calls: &[Call], evidence: &Evidence, intents: &Intents) {
+    fn find_lost(
+        &mut self,
+        calls: &[Call],
+        before: &Evidence,
+        evidence: &Evidence,
+        intents: &Intents,
+    ) {
+        let place =
+            |record: &StreamRecord| (record.shard_id.clone(), record.sequence_number.clone());
+        let old: BTreeSet<_> = before.records.iter().map(place).collect();
         for record in &evidence.records {
-            if !evidence.is_discarded(record) {
+            if !evidence.is_discarded(record) || old.contains(&place(record)) {
                 continue;
             }
             match record.intent() {
@@ -241,7 +251,7 @@ mod tests {
     use orders::{Caller, NewOrder, Step, Timestamp, next_step};
 
     use super::*;
-    use crate::{Discarded, ORDER, StreamRecord};
+    use crate::{Discarded, ORDER};
 
     const OTHER: &str = r#"{"customer_id": "c-2", "currency": "EUR", "items": [{"sku": "B", "quantity": 1, "unit_price": 5}]}"#;
 
@@ -319,7 +329,7 @@ mod tests {
     }
 
     fn audit(calls: &[Call], evidence: &Evidence) -> Audit {
-        Audit::of(calls, &BTreeSet::new(), evidence)
+        Audit::of(calls, &Evidence::default(), evidence)
     }
 
     #[test]

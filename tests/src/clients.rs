@@ -1,6 +1,5 @@
 //! Clients of a stack, and all that they were told: what the service has promised.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use orders::{Intent, IntentId, OrderId};
@@ -11,8 +10,8 @@ use crate::{Answer, Audit, Evidence, Stack};
 pub struct Clients<'a> {
     stack: &'a Stack,
     calls: Mutex<Vec<Call>>,
-    /// Orders that were in the stream before.
-    others: BTreeSet<OrderId>,
+    /// What was there before the first call.
+    before: Evidence,
 }
 
 /// A request and what came of it.
@@ -51,12 +50,10 @@ pub enum Told {
 impl<'a> Clients<'a> {
     /// Clients that have not called yet.
     pub async fn of(stack: &'a Stack) -> Self {
-        let before = Evidence::gather(stack).await;
-        let intents = before.records.iter().filter_map(|record| record.intent());
         Self {
             stack,
             calls: Mutex::default(),
-            others: intents.map(|intent| intent.order_id).collect(),
+            before: Evidence::gather(stack).await,
         }
     }
 
@@ -100,11 +97,8 @@ impl<'a> Clients<'a> {
 
     /// Holds what the clients were told against what is there now.
     pub async fn audit(&self) -> Audit {
-        Audit::of(
-            &self.calls(),
-            &self.others,
-            &Evidence::gather(self.stack).await,
-        )
+        let now = Evidence::gather(self.stack).await;
+        Audit::of(&self.calls(), &self.before, &now)
     }
 
     fn remember(&self, what: What, answer: &Answer) {

@@ -51,20 +51,29 @@ pub(crate) async fn send(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> Answer {
+    try_send(client, method, url, headers, body)
+        .await
+        .unwrap_or_else(|error| panic!("{method} {url}: {error:?}"))
+}
+
+/// Fails if nobody answers.
+pub(crate) async fn try_send(
+    client: &HttpClient,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Answer, hyper_util::client::legacy::Error> {
     let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let request = request.body(Full::from(body)).unwrap();
-    let response = client
-        .request(request)
-        .await
-        .unwrap_or_else(|error| panic!("{method} {url}: {error:?}"));
-    let (head, body) = response.into_parts();
+    let (head, body) = client.request(request).await?.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer {
+    Ok(Answer {
         status: head.status.as_u16(),
         headers: head.headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
-    }
+    })
 }

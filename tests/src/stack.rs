@@ -122,6 +122,13 @@ impl Stack {
         }
     }
 
+    /// Whether a local stack answers at its AWS port.
+    pub async fn answers(&self) -> bool {
+        let url = format!("http://127.0.0.1:{}/_local/health", self.aws_port);
+        let answer = http::try_send(&self.http, "GET", &url, &[], vec![]).await;
+        answer.is_ok_and(|answer| answer.body["status"] == "ready")
+    }
+
     /// The port of the HTTP API.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -49,6 +49,30 @@ fn every_make_command_exists() {
 }
 
 #[test]
+fn every_test_that_it_names_exists() {
+    let folder = std::fs::read_dir(repository().join("tests/tests")).unwrap();
+    let tests: String = folder
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let readme = readme();
+    let (_, table) = readme.split_once("## What happens when").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let mut named = 0;
+    for row in table
+        .lines()
+        .skip_while(|line| *line != "|---|---|---|")
+        .skip(1)
+    {
+        let Some(test) = row.rsplit('`').nth(1) else {
+            continue;
+        };
+        assert!(tests.contains(&format!("async fn {test}()")), "{test}");
+        named += 1;
+    }
+    assert!(named >= 15, "{named} rows");
+}
+
+#[test]
 fn every_file_it_links_to_exists() {
     let readme = readme();
     let targets: Vec<&str> = readme
@@ -102,4 +126,21 @@ async fn an_order_that_comes_while_the_table_refuses_is_accepted_and_persisted_l
     let state = stack.state().await;
     let hits = state["faults"]["hits"].as_array().unwrap();
     assert!(!hits.is_empty(), "the table has refused: {state}");
+}
+
+#[tokio::test]
+async fn functions_are_killed_and_the_stop_switch_turned_as_it_says() {
+    let stack = Stack::start().await;
+    let folder = TempDir::new().unwrap();
+    let block = shell_blocks()
+        .into_iter()
+        .find(|block| block.contains("_local/functions"))
+        .unwrap();
+    let printed = run(&block, &stack, folder.path());
+    assert!(printed.starts_with("{\"pids\":["), "{printed}");
+    assert!(
+        printed.ends_with("{\"enabled\":false}\n{\"enabled\":true}\n"),
+        "{printed}"
+    );
+    stack.persisted(&stack.accepted().await, &[]).await;
 }

@@ -15,6 +15,7 @@
 
 mod caller;
 mod cancel;
+mod patience;
 mod problem;
 mod read;
 mod request;

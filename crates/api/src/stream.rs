@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use aws_sdk_kinesis::config::retry::RetryConfig;
-use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -17,14 +15,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use orders::Intent;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Kinesis answers a put within tens of milliseconds.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+use crate::patience;
+
 /// With less time than this a put is not begun: it would most likely be cut off, and its outcome unknown.
 const SHORTEST: Duration = Duration::from_millis(100);
-const MAX_ATTEMPTS: u32 = 3;
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The stream that intents are put into.
 #[derive(Clone, Debug)]
@@ -69,25 +63,10 @@ impl Refusal {
 
 impl Stream {
     /// The stream of this name, by a client of its own.
-    ///
-    /// Three attempts of 1.5 s and the back-offs between them take at most 6 s: less than the function's default
-    /// timeout of 10 s, so that the client is told rather than cut off.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .build();
-        let retries = RetryConfig::standard()
-            .with_max_attempts(MAX_ATTEMPTS)
-            .with_initial_backoff(FIRST_BACKOFF)
-            .with_max_backoff(LONGEST_BACKOFF);
-        let config = aws_sdk_kinesis::config::Builder::from(config)
-            .retry_config(retries)
-            .timeout_config(timeouts)
-            .build();
         Self {
-            client: aws_sdk_kinesis::Client::from_conf(config),
+            client: aws_sdk_kinesis::Client::new(&patience::bounded(config)),
             name,
         }
     }

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use function::attribute_value;
 use orders::{OrderId, Row, UnreadableRow};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
-const MAX_ATTEMPTS: u32 = 3;
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+use crate::patience;
 
 /// The table of order rows.
 #[derive(Clone, Debug)]
@@ -65,20 +59,8 @@ impl Table {
     /// The table of this name, by a client of its own.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .build();
-        let retries = RetryConfig::standard()
-            .with_max_attempts(MAX_ATTEMPTS)
-            .with_initial_backoff(FIRST_BACKOFF)
-            .with_max_backoff(LONGEST_BACKOFF);
-        let config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(retries)
-            .timeout_config(timeouts)
-            .build();
         Self {
-            client: aws_sdk_dynamodb::Client::from_conf(config),
+            client: aws_sdk_dynamodb::Client::new(&patience::bounded(config)),
             name,
         }
     }
