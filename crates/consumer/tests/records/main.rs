@@ -7,4 +7,5 @@ mod expressions;
 mod invoice;
 mod lock;
 mod poison;
+mod requests;
 mod world;
