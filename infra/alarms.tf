@@ -40,7 +40,6 @@ locals {
   of_http_api = { ApiId = one(aws_apigatewayv2_api.orders[*].id), Stage = "$default" }
 
   half_lifetime_seconds = local.record_lifetime_seconds / 2
-  fallback_concurrency  = var.account_concurrency_limit
 
   # metrics: id → namespace, name, statistic, dimensions. The alarm is on `expression`, over `window` periods of `period`
   # seconds, `of` of which must be beyond the threshold.
@@ -122,7 +121,7 @@ locals {
       period      = 300, window = 1, of = 1
     }
     consumer-errors = {
-      description = "Invocations of the consumer failed: it timed out, crashed or cannot start. It reports a record's failure without failing itself, so this is never a record's fault alone. Each failure uses up a retry of its batch."
+      description = "Invocations of the consumer failed: it timed out, crashed or cannot start. It reports a record's failure without failing itself, so this is never a record's fault alone. What fails again and again is discarded."
       metrics     = { errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = local.of_consumer } }
       expression  = "errors"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 3

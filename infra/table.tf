@@ -4,7 +4,7 @@
 # the lock); see docs/architecture.md.
 
 resource "aws_dynamodb_table" "orders" {
-  name                        = var.name
+  name                        = coalesce(var.table_name, var.name)
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "order_id"
   deletion_protection_enabled = var.deletion_protection

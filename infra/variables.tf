@@ -1,7 +1,7 @@
 # What a deployment chooses besides the pipeline's settings (pipeline.tf). The defaults are the minimal setting.
 
 variable "name" {
-  description = "Prefix of every resource's name; the table has this name itself."
+  description = "Prefix of every resource's name; the table has this name itself, unless table_name says otherwise."
   type        = string
   default     = "orders"
   nullable    = false
@@ -98,9 +98,9 @@ variable "log_retention_days" {
 }
 
 variable "tracing" {
-  description = "Whether Lambda traces the functions with X-Ray."
+  description = "Whether Lambda traces the functions with X-Ray: one request a second and 5 % of the rest, at a price a trace."
   type        = bool
-  default     = true
+  default     = false
   nullable    = false
 }
 
@@ -254,6 +254,17 @@ variable "archive_retention_days" {
 }
 
 # Table
+
+variable "table_name" {
+  description = "The table's name, where it is not `name`: after a restore, which always makes a new table."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.table_name == null || can(regex("^[A-Za-z0-9_.-]{3,255}$", var.table_name))
+    error_message = "table_name must have 3 to 255 letters, digits, underscores, dots and hyphens."
+  }
+}
 
 variable "table_change_stream" {
   description = "Whether the table has a change stream (new and old images), for a function that follows the rows."

@@ -20,6 +20,7 @@ discard_destination    = "s3"
 archive_retention_days = 90
 
 log_retention_days  = 90
+tracing             = true
 requests_per_second = 2000
 request_burst       = 2000
 

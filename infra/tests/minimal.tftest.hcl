@@ -92,6 +92,24 @@ run "a_change_stream_is_there_when_asked_for" {
   }
 }
 
+run "a_restored_table_takes_the_place_of_the_lost_one" {
+  variables {
+    table_name = "orders-restored"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.orders.name == "orders-restored" && aws_lambda_function.api.environment[0].variables.TABLE_NAME == "orders-restored" && aws_lambda_function.consumer.environment[0].variables.TABLE_NAME == "orders-restored"
+    error_message = "Both functions must work on the restored table."
+  }
+
+  assert {
+    condition = alltrue([for policy in [aws_iam_role_policy.api.policy, aws_iam_role_policy.consumer.policy] : alltrue([
+      for statement in jsondecode(policy).Statement : statement.Condition.StringEquals["kms:EncryptionContext:aws:dynamodb:tableName"] == "orders-restored" if statement.Sid == "DecryptOrders"
+    ])])
+    error_message = "Both roles must be able to decrypt the restored table."
+  }
+}
+
 run "a_pinned_version_stays_and_a_canary_gets_its_share" {
   variables {
     api_pinned_version      = "5"

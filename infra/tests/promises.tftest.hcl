@@ -211,7 +211,7 @@ run "functions_run_as_they_are_built" {
   assert {
     condition = alltrue([for function in [aws_lambda_function.api, aws_lambda_function.consumer] : (
       function.runtime == "provided.al2023" && function.handler == "bootstrap" && function.publish
-      && function.architectures == tolist([var.architecture]) && function.tracing_config[0].mode == "Active"
+      && function.architectures == tolist([var.architecture]) && function.tracing_config[0].mode == (var.tracing ? "Active" : "PassThrough")
     )])
     error_message = "Runtime, versions and tracing must be as documented."
   }

@@ -4,6 +4,11 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+# With everything on that adds a statement.
+variables {
+  tracing = true
+}
+
 run "the_api_puts_intents_and_reads_orders" {
   assert {
     condition = jsondecode(aws_iam_role_policy.api.policy).Statement == jsondecode(jsonencode([

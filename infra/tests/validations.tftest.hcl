@@ -123,6 +123,7 @@ run "words_that_aws_does_not_know_are_refused" {
 
   variables {
     name                     = "Orders"
+    table_name               = "orders/restored"
     starting_position        = "AT_TIMESTAMP"
     permissions_boundary_arn = "boundary"
     api_package              = "../dist/api"
@@ -141,7 +142,7 @@ run "words_that_aws_does_not_know_are_refused" {
   }
 
   expect_failures = [
-    var.name, var.starting_position, var.permissions_boundary_arn, var.api_package, var.consumer_package, var.architecture,
+    var.name, var.table_name, var.starting_position, var.permissions_boundary_arn, var.api_package, var.consumer_package, var.architecture,
     var.log_level, var.api_pinned_version, var.consumer_pinned_version, var.stream_mode, var.discard_destination, var.front_door,
     var.jwt_issuer, var.jwt_audience, var.alarm_emails, var.runbook_url,
   ]

@@ -130,7 +130,7 @@ fn the_margins_are_the_codes() {
 }
 
 #[test]
-fn the_readme_and_the_architecture_name_the_outage_that_the_shipped_settings_ride_out() {
+fn the_documents_name_the_outage_that_the_shipped_settings_ride_out() {
     let settings = settings();
     let whole = |key: &str| settings[key].as_f64().unwrap();
     let margin = number(
