@@ -196,7 +196,8 @@ locals {
         bytes   = { namespace = "AWS/Kinesis", name = "IncomingBytes", stat = "Sum", dimensions = local.of_stream }
         records = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
       }
-      expression = "MAX([100 * bytes / (${var.shard_count} * 60 * 1000000), 100 * records / (${var.shard_count} * 60 * 1000)])"
+      # In percent of what a minute holds. The limits are 1 MB and 1,000 records, so a record a kilobyte weighs them alike.
+      expression = "IF(bytes > 1000 * records, bytes / 1000, records) / ${var.shard_count * 60 * 10}"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 80
       period     = 60, window = 5, of = 5
     }

@@ -79,6 +79,12 @@ run "alarms_come_before_it_is_too_late" {
     error_message = "A fifth of the account's concurrency must be left."
   }
 
+  # Two shards take 2,000 records or 2 MB a second: 120,000 records or 120 MB a minute are 100 %.
+  assert {
+    condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["stream-capacity"].metric_query : query.expression], "IF(bytes > 1000 * records, bytes / 1000, records) / 1200")
+    error_message = "The alarm must reckon with the shards there are."
+  }
+
   # What is lost is lost at once: one minute, one datapoint, one event.
   assert {
     condition = alltrue([for name in ["discarded", "dropped", "destination-failures", "poison", "unfinished"] : (
