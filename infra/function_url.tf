@@ -1,0 +1,52 @@
+# The front door as a function URL: no gateway to pay for, and no throttle, access log or check of tokens either.
+
+locals {
+  function_url = var.front_door == "function_url"
+  open_url     = local.function_url && var.caller == "none"
+}
+
+resource "aws_lambda_function_url" "api" {
+  count = local.function_url ? 1 : 0
+
+  function_name      = aws_lambda_function.api.function_name
+  qualifier          = aws_lambda_alias.api.name
+  authorization_type = local.open_url ? "NONE" : "AWS_IAM"
+
+  dynamic "cors" {
+    for_each = length(var.cors_allow_origins) > 0 ? [var.cors_allow_origins] : []
+
+    content {
+      allow_origins  = cors.value
+      allow_methods  = local.cors_methods
+      allow_headers  = local.cors_request_headers
+      expose_headers = local.cors_answer_headers
+      max_age        = 600
+    }
+  }
+}
+
+# Since October 2025 both actions are needed (Lambda developer guide, "Control access to Lambda function URLs"). With
+# AWS_IAM they are granted to the callers, by their own policies.
+resource "aws_lambda_permission" "function_url" {
+  #checkov:skip=CKV_AWS_301:Only where the deployment chose caller = none and a function URL, and by the URL only
+  count = local.open_url ? 1 : 0
+
+  statement_id           = "FunctionUrl"
+  action                 = "lambda:InvokeFunctionUrl"
+  function_name          = aws_lambda_function.api.function_name
+  qualifier              = aws_lambda_alias.api.name
+  principal              = "*"
+  function_url_auth_type = "NONE"
+}
+
+resource "aws_lambda_permission" "function_url_invoke" {
+  #checkov:skip=CKV_AWS_301:Only where the deployment chose caller = none and a function URL, and by the URL only
+  count = local.open_url ? 1 : 0
+
+  statement_id             = "FunctionUrlInvoke"
+  action                   = "lambda:InvokeFunction"
+  function_name            = aws_lambda_function.api.function_name
+  qualifier                = aws_lambda_alias.api.name
+  principal                = "*"
+  invoked_via_function_url = true
+}

@@ -1,0 +1,119 @@
+# The two functions, each with its log and a `live` alias that callers name. An update publishes a version and then moves
+# the alias, so there is no moment without a working version; a version that is pinned stays where it is.
+
+resource "aws_cloudwatch_log_group" "api" {
+  name              = local.log_group_names.api
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.orders.arn
+}
+
+resource "aws_cloudwatch_log_group" "consumer" {
+  name              = local.log_group_names.consumer
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.orders.arn
+}
+
+locals {
+  # Lambda filters JSON lines by level before they reach CloudWatch Logs; both filters have to let the same lines pass.
+  application_log_level = upper(var.log_level)
+  tracing_mode          = var.tracing ? "Active" : "PassThrough"
+}
+
+resource "aws_lambda_function" "api" {
+  function_name                  = "${var.name}-api"
+  description                    = "Accepts intents: one record in the stream each. Reads orders."
+  role                           = aws_iam_role.api.arn
+  runtime                        = "provided.al2023"
+  handler                        = "bootstrap"
+  architectures                  = [var.architecture]
+  filename                       = var.api_package
+  source_code_hash               = fileexists(var.api_package) ? filebase64sha256(var.api_package) : null
+  timeout                        = var.api_timeout_seconds
+  memory_size                    = var.api_memory_mb
+  reserved_concurrent_executions = coalesce(var.api_reserved_concurrency, -1)
+  publish                        = true
+
+  environment {
+    variables = {
+      STREAM_NAME = aws_kinesis_stream.intents.name
+      TABLE_NAME  = aws_dynamodb_table.orders.name
+      CALLER      = var.caller
+      LOG_LEVEL   = var.log_level
+    }
+  }
+
+  logging_config {
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.api.name
+    application_log_level = local.application_log_level
+    system_log_level      = "INFO"
+  }
+
+  tracing_config {
+    mode = local.tracing_mode
+  }
+
+  # A first invocation must not find its role without rights.
+  depends_on = [aws_iam_role_policy.api]
+}
+
+resource "aws_lambda_function" "consumer" {
+  function_name                  = "${var.name}-consumer"
+  description                    = "Applies intents: one conditional write to the order's row each."
+  role                           = aws_iam_role.consumer.arn
+  runtime                        = "provided.al2023"
+  handler                        = "bootstrap"
+  architectures                  = [var.architecture]
+  filename                       = var.consumer_package
+  source_code_hash               = fileexists(var.consumer_package) ? filebase64sha256(var.consumer_package) : null
+  timeout                        = var.consumer_timeout_seconds
+  memory_size                    = var.consumer_memory_mb
+  reserved_concurrent_executions = coalesce(var.consumer_reserved_concurrency, -1)
+  publish                        = true
+
+  environment {
+    variables = {
+      TABLE_NAME    = aws_dynamodb_table.orders.name
+      MAX_IN_FLIGHT = tostring(var.consumer_max_in_flight)
+      LOG_LEVEL     = var.log_level
+    }
+  }
+
+  logging_config {
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.consumer.name
+    application_log_level = local.application_log_level
+    system_log_level      = "INFO"
+  }
+
+  tracing_config {
+    mode = local.tracing_mode
+  }
+
+  depends_on = [aws_iam_role_policy.consumer]
+}
+
+resource "aws_lambda_alias" "consumer" {
+  name             = "live"
+  description      = "What the mapping invokes."
+  function_name    = aws_lambda_function.consumer.function_name
+  function_version = coalesce(var.consumer_pinned_version, aws_lambda_function.consumer.version)
+}
+
+resource "aws_lambda_alias" "api" {
+  name             = "live"
+  description      = "What the front door invokes."
+  function_name    = aws_lambda_function.api.function_name
+  function_version = coalesce(var.api_pinned_version, aws_lambda_function.api.version)
+
+  dynamic "routing_config" {
+    for_each = var.api_canary_weight > 0 ? [var.api_canary_weight] : []
+
+    content {
+      additional_version_weights = { (aws_lambda_function.api.version) = routing_config.value }
+    }
+  }
+
+  # A new version of an event is understood before it is written: the consumer moves first.
+  depends_on = [aws_lambda_alias.consumer]
+}

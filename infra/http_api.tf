@@ -1,0 +1,131 @@
+# The front door as an HTTP API: routes, throttle, access log, CORS, and the check of tokens or signatures.
+
+locals {
+  http_api = var.front_door == "http_api"
+  jwt      = startswith(var.caller, "jwt:")
+
+  authorization = local.jwt ? "JWT" : var.caller == "iam" ? "AWS_IAM" : "NONE"
+  routes        = local.http_api ? toset(["POST /orders", "POST /orders/{id}/cancel", "GET /orders/{id}"]) : toset([])
+
+  cors_methods         = ["GET", "POST"]
+  cors_request_headers = ["authorization", "content-type", "idempotency-key", "prefer", "traceparent"]
+  cors_answer_headers  = ["location", "retry-after", "preference-applied"]
+}
+
+resource "aws_apigatewayv2_api" "orders" {
+  count = local.http_api ? 1 : 0
+
+  name          = var.name
+  description   = "Orders: an intake that listens to itself"
+  protocol_type = "HTTP"
+
+  dynamic "cors_configuration" {
+    for_each = length(var.cors_allow_origins) > 0 ? [var.cors_allow_origins] : []
+
+    content {
+      allow_origins  = cors_configuration.value
+      allow_methods  = local.cors_methods
+      allow_headers  = local.cors_request_headers
+      expose_headers = local.cors_answer_headers
+      max_age        = 600
+    }
+  }
+}
+
+resource "aws_apigatewayv2_integration" "api" {
+  count = local.http_api ? 1 : 0
+
+  api_id                 = aws_apigatewayv2_api.orders[0].id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = aws_lambda_alias.api.invoke_arn
+  payload_format_version = "2.0"
+  timeout_milliseconds   = var.integration_timeout_milliseconds
+}
+
+resource "aws_apigatewayv2_authorizer" "jwt" {
+  count = local.http_api && local.jwt ? 1 : 0
+
+  name             = "${var.name}-jwt"
+  api_id           = aws_apigatewayv2_api.orders[0].id
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+
+  jwt_configuration {
+    issuer   = var.jwt_issuer
+    audience = var.jwt_audience
+  }
+}
+
+resource "aws_apigatewayv2_route" "orders" {
+  for_each = local.routes
+
+  api_id             = aws_apigatewayv2_api.orders[0].id
+  route_key          = each.key
+  target             = "integrations/${aws_apigatewayv2_integration.api[0].id}"
+  authorization_type = local.authorization
+  authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
+}
+
+# Whatever is no route of the service gets the service's own problem document (404, or 405 with `Allow`) instead of the
+# gateway's. Nothing can be reached this way where callers are known: without an authorizer the event names no caller, and
+# the api answers 401 before it does anything.
+resource "aws_apigatewayv2_route" "elsewhere" {
+  #checkov:skip=CKV_AWS_309:It says NONE on purpose, see above
+  count = local.http_api ? 1 : 0
+
+  api_id             = aws_apigatewayv2_api.orders[0].id
+  route_key          = "$default"
+  target             = "integrations/${aws_apigatewayv2_integration.api[0].id}"
+  authorization_type = "NONE"
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  count = local.http_api ? 1 : 0
+
+  name              = local.log_group_names.access
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.orders.arn
+}
+
+# At the stage `$default` there is no stage name in the path, so that the api's `Location: /orders/{id}` is right.
+resource "aws_apigatewayv2_stage" "default" {
+  count = local.http_api ? 1 : 0
+
+  api_id      = aws_apigatewayv2_api.orders[0].id
+  name        = "$default"
+  auto_deploy = true
+
+  default_route_settings {
+    throttling_rate_limit    = var.requests_per_second
+    throttling_burst_limit   = var.request_burst
+    detailed_metrics_enabled = true
+  }
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access[0].arn
+    # The route and not the path, which may hold an order id; no address, no caller. The api logs the same request id.
+    format = jsonencode({
+      request_id          = "$context.requestId"
+      time                = "$context.requestTimeEpoch"
+      route               = "$context.routeKey"
+      status              = "$context.status"
+      response_length     = "$context.responseLength"
+      response_latency    = "$context.responseLatency"
+      integration_latency = "$context.integrationLatency"
+      integration_status  = "$context.integration.status"
+      integration_error   = "$context.integration.error"
+      authorizer_error    = "$context.authorizer.error"
+    })
+  }
+}
+
+resource "aws_lambda_permission" "http_api" {
+  count = local.http_api ? 1 : 0
+
+  statement_id  = "HttpApi"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.api.function_name
+  qualifier     = aws_lambda_alias.api.name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.orders[0].execution_arn}/*/*"
+}

@@ -1,0 +1,93 @@
+# What a deployment tells whoever uses, watches or extends it.
+
+locals {
+  url = local.http_api ? one(aws_apigatewayv2_api.orders[*].api_endpoint) : trimsuffix(one(aws_lambda_function_url.api[*].function_url), "/")
+}
+
+output "url" {
+  description = "Where the service is. Requests: docs/http.md."
+  value       = local.url
+}
+
+output "first_order" {
+  description = "A command that submits an order, and shows it. With caller = jwt:CLAIM or iam it needs a token or a signature besides."
+  value       = <<-EOT
+    curl -s ${local.url}/orders -H 'Content-Type: application/json' -d '{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "A-1", "quantity": 2, "unit_price": 1299}]}' | tee order.json
+    curl -s -H 'Prefer: wait=5' ${local.url}/orders/$(sed 's/.*"order_id":"\([^"]*\)".*/\1/' order.json)
+  EOT
+}
+
+output "outage_budget_seconds" {
+  description = "At least so long an outage of the table is ridden out without a discard. For a longer one use the stop switch (consumer_enabled = false)."
+  value       = local.outage_budget_seconds
+}
+
+output "record_lifetime_seconds" {
+  description = "So long after it was accepted an intent can be applied. What has not been by then is discarded or expired."
+  value       = local.record_lifetime_seconds
+}
+
+output "stream_arn" {
+  description = "The stream of intents."
+  value       = aws_kinesis_stream.intents.arn
+}
+
+output "table_arn" {
+  description = "The orders."
+  value       = aws_dynamodb_table.orders.arn
+}
+
+output "table_stream_arn" {
+  description = "The table's change stream, or null."
+  value       = var.table_change_stream ? aws_dynamodb_table.orders.stream_arn : null
+}
+
+output "discard_destination_arn" {
+  description = "The queue or bucket that is told of discards."
+  value       = local.discard_destination_arn
+}
+
+output "discard_queue_url" {
+  description = "The on-failure queue, or null."
+  value       = one(aws_sqs_queue.discarded[*].url)
+}
+
+output "mapping_id" {
+  description = "The event source mapping, for `aws lambda get-event-source-mapping --uuid`."
+  value       = aws_lambda_event_source_mapping.consumer.uuid
+}
+
+output "api_function" {
+  description = "The api's name, and the version that its alias names."
+  value = {
+    name    = aws_lambda_function.api.function_name
+    alias   = aws_lambda_alias.api.arn
+    version = aws_lambda_alias.api.function_version
+    newest  = aws_lambda_function.api.version
+  }
+}
+
+output "consumer_function" {
+  description = "The consumer's name, and the version that its alias names."
+  value = {
+    name    = aws_lambda_function.consumer.function_name
+    alias   = aws_lambda_alias.consumer.arn
+    version = aws_lambda_alias.consumer.function_version
+    newest  = aws_lambda_function.consumer.version
+  }
+}
+
+output "key_arn" {
+  description = "The key that everything is encrypted under."
+  value       = aws_kms_key.orders.arn
+}
+
+output "alarm_topic_arn" {
+  description = "Where alarms are published; subscribe the pager to it."
+  value       = aws_sns_topic.alarms.arn
+}
+
+output "dashboard" {
+  description = "The dashboard's name."
+  value       = aws_cloudwatch_dashboard.pipeline.dashboard_name
+}

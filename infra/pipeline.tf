@@ -1,0 +1,195 @@
+# The settings of pipeline.auto.tfvars.json, which the local stack reads as well. Ranges are those of AWS (Lambda API
+# reference, CreateEventSourceMapping and CreateFunction; Kinesis API reference, IncreaseStreamRetentionPeriod), narrowed
+# where a value that AWS takes would break a promise of the service.
+
+variable "shard_count" {
+  description = "Shards of a provisioned stream. One takes 1 MB/s or 1,000 records/s. Ignored when the stream is on demand."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.shard_count >= 1 && var.shard_count <= 500 && floor(var.shard_count) == var.shard_count
+    error_message = "shard_count must be a whole number from 1 to 500 (more needs a raised quota)."
+  }
+}
+
+variable "retention_hours" {
+  description = "How long the stream keeps a record: as long as an order can still be applied, or put back after a discard."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.retention_hours >= 24 && var.retention_hours <= 8760 && floor(var.retention_hours) == var.retention_hours
+    error_message = "retention_hours must be a whole number from 24 to 8760."
+  }
+}
+
+variable "batch_size" {
+  description = "Most records in one invocation of the consumer."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 10000 && floor(var.batch_size) == var.batch_size
+    error_message = "batch_size must be a whole number from 1 to 10000."
+  }
+}
+
+variable "batching_window_seconds" {
+  description = "How long a batch is collected before it is sent although it is not full."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.batching_window_seconds >= 0 && var.batching_window_seconds <= 300 && floor(var.batching_window_seconds) == var.batching_window_seconds
+    error_message = "batching_window_seconds must be a whole number from 0 to 300."
+  }
+}
+
+variable "parallelization_factor" {
+  description = "Batches of one shard in flight at once. The records of one order stay in sequence."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = contains(range(1, 11), var.parallelization_factor)
+    error_message = "parallelization_factor must be a whole number from 1 to 10."
+  }
+}
+
+variable "starting_position" {
+  description = "Where the mapping begins to read a shard. Changing it replaces the mapping."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = var.starting_position == "TRIM_HORIZON"
+    error_message = "starting_position must be TRIM_HORIZON: with LATEST, what was accepted before the mapping reads is never applied."
+  }
+}
+
+variable "maximum_retry_attempts" {
+  description = "Retries of a failed batch before it is discarded. Sets the outage that is ridden out: see the output outage_budget_seconds."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.maximum_retry_attempts >= 0 && var.maximum_retry_attempts <= 10000 && floor(var.maximum_retry_attempts) == var.maximum_retry_attempts
+    error_message = "maximum_retry_attempts must be a whole number from 0 to 10000. -1 (until the record expires) would let one poison record hold up its shard for the whole retention."
+  }
+}
+
+variable "maximum_record_age_seconds" {
+  description = "Age from which a record is discarded; -1 leaves it to the stream's retention."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.maximum_record_age_seconds == -1 || (var.maximum_record_age_seconds >= 60 && var.maximum_record_age_seconds <= 604800 && floor(var.maximum_record_age_seconds) == var.maximum_record_age_seconds)
+    error_message = "maximum_record_age_seconds must be -1 or a whole number from 60 to 604800."
+  }
+
+  validation {
+    condition     = var.maximum_record_age_seconds == -1 || var.maximum_record_age_seconds < var.retention_hours * 3600
+    error_message = "maximum_record_age_seconds must be less than the stream's retention, or a discarded record is gone before it can be put back."
+  }
+}
+
+variable "bisect_batch_on_function_error" {
+  description = "Whether a failed batch is split in two before it is retried."
+  type        = bool
+  nullable    = false
+
+  validation {
+    condition     = var.bisect_batch_on_function_error
+    error_message = "bisect_batch_on_function_error must be true: without it a batch that kills the function is discarded whole."
+  }
+}
+
+variable "report_batch_item_failures" {
+  description = "Whether the consumer's answer names the records that failed."
+  type        = bool
+  nullable    = false
+
+  validation {
+    condition     = var.report_batch_item_failures
+    error_message = "report_batch_item_failures must be true: without it Lambda takes the consumer's answer for success, and what failed is lost."
+  }
+}
+
+variable "api_timeout_seconds" {
+  description = "After how many seconds an invocation of the api is ended."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.api_timeout_seconds > local.put_seconds + local.api_margin_seconds && floor(var.api_timeout_seconds) == var.api_timeout_seconds
+    error_message = "api_timeout_seconds must be a whole number of at least 7: three attempts of a put take up to 6 s, and the answer is kept 0.5 s."
+  }
+
+  validation {
+    condition     = var.api_timeout_seconds * 1000 < var.integration_timeout_milliseconds
+    error_message = "api_timeout_seconds must be less than integration_timeout_milliseconds, or the gateway gives up on a function that would still answer."
+  }
+}
+
+variable "consumer_timeout_seconds" {
+  description = "After how many seconds an invocation of the consumer is ended."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.consumer_timeout_seconds >= 5 && var.consumer_timeout_seconds <= 900 && floor(var.consumer_timeout_seconds) == var.consumer_timeout_seconds
+    error_message = "consumer_timeout_seconds must be a whole number from 5 to 900: one write takes up to 2 s, and 0.5 s are kept for the answer."
+  }
+}
+
+variable "api_memory_mb" {
+  description = "Memory of the api. Its share of a processor follows from it."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.api_memory_mb >= 128 && var.api_memory_mb <= 10240 && floor(var.api_memory_mb) == var.api_memory_mb
+    error_message = "api_memory_mb must be a whole number from 128 to 10240."
+  }
+}
+
+variable "consumer_memory_mb" {
+  description = "Memory of the consumer. Its share of a processor follows from it."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.consumer_memory_mb >= 128 && var.consumer_memory_mb <= 10240 && floor(var.consumer_memory_mb) == var.consumer_memory_mb
+    error_message = "consumer_memory_mb must be a whole number from 128 to 10240."
+  }
+}
+
+variable "consumer_max_in_flight" {
+  description = "Orders that one invocation of the consumer writes at once."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.consumer_max_in_flight >= 1 && var.consumer_max_in_flight <= 1000 && floor(var.consumer_max_in_flight) == var.consumer_max_in_flight
+    error_message = "consumer_max_in_flight must be a whole number from 1 to 1000."
+  }
+}
+
+# What stands in the functions' code; a test of the workspace compares them (tests/tests/infra.rs).
+locals {
+  # Three attempts of 1.5 s and the back-offs between them (crates/api/src/stream.rs).
+  put_seconds = 6
+  # What the api keeps of its time for the answer (crates/api/src/request.rs).
+  api_margin_seconds = 0.5
+  # What the consumer keeps of its time for the answer (crates/kinesis-batch/src/settings.rs).
+  consumer_margin_seconds = 0.5
+
+  # At least so long an outage of the table is ridden out without a discard: each try works until the margin. Lambda's
+  # own back-offs between the tries come on top, and are not published.
+  outage_budget_seconds = (var.maximum_retry_attempts + 1) * (var.consumer_timeout_seconds - local.consumer_margin_seconds)
+
+  # How long after it was accepted an intent can still be applied.
+  record_lifetime_seconds = var.maximum_record_age_seconds == -1 ? var.retention_hours * 3600 : var.maximum_record_age_seconds
+}

@@ -1,0 +1,195 @@
+# One role a function. Each statement is one sentence of the design: the api cannot write the table, the consumer cannot
+# write the stream. What AWS does on a function's behalf (polling, reporting discards, KMS, logs, tracing) stands beside
+# the calls that its code makes; a test of the workspace holds both lists against the code (tests/tests/infra.rs).
+
+locals {
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "LambdaOnly"
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+
+  # The key is good for nothing but this stream, this table and this destination, and only by way of their services.
+  # The contexts are those of "Permissions to use user-generated KMS keys" (Kinesis), "DynamoDB encryption at rest: how
+  # it works" (DynamoDB), "Key management" (SQS) and "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys" (S3).
+  through_kinesis = {
+    StringEquals = {
+      "kms:ViaService"                        = "kinesis.${local.region}.${local.dns_suffix}"
+      "kms:EncryptionContext:aws:kinesis:arn" = aws_kinesis_stream.intents.arn
+    }
+  }
+  through_dynamodb = {
+    StringEquals = {
+      "kms:ViaService"                                  = "dynamodb.${local.region}.${local.dns_suffix}"
+      "kms:EncryptionContext:aws:dynamodb:tableName"    = aws_dynamodb_table.orders.name
+      "kms:EncryptionContext:aws:dynamodb:subscriberId" = local.account
+    }
+  }
+
+  # X-Ray's actions know no resources.
+  trace = [for on in [var.tracing] : {
+    Sid      = "Trace"
+    Effect   = "Allow"
+    Action   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    Resource = "*"
+  } if on]
+
+  keep_discards_in_queue = [for queue in aws_sqs_queue.discarded : {
+    Sid      = "KeepDiscards"
+    Effect   = "Allow"
+    Action   = "sqs:SendMessage"
+    Resource = queue.arn
+  }]
+  encrypt_discards_in_queue = [for queue in aws_sqs_queue.discarded : {
+    Sid      = "EncryptDiscards"
+    Effect   = "Allow"
+    Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
+    Resource = aws_kms_key.orders.arn
+    Condition = {
+      StringEquals = {
+        "kms:ViaService"                    = "sqs.${local.region}.${local.dns_suffix}"
+        "kms:EncryptionContext:aws:sqs:arn" = queue.arn
+      }
+    }
+  }]
+  keep_discards_in_archive = [for bucket in aws_s3_bucket.discarded : {
+    Sid      = "KeepDiscards"
+    Effect   = "Allow"
+    Action   = "s3:PutObject"
+    Resource = "${bucket.arn}/*"
+  }]
+  find_archive = [for bucket in aws_s3_bucket.discarded : {
+    Sid      = "FindArchive"
+    Effect   = "Allow"
+    Action   = "s3:ListBucket"
+    Resource = bucket.arn
+  }]
+  encrypt_discards_in_archive = [for bucket in aws_s3_bucket.discarded : {
+    Sid      = "EncryptDiscards"
+    Effect   = "Allow"
+    Action   = "kms:GenerateDataKey"
+    Resource = aws_kms_key.orders.arn
+    Condition = {
+      StringEquals = {
+        "kms:ViaService"                   = "s3.${local.region}.${local.dns_suffix}"
+        "kms:EncryptionContext:aws:s3:arn" = bucket.arn
+      }
+    }
+  }]
+  subscribe = [for consumer in aws_kinesis_stream_consumer.fan_out : {
+    Sid      = "SubscribeToIntents"
+    Effect   = "Allow"
+    Action   = ["kinesis:SubscribeToShard", "kinesis:DescribeStreamConsumer"]
+    Resource = consumer.arn
+  }]
+}
+
+resource "aws_iam_role" "api" {
+  name                 = "${var.name}-api"
+  description          = "Puts intents into the stream and reads orders."
+  assume_role_policy   = local.assume_role_policy
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+resource "aws_iam_role_policy" "api" {
+  name = "api"
+  role = aws_iam_role.api.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([
+      {
+        Sid      = "PutIntents"
+        Effect   = "Allow"
+        Action   = "kinesis:PutRecord"
+        Resource = aws_kinesis_stream.intents.arn
+      },
+      {
+        Sid       = "EncryptIntents"
+        Effect    = "Allow"
+        Action    = "kms:GenerateDataKey"
+        Resource  = aws_kms_key.orders.arn
+        Condition = local.through_kinesis
+      },
+      {
+        Sid      = "ReadOrders"
+        Effect   = "Allow"
+        Action   = "dynamodb:GetItem"
+        Resource = aws_dynamodb_table.orders.arn
+      },
+      {
+        Sid       = "DecryptOrders"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = aws_kms_key.orders.arn
+        Condition = local.through_dynamodb
+      },
+      {
+        Sid      = "WriteLog"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "${aws_cloudwatch_log_group.api.arn}:*"
+      },
+    ], local.trace)
+  })
+}
+
+resource "aws_iam_role" "consumer" {
+  name                 = "${var.name}-consumer"
+  description          = "Reads intents from the stream and writes orders."
+  assume_role_policy   = local.assume_role_policy
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+resource "aws_iam_role_policy" "consumer" {
+  name = "consumer"
+  role = aws_iam_role.consumer.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([
+      {
+        Sid      = "PollIntents"
+        Effect   = "Allow"
+        Action   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
+        Resource = aws_kinesis_stream.intents.arn
+      },
+      {
+        Sid       = "DecryptIntents"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = aws_kms_key.orders.arn
+        Condition = local.through_kinesis
+      },
+      {
+        Sid      = "ApplyIntents"
+        Effect   = "Allow"
+        Action   = "dynamodb:UpdateItem"
+        Resource = aws_dynamodb_table.orders.arn
+      },
+      {
+        Sid       = "DecryptOrders"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = aws_kms_key.orders.arn
+        Condition = local.through_dynamodb
+      },
+      {
+        Sid      = "WriteLog"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "${aws_cloudwatch_log_group.consumer.arn}:*"
+      },
+      ],
+      local.keep_discards_in_queue,
+      local.encrypt_discards_in_queue,
+      local.keep_discards_in_archive,
+      local.find_archive,
+      local.encrypt_discards_in_archive,
+      local.subscribe,
+      local.trace,
+    )
+  })
+}

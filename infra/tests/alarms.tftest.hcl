@@ -1,0 +1,143 @@
+# Alarms, the metrics that the service's logs are made into, and the dashboard.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  alarm_emails = ["pager@example.com"]
+  runbook_url  = "https://runbook.example/orders"
+}
+
+run "every_alarm_tells_somebody_and_says_what_to_do" {
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) || alarm.alarm_actions == tolist([aws_sns_topic.alarms.arn])])
+    error_message = "Every alarm must be wired to the topic."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.ok_actions == toset([aws_sns_topic.alarms.arn]) || alarm.ok_actions == tolist([aws_sns_topic.alarms.arn])])
+    error_message = "Whoever was called must be told that it is over."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.orders : endswith(alarm.alarm_description, " What to do: https://runbook.example/orders#${name}")])
+    error_message = "Every alarm must link to its section of the runbook."
+  }
+
+  # CloudWatch API reference, PutMetricAlarm: AlarmDescription.
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : length(alarm.alarm_description) <= 1024])
+    error_message = "CloudWatch takes 1,024 characters of description."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.treat_missing_data == "notBreaching"])
+    error_message = "No traffic is no alarm."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email["pager@example.com"].topic_arn == aws_sns_topic.alarms.arn
+    error_message = "Whoever is named must be subscribed."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Principal.Service == "cloudwatch.amazonaws.com" && jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Action == "sns:Publish"
+    error_message = "CloudWatch must be able to publish."
+  }
+}
+
+run "each_thing_that_can_go_wrong_has_its_alarm" {
+  assert {
+    condition = keys(aws_cloudwatch_metric_alarm.orders) == [
+      "api-5xx", "api-errors", "api-latency", "api-throttles", "concurrency", "conflicts", "consumer-errors", "consumer-stalled",
+      "consumer-throttles", "destination-failures", "discarded", "discards-waiting", "dropped", "iterator-age",
+      "iterator-age-critical", "poison", "stream-capacity", "stream-throttles", "table-throttles", "unfinished",
+    ]
+    error_message = "An alarm is missing, or new: then describe it in docs/runbook.md and name it here."
+  }
+}
+
+run "alarms_come_before_it_is_too_late" {
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["iterator-age-critical"].threshold == var.retention_hours * 3600 / 2
+    error_message = "Half of the stream's retention must be left to mend."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["iterator-age"].threshold < aws_cloudwatch_metric_alarm.orders["iterator-age-critical"].threshold
+    error_message = "The first alarm must come first."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["discards-waiting"].threshold < var.retention_hours * 3600
+    error_message = "A discard must be looked at while the stream keeps the record."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["concurrency"].threshold == 800
+    error_message = "A fifth of the account's concurrency must be left."
+  }
+
+  # Two shards take 2,000 records or 2 MB a second: 120,000 records or 120 MB a minute are 100 %.
+  assert {
+    condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["stream-capacity"].metric_query : query.expression], "IF(bytes > 1000 * records, bytes / 1000, records) / 1200")
+    error_message = "The alarm must reckon with the shards there are."
+  }
+
+  # What is lost is lost at once: one minute, one datapoint, one event.
+  assert {
+    condition = alltrue([for name in ["discarded", "dropped", "destination-failures", "poison", "unfinished"] : (
+      aws_cloudwatch_metric_alarm.orders[name].threshold == 1 && aws_cloudwatch_metric_alarm.orders[name].evaluation_periods == 1
+      && alltrue([for query in aws_cloudwatch_metric_alarm.orders[name].metric_query : try(one(query.metric).period, 60) == 60])
+    )])
+    error_message = "The first discard must be told of, within a minute."
+  }
+}
+
+run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
+  assert {
+    condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query :
+      contains(concat(
+        [for filter in aws_cloudwatch_log_metric_filter.batch : one(filter.metric_transformation).name],
+        [for filter in aws_cloudwatch_log_metric_filter.put : one(filter.metric_transformation).name],
+      ), one(query.metric).metric_name) if try(startswith(one(query.metric).namespace, "Orders/"), false)
+    ]]))
+    error_message = "An alarm watches a metric that no filter makes."
+  }
+
+  assert {
+    condition     = length(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : query.id if try(one(query.metric).namespace == "Orders/orders", false)]])) == 4
+    error_message = "Unfinished, poison and both kinds of conflicts must be watched."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.batch["Rejected"].pattern == "{ ($.message = \"batch\") && ($.rejected >= 0) }" && one(aws_cloudwatch_log_metric_filter.batch["Rejected"].metric_transformation).value == "$.rejected"
+    error_message = "The metric must be the count in the batch's line."
+  }
+
+  assert {
+    condition     = alltrue([for filter in aws_cloudwatch_log_metric_filter.batch : filter.log_group_name == aws_cloudwatch_log_group.consumer.name]) && alltrue([for filter in aws_cloudwatch_log_metric_filter.put : filter.log_group_name == aws_cloudwatch_log_group.api.name])
+    error_message = "Each filter must read the log of the function that writes the line."
+  }
+}
+
+run "the_dashboard_goes_from_left_to_right" {
+  assert {
+    condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.properties.markdown if widget.type == "text"] == ["## 1 · Front door", "## 2 · Stream", "## 3 · Consumer", "## 4 · Orders"]
+    error_message = "The columns must follow an order's way."
+  }
+
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.x + widget.width <= 24])
+    error_message = "A dashboard is 24 units wide."
+  }
+
+  # Namespace, name, dimensions in pairs, options.
+  assert {
+    condition = alltrue(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : [
+      for metric in try(widget.properties.metrics, []) : length(metric) % 2 == 1 && can(keys(metric[length(metric) - 1]))
+    ]]))
+    error_message = "A metric is not in CloudWatch's form."
+  }
+}

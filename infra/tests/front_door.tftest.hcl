@@ -1,0 +1,157 @@
+# The front door in each of its forms.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "an_http_api_has_the_services_routes_and_answers_the_rest_with_the_services_problems" {
+  assert {
+    condition     = keys(aws_apigatewayv2_route.orders) == ["GET /orders/{id}", "POST /orders", "POST /orders/{id}/cancel"]
+    error_message = "The routes must be the service's."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.orders : route.authorization_type == "NONE"]) && aws_apigatewayv2_route.elsewhere[0].route_key == "$default"
+    error_message = "With caller = none everybody may call."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_integration.api[0].payload_format_version == "2.0" && aws_apigatewayv2_integration.api[0].integration_uri == aws_lambda_alias.api.invoke_arn
+    error_message = "The api reads payload format 2.0, and is invoked by its alias."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.http_api[0].source_arn == "arn:aws:execute-api:eu-test-1:123456789012:api/*/*" && aws_lambda_permission.http_api[0].qualifier == "live"
+    error_message = "This API and no other may invoke the alias."
+  }
+
+  assert {
+    condition     = length(aws_lambda_function_url.api) == 0 && length(aws_lambda_permission.function_url) == 0 && length(aws_lambda_permission.function_url_invoke) == 0
+    error_message = "There must be one front door."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables.CALLER == "none"
+    error_message = "The api must read callers where the front door puts them."
+  }
+}
+
+run "requests_are_throttled_and_logged_without_path_address_or_caller" {
+  assert {
+    condition     = one(aws_apigatewayv2_stage.default[0].default_route_settings).throttling_rate_limit == 500 && one(aws_apigatewayv2_stage.default[0].default_route_settings).throttling_burst_limit == 500
+    error_message = "The throttle must be set."
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_stage.default[0].access_log_settings).destination_arn == aws_cloudwatch_log_group.access[0].arn
+    error_message = "Requests must be logged."
+  }
+
+  assert {
+    condition     = !can(regex("path|Path|sourceIp|userAgent|claims|identity|protocol|domain", one(aws_apigatewayv2_stage.default[0].access_log_settings).format))
+    error_message = "An order id in a path is a capability, an address is personal: neither goes into a log."
+  }
+
+  assert {
+    condition     = jsondecode(one(aws_apigatewayv2_stage.default[0].access_log_settings).format).request_id == "$context.requestId"
+    error_message = "The access log must have the request id that the api logs as gateway_request_id."
+  }
+}
+
+run "tokens_are_checked_before_the_api" {
+  variables {
+    caller       = "jwt:sub"
+    jwt_issuer   = "https://issuer.example"
+    jwt_audience = ["orders"]
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.orders : route.authorization_type == "JWT" && route.authorizer_id == aws_apigatewayv2_authorizer.jwt[0].id])
+    error_message = "Every route of the service must check the token."
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_authorizer.jwt[0].jwt_configuration).issuer == "https://issuer.example" && one(aws_apigatewayv2_authorizer.jwt[0].jwt_configuration).audience == tolist(["orders"])
+    error_message = "The authorizer must check issuer and audience."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables.CALLER == "jwt:sub"
+    error_message = "The api must require the claim: the catch-all route has no authorizer."
+  }
+}
+
+run "signatures_are_checked_before_the_api" {
+  variables {
+    caller = "iam"
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.orders : route.authorization_type == "AWS_IAM"]) && length(aws_apigatewayv2_authorizer.jwt) == 0
+    error_message = "Every route of the service must check the signature."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables.CALLER == "iam"
+    error_message = "The api must require the caller: the catch-all route has no authorizer."
+  }
+}
+
+run "pages_of_named_origins_may_call" {
+  variables {
+    cors_allow_origins = ["https://shop.example"]
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_api.orders[0].cors_configuration).allow_origins == toset(["https://shop.example"]) || one(aws_apigatewayv2_api.orders[0].cors_configuration).allow_origins == tolist(["https://shop.example"])
+    error_message = "The origin must be allowed."
+  }
+
+  assert {
+    condition     = contains(one(aws_apigatewayv2_api.orders[0].cors_configuration).allow_headers, "idempotency-key") && contains(one(aws_apigatewayv2_api.orders[0].cors_configuration).expose_headers, "location")
+    error_message = "A page must be able to send a key and to read where its order will be."
+  }
+}
+
+run "a_function_url_replaces_the_gateway" {
+  variables {
+    front_door = "function_url"
+  }
+
+  assert {
+    condition     = length(aws_apigatewayv2_api.orders) + length(aws_apigatewayv2_route.orders) + length(aws_apigatewayv2_route.elsewhere) + length(aws_apigatewayv2_stage.default) + length(aws_cloudwatch_log_group.access) + length(aws_lambda_permission.http_api) == 0
+    error_message = "There must be one front door."
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.api[0].authorization_type == "NONE" && aws_lambda_function_url.api[0].qualifier == "live"
+    error_message = "The URL must invoke the alias."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.function_url[0].function_url_auth_type == "NONE" && aws_lambda_permission.function_url_invoke[0].invoked_via_function_url
+    error_message = "Everybody may call the URL, and only the URL."
+  }
+
+  assert {
+    condition     = output.url == "https://u.lambda-url.eu-test-1.on.aws"
+    error_message = "The URL must end without a slash, for paths are appended to it."
+  }
+
+  assert {
+    condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["api-5xx"].metric_query : try(one(query.metric).metric_name, "")], "Url5xxCount")
+    error_message = "The alarms must follow the front door."
+  }
+}
+
+run "a_function_url_with_signatures_is_open_to_nobody_else" {
+  variables {
+    front_door = "function_url"
+    caller     = "iam"
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.api[0].authorization_type == "AWS_IAM" && length(aws_lambda_permission.function_url) == 0 && length(aws_lambda_permission.function_url_invoke) == 0
+    error_message = "Callers' own policies must decide."
+  }
+}

@@ -1,0 +1,467 @@
+# What a deployment chooses besides the pipeline's settings (pipeline.tf). The defaults are the minimal setting.
+
+variable "name" {
+  description = "Prefix of every resource's name; the table has this name itself, unless table_name says otherwise."
+  type        = string
+  default     = "orders"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
+    error_message = "name must have 3 to 20 lower-case letters, digits and hyphens (a bucket's name is made of it, the account and the region)."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource, besides Service."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "The boundary of both roles, where the account requires one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of an IAM policy."
+  }
+}
+
+# Functions
+
+variable "api_package" {
+  description = "The api's deployment package, as `make package` makes it."
+  type        = string
+  default     = "../dist/api.zip"
+  nullable    = false
+
+  validation {
+    condition     = endswith(var.api_package, ".zip")
+    error_message = "api_package must be a .zip file."
+  }
+}
+
+variable "consumer_package" {
+  description = "The consumer's deployment package, as `make package` makes it."
+  type        = string
+  default     = "../dist/consumer.zip"
+  nullable    = false
+
+  validation {
+    condition     = endswith(var.consumer_package, ".zip")
+    error_message = "consumer_package must be a .zip file."
+  }
+}
+
+variable "architecture" {
+  description = "Processor of both functions; the packages must be built for it."
+  type        = string
+  default     = "x86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture must be x86_64 or arm64."
+  }
+}
+
+variable "log_level" {
+  description = "What both functions log."
+  type        = string
+  default     = "info"
+  nullable    = false
+
+  validation {
+    condition     = contains(["error", "warn", "info", "debug", "trace"], var.log_level)
+    error_message = "log_level must be error, warn, info, debug or trace."
+  }
+
+  validation {
+    condition     = contains(["info", "debug", "trace"], var.log_level)
+    error_message = "log_level must be info or finer: alarms are made from lines of that level."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "tracing" {
+  description = "Whether Lambda traces the functions with X-Ray: one request a second and 5 % of the rest, at a price a trace."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "api_reserved_concurrency" {
+  description = "Concurrency that is the api's own, and its limit; null leaves it to the account's."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.api_reserved_concurrency == null ? true : var.api_reserved_concurrency >= 1 && floor(var.api_reserved_concurrency) == var.api_reserved_concurrency
+    error_message = "api_reserved_concurrency must be a whole number of at least 1, or null."
+  }
+}
+
+variable "consumer_reserved_concurrency" {
+  description = "Concurrency that is the consumer's own, and its limit; null leaves it to the account's."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.consumer_reserved_concurrency == null ? true : floor(var.consumer_reserved_concurrency) == var.consumer_reserved_concurrency && var.consumer_reserved_concurrency >= (var.stream_mode == "PROVISIONED" ? var.shard_count * var.parallelization_factor : 1)
+    error_message = "consumer_reserved_concurrency must be null or at least shard_count × parallelization_factor, or the mapping is throttled and falls behind."
+  }
+}
+
+variable "account_concurrency_limit" {
+  description = "The account's quota of concurrent executions in this region, for the alarm that comes before it is reached."
+  type        = number
+  default     = 1000
+  nullable    = false
+
+  validation {
+    condition     = var.account_concurrency_limit >= 10 && floor(var.account_concurrency_limit) == var.account_concurrency_limit
+    error_message = "account_concurrency_limit must be a whole number of at least 10."
+  }
+}
+
+variable "api_pinned_version" {
+  description = "The version of the api that serves, instead of the newest: to roll back, or under a canary."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.api_pinned_version == null || can(regex("^[1-9][0-9]*$", var.api_pinned_version))
+    error_message = "api_pinned_version must be a published version's number."
+  }
+}
+
+variable "api_canary_weight" {
+  description = "Share of the requests that the newest version of the api gets while another one is pinned."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.api_canary_weight >= 0 && var.api_canary_weight < 1
+    error_message = "api_canary_weight must be from 0 to less than 1."
+  }
+
+  validation {
+    condition     = var.api_canary_weight == 0 || var.api_pinned_version != null
+    error_message = "api_canary_weight needs api_pinned_version: the version that gets the rest."
+  }
+}
+
+variable "consumer_pinned_version" {
+  description = "The version of the consumer that works, instead of the newest: to roll back."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.consumer_pinned_version == null || can(regex("^[1-9][0-9]*$", var.consumer_pinned_version))
+    error_message = "consumer_pinned_version must be a published version's number."
+  }
+}
+
+# Stream and mapping
+
+variable "stream_mode" {
+  description = "Whether the stream's capacity is provisioned (shard_count) or on demand."
+  type        = string
+  default     = "PROVISIONED"
+  nullable    = false
+
+  validation {
+    condition     = contains(["PROVISIONED", "ON_DEMAND"], var.stream_mode)
+    error_message = "stream_mode must be PROVISIONED or ON_DEMAND."
+  }
+}
+
+variable "enhanced_fan_out" {
+  description = "Whether the mapping reads as a consumer of its own: 2 MB/s a shard for it alone, pushed within about 70 ms, at an additional price."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "consumer_enabled" {
+  description = "The stop switch: false disables the mapping, which keeps its checkpoints. The api goes on accepting."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+# Discards
+
+variable "discard_destination" {
+  description = "Where discards are reported: sqs (their place in the stream) or s3 (their place and the records themselves)."
+  type        = string
+  default     = "sqs"
+  nullable    = false
+
+  validation {
+    condition     = contains(["sqs", "s3"], var.discard_destination)
+    error_message = "discard_destination must be sqs or s3."
+  }
+
+  validation {
+    condition     = var.discard_destination == "s3" || var.retention_hours * 3600 < var.queue_retention_seconds
+    error_message = "The queue must keep a message longer than the stream keeps the record it names: raise queue_retention_seconds (SQS ends at 14 days), or choose discard_destination = \"s3\"."
+  }
+
+  validation {
+    condition     = var.discard_destination == "sqs" || var.retention_hours < var.archive_retention_days * 24
+    error_message = "The archive must keep a discard longer than the stream keeps the record: raise archive_retention_days."
+  }
+}
+
+variable "queue_retention_seconds" {
+  description = "How long the on-failure queue keeps a message."
+  type        = number
+  default     = 1209600
+  nullable    = false
+
+  validation {
+    condition     = var.queue_retention_seconds >= 60 && var.queue_retention_seconds <= 1209600 && floor(var.queue_retention_seconds) == var.queue_retention_seconds
+    error_message = "queue_retention_seconds must be a whole number from 60 to 1209600 (14 days)."
+  }
+}
+
+variable "archive_retention_days" {
+  description = "How long the archive of discards keeps an object, where discard_destination is s3. It holds order content."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = var.archive_retention_days >= 2 && var.archive_retention_days <= 3653 && floor(var.archive_retention_days) == var.archive_retention_days
+    error_message = "archive_retention_days must be a whole number from 2 to 3653."
+  }
+}
+
+# Table
+
+variable "table_name" {
+  description = "The table's name, where it is not `name`: after a restore, which always makes a new table."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.table_name == null || can(regex("^[A-Za-z0-9_.-]{3,255}$", var.table_name))
+    error_message = "table_name must have 3 to 255 letters, digits, underscores, dots and hyphens."
+  }
+}
+
+variable "table_change_stream" {
+  description = "Whether the table has a change stream (new and old images), for a function that follows the rows."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "deletion_protection" {
+  description = "Whether table and archive refuse to be deleted. Set it to false, and apply, before a teardown."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "point_in_time_recovery_days" {
+  description = "How far back the table can be restored."
+  type        = number
+  default     = 35
+  nullable    = false
+
+  validation {
+    condition     = contains(range(1, 36), var.point_in_time_recovery_days)
+    error_message = "point_in_time_recovery_days must be a whole number from 1 to 35."
+  }
+}
+
+# Front door
+
+variable "front_door" {
+  description = "What stands in front of the api: http_api (API Gateway) or function_url."
+  type        = string
+  default     = "http_api"
+  nullable    = false
+
+  validation {
+    condition     = contains(["http_api", "function_url"], var.front_door)
+    error_message = "front_door must be http_api or function_url."
+  }
+}
+
+variable "caller" {
+  description = "Where the caller's identity is read: none (an order's id is what protects it), jwt:CLAIM, or iam."
+  type        = string
+  default     = "none"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(none|iam|jwt:.+)$", var.caller))
+    error_message = "caller must be none, iam or jwt:CLAIM. (The api also reads lambda:FIELD; the authorizer for it is not deployed here.)"
+  }
+
+  validation {
+    condition     = !startswith(var.caller, "jwt:") || var.front_door == "http_api"
+    error_message = "caller = \"jwt:CLAIM\" needs front_door = \"http_api\": a function URL does not check tokens."
+  }
+
+  validation {
+    condition     = !startswith(var.caller, "jwt:") || (var.jwt_issuer != null && length(var.jwt_audience) > 0)
+    error_message = "caller = \"jwt:CLAIM\" needs jwt_issuer and jwt_audience."
+  }
+}
+
+variable "jwt_issuer" {
+  description = "The issuer of the tokens that the HTTP API accepts."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.jwt_issuer == null || can(regex("^https://", var.jwt_issuer))
+    error_message = "jwt_issuer must be an https URL."
+  }
+}
+
+variable "jwt_audience" {
+  description = "The audiences of the tokens that the HTTP API accepts."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.jwt_audience) <= 50 && alltrue([for audience in var.jwt_audience : audience != ""])
+    error_message = "jwt_audience must have at most 50 entries, none of them empty."
+  }
+}
+
+variable "integration_timeout_milliseconds" {
+  description = "How long the HTTP API waits for the api."
+  type        = number
+  default     = 30000
+  nullable    = false
+
+  validation {
+    condition     = var.integration_timeout_milliseconds >= 50 && var.integration_timeout_milliseconds <= 30000 && floor(var.integration_timeout_milliseconds) == var.integration_timeout_milliseconds
+    error_message = "integration_timeout_milliseconds must be a whole number from 50 to 30000, the most that an HTTP API waits."
+  }
+}
+
+variable "requests_per_second" {
+  description = "The HTTP API's throttle: requests a second, on average. What is above is answered 429."
+  type        = number
+  default     = 500
+  nullable    = false
+
+  validation {
+    condition     = var.requests_per_second >= 1 && var.requests_per_second <= 10000
+    error_message = "requests_per_second must be from 1 to 10000, the account's default quota."
+  }
+}
+
+variable "request_burst" {
+  description = "The HTTP API's throttle: requests at once."
+  type        = number
+  default     = 500
+  nullable    = false
+
+  validation {
+    condition     = var.request_burst >= 1 && var.request_burst <= 5000 && floor(var.request_burst) == var.request_burst
+    error_message = "request_burst must be a whole number from 1 to 5000, the account's default quota."
+  }
+}
+
+variable "cors_allow_origins" {
+  description = "Origins whose pages may call the service; none: no CORS."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for origin in var.cors_allow_origins : can(regex("^(\\*|https?://[^/*]+)$", origin))])
+    error_message = "cors_allow_origins must be origins like https://shop.example, or *."
+  }
+
+  validation {
+    condition     = var.caller == "none" || !contains(var.cors_allow_origins, "*")
+    error_message = "cors_allow_origins must name its origins where callers are known."
+  }
+}
+
+# Alarms
+
+variable "alarm_emails" {
+  description = "Who is told of alarms by e-mail; each has to confirm once. Others subscribe to the topic (output alarm_topic_arn)."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", address))])
+    error_message = "alarm_emails must be e-mail addresses."
+  }
+}
+
+variable "runbook_url" {
+  description = "Where docs/runbook.md is published; each alarm links to its section there."
+  type        = string
+  default     = "docs/runbook.md"
+  nullable    = false
+
+  validation {
+    condition     = var.runbook_url != "" && !strcontains(var.runbook_url, "#")
+    error_message = "runbook_url must be a URL or path without a fragment."
+  }
+}
+
+variable "iterator_age_alarm_seconds" {
+  description = "How far the consumer may fall behind before somebody is told."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.iterator_age_alarm_seconds >= 60 && var.iterator_age_alarm_seconds < local.record_lifetime_seconds / 2
+    error_message = "iterator_age_alarm_seconds must be at least 60 and less than half of a record's lifetime (the stream's retention, or maximum_record_age_seconds)."
+  }
+}
+
+variable "latency_alarm_milliseconds" {
+  description = "How long POST /orders may take, p99 (with a function URL: any request), before somebody is told."
+  type        = number
+  default     = 2000
+  nullable    = false
+
+  validation {
+    condition     = var.latency_alarm_milliseconds >= 50 && var.latency_alarm_milliseconds < var.api_timeout_seconds * 1000
+    error_message = "latency_alarm_milliseconds must be at least 50 and less than the api's timeout."
+  }
+}
+
+variable "conflict_alarm_count" {
+  description = "How many different orders under one id in 15 minutes are more than clients' mistakes."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.conflict_alarm_count >= 1 && floor(var.conflict_alarm_count) == var.conflict_alarm_count
+    error_message = "conflict_alarm_count must be a whole number of at least 1."
+  }
+}

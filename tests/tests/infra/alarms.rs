@@ -1,0 +1,59 @@
+//! Every alarm has its section in the runbook, and every section its alarm.
+
+use std::collections::BTreeSet;
+
+use crate::source::{body, names, read, terraform};
+
+fn alarms() -> BTreeSet<String> {
+    let terraform = terraform();
+    [
+        "alarms_always =",
+        "alarms_of_provisioned_stream =",
+        "alarms_of_queue =",
+    ]
+    .map(|local| names(body(&terraform, local)))
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The sections of the runbook that are named like an alarm: `## name`, everything until the next one.
+fn sections() -> Vec<(String, String)> {
+    let runbook = read("docs/runbook.md");
+    runbook
+        .split("\n## ")
+        .skip(1)
+        .filter_map(|section| section.split_once('\n'))
+        .map(|(title, text)| (title.to_owned(), text.to_owned()))
+        .filter(|(title, _)| !title.contains(' '))
+        .collect()
+}
+
+#[test]
+fn every_alarm_has_a_section_in_the_runbook_and_every_section_an_alarm() {
+    let titles: BTreeSet<String> = sections().into_iter().map(|(title, _)| title).collect();
+    assert!(titles.len() > 15, "{titles:?}");
+    assert_eq!(alarms(), titles);
+}
+
+#[test]
+fn no_alarm_is_left_out_of_those_that_are_made() {
+    let terraform = terraform();
+    let merged = body(&terraform, "alarms = merge");
+    for local in terraform
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(" = {"))
+        .filter(|name| name.starts_with("alarms_"))
+    {
+        assert!(merged.contains(&format!("local.{local}")), "{local}");
+    }
+}
+
+#[test]
+fn every_section_says_what_it_means_where_to_look_and_what_to_do() {
+    for (title, text) in sections() {
+        for part in ["**Means.**", "**Look.**", "**Do.**"] {
+            assert!(text.contains(part), "{title} has no {part}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The environment that Terraform gives each function is the one that its code reads: every variable of it is needed, and
+//! no other one is.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use tests::function;
+
+use crate::source::{body, names, terraform};
+
+/// The variables that Terraform sets for a function.
+fn given(name: &str) -> BTreeSet<String> {
+    let terraform = terraform();
+    let function = body(
+        &terraform,
+        &format!("resource \"aws_lambda_function\" \"{name}\""),
+    );
+    names(body(function, "variables ="))
+}
+
+/// What a function says when it is started with these variables and what Lambda itself sets.
+pub(crate) fn start(name: &str, variables: &BTreeSet<String>) -> String {
+    let lambda = [
+        ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        // Nobody listens there: whoever gets so far has read its settings, and ends.
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ];
+    let value = |variable: &str| match variable {
+        "LOG_LEVEL" => "info",
+        "CALLER" => "none",
+        "MAX_IN_FLIGHT" => "32",
+        _ => "orders",
+    };
+    let mut command = Command::new(function(name));
+    command.env_clear().envs(lambda);
+    for variable in variables {
+        command.env(variable, value(variable));
+    }
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn no_function_lacks_a_variable_that_its_code_reads() {
+    for name in ["api", "consumer"] {
+        let said = start(name, &given(name));
+        assert!(!said.contains("setting "), "{name}: {said}");
+        assert!(said.contains("the Lambda runtime failed"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn no_function_is_given_a_variable_that_its_code_does_not_read() {
+    for name in ["api", "consumer"] {
+        let given = given(name);
+        assert!(given.len() >= 3, "{name}: {given:?}");
+        for variable in &given {
+            let mut others = given.clone();
+            others.remove(variable);
+            let said = start(name, &others);
+            let missing = format!("setting {variable} is missing");
+            assert!(said.contains(&missing), "{name} without {variable}: {said}");
+        }
+    }
+}

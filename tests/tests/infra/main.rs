@@ -1,0 +1,16 @@
+//! What `infra/` deploys is what the code is: its settings, its environment, its calls, its log lines, its time limits,
+//! and an entry of the runbook for each alarm. What Terraform itself can check stands in `infra/tests`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod alarms;
+mod calls;
+mod environment;
+mod logs;
+mod settings;
+mod source;
