@@ -97,7 +97,7 @@ fn every_setting_of_the_pipeline_reaches_a_resource() {
 
 #[test]
 fn terraform_allows_a_put_the_time_that_the_api_gives_it() {
-    let (file, pipeline) = ("crates/api/src/stream.rs", read("infra/pipeline.tf"));
+    let (file, pipeline) = ("crates/api/src/patience.rs", read("infra/pipeline.tf"));
     let attempts = count(file, "MAX_ATTEMPTS");
     let longest = duration(file, "ATTEMPT_TIMEOUT") * attempts
         + duration(file, "LONGEST_BACKOFF") * (attempts - 1);
