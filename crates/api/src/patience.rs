@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_kinesis::config::retry::RetryPartition;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Kinesis and DynamoDB answer within tens of milliseconds; what takes this long is better asked again.
@@ -12,6 +13,12 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 const MAX_ATTEMPTS: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// The tokens that retries cost, of one client alone. By default all clients of a process share them, and what one of them
+/// used up the others lack.
+pub(crate) fn own_tokens() -> RetryPartition {
+    RetryPartition::custom("api").build()
+}
 
 /// The configuration with the api's time-outs and retries.
 ///

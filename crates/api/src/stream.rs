@@ -65,8 +65,11 @@ impl Stream {
     /// The stream of this name, by a client of its own.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
+        let config = aws_sdk_kinesis::config::Builder::from(&patience::bounded(config))
+            .retry_partition(patience::own_tokens())
+            .build();
         Self {
-            client: aws_sdk_kinesis::Client::new(&patience::bounded(config)),
+            client: aws_sdk_kinesis::Client::from_conf(config),
             name,
         }
     }

@@ -59,8 +59,11 @@ impl Table {
     /// The table of this name, by a client of its own.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
+        let config = aws_sdk_dynamodb::config::Builder::from(&patience::bounded(config))
+            .retry_partition(patience::own_tokens())
+            .build();
         Self {
-            client: aws_sdk_dynamodb::Client::new(&patience::bounded(config)),
+            client: aws_sdk_dynamodb::Client::from_conf(config),
             name,
         }
     }

@@ -1,0 +1,259 @@
+//! Clients: what they ask for, what they do with an answer, and what they remember of it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_model::Aws;
+use bytes::Bytes;
+use fastrand::Rng;
+use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Timestamp};
+use serde_json::{Value, json};
+use tests::{Told, What};
+use tokio::time::sleep;
+
+use crate::lambda::Lambda;
+use crate::laws::Laws;
+use crate::plan::{Call, Client};
+use crate::world::{START, STREAM};
+
+/// Where clients call, and what all of them were told.
+pub(crate) struct Counter {
+    pub(crate) aws: Aws,
+    pub(crate) lambda: Rc<Lambda>,
+    pub(crate) laws: Laws,
+    pub(crate) random: Arc<Mutex<Rng>>,
+    pub(crate) calls: RefCell<Vec<tests::Call>>,
+    /// Orders that were accepted, with their owners.
+    accepted: RefCell<Vec<(OrderId, String)>>,
+    /// What was last read of an order.
+    seen: RefCell<BTreeMap<OrderId, Value>>,
+}
+
+/// How often a client that has a key tries before it gives up.
+const TRIES: u32 = 20;
+
+impl Counter {
+    pub(crate) fn new(aws: Aws, lambda: Rc<Lambda>, laws: Laws, random: Arc<Mutex<Rng>>) -> Self {
+        Self {
+            aws,
+            lambda,
+            laws,
+            random,
+            calls: RefCell::default(),
+            accepted: RefCell::default(),
+            seen: RefCell::default(),
+        }
+    }
+
+    /// Lets a client do all that it wants.
+    pub(crate) async fn serve(&self, client: &Client) {
+        for (pause, call) in &client.calls {
+            sleep(*pause).await;
+            self.call(&client.name, call).await;
+        }
+    }
+
+    async fn call(&self, name: &str, call: &Call) {
+        match call {
+            Call::Keyed { key, content } => {
+                let key = format!("{name}-key-{key}-of-the-simulation");
+                for _ in 0..TRIES {
+                    let told = self.submit(name, Some(&key), *content).await;
+                    if matches!(told, Told::Accepted(..) | Told::TurnedAway) {
+                        return;
+                    }
+                    sleep(self.pause()).await;
+                }
+            }
+            Call::Unkeyed { content } => {
+                while self.submit(name, None, *content).await == Told::Unavailable {
+                    sleep(self.pause()).await;
+                }
+            }
+            Call::Cancel(which) => {
+                if let Some((order_id, _)) = self.one_of_the_accepted(*which) {
+                    self.cancel(name, order_id).await;
+                }
+            }
+            Call::Read(which) => {
+                if let Some((order_id, owner)) = self.one_of_the_accepted(*which) {
+                    self.read(&owner, order_id).await;
+                }
+            }
+            Call::Poison(kind) => self.poison(*kind),
+            Call::Producer { content } => self.produce(name, *content),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.random.lock().unwrap().u64(100..2_000))
+    }
+
+    fn one_of_the_accepted(&self, which: usize) -> Option<(OrderId, String)> {
+        let accepted = self.accepted.borrow();
+        let index = which.checked_rem(accepted.len())?;
+        Some(accepted[index].clone())
+    }
+
+    async fn submit(&self, name: &str, key: Option<&str>, content: u32) -> Told {
+        let mut headers = json!({"content-type": "application/json"});
+        if let Some(key) = key {
+            headers["idempotency-key"] = json!(key);
+        }
+        let answer = self.send(name, "POST", "/orders", headers, Some(order(content))).await;
+        let told = self.remember(What::Submit(key.map(str::to_owned)), answer);
+        if let Told::Accepted(order_id, _) = told {
+            self.accepted.borrow_mut().push((order_id, name.to_owned()));
+        }
+        told
+    }
+
+    async fn cancel(&self, name: &str, order_id: OrderId) {
+        let path = format!("/orders/{order_id}/cancel");
+        let answer = self.send(name, "POST", &path, json!({}), None).await;
+        self.remember(What::Cancel, answer);
+    }
+
+    /// What its owner has seen of an order does not go away again, and a cancelled one is not placed again.
+    async fn read(&self, owner: &str, order_id: OrderId) {
+        let path = format!("/orders/{order_id}");
+        let Some((status, body)) = self.send(owner, "GET", &path, json!({}), None).await else {
+            return;
+        };
+        let mut seen = self.seen.borrow_mut();
+        let before = seen.get(&order_id);
+        match (status, before) {
+            (404, Some(_)) => self.laws.broken("reads go forward", format!("{order_id} is gone")),
+            (200, before) => {
+                if let Some(before) = before {
+                    let same = ["customer_id", "items", "total", "fingerprint", "accepted_at"];
+                    let is_same = same.iter().all(|field| before[field] == body[field]);
+                    let is_revived = before["status"] == "cancelled" && body["status"] != "cancelled";
+                    if !is_same || is_revived {
+                        self.laws.broken("reads go forward", format!("{order_id} was {before}, is {body}"));
+                    }
+                }
+                seen.insert(order_id, body);
+            }
+            _ => {}
+        }
+    }
+
+    /// `None` if the function gave no answer.
+    async fn send(
+        &self,
+        name: &str,
+        method: &str,
+        path: &str,
+        headers: Value,
+        body: Option<String>,
+    ) -> Option<(i64, Value)> {
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
+            "headers": headers, "isBase64Encoded": false, "body": body,
+            "requestContext": {
+                "accountId": "000000000000", "apiId": "simulation", "domainName": "simulation", "domainPrefix": "simulation",
+                "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "simulation"},
+                "requestId": "simulation", "routeKey": "$default", "stage": "$default",
+                "time": "22/Nov/2026:05:00:00 +0000", "timeEpoch": START,
+                "authorizer": {"jwt": {"claims": {"sub": name}, "scopes": []}},
+            },
+        });
+        let response = self.lambda.request(event).await?;
+        let body = match response.body {
+            Some(aws_lambda_events::encodings::Body::Text(text)) => serde_json::from_str(&text).unwrap_or_default(),
+            _ => Value::Null,
+        };
+        Some((response.status_code, body))
+    }
+
+    fn remember(&self, what: What, answer: Option<(i64, Value)>) -> Told {
+        let told = match answer {
+            None => Told::Failed,
+            Some((status, body)) => {
+                let order_id = body["order_id"].as_str().and_then(OrderId::parse);
+                let intent_id = body["intent_id"].as_str().and_then(IntentId::parse);
+                match (status, order_id, intent_id) {
+                    (202, Some(order_id), Some(intent_id)) => Told::Accepted(order_id, intent_id),
+                    (503, Some(order_id), None) => Told::Unknown(order_id),
+                    (503, None, None) => Told::Unavailable,
+                    (400..=499, None, None) => Told::TurnedAway,
+                    _ => {
+                        self.laws.broken("every answer is one of the contract", format!("{status} {body}"));
+                        Told::Failed
+                    }
+                }
+            }
+        };
+        self.laws.trace.line(format_args!("client   {what:?} -> {told:?}"));
+        self.calls.borrow_mut().push(tests::Call { what, told: told.clone() });
+        told
+    }
+
+    /// Not through the API: what another producer, or a fault, leaves in the stream.
+    fn put(&self, partition_key: &str, data: Vec<u8>) {
+        // A full shard is a fault of the producer's, which this one does not have.
+        let put = self.aws.kinesis().put_record(STREAM, partition_key, Bytes::from(data));
+        put.expect("the load is far below the shard's limits");
+    }
+
+    fn intent(&self, name: &str, content: u32) -> Intent {
+        let mut random = self.random.lock().unwrap();
+        let mut id = || random.u128(..).to_be_bytes();
+        let millis = START + u64::try_from(self.laws.trace.elapsed().as_millis()).unwrap();
+        Intent::submit(
+            IntentId::from_random(id()),
+            OrderId::from_random(id()),
+            Timestamp::from_unix_millis(millis.try_into().unwrap()).unwrap(),
+            Caller::parse(name).unwrap(),
+            NewOrder::parse(order(content).as_bytes()).unwrap(),
+        )
+    }
+
+    fn produce(&self, name: &str, content: u32) {
+        let intent = self.intent(name, content);
+        let mut event: Value = serde_json::from_slice(&intent.encode()).unwrap();
+        event["laterextension"] = json!("of a newer version");
+        for data in [intent.encode(), event.to_string().into_bytes()] {
+            self.put(&intent.order_id.to_string(), data);
+        }
+        self.accepted.borrow_mut().push((intent.order_id, name.to_owned()));
+        let told = Told::Accepted(intent.order_id, intent.id);
+        self.calls.borrow_mut().push(tests::Call { what: What::Submit(None), told });
+    }
+
+    fn poison(&self, kind: u32) {
+        let sound = self.intent("caller-0", 0);
+        let mut event: Value = serde_json::from_slice(&sound.encode()).unwrap();
+        let data = match kind {
+            0 => b"no JSON".to_vec(),
+            1 => b"[]".to_vec(),
+            2 => {
+                event["type"] = json!("OrderSubmitIntent.v2");
+                event.to_string().into_bytes()
+            }
+            3 => {
+                event["data"]["order"]["items"][0]["unit_price"] = json!(1);
+                event.to_string().into_bytes()
+            }
+            4 => {
+                event["data"]["unknown"] = json!(true);
+                event.to_string().into_bytes()
+            }
+            _ => Vec::new(),
+        };
+        // In front of, or behind, what is sound of the same key.
+        let accepted = self.one_of_the_accepted(usize::try_from(kind).unwrap());
+        let key = accepted.map_or_else(|| sound.order_id.to_string(), |(order_id, _)| order_id.to_string());
+        self.put(&key, data);
+    }
+}
+
+fn order(content: u32) -> String {
+    format!(
+        r#"{{"customer_id": "c-{content}", "currency": "EUR", "items": [{{"sku": "A-{content}", "quantity": 2, "unit_price": 1299}}]}}"#
+    )
+}

@@ -1,0 +1,73 @@
+//! What goes wrong, when it is time.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use aws_model::{Aws, Fault};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::lambda::Control;
+use crate::plan::{Disaster, Function, Kind};
+use crate::world::{STREAM, World};
+
+/// Lets one disaster happen, to its end.
+pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster) {
+    sleep_until(began + disaster.at).await;
+    world.laws.trace.line(format_args!("DISASTER {:?}", disaster.kind));
+    match disaster.kind {
+        Kind::Service { service, error, milliseconds, percent, seconds } => {
+            let rate = f64::from(percent) / 100.0;
+            let fault = match error {
+                "slow" => Fault::slow(service, milliseconds, rate, seconds),
+                error => Fault::new(service, error, rate, seconds),
+            };
+            world.aws.faults().inject(fault.unwrap());
+            sleep(Duration::from_secs(seconds)).await;
+        }
+        Kind::Crash(function) => control(&world, function).crash(),
+        Kind::Freeze(function, pause) => {
+            control(&world, function).freeze(true);
+            sleep(pause).await;
+            control(&world, function).freeze(false);
+        }
+        Kind::Restart(back) => world.restart_poller(back),
+        Kind::SecondPoller(pause) => world.second_poller(pause).await,
+        Kind::Stop(pause) => {
+            world.enabled.send_replace(false);
+            sleep(pause).await;
+            world.enabled.send_replace(true);
+        }
+        Kind::Split(which) => split(&world.aws, which),
+        Kind::Merge(which) => merge(&world.aws, which),
+    }
+}
+
+fn control(world: &World, function: Function) -> &Control {
+    match function {
+        Function::Api => &world.lambda.api,
+        Function::Consumer => &world.lambda.consumer,
+    }
+}
+
+/// The open shards by their hash keys.
+fn open_shards(aws: &Aws) -> Vec<aws_model::kinesis::ShardDescription> {
+    let mut shards = aws.kinesis().shards(STREAM).unwrap();
+    shards.retain(|shard| shard.ending_sequence_number.is_none());
+    shards.sort_by_key(|shard| shard.hash_range.start);
+    shards
+}
+
+fn split(aws: &Aws, which: usize) {
+    let shards = open_shards(aws);
+    let shard = &shards[which % shards.len()];
+    let middle = shard.hash_range.start + (shard.hash_range.end - shard.hash_range.start) / 2;
+    aws.kinesis().split_shard(STREAM, &shard.id, middle).unwrap();
+}
+
+fn merge(aws: &Aws, which: usize) {
+    let shards = open_shards(aws);
+    if let Some(last) = shards.len().checked_sub(1).filter(|last| *last > 0) {
+        let lower = which % last;
+        aws.kinesis().merge_shards(STREAM, &shards[lower].id, &shards[lower + 1].id).unwrap();
+    }
+}

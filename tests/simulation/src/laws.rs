@@ -1,0 +1,208 @@
+//! What has to hold while a run goes on. What has to hold when it is over is in `world.rs`, most of it by the audit of the black-box
+//! tests.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lambda_events::event::kinesis::KinesisEvent;
+use aws_model::{Aws, Service};
+use orders::{Intent, Item, Row, Value};
+use serde_json::json;
+
+use crate::trace::Trace;
+use crate::world::TABLE;
+
+/// A law that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The law.
+    pub law: &'static str,
+    /// What was seen.
+    pub seen: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.law, self.seen)
+    }
+}
+
+/// The laws, with what has been seen so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Laws {
+    pub(crate) trace: Trace,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    violations: Vec<Violation>,
+    /// By environment: the intents of the batch that it works on, by key, in the order of the stream.
+    batches: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// By environment and key: the place of the intent that was written last.
+    reached: BTreeMap<(String, String), usize>,
+    /// By environment and key: writes that somebody waits for.
+    writing: BTreeMap<(String, String), usize>,
+    rows: BTreeMap<String, Row>,
+    /// Writes to the table, whatever came of them.
+    writes: u64,
+}
+
+/// Until it is dropped an environment works on a batch.
+pub(crate) struct InvocationInProgress {
+    laws: Laws,
+    environment: String,
+}
+
+/// Until it is dropped somebody waits for a write.
+pub(crate) struct WriteInProgress {
+    laws: Laws,
+    place: (String, String),
+}
+
+impl Laws {
+    pub(crate) fn new(trace: Trace) -> Self {
+        Self {
+            trace,
+            state: Arc::default(),
+        }
+    }
+
+    pub(crate) fn broken(&self, law: &'static str, seen: impl Into<String>) {
+        let violation = Violation {
+            law,
+            seen: seen.into(),
+        };
+        self.trace.line(format_args!("BROKEN   {violation}"));
+        self.lock().violations.push(violation);
+    }
+
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        self.lock().violations.clone()
+    }
+
+    pub(crate) fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
+    pub(crate) fn invocation_begins(
+        &self,
+        environment: &str,
+        event: &KinesisEvent,
+    ) -> InvocationInProgress {
+        let mut batch: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for record in &event.records {
+            if let Ok(intent) = Intent::decode(&record.kinesis.data) {
+                let intents = batch.entry(intent.order_id.to_string()).or_default();
+                // A copy of an intent stands for it.
+                if !intents.contains(&intent.id.to_string()) {
+                    intents.push(intent.id.to_string());
+                }
+            }
+        }
+        self.lock().batches.insert(environment.to_owned(), batch);
+        InvocationInProgress {
+            laws: self.clone(),
+            environment: environment.to_owned(),
+        }
+    }
+
+    /// The consumer writes to a row: the only write of this key by this environment, and not of an intent before the last one.
+    pub(crate) fn write_begins(&self, environment: &str, key: &str, body: &str) -> WriteInProgress {
+        let place = (environment.to_owned(), key.to_owned());
+        let mut state = self.lock();
+        state.writes += 1;
+        let writing = state.writing.entry(place.clone()).or_default();
+        *writing += 1;
+        let is_concurrent = *writing > 1;
+        let intents = state.batches.get(environment).and_then(|batch| batch.get(key));
+        let index = intents.and_then(|intents| intents.iter().position(|intent| body.contains(intent)));
+        let mut is_late = false;
+        if let Some(index) = index {
+            let reached = state.reached.entry(place.clone()).or_default();
+            is_late = index < *reached;
+            *reached = index;
+        }
+        drop(state);
+        if is_concurrent {
+            self.broken("a key's records never run concurrently", format!("{environment}, {key}"));
+        }
+        if is_late {
+            self.broken("a key's records run in their order", format!("{environment}, {key}"));
+        }
+        WriteInProgress {
+            laws: self.clone(),
+            place,
+        }
+    }
+
+    /// A write has had its effect, or none: what a register says it says for ever.
+    pub(crate) fn row_may_have_changed(&self, aws: &Aws, key: &str) {
+        let input = json!({"TableName": TABLE, "Key": {"order_id": {"S": key}}, "ConsistentRead": true});
+        let Ok(output) = aws.operate(Service::DynamoDb, "GetItem", &input) else {
+            return;
+        };
+        let Some(item) = output.get("Item").and_then(serde_json::Value::as_object) else {
+            return;
+        };
+        let row = match Row::from_item(&item_of(item)) {
+            Ok(row) => row,
+            Err(error) => return self.broken("every row can be read", format!("{key}: {error}")),
+        };
+        let before = self.lock().rows.insert(key.to_owned(), row.clone());
+        let Some(before) = before else {
+            return;
+        };
+        let grew = (before.submitted.is_none() || before.submitted == row.submitted)
+            && before.cancels.iter().all(|(caller, register)| row.cancels.get(caller) == Some(register))
+            && before.conflicts.is_subset(&row.conflicts)
+            && (row.conflicts_truncated || !before.conflicts_truncated);
+        if !grew {
+            self.broken("a register is written once", format!("{key} was {before:?}, is {row:?}"));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for InvocationInProgress {
+    fn drop(&mut self) {
+        let mut state = self.laws.lock();
+        state.batches.remove(&self.environment);
+        state.reached.retain(|(environment, _), _| *environment != self.environment);
+    }
+}
+
+impl Drop for WriteInProgress {
+    fn drop(&mut self) {
+        let mut state = self.laws.lock();
+        if let Some(writing) = state.writing.get_mut(&self.place) {
+            *writing -= 1;
+        }
+    }
+}
+
+/// An item in DynamoDB's JSON as the domain has it.
+pub(crate) fn item_of(item: &serde_json::Map<String, serde_json::Value>) -> Item {
+    item.iter().map(|(name, value)| (name.clone(), value_of(value))).collect()
+}
+
+fn value_of(value: &serde_json::Value) -> Value {
+    let (kind, value) = value.as_object().and_then(|value| value.iter().next()).unwrap();
+    match kind.as_str() {
+        "S" => Value::S(value.as_str().unwrap().to_owned()),
+        "N" => Value::N(value.as_str().unwrap().parse().unwrap()),
+        "BOOL" => Value::Bool(value.as_bool().unwrap()),
+        "M" => Value::M(item_of(value.as_object().unwrap())),
+        "L" => Value::L(value.as_array().unwrap().iter().map(value_of).collect()),
+        "SS" => {
+            let members = value.as_array().unwrap().iter();
+            let members = members.map(|member| member.as_str().unwrap().to_owned());
+            Value::Ss(members.collect())
+        }
+        other => panic!("the service writes no {other}"),
+    }
+}

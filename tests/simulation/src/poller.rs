@@ -1,0 +1,219 @@
+//! Lambda's poller: carries out what the event source mapping wants done, in simulated time.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
+use aws_model::{Aws, Reply};
+use bytes::Bytes;
+use event_source_mapping::{
+    Action, Checkpoint, Discard, Event, Fetch, Invocation, Mapping, Outcome, Read, ReadFrom, Record,
+    SequenceNumber, ShardId, ShardListing, Timestamp,
+};
+use fastrand::Rng;
+use http::Request;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::lambda::{End, Lambda};
+use crate::laws::Laws;
+use crate::world::{QUEUE_URL, STREAM};
+
+/// How often the shards are listed.
+const LISTING: Duration = Duration::from_secs(2);
+
+/// A poller of the stream.
+pub(crate) struct Poller {
+    pub(crate) aws: Aws,
+    pub(crate) lambda: Rc<Lambda>,
+    pub(crate) laws: Laws,
+    pub(crate) random: Arc<Mutex<Rng>>,
+    pub(crate) mapping: RefCell<Mapping>,
+    /// The stop switch.
+    pub(crate) enabled: watch::Receiver<bool>,
+    /// The checkpoints of every second.
+    pub(crate) history: RefCell<Vec<(Instant, BTreeMap<ShardId, Checkpoint>)>>,
+    /// Keys of the batches in flight, and what was started of each.
+    pub(crate) in_flight: RefCell<BTreeSet<String>>,
+    pub(crate) started: RefCell<BTreeMap<(ShardId, String), BTreeSet<SequenceNumber>>>,
+    /// How much of this poller's life is over, for the trace.
+    pub(crate) name: &'static str,
+}
+
+impl Poller {
+    /// Polls until the future is dropped. What is in flight then goes on, and nobody hears of it.
+    pub(crate) async fn run(self: Rc<Self>) {
+        let (answers, mut answered) = mpsc::unbounded_channel();
+        let mut enabled = self.enabled.clone();
+        let mut list_at = Instant::now();
+        let mut event = self.listing();
+        loop {
+            let now = self.now();
+            let step = self.mapping.borrow_mut().handle(now, event);
+            for happened in &step.happened {
+                self.laws.trace.line(format_args!("{:<8} {happened:?}", self.name));
+            }
+            self.remember_checkpoints();
+            for action in step.actions {
+                match action {
+                    Action::Fetch(fetch) => {
+                        let _ = answers.send(self.fetch(fetch));
+                    }
+                    Action::Invoke(invocation) => {
+                        let keys = self.begins(&invocation);
+                        let (poller, answers) = (Rc::clone(&self), answers.clone());
+                        tokio::task::spawn_local(async move {
+                            let event = invoke(&poller.lambda, invocation, &poller.random).await;
+                            let mut in_flight = poller.in_flight.borrow_mut();
+                            keys.iter().for_each(|key| drop(in_flight.remove(key)));
+                            let _ = answers.send(event);
+                        });
+                    }
+                    Action::Discard(discard) => {
+                        let (poller, answers) = (Rc::clone(&self), answers.clone());
+                        tokio::task::spawn_local(async move {
+                            sleep(Duration::from_millis(20)).await;
+                            let _ = answers.send(deliver(&poller.aws, discard));
+                        });
+                    }
+                }
+            }
+            let wake_at = step.wake_at.map(|at| Instant::now() + at.since(now));
+            event = tokio::select! {
+                biased;
+                Some(answer) = answered.recv() => answer,
+                Ok(()) = enabled.changed() => match *enabled.borrow_and_update() {
+                    true => Event::Enable,
+                    false => Event::Disable,
+                },
+                () = sleep_until(list_at) => {
+                    list_at = Instant::now() + LISTING;
+                    self.listing()
+                }
+                () = sleep_until(wake_at.unwrap_or(list_at)) => Event::Wake,
+            };
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.aws.clock().now_millis())
+    }
+
+    fn listing(&self) -> Event {
+        let shards = self.aws.kinesis().shards(STREAM).unwrap();
+        let listing = shards.into_iter().map(|shard| {
+            let mut listing = ShardListing::new(shard.id);
+            listing.parents = [shard.parent, shard.adjacent_parent].into_iter().flatten().map(ShardId::from).collect();
+            listing
+        });
+        Event::ShardsListed(listing.collect())
+    }
+
+    fn remember_checkpoints(&self) {
+        let mut history = self.history.borrow_mut();
+        let last = history.last().map(|(at, _)| *at);
+        if last.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
+            history.push((Instant::now(), self.mapping.borrow().checkpoints()));
+        }
+    }
+
+    /// No key is in flight twice, and none of its records begins after a later one has.
+    fn begins(&self, invocation: &Invocation) -> Vec<String> {
+        let batch = invocation.batch();
+        let records = batch.records();
+        self.laws.trace.line(format_args!(
+            "{:<8} invokes with {} records of {}, attempt {}",
+            self.name,
+            records.len(),
+            batch.shard_id(),
+            invocation.attempt()
+        ));
+        let keys: BTreeSet<String> = records.iter().map(|record| record.partition_key.clone()).collect();
+        let mut in_flight = self.in_flight.borrow_mut();
+        for key in &keys {
+            if !in_flight.insert(key.clone()) {
+                self.laws.broken("a key is in flight once", key);
+            }
+        }
+        let mut started = self.started.borrow_mut();
+        for record in records {
+            let place = (batch.shard_id().clone(), record.partition_key.clone());
+            let before = started.entry(place).or_default();
+            let is_late = before.last().is_some_and(|last| record.sequence_number < *last);
+            if is_late && !before.contains(&record.sequence_number) {
+                self.laws.broken("a key's records begin in their order", &record.partition_key);
+            }
+            before.insert(record.sequence_number.clone());
+        }
+        keys.into_iter().collect()
+    }
+
+    fn fetch(&self, fetch: Fetch) -> Event {
+        if self.random.lock().unwrap().u32(0..50) == 0 {
+            return fetch.failed();
+        }
+        let position = match fetch.from() {
+            ReadFrom::Iterator(number) => Position::After(stored(number)),
+            ReadFrom::TrimHorizon => Position::TrimHorizon,
+            ReadFrom::Latest => Position::Latest,
+            ReadFrom::AtTimestamp(time) => Position::AtTimestamp(time.as_millis()),
+            ReadFrom::AfterSequenceNumber(number) => Position::After(stored(number.as_str())),
+        };
+        let limit = usize::try_from(fetch.limit()).unwrap();
+        let read = self.aws.kinesis().read(STREAM, fetch.shard_id().as_str(), position, limit);
+        let Ok(read) = read else {
+            return fetch.failed();
+        };
+        let records = read.records.into_iter().map(|record| Record {
+            sequence_number: SequenceNumber::parse(&record.sequence_number.to_string()).unwrap(),
+            partition_key: record.partition_key,
+            data: record.data.to_vec(),
+            approximate_arrival: Timestamp::from_millis(record.arrival_millis),
+        });
+        let Position::After(next) = read.next else {
+            return fetch.failed();
+        };
+        fetch.succeeded(Read {
+            records: records.collect(),
+            next_iterator: (!read.ended).then(|| next.to_string()),
+            millis_behind_latest: read.millis_behind_latest,
+        })
+    }
+}
+
+fn stored(number: &str) -> StoredSequenceNumber {
+    number.parse().unwrap()
+}
+
+async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) -> Event {
+    let (delay, is_refused) = {
+        let mut random = random.lock().unwrap();
+        (Duration::from_millis(random.u64(1..50)), random.u32(0..40) == 0)
+    };
+    sleep(delay).await;
+    let request_id = format!("invocation-{}", invocation.id());
+    if is_refused {
+        return invocation.finished(request_id, Outcome::NotInvoked);
+    }
+    let outcome = match lambda.batch(&invocation.payload()).await {
+        End::Returned(Some(response)) => Outcome::Returned(response),
+        End::Returned(None) | End::Crashed => Outcome::FunctionError,
+        End::TimedOut => Outcome::TimedOut,
+    };
+    invocation.finished(request_id, outcome)
+}
+
+/// SendMessage, as a client would.
+fn deliver(aws: &Aws, discard: Discard) -> Event {
+    let message = String::from_utf8(discard.body()).unwrap();
+    let body = json!({ "QueueUrl": QUEUE_URL, "MessageBody": message }).to_string();
+    let request = Request::post("/").header("x-amz-target", "AmazonSQS.SendMessage");
+    match aws.call(&request.body(Bytes::from(body)).unwrap()) {
+        Reply::Answer(response) if response.status().is_success() => discard.delivered(),
+        _ => discard.failed(),
+    }
+}

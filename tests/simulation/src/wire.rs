@@ -1,0 +1,137 @@
+//! What lies between a client of AWS and the model: time before the effect and after it, connections that break, and calls that
+//! go on when their caller is gone.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_model::Aws;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use fastrand::Rng;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::laws::Laws;
+
+/// The wire of one execution environment.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    pub(crate) aws: Aws,
+    pub(crate) laws: Laws,
+    pub(crate) random: Arc<Mutex<Rng>>,
+    /// Whose it is.
+    pub(crate) environment: String,
+    /// Nothing but the usual delays.
+    pub(crate) is_calm: bool,
+}
+
+/// What the wire does to one call.
+struct Weather {
+    before: Duration,
+    after: Duration,
+    is_broken: bool,
+}
+
+impl Wire {
+    /// The wire as the SDK's HTTP client.
+    pub(crate) fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(self.clone())
+    }
+
+    fn weather(&self) -> Weather {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut delay = || {
+            let millis = match random.u32(0..100) {
+                0 if !self.is_calm => random.u64(500..4_000),
+                1..=4 if !self.is_calm => random.u64(30..500),
+                _ => random.u64(1..30),
+            };
+            Duration::from_millis(millis)
+        };
+        let (before, after) = (delay(), delay());
+        Weather {
+            before,
+            after,
+            is_broken: !self.is_calm && random.u32(0..200) == 0,
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wire").field(&self.environment).finish()
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let model = self.aws.http_client().http_connector(settings, components);
+        SharedHttpConnector::new(Connector {
+            wire: self.clone(),
+            model,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    wire: Wire,
+    model: SharedHttpConnector,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let weather = self.wire.weather();
+        let write = written_key(&request);
+        let (wire, model) = (self.wire.clone(), self.model.clone());
+        let under_way = write.map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
+        HttpConnectorFuture::new(async move {
+            if weather.is_broken {
+                sleep(weather.before).await;
+                return Err(broken());
+            }
+            let key = under_way.as_ref().map(|(_, key)| key.clone());
+            // Once it is sent, a request has its effect whether or not somebody still waits for the answer.
+            let sent = tokio::spawn(async move {
+                sleep(weather.before).await;
+                let answer = model.call(request).await;
+                if let Some(key) = key {
+                    wire.laws.row_may_have_changed(&wire.aws, &key);
+                }
+                answer
+            });
+            let answer = sent.await.unwrap_or_else(|_| Err(broken()));
+            sleep(weather.after).await;
+            drop(under_way);
+            answer
+        })
+    }
+}
+
+/// The row that a write is about, and all that it says.
+fn written_key(request: &HttpRequest) -> Option<(String, String)> {
+    let target = request.headers().get("x-amz-target")?;
+    if !target.ends_with(".UpdateItem") {
+        return None;
+    }
+    let body = std::str::from_utf8(request.body().bytes()?).ok()?;
+    let json: Value = serde_json::from_str(body).ok()?;
+    let key = json["Key"]["order_id"]["S"].as_str()?.to_owned();
+    Some((key, body.to_owned()))
+}
+
+fn broken() -> ConnectorError {
+    let error = io::Error::new(io::ErrorKind::ConnectionReset, "the connection broke");
+    ConnectorError::io(error.into())
+}
