@@ -19,6 +19,7 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct Entry {
     number: SequenceNumber,
+    arrival: Timestamp,
     bytes: usize,
     done: bool,
 }
@@ -41,12 +42,14 @@ impl Ledger {
     }
 
     /// Takes note of a record that was read; false if it, or one after it, had been read before.
-    pub(crate) fn admit(&mut self, number: &SequenceNumber, bytes: usize) -> bool {
+    pub(crate) fn admit(&mut self, record: &Record, bytes: usize) -> bool {
+        let number = &record.sequence_number;
         if self.last_read().is_some_and(|last| number <= last) {
             return false;
         }
         self.entries.push_back(Entry {
             number: number.clone(),
+            arrival: record.approximate_arrival,
             bytes,
             done: false,
         });
@@ -96,6 +99,12 @@ impl Ledger {
 
     pub(crate) fn unfinished(&self) -> usize {
         self.entries.iter().filter(|entry| !entry.done).count()
+    }
+
+    /// When the oldest record arrived that was read and is not done.
+    pub(crate) fn oldest_unfinished(&self) -> Option<Timestamp> {
+        // What is done at the front is removed with it.
+        self.entries.front().map(|entry| entry.arrival)
     }
 
     pub(crate) fn unfinished_bytes(&self) -> usize {
