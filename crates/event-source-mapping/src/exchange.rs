@@ -19,8 +19,9 @@ pub enum Event {
     /// and one that is no longer named is gone: what was read of it is delivered, then it is finished. A listing may be repeated at any
     /// time, best after [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
-    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords). They are added like those of a listing;
-    /// none is taken for gone.
+    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords). They are added like those of a listing,
+    /// but nothing is taken for gone: a child of a parent that is not known, as the other one of a merge can be, waits for it until a
+    /// listing has named it or is without it.
     ShardsFound(Vec<ShardListing>),
     /// Begin, or go on from the checkpoints. Nothing changes if the mapping is enabled.
     Enable,

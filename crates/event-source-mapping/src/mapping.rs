@@ -1,6 +1,6 @@
 //! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function that everything goes through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl Mapping {
         match event {
             Event::Wake => {}
             Event::ShardsListed(listing) => self.list(listing),
-            Event::ShardsFound(found) => self.add(&found),
+            Event::ShardsFound(found) => self.add(found),
             Event::Enable => self.switch(true, &mut step),
             Event::Disable => self.switch(false, &mut step),
             Event::Answer(answer) => self.answer(answer, &mut step),
@@ -106,8 +106,8 @@ impl Mapping {
     /// [`SettingsError`], and nothing has changed: what [`Settings::validate`] refuses, and another UUID, EventSourceArn or
     /// StartingPosition (`Immutable`).
     pub fn update(&mut self, now: Timestamp, settings: Settings) -> Result<Step, SettingsError> {
-        settings.validate()?;
         self.settings.check_update(&settings)?;
+        settings.validate()?;
         self.now = self.now.max(now);
         let mut step = Step {
             actions: Vec::new(),
@@ -196,29 +196,38 @@ impl Mapping {
         }
     }
 
-    fn list(&mut self, listing: Vec<ShardListing>) {
-        let named = |id: &ShardId| listing.iter().any(|shard| shard.shard_id == *id);
+    fn list(&mut self, mut listing: Vec<ShardListing>) {
+        let named: BTreeSet<_> = listing.iter().map(|shard| shard.shard_id.clone()).collect();
         for (id, shard) in &mut self.shards {
-            if !named(id) {
+            if !named.contains(id) {
                 shard.mark_gone();
             }
         }
-        self.add(&listing);
+        // Nothing is left of a parent that is not named now and was not before.
+        let known = &named | &self.shards.keys().cloned().collect();
+        for shard in self.shards.values_mut() {
+            shard.keep_parents(&known);
+        }
+        for shard in &mut listing {
+            shard.parents.retain(|parent| known.contains(parent));
+        }
+        self.add(listing);
+        self.listed = true;
     }
 
     /// Adds the shards that are new.
-    fn add(&mut self, listing: &[ShardListing]) {
-        let named = |id: &ShardId| listing.iter().any(|shard| shard.shard_id == *id);
-        let known = |id: &ShardId| named(id) || self.shards.contains_key(id);
+    fn add(&mut self, listing: Vec<ShardListing>) {
         let finished = |id: &ShardId| self.shards.get(id).is_some_and(Shard::is_finished);
         let mut added = Vec::new();
         for shard in listing {
             if self.shards.contains_key(&shard.shard_id) {
                 continue;
             }
-            let mut parents = shard.parents.clone();
-            parents
-                .retain(|parent| *parent != shard.shard_id && known(parent) && !finished(parent));
+            let ShardListing {
+                shard_id,
+                mut parents,
+            } = shard;
+            parents.retain(|parent| *parent != shard_id && !finished(parent));
             let start = match self.settings.starting_position {
                 // Everything in a shard that appears later is newer than the mapping.
                 StartingPosition::Latest if self.listed => StartingPosition::TrimHorizon,
@@ -228,14 +237,13 @@ impl Mapping {
                 }
                 position => position,
             };
-            added.push((shard.shard_id.clone(), parents, start));
+            added.push((shard_id, parents, start));
         }
         for (id, parents, start) in added {
             let checkpoint = self.resumed.remove(&id).unwrap_or(Checkpoint::Start(start));
             let shard = Shard::new(id.clone(), parents, checkpoint, self.now, &self.settings);
             self.shards.entry(id).or_insert(shard);
         }
-        self.listed = true;
     }
 
     fn answer(&mut self, answer: Answer, step: &mut Step) {

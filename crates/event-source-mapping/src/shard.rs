@@ -12,6 +12,7 @@ use crate::{
     ShardState, ShardStatus, StartingPosition, Timestamp,
 };
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::time::Duration;
 
@@ -90,6 +91,11 @@ impl Shard {
 
     fn is_quiet(&self) -> bool {
         self.lanes.iter().all(Lane::is_quiet)
+    }
+
+    /// Waits for no parent but these.
+    pub(crate) fn keep_parents(&mut self, known: &BTreeSet<ShardId>) {
+        self.parents.retain(|parent| known.contains(parent));
     }
 
     pub(crate) fn parent_finished(&mut self, parent: &ShardId) {

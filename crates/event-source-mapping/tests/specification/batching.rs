@@ -326,3 +326,20 @@ fn ten_thousand_records_are_one_batch() {
     });
     assert_eq!(stream.deliveries.len(), 1);
 }
+
+// [D] Kinesis developer guide, "Handling duplicate records": a put whose answer was lost and that is retried stands twice in the stream.
+#[test]
+fn a_record_that_its_producer_put_twice_is_delivered_twice() {
+    let mut stream = Driver::new(settings());
+    stream.add_shard(SHARD);
+    for _ in 0..2 {
+        stream.put(SHARD, "order-1", b"the same");
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let invocation = stream.invocation().unwrap();
+    let [first, second] = invocation.batch().records() else {
+        panic!("{invocation:?}")
+    };
+    assert_eq!(first.data, second.data);
+    assert!(first.sequence_number < second.sequence_number);
+}

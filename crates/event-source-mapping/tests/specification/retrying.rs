@@ -75,6 +75,42 @@ fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
     assert!(age > day && age <= day + Duration::from_secs(60), "{age:?}");
 }
 
+// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds with MaximumRetryAttempts −1.
+#[test]
+fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_record_age_in_seconds: 60,
+            maximum_batching_window_in_seconds: 30,
+            ..settings()
+        },
+        1,
+    );
+    stream.wake_after(25_000);
+    stream.put(crate::driver::SHARD, "young", b"{}");
+    stream.wake_after(5_000);
+    let began = crate::driver::BEGINNING;
+    let mut now = began;
+    let mut given = 0;
+    while stream.discards.is_empty() && given < 1_000 {
+        given += 1;
+        match stream.invocation() {
+            Some(invocation) => stream.finish(invocation, Outcome::FunctionError),
+            None if stream.actions.is_empty() => stream.wake_after(1_000),
+            None => stream.answer(&mut |_| Outcome::FunctionError),
+        }
+        now = stream.now;
+    }
+    assert_eq!(stream.batches()[0], [8, 9]);
+    assert!(now.since(began) > Duration::from_secs(60));
+    let [(8, 8, 1, attempts)] = stream.discarded()[..] else {
+        panic!("{:?}", stream.discarded())
+    };
+    assert_eq!(attempts, stream.times_delivered(8) as u64);
+    stream.run(|_| success());
+    assert_eq!(stream.batches().last(), Some(&vec![9]));
+}
+
 // [D] services-kinesis-parameters, MaximumRecordAgeInSeconds.
 #[test]
 fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
