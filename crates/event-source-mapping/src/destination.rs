@@ -34,7 +34,7 @@ pub enum Destination<'a> {
 impl<'a> Destination<'a> {
     /// The destination that `arn` names; `key` is for the object in a bucket.
     pub(crate) fn new(arn: &'a str, key: &'a str) -> Self {
-        match arn.strip_prefix(BUCKET) {
+        match bucket_name(arn) {
             Some(name) => Self::Bucket { name, key },
             None if is_arn_of(arn, &["sns"]) => Self::Topic { arn },
             None => Self::Queue { arn },
@@ -42,7 +42,12 @@ impl<'a> Destination<'a> {
     }
 }
 
-const BUCKET: &str = "arn:aws:s3:::";
+/// The bucket that `arn` names: `arn:<partition>:s3:::<name>`, without region and account.
+fn bucket_name(arn: &str) -> Option<&str> {
+    let (partition, name) = arn.strip_prefix("arn:")?.split_once(":s3:::")?;
+    let plain = |text: &str| !text.is_empty() && !text.contains([':', '/']);
+    (plain(partition) && plain(name)).then_some(name)
+}
 
 /// Checks DestinationConfig.OnFailure.
 ///
@@ -64,10 +69,7 @@ pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), SettingsError> 
             expected: "a standard queue or topic, not a FIFO one",
         });
     }
-    let is_bucket = arn
-        .strip_prefix(BUCKET)
-        .is_some_and(|name| !name.is_empty() && !name.contains('/'));
-    if is_bucket || is_arn_of(arn, &["sqs", "sns"]) {
+    if bucket_name(arn).is_some() || is_arn_of(arn, &["sqs", "sns"]) {
         return Ok(());
     }
     Err(SettingsError::NotAnArn {
@@ -100,4 +102,64 @@ pub(crate) fn object_key(mapping_uuid: &str, batch: &Batch, now: Timestamp) -> S
         date.replace('-', "/"),
         second.replace(':', "."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // [D] Lambda API reference, OnFailure: a queue, a topic, a bucket or a Kafka topic.
+    #[test]
+    fn queues_topics_and_buckets_of_every_partition_are_destinations() {
+        assert_eq!(check_destination(None), Ok(()));
+        for arn in [
+            "arn:aws:sqs:eu-west-1:123456789012:discarded",
+            "arn:aws-cn:sns:cn-north-1:123456789012:discarded",
+            "arn:aws:s3:::discarded",
+            "arn:aws-us-gov:s3:::discarded",
+        ] {
+            assert_eq!(check_destination(Some(arn)), Ok(()), "{arn}");
+        }
+        let bucket = Destination::new("arn:aws-cn:s3:::discarded", "key");
+        assert_eq!(
+            bucket,
+            Destination::Bucket {
+                name: "discarded",
+                key: "key"
+            }
+        );
+    }
+
+    // [D] Lambda developer guide, "Types of metrics for Lambda functions", DestinationDeliveryFailures: "an unsupported type such as an
+    // Amazon SQS FIFO queue or an Amazon SNS FIFO topic".
+    #[test]
+    fn a_fifo_queue_or_topic_is_refused() {
+        for arn in [
+            "arn:aws:sqs:eu-west-1:123456789012:discarded.fifo",
+            "arn:aws:sns:eu-west-1:123456789012:discarded.fifo",
+        ] {
+            let error = check_destination(Some(arn)).unwrap_err().to_string();
+            let expected =
+                "DestinationConfig.OnFailure must be a standard queue or topic, not a FIFO one";
+            assert_eq!(error, expected);
+        }
+        let named_so = "arn:aws:s3:::discarded.fifo";
+        assert_eq!(check_destination(Some(named_so)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_destination_is_refused() {
+        for arn in [
+            "",
+            "discarded",
+            "arn:aws:s3:::",
+            "arn:aws:s3:::discarded/key",
+            "arn::s3:::discarded",
+            "arn:aws:s3:eu-west-1:123456789012:accesspoint/discarded",
+            "arn:aws:lambda:eu-west-1:123456789012:function:consumer",
+        ] {
+            let error = check_destination(Some(arn)).unwrap_err();
+            assert!(matches!(error, SettingsError::NotAnArn { .. }), "{arn}");
+        }
+    }
 }

@@ -50,7 +50,7 @@ pub struct ShardStatus {
     /// what was read and is not processed. None: not read yet.
     pub millis_behind_latest: Option<u64>,
     /// Lambda's metric `IteratorAge`: how old the last record of a batch was when that batch was last sent, in milliseconds (Lambda
-    /// developer guide, "Types of metrics for Lambda functions"). None: nothing was sent yet. Of batches in flight at a time, the one
+    /// developer guide, "Types of metrics for Lambda functions"). None: nothing was sent since the shard was last started. Of batches in flight at a time, the one
     /// that was sent last counts.
     pub iterator_age_millis: Option<u64>,
     /// Ours, not AWS's: how old the oldest record is that was read and is neither processed nor discarded, in milliseconds at the time
