@@ -108,7 +108,7 @@ pub(crate) fn object_key(mapping_uuid: &str, batch: &Batch, now: Timestamp) -> S
 mod tests {
     use super::*;
 
-    // [D] Lambda API reference, OnFailure: a queue, a topic, a bucket or a Kafka topic.
+    /// [D] Lambda API reference, OnFailure: a queue, a topic, a bucket or a Kafka topic.
     #[test]
     fn queues_topics_and_buckets_of_every_partition_are_destinations() {
         assert_eq!(check_destination(None), Ok(()));
@@ -130,8 +130,8 @@ mod tests {
         );
     }
 
-    // [D] Lambda developer guide, "Types of metrics for Lambda functions", DestinationDeliveryFailures: "an unsupported type such as an
-    // Amazon SQS FIFO queue or an Amazon SNS FIFO topic".
+    /// [D] Lambda developer guide, "Types of metrics for Lambda functions", DestinationDeliveryFailures: "an unsupported type such as an
+    /// Amazon SQS FIFO queue or an Amazon SNS FIFO topic".
     #[test]
     fn a_fifo_queue_or_topic_is_refused() {
         for arn in [

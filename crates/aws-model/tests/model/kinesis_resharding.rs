@@ -31,7 +31,7 @@ fn split_world() -> World {
     world
 }
 
-// Kinesis API reference, SplitShard.
+/// Kinesis API reference, SplitShard.
 #[tokio::test]
 async fn a_split_closes_the_shard_and_divides_its_hash_keys_between_two_children() {
     let world = world().with_stream(1);
@@ -76,7 +76,7 @@ async fn a_split_closes_the_shard_and_divides_its_hash_keys_between_two_children
     );
 }
 
-// Kinesis API reference, MergeShards.
+/// Kinesis API reference, MergeShards.
 #[tokio::test]
 async fn a_merge_closes_two_adjacent_shards_and_joins_their_hash_keys_in_a_child_of_both() {
     let world = world().with_stream(2);
@@ -120,8 +120,8 @@ async fn a_merge_closes_two_adjacent_shards_and_joins_their_hash_keys_in_a_child
     assert_eq!(summary.open_shard_count, 1);
 }
 
-// Kinesis developer guide, "Resharding, Scaling, and Parallel Processing": "data records that were flowing to the parent shard are
-// re-routed to flow to the child shards"; those before remain in the parent.
+/// Kinesis developer guide, "Resharding, Scaling, and Parallel Processing": "data records that were flowing to the parent shard are
+/// re-routed to flow to the child shards"; those before remain in the parent.
 #[tokio::test]
 async fn records_put_after_a_split_are_in_the_children_and_those_before_it_in_the_parent() {
     let world = world().with_stream(1);
@@ -135,8 +135,8 @@ async fn records_put_after_a_split_are_in_the_children_and_those_before_it_in_th
     assert_eq!((counts[0], counts[1] + counts[2]), (1, 1));
 }
 
-// Kinesis API reference, GetRecords: "If set to null, the shard has been closed and the requested iterator does not return any more
-// data", and ChildShards, "returned only when the end of the current shard is reached".
+/// Kinesis API reference, GetRecords: "If set to null, the shard has been closed and the requested iterator does not return any more
+/// data", and ChildShards, "returned only when the end of the current shard is reached".
 #[tokio::test]
 async fn the_read_that_reaches_the_end_of_a_closed_shard_names_its_children_and_no_next_iterator() {
     let world = world().with_stream(1);
@@ -205,7 +205,7 @@ fn a_read_in_process_says_when_a_closed_shard_is_at_its_end() {
     assert!(read(first.next).ended);
 }
 
-// Kinesis API reference, ListShards, ShardFilter: "all the shards within the retention period"; a closed shard expires with its records.
+/// Kinesis API reference, ListShards, ShardFilter: "all the shards within the retention period"; a closed shard expires with its records.
 #[test]
 fn a_closed_shard_is_gone_when_the_retention_has_passed_since_it_was_closed() {
     let world = split_world();
@@ -230,7 +230,7 @@ fn a_closed_shard_is_gone_when_the_retention_has_passed_since_it_was_closed() {
     );
 }
 
-// As kinesalite and moto recorded it.
+/// As kinesalite and moto recorded it.
 #[tokio::test]
 async fn what_cannot_be_split_or_merged_is_refused() {
     let world = world().with_stream(3);
@@ -282,7 +282,7 @@ async fn what_cannot_be_split_or_merged_is_refused() {
     assert_eq!(error.code(), Some("ValidationException"));
 }
 
-// Silently listing everything would mislead who asked for less.
+/// Silently listing everything would mislead who asked for less.
 #[tokio::test]
 async fn a_filtered_listing_is_refused_since_filters_are_not_modelled() {
     let world = world().with_stream(1);
@@ -313,7 +313,7 @@ fn a_stream_has_no_more_open_shards_than_it_may() {
     assert_eq!(error.code(), "LimitExceededException");
 }
 
-// Kinesis API reference, UpdateShardCount: not "up to more than double", not "below half".
+/// Kinesis API reference, UpdateShardCount: not "up to more than double", not "below half".
 #[tokio::test]
 async fn the_shard_count_changes_to_between_half_and_double_in_one_step() {
     let world = world().with_stream(4);

@@ -35,7 +35,7 @@ fn body(discard: &Discard) -> Value {
     serde_json::from_slice(&discard.body()).unwrap()
 }
 
-// [D] "Lambda sends only the metadata for these destination types".
+/// [D] "Lambda sends only the metadata for these destination types".
 #[test]
 fn a_queue_and_a_topic_get_the_metadata_only() {
     let (_, discard) = discard_to(QUEUE);
@@ -50,7 +50,7 @@ fn a_queue_and_a_topic_get_the_metadata_only() {
     assert_eq!(body(&discard), to_queue);
 }
 
-// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation record as an escaped JSON string".
+/// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation record as an escaped JSON string".
 #[test]
 fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     let (_, to_queue) = discard_to(QUEUE);
@@ -72,7 +72,7 @@ fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     assert_eq!(records[0]["kinesis"]["data"], "e30=");
 }
 
-// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>". [I] In UTC.
+/// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>". [I] In UTC.
 #[test]
 fn an_object_is_named_by_mapping_shard_and_time() {
     let (_, discard) = discard_to(BUCKET);
@@ -88,7 +88,7 @@ fn an_object_is_named_by_mapping_shard_and_time() {
     assert_eq!(groups, [8, 4, 4, 4, 12], "{random} is no UUID");
 }
 
-// Ours: an object is only ever replaced by one about the same records.
+/// Ours: an object is only ever replaced by one about the same records.
 #[test]
 fn two_discards_at_the_same_time_have_different_objects() {
     let mut settings = Settings {
@@ -117,7 +117,7 @@ fn two_discards_at_the_same_time_have_different_objects() {
     assert_eq!(keys.len(), discards);
 }
 
-// [I] What is offered again is the same object, so that a put whose answer was lost leaves one.
+/// [I] What is offered again is the same object, so that a put whose answer was lost leaves one.
 #[test]
 fn a_message_that_is_offered_again_has_the_same_object_and_body() {
     let (mut stream, first) = discard_to(BUCKET);
@@ -129,7 +129,7 @@ fn a_message_that_is_offered_again_has_the_same_object_and_body() {
     assert_eq!(body(&again), content);
 }
 
-// [I] The event in the object is that of the records that were given up, not of the batch that they came in.
+/// [I] The event in the object is that of the records that were given up, not of the batch that they came in.
 #[test]
 fn the_event_in_a_bucket_is_that_of_the_part_that_was_given_up() {
     let settings = Settings {

@@ -34,14 +34,14 @@ fn discarded(stream: &Driver) -> (u64, u64) {
     (counters.batches_discarded, counters.records_discarded)
 }
 
-// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
+/// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
 #[test]
 fn the_message_goes_to_the_on_failure_destination() {
     let mut stream = given_up(settings());
     assert_eq!(discard(&mut stream).destination(), QUEUE);
 }
 
-// [I] A poller that is lost between the two repeats the discard; one that moves first would lose it.
+/// [I] A poller that is lost between the two repeats the discard; one that moves first would lose it.
 #[test]
 fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
     let mut stream = given_up(settings());
@@ -54,7 +54,7 @@ fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-// [I] AWS publishes how it counts messages that could not be delivered, not how often it tries.
+/// [I] AWS publishes how it counts messages that could not be delivered, not how often it tries.
 #[test]
 fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
     let mut stream = given_up(settings());
@@ -74,7 +74,7 @@ fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
     assert_eq!(stream.mapping.counters().discards_lost, 0);
 }
 
-// [I]
+/// [I]
 #[test]
 fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() {
     let mut stream = given_up(settings());
@@ -93,7 +93,7 @@ fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() 
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-// Ours, not AWS's: what is counted as discarded is over.
+/// Ours, not AWS's: what is counted as discarded is over.
 #[test]
 fn a_discard_is_counted_when_its_message_is_delivered() {
     let mut stream = given_up(settings());
@@ -103,7 +103,7 @@ fn a_discard_is_counted_when_its_message_is_delivered() {
     assert_eq!(discarded(&stream), (1, 1));
 }
 
-// Ours, not AWS's: what a stop dropped comes again, and may then be processed.
+/// Ours, not AWS's: what a stop dropped comes again, and may then be processed.
 #[test]
 fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
     let mut stream = given_up(settings());
@@ -120,7 +120,7 @@ fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
     assert_eq!(discarded(&stream), (1, 1));
 }
 
-// [D] services-kinesis-parameters: the destination is optional.
+/// [D] services-kinesis-parameters: the destination is optional.
 #[test]
 fn without_a_destination_a_discard_is_only_reported() {
     let mut stream = given_up(Settings {
@@ -161,7 +161,7 @@ fn bisected(neighbours: NeighbouringDiscards, bad: &[u64]) -> Driver {
     stream
 }
 
-// [I] The default.
+/// [I] The default.
 #[test]
 fn by_default_each_part_of_a_bisected_batch_has_a_message_of_its_own() {
     let stream = bisected(NeighbouringDiscards::Separate, &[9, 10, 12]);
@@ -171,8 +171,8 @@ fn by_default_each_part_of_a_bisected_batch_has_a_message_of_its_own() {
     );
 }
 
-// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize could be greater than 1 since Lambda
-// consolidates failed messages metadata when writing to the OnFailure destination". [I] Which are consolidated: neighbours.
+/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize could be greater than 1 since Lambda
+/// consolidates failed messages metadata when writing to the OnFailure destination". [I] Which are consolidated: neighbours.
 #[test]
 fn merged_neighbours_of_a_bisected_batch_share_a_message() {
     let stream = bisected(NeighbouringDiscards::Merged, &[9, 10, 12]);
@@ -180,14 +180,14 @@ fn merged_neighbours_of_a_bisected_batch_share_a_message() {
     assert_eq!(discarded(&stream), (2, 3));
 }
 
-// [I] At the end of the batch nothing can be added.
+/// [I] At the end of the batch nothing can be added.
 #[test]
 fn merged_neighbours_at_the_end_of_a_batch_are_told_without_a_success_behind_them() {
     let stream = bisected(NeighbouringDiscards::Merged, &[11, 12, 13]);
     assert_eq!(stream.discarded(), [(11, 13, 3, 1)]);
 }
 
-// [I] The message says one condition.
+/// [I] The message says one condition.
 #[test]
 fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
     let mut settings = Settings {
@@ -216,7 +216,7 @@ fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
     assert_eq!(conditions, ["RetryAttemptsExhausted", "RecordAgeExceeded"]);
 }
 
-// [I] Until it is told, a discard is not over: a stop drops it, and its records come again.
+/// [I] Until it is told, a discard is not over: a stop drops it, and its records come again.
 #[test]
 fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
     let mut settings = Settings {
@@ -240,7 +240,7 @@ fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9]);
 }
 
-// [I] The range of a message may span records of other sub-batches: "treat the range as a superset of what failed".
+/// [I] The range of a message may span records of other sub-batches: "treat the range as a superset of what failed".
 #[test]
 fn with_a_parallelization_factor_a_discarded_range_may_span_records_that_were_processed() {
     let mut stream = Driver::new(Settings {

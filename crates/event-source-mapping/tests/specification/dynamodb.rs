@@ -69,7 +69,7 @@ fn with_changes(settings: Settings, changes: u64) -> Driver {
     stream
 }
 
-// [D] "Example DynamoDB Streams record event": the record as the stream has it, and eventSourceARN.
+/// [D] "Example DynamoDB Streams record event": the record as the stream has it, and eventSourceARN.
 #[test]
 fn the_function_gets_each_change_as_the_stream_has_it_and_the_streams_arn() {
     let mut stream = with_changes(table(), 1);
@@ -80,7 +80,7 @@ fn the_function_gets_each_change_as_the_stream_has_it_and_the_streams_arn() {
     assert_eq!(event, json!({ "Records": [expected] }));
 }
 
-// [D] Same page: "in-order processing at the item (partition and sort key) level".
+/// [D] Same page: "in-order processing at the item (partition and sort key) level".
 #[test]
 fn an_items_key_keeps_its_changes_in_order_however_its_members_are_ordered() {
     let mut one = change(1, "order-1", 1_764_097_398);
@@ -93,7 +93,7 @@ fn an_items_key_keeps_its_changes_in_order_however_its_members_are_ordered() {
     assert_ne!(one.partition_key, third.partition_key);
 }
 
-// [D] DynamoDB API reference, StreamRecord: ApproximateCreationDateTime is in seconds, whole or (DynamoDB Local) with a fraction.
+/// [D] DynamoDB API reference, StreamRecord: ApproximateCreationDateTime is in seconds, whole or (DynamoDB Local) with a fraction.
 #[test]
 fn a_change_arrived_when_the_stream_says() {
     let at = |time: Value| {
@@ -122,7 +122,7 @@ fn what_is_no_change_is_refused_by_what_it_lacks() {
     assert!(Record::from_change(&json!("no object")).is_err());
 }
 
-// [D] "Configuring partial batch response with DynamoDB and Lambda": itemIdentifier is the SequenceNumber.
+/// [D] "Configuring partial batch response with DynamoDB and Lambda": itemIdentifier is the SequenceNumber.
 #[test]
 fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     let mut stream = with_changes(
@@ -144,7 +144,7 @@ fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     assert_eq!(sizes, [4, 2]);
 }
 
-// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have no fraction.
+/// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have no fraction.
 #[test]
 fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
     let mut stream = with_changes(
@@ -187,7 +187,7 @@ fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
     );
 }
 
-// [D] "Example Amazon S3 invocation record".
+/// [D] "Example Amazon S3 invocation record".
 #[test]
 fn a_bucket_gets_the_changes_themselves() {
     let mut stream = with_changes(
@@ -209,7 +209,7 @@ fn a_bucket_gets_the_changes_themselves() {
     assert_eq!(body["payload"].as_str().unwrap().as_bytes(), sent);
 }
 
-// [D] "Using AWS Lambda with Amazon DynamoDB": "at a base rate of 4 times per second"; DynamoDB API reference, GetRecords: 1,000 records.
+/// [D] "Using AWS Lambda with Amazon DynamoDB": "at a base rate of 4 times per second"; DynamoDB API reference, GetRecords: 1,000 records.
 #[test]
 fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at_a_time() {
     let mut stream = with_changes(table(), 0);
@@ -224,7 +224,7 @@ fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at
     );
 }
 
-// [D] "Lambda parameters for Amazon DynamoDB event source mappings": TRIM_HORIZON or LATEST; retention is 24 hours.
+/// [D] "Lambda parameters for Amazon DynamoDB event source mappings": TRIM_HORIZON or LATEST; retention is 24 hours.
 #[test]
 fn what_a_tables_stream_does_not_have_is_refused() {
     let refused = |change: fn(&mut Settings)| {
@@ -255,7 +255,7 @@ fn what_a_tables_stream_does_not_have_is_refused() {
     assert!(settings.validate().is_err(), "a table is not its stream");
 }
 
-// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard before its children.
+/// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard before its children.
 #[test]
 fn the_child_of_a_tables_shard_waits_for_it() {
     let mut stream = with_changes(table(), 1);
@@ -276,7 +276,7 @@ fn the_child_of_a_tables_shard_waits_for_it() {
     assert_eq!(child.batch().shard_id().as_str(), CHILD);
 }
 
-// [I] There is no AT_TIMESTAMP to go back to; what arrived before is left out instead, to the second that the stream's times have.
+/// [I] There is no AT_TIMESTAMP to go back to; what arrived before is left out instead, to the second that the stream's times have.
 #[test]
 fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_second() {
     let mut stream = Driver::new(Settings {
@@ -303,7 +303,7 @@ fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_sec
     assert_eq!(stream.batches(), [[FIRST + 1]]);
 }
 
-// [I] Only what precedes everything is left out: creation times are approximate and need not increase.
+/// [I] Only what precedes everything is left out: creation times are approximate and need not increase.
 #[test]
 fn a_change_with_an_early_time_behind_others_is_delivered() {
     let mut stream = Driver::new(Settings {
@@ -326,7 +326,7 @@ fn a_change_with_an_early_time_behind_others_is_delivered() {
     assert_eq!(stream.batches(), [[FIRST, FIRST + 1]]);
 }
 
-// [D] Same event, same 6 MB.
+/// [D] Same event, same 6 MB.
 #[test]
 fn six_megabytes_of_changes_are_a_batch() {
     let mut stream = Driver::new(Settings {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::driver::{Driver, SHARD, number, numbers, settings, success};
 
-// [I] More comes again, and nothing is skipped.
+/// [I] More comes again, and nothing is skipped.
 #[test]
 fn from_an_old_checkpoint_everything_behind_it_comes_again() {
     let mut stream = Driver::with_records(
@@ -37,7 +37,7 @@ fn from_an_old_checkpoint_everything_behind_it_comes_again() {
     );
 }
 
-// [I] A child goes back behind its parent: what is in the parent comes again first.
+/// [I] A child goes back behind its parent: what is in the parent comes again first.
 #[test]
 fn from_an_old_checkpoint_of_its_parent_a_child_waits_again() {
     let child = ShardListing {
@@ -157,7 +157,7 @@ proptest! {
     }
 }
 
-// [I] Whoever stores the checkpoints of both may store the lower one last.
+/// [I] Whoever stores the checkpoints of both may store the lower one last.
 #[test]
 fn what_goes_on_from_the_slower_of_two_pollers_skips_nothing() {
     let mut pair = Pair::new(Driver::with_records(

@@ -16,7 +16,7 @@ fn counts(stream: &Driver) -> EventCounts {
     stream.mapping.status().event_counts.unwrap()
 }
 
-// [D] "You must opt-in the metric group".
+/// [D] "You must opt-in the metric group".
 #[test]
 fn event_counts_are_shown_only_if_the_mapping_asks_for_them() {
     let stream = Driver::with_records(settings(), 1);
@@ -38,7 +38,7 @@ fn event_counts_are_shown_only_if_the_mapping_asks_for_them() {
     );
 }
 
-// [D] "If an event results in a function error or throttling, InvokedEventCount may count multiple times for the same polled event".
+/// [D] "If an event results in a function error or throttling, InvokedEventCount may count multiple times for the same polled event".
 #[test]
 fn a_record_counts_as_invoked_and_failed_at_each_attempt_and_as_polled_once() {
     let mut stream = Driver::with_records(counting(settings()), 3);
@@ -50,7 +50,7 @@ fn a_record_counts_as_invoked_and_failed_at_each_attempt_and_as_polled_once() {
     assert_eq!(counts.failed_invoke_event_count, 6);
 }
 
-// [D] "FailedInvokeEventCount includes any event with a non-empty BatchItemFailures"; [I] and what is sent again with it.
+/// [D] "FailedInvokeEventCount includes any event with a non-empty BatchItemFailures"; [I] and what is sent again with it.
 #[test]
 fn after_a_partial_response_what_comes_again_counts_as_failed() {
     let mut stream = Driver::with_records(counting(reporting()), 5);
@@ -66,7 +66,7 @@ fn after_a_partial_response_what_comes_again_counts_as_failed() {
     assert_eq!(counts(&stream).invoked_event_count, 7);
 }
 
-// [D] OnFailureDestinationDeliveredEventCount; "Dropped events also excludes events that you send to an on-failure destination".
+/// [D] OnFailureDestinationDeliveredEventCount; "Dropped events also excludes events that you send to an on-failure destination".
 #[test]
 fn a_discard_that_reaches_its_destination_counts_as_delivered_and_not_as_dropped() {
     let mut stream = Driver::with_records(
@@ -82,7 +82,7 @@ fn a_discard_that_reaches_its_destination_counts_as_delivered_and_not_as_dropped
     assert_eq!(counts.dropped_event_count, 0);
 }
 
-// [D] "For the DroppedEventCount metric, Lambda emits a number equal to the number of events that failed delivery".
+/// [D] "For the DroppedEventCount metric, Lambda emits a number equal to the number of events that failed delivery".
 #[test]
 fn a_discard_that_never_reaches_its_destination_counts_as_dropped() {
     let mut settings = counting(Settings {
@@ -104,7 +104,7 @@ fn a_discard_that_never_reaches_its_destination_counts_as_dropped() {
     );
 }
 
-// [D] "the number of records that exceed your configured values for MaximumRecordAgeInSeconds or MaximumRetryAttempts".
+/// [D] "the number of records that exceed your configured values for MaximumRecordAgeInSeconds or MaximumRetryAttempts".
 #[test]
 fn without_a_destination_what_exceeds_the_configured_age_or_retries_counts_as_dropped() {
     let without = |settings| {
@@ -134,7 +134,7 @@ fn without_a_destination_what_exceeds_the_configured_age_or_retries_counts_as_dr
     assert_eq!(counts(&stream).dropped_event_count, 2);
 }
 
-// [D] "Importantly, this doesn't include the number of records that expire due to exceeding your event source's retention settings".
+/// [D] "Importantly, this doesn't include the number of records that expire due to exceeding your event source's retention settings".
 #[test]
 fn what_the_streams_retention_ends_does_not_count_as_dropped() {
     let mut stream = Driver::with_records(
@@ -149,8 +149,8 @@ fn what_the_streams_retention_ends_does_not_count_as_dropped() {
     assert_eq!(counts(&stream).dropped_event_count, 0);
 }
 
-// [D] IteratorAge: "the age of the last record in the event", "between when a stream receives the record and when the event source
-// mapping sends the event to the function".
+/// [D] IteratorAge: "the age of the last record in the event", "between when a stream receives the record and when the event source
+/// mapping sends the event to the function".
 #[test]
 fn the_iterator_age_is_that_of_the_last_record_of_a_batch_when_it_is_sent() {
     let mut stream = Driver::new(settings());
@@ -172,7 +172,7 @@ fn the_iterator_age_is_that_of_the_last_record_of_a_batch_when_it_is_sent() {
     assert_eq!(age(&stream), Some(13_000));
 }
 
-// Ours, not AWS's: it grows while a batch is stuck, whatever the reader does.
+/// Ours, not AWS's: it grows while a batch is stuck, whatever the reader does.
 #[test]
 fn the_age_of_the_oldest_unfinished_record_grows_until_that_record_is_over() {
     let mut stream = Driver::with_records(

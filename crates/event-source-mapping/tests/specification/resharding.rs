@@ -42,7 +42,7 @@ fn state(stream: &Driver, shard: &str) -> ShardState {
     found.unwrap().state
 }
 
-// [D] Kinesis API reference, Shard: ParentShardId and AdjacentParentShardId.
+/// [D] Kinesis API reference, Shard: ParentShardId and AdjacentParentShardId.
 #[test]
 fn a_child_waits_for_both_of_the_shards_that_it_was_merged_from() {
     let mut stream = merged(settings());
@@ -56,7 +56,7 @@ fn a_child_waits_for_both_of_the_shards_that_it_was_merged_from() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-// [I] A discard is over when its destination has the message: a poller that is lost before repeats it, and must not find the child begun.
+/// [I] A discard is over when its destination has the message: a poller that is lost before repeats it, and must not find the child begun.
 #[test]
 fn a_child_is_not_read_while_the_message_about_its_parents_discard_is_not_delivered() {
     let mut stream = merged(Settings {
@@ -81,7 +81,7 @@ fn a_child_is_not_read_while_the_message_about_its_parents_discard_is_not_delive
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-// [D] The order holds over every generation.
+/// [D] The order holds over every generation.
 #[test]
 fn a_shard_waits_for_its_parents_parents_too() {
     let mut stream = Driver::new(settings());
@@ -99,7 +99,7 @@ fn a_shard_waits_for_its_parents_parents_too() {
     assert_eq!(stream.batches(), [[8], [9], [10]]);
 }
 
-// [D] Both children of a split go on at once.
+/// [D] Both children of a split go on at once.
 #[test]
 fn the_children_of_a_split_are_read_concurrently() {
     let mut stream = Driver::new(settings());
@@ -120,7 +120,7 @@ fn the_children_of_a_split_are_read_concurrently() {
     assert_eq!((numbers(&first), numbers(&second)), (vec![9], vec![10]));
 }
 
-// [D] Kinesis API reference, GetRecords, ChildShards.
+/// [D] Kinesis API reference, GetRecords, ChildShards.
 #[test]
 fn children_that_a_read_named_are_read_without_a_listing() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -139,7 +139,7 @@ fn children_that_a_read_named_are_read_without_a_listing() {
     );
 }
 
-// [I] What a read names is not all that there is: the other parent may be there, and unread.
+/// [I] What a read names is not all that there is: the other parent may be there, and unread.
 #[test]
 fn a_child_that_one_parent_named_waits_for_the_other_one_to_be_listed() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -162,7 +162,7 @@ fn a_child_that_one_parent_named_waits_for_the_other_one_to_be_listed() {
     assert_eq!(stream.batches(), [[8], [9], [10]]);
 }
 
-// [D] Kinesis API reference, ListShards: what has expired is not listed.
+/// [D] Kinesis API reference, ListShards: what has expired is not listed.
 #[test]
 fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -176,7 +176,7 @@ fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-// [I] Under LATEST too: everything in a child that appears later is newer than the mapping.
+/// [I] Under LATEST too: everything in a child that appears later is newer than the mapping.
 #[test]
 fn under_latest_children_that_a_read_named_are_read_from_their_oldest_record() {
     let mut stream = Driver::with_records(
@@ -195,8 +195,8 @@ fn under_latest_children_that_a_read_named_are_read_from_their_oldest_record() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
 }
 
-// [D] services-kinesis-parameters, ParallelizationFactor, and the order of parent and child: a stuck key in the parent holds back the
-// children as a whole, whatever the factor.
+/// [D] services-kinesis-parameters, ParallelizationFactor, and the order of parent and child: a stuck key in the parent holds back the
+/// children as a whole, whatever the factor.
 #[test]
 fn with_a_parallelization_factor_a_child_still_waits_for_every_batch_of_its_parent() {
     let mut stream = Driver::new(Settings {

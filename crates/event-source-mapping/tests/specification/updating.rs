@@ -14,7 +14,7 @@ fn update(stream: &mut Driver, change: impl FnOnce(&mut Settings)) {
     stream.update(settings).unwrap();
 }
 
-// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition; the UUID is the mapping.
+/// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition; the UUID is the mapping.
 #[test]
 fn what_was_chosen_at_the_creation_cannot_be_changed() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -152,7 +152,7 @@ fn a_shorter_window_closes_the_batch_that_is_being_gathered() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
 
-// [D] FunctionName is among the parameters.
+/// [D] FunctionName is among the parameters.
 #[test]
 fn the_function_can_be_changed() {
     let other = "arn:aws:lambda:eu-west-1:123456789012:function:other";
@@ -212,7 +212,7 @@ fn given_up() -> Driver {
     stream
 }
 
-// [D] ParallelizationFactor can change, and a key's records never run concurrently: so what is in flight is waited for.
+/// [D] ParallelizationFactor can change, and a key's records never run concurrently: so what is in flight is waited for.
 #[test]
 fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
     let mut stream = Driver::new(Settings {
@@ -246,7 +246,7 @@ fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
     );
 }
 
-// [D] Enabled is among the parameters.
+/// [D] Enabled is among the parameters.
 #[test]
 fn an_update_can_stop_and_start_the_mapping() {
     let mut stream = Driver::with_records(settings(), 1);
