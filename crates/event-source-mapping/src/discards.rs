@@ -77,14 +77,6 @@ impl Discards {
         }
     }
 
-    /// Drops everything that is not at the destination: its records come again.
-    pub(crate) fn stop(&mut self) {
-        self.waiting.clear();
-        if !self.is_awaiting() {
-            self.offered = None;
-        }
-    }
-
     pub(crate) fn push(&mut self, given_up: GivenUp, settings: &Settings) {
         if merges(settings)
             && let Some(last) = self.waiting.back_mut()

@@ -129,12 +129,11 @@ impl Lane {
         self.discards.awaits(id) || self.invoking.as_ref().is_some_and(|one| one.id == id)
     }
 
-    /// Drops everything that is not at the function or on its way to the destination.
+    /// Drops what is neither at the function nor given up. What is given up and not told goes with the lane, which a start makes anew.
     pub(crate) fn stop(&mut self) {
         self.gathered.clear();
         self.gathered_bytes = 0;
         self.parts.clear();
-        self.discards.stop();
     }
 
     /// When there will be something to do without an answer.

@@ -240,6 +240,30 @@ fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9]);
 }
 
+/// [I] What is in flight at a stop may finish, and what waited for it is over with it.
+#[test]
+fn a_discard_that_waits_for_its_neighbour_is_told_with_it_if_that_fails_during_a_stop() {
+    let mut settings = Settings {
+        maximum_retry_attempts: 0,
+        bisect_batch_on_function_error: true,
+        ..settings()
+    };
+    settings.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
+    let mut stream = Driver::with_records(settings, 2);
+    for _ in 0..2 {
+        let invocation = stream.invocation().unwrap();
+        stream.finish(invocation, Outcome::FunctionError);
+        stream.wake_after(1_000);
+    }
+    let second = stream.invocation().unwrap();
+    stream.send(Event::Disable);
+    stream.finish(second, Outcome::FunctionError);
+    let told = discard(&mut stream);
+    assert_eq!(told.message().batch_info.records().batch_size, 2);
+    stream.send(told.delivered());
+    assert_eq!(stream.checkpoint(), Some(9));
+}
+
 /// [I] The range of a message may span records of other sub-batches: "treat the range as a superset of what failed".
 #[test]
 fn with_a_parallelization_factor_a_discarded_range_may_span_records_that_were_processed() {
