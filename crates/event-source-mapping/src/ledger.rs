@@ -117,3 +117,42 @@ impl Ledger {
         self.unfinished_bytes = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(number: u64) -> Record {
+        Record {
+            sequence_number: SequenceNumber::parse(&number.to_string()).unwrap(),
+            partition_key: String::new(),
+            data: Vec::new(),
+            approximate_arrival: Timestamp::from_millis(number),
+        }
+    }
+
+    #[test]
+    fn what_is_done_no_longer_counts_whether_or_not_the_checkpoint_has_passed_it() {
+        let mut ledger = Ledger::new(Checkpoint::Start(StartingPosition::TrimHorizon));
+        for number in 1..=4 {
+            assert!(ledger.admit(&record(number), 100));
+        }
+        let counts = |ledger: &Ledger| {
+            (
+                ledger.beyond_checkpoint(),
+                ledger.unfinished(),
+                ledger.unfinished_bytes(),
+            )
+        };
+        assert_eq!(counts(&ledger), (4, 4, 400));
+        ledger.done(&[record(2), record(3)]);
+        assert_eq!(counts(&ledger), (4, 2, 200));
+        assert_eq!(ledger.oldest_unfinished(), Some(Timestamp::from_millis(1)));
+        ledger.done(&[record(1)]);
+        assert_eq!(counts(&ledger), (1, 1, 100));
+        assert_eq!(ledger.oldest_unfinished(), Some(Timestamp::from_millis(4)));
+        ledger.done(&[record(4)]);
+        assert_eq!(counts(&ledger), (0, 0, 0));
+        assert_eq!(ledger.oldest_unfinished(), None);
+    }
+}

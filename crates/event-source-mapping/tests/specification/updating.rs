@@ -271,3 +271,21 @@ fn an_update_of_something_else_leaves_a_stopped_mapping_stopped() {
     stream.run(|_| success());
     assert_eq!(stream.times_delivered(8), 1);
 }
+
+#[test]
+fn an_update_that_is_over_is_not_shown_when_the_mapping_is_stopped_and_started_later() {
+    let mut stream = Driver::with_records(
+        Settings {
+            batch_size: 1,
+            ..settings()
+        },
+        2,
+    );
+    let first = stream.invocation().unwrap();
+    update(&mut stream, |settings| settings.parallelization_factor = 2);
+    stream.finish(first, success());
+    let _in_flight = stream.invocation().unwrap();
+    stream.send(event_source_mapping::Event::Disable);
+    stream.send(event_source_mapping::Event::Enable);
+    assert_eq!(stream.mapping.status().state, State::Enabling);
+}
