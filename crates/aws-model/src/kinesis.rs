@@ -2,13 +2,14 @@
 //!
 //! [`Kinesis`] has a Rust interface for code in the same process; the operations of the wire are in
 //! `operations.rs` and stand on the same state. Streams are active as soon as they are created and gone as
-//! soon as they are deleted. Not modelled: resharding, enhanced fan-out, encryption, tags, on-demand mode, and the
-//! limits of reading.
+//! soon as they are deleted, and a stream is split or merged at once. Not modelled: enhanced fan-out, encryption, tags,
+//! on-demand mode, and the limits of reading.
 
 mod hash_range;
 mod input;
 mod iterator;
 mod operations;
+mod reshard;
 mod sequence_number;
 mod shard;
 mod violations;
@@ -121,6 +122,9 @@ pub enum KinesisError {
     /// The iterator was used later than [`ITERATOR_LIFETIME`] after it was made.
     #[error("{0}")]
     ExpiredIterator(String),
+    /// The stream has, or would have, too many shards, or more or less than one step may make of it.
+    #[error("{0}")]
+    LimitExceeded(String),
     /// An argument has the right form but no sense here.
     #[error("{0}")]
     InvalidArgument(String),
@@ -143,6 +147,7 @@ impl KinesisError {
                 "ProvisionedThroughputExceededException"
             }
             Self::ExpiredIterator(_) => "ExpiredIteratorException",
+            Self::LimitExceeded(_) => "LimitExceededException",
             Self::InvalidArgument(_) => "InvalidArgumentException",
             Self::Validation(_) => "ValidationException",
             Self::Serialization(_) => "SerializationException",
@@ -179,6 +184,8 @@ pub struct ReadRecords {
     /// Where to read on: always [`Position::After`] a number of the shard, so that nothing is read twice or
     /// missed, also if the read began at `Latest` and found nothing.
     pub next: Position,
+    /// The shard was split or merged and nothing is left of it: now its children are to be read.
+    pub ended: bool,
     /// How far the last record read is behind the tip of the shard, in milliseconds; 0 if nothing is left.
     pub millis_behind_latest: u64,
 }
@@ -190,8 +197,14 @@ pub struct ShardDescription {
     pub id: String,
     /// The hash keys that are routed to it.
     pub hash_range: HashRange,
+    /// The shard that it was split from, or the first of the two that it was merged from, whether or not that is still there.
+    pub parent: Option<String>,
+    /// The second of the two that it was merged from.
+    pub adjacent_parent: Option<String>,
     /// A number below that of every record in it.
     pub starting_sequence_number: SequenceNumber,
+    /// A number above that of every record in it, once it is closed: split or merged. It is listed until its records have expired.
+    pub ending_sequence_number: Option<SequenceNumber>,
     /// How many records it holds now.
     pub records: usize,
     /// How many bytes it holds now, with an estimate of the bookkeeping.
@@ -224,10 +237,24 @@ struct Inner {
 struct Stream {
     created_millis: u64,
     retention_hours: u32,
+    /// In order of their numbers, the closed ones among them until they expire.
     shards: Vec<Shard>,
+    /// The number of the next shard.
+    next_shard: u32,
 }
 
 impl Stream {
+    fn open_shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter().filter(|shard| shard.is_open())
+    }
+
+    /// Drops the closed shards whose records have all expired.
+    fn trim(&mut self, now: u64) {
+        let retention = self.retention_millis();
+        self.shards
+            .retain(|shard| !shard.is_expired(now, retention));
+    }
+
     fn retention_millis(&self) -> u64 {
         millis(Duration::from_secs(u64::from(self.retention_hours) * 3_600))
     }
@@ -288,6 +315,7 @@ impl Kinesis {
                 stream: stream.to_owned(),
             });
         }
+        let next_shard = shards;
         let shards = (0..shards)
             .zip(hash_range::split(shards))
             .map(|(number, range)| Shard::new(number, range, now))
@@ -298,12 +326,13 @@ impl Kinesis {
                 created_millis: now,
                 retention_hours,
                 shards,
+                next_shard,
             },
         );
         Ok(())
     }
 
-    /// The stream's shards, in order of their ids.
+    /// The stream's shards, in order of their ids, also those that are closed and not yet expired.
     ///
     /// # Errors
     /// `StreamNotFound`.
@@ -314,10 +343,14 @@ impl Kinesis {
                 .iter()
                 .map(|shard| {
                     let (records, stored_bytes) = shard.stored();
+                    let [parent, adjacent_parent] = shard.parent_ids();
                     ShardDescription {
                         id: shard.id(),
                         hash_range: shard.range(),
+                        parent,
+                        adjacent_parent,
                         starting_sequence_number: shard.starting_sequence_number(),
+                        ending_sequence_number: shard.ending_sequence_number(),
                         records,
                         stored_bytes,
                     }
@@ -357,7 +390,7 @@ impl Kinesis {
             let Some(shard) = stream
                 .shards
                 .iter_mut()
-                .find(|shard| shard.range().contains(hash_key))
+                .find(|shard| shard.is_open() && shard.range().contains(hash_key))
             else {
                 return Err(KinesisError::StreamNotFound {
                     stream: name.to_owned(),
@@ -419,6 +452,7 @@ impl Kinesis {
             Ok(ReadRecords {
                 records,
                 next: Position::After(next),
+                ended: !shard.is_open() && millis_behind_latest == 0,
                 millis_behind_latest,
             })
         })
@@ -441,6 +475,7 @@ impl Kinesis {
             .ok_or_else(|| KinesisError::StreamNotFound {
                 stream: name.to_owned(),
             })?;
+        stream.trim(self.inner.clock.now_millis());
         work(stream)
     }
 

@@ -1,17 +1,18 @@
 //! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it, and what it is made of.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use uuid::Builder;
-
-use crate::lane::Context;
+use crate::context::Context;
+use crate::event_source::StreamKind;
+use crate::made_up::made_up_uuid;
 use crate::{Batch, Record, Timestamp};
 
-/// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a Kinesis stream.
+/// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a stream.
 ///
 /// It carries no data: the records must be fetched from the stream by sequence number while the stream still retains them. The
 /// range is a superset of what failed: Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
-/// source in Lambda".
+/// source in Lambda". An S3 bucket gets the same fields and, as `payload`, the event that the function was invoked with
+/// ([`Discard::body`](crate::Discard::body)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DiscardMessage {
@@ -25,8 +26,8 @@ pub struct DiscardMessage {
     /// When the records were discarded.
     pub timestamp: Timestamp,
     /// Which records.
-    #[serde(rename = "KinesisBatchInfo")]
-    pub kinesis_batch_info: KinesisBatchInfo,
+    #[serde(flatten)]
+    pub batch_info: BatchInfo,
 }
 
 /// Which function, why, and after how many deliveries.
@@ -64,10 +65,34 @@ pub struct ResponseContext {
     pub function_error: Option<String>,
 }
 
-/// Which records were discarded.
+/// Which records were discarded, under the name that says which kind of stream they are from.
+///
+/// The two have the same fields and differ in how they write times: Kinesis' with milliseconds, DynamoDB's, whose stream knows none,
+/// without (examples in the Lambda developer guide, "Retain discarded records for a DynamoDB event source in Lambda").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BatchInfo {
+    /// Records of a Kinesis stream.
+    #[serde(rename = "KinesisBatchInfo")]
+    Kinesis(StreamBatchInfo),
+    /// Records of a DynamoDB stream.
+    #[serde(rename = "DDBStreamBatchInfo", serialize_with = "with_whole_seconds")]
+    DynamoDb(StreamBatchInfo),
+}
+
+impl BatchInfo {
+    /// Which records, whatever the stream.
+    #[must_use]
+    pub fn records(&self) -> &StreamBatchInfo {
+        match self {
+            Self::Kinesis(info) | Self::DynamoDb(info) => info,
+        }
+    }
+}
+
+/// Which records of a stream were discarded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct KinesisBatchInfo {
+pub struct StreamBatchInfo<Time = Timestamp> {
     /// The shard.
     pub shard_id: String,
     /// The lowest sequence number.
@@ -75,13 +100,36 @@ pub struct KinesisBatchInfo {
     /// The highest sequence number.
     pub end_sequence_number: String,
     /// When the first record arrived.
-    pub approximate_arrival_of_first_record: Timestamp,
+    pub approximate_arrival_of_first_record: Time,
     /// When the last record arrived.
-    pub approximate_arrival_of_last_record: Timestamp,
+    pub approximate_arrival_of_last_record: Time,
     /// How many records.
     pub batch_size: usize,
     /// The stream's ARN.
     pub stream_arn: String,
+}
+
+fn with_whole_seconds<S: Serializer>(
+    info: &StreamBatchInfo,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let without_millis = |time: Timestamp| {
+        let text = time.to_string();
+        format!("{}Z", text.split('.').next().unwrap_or_default())
+    };
+    let info = info.clone();
+    StreamBatchInfo {
+        shard_id: info.shard_id,
+        start_sequence_number: info.start_sequence_number,
+        end_sequence_number: info.end_sequence_number,
+        approximate_arrival_of_first_record: without_millis(
+            info.approximate_arrival_of_first_record,
+        ),
+        approximate_arrival_of_last_record: without_millis(info.approximate_arrival_of_last_record),
+        batch_size: info.batch_size,
+        stream_arn: info.stream_arn,
+    }
+    .serialize(serializer)
 }
 
 /// What the message says of the last invocation with the records.
@@ -104,7 +152,7 @@ impl DiscardMessage {
         let arrival = |record: Option<&Record>| {
             record.map_or(context.now, |record| record.approximate_arrival)
         };
-        let kinesis_batch_info = KinesisBatchInfo {
+        let info = StreamBatchInfo {
             shard_id: range.shard_id.to_string(),
             start_sequence_number: range.first.to_string(),
             end_sequence_number: range.last.to_string(),
@@ -113,9 +161,17 @@ impl DiscardMessage {
             batch_size: range.records,
             stream_arn: context.settings.event_source_arn.clone(),
         };
+        let batch_info = match context.source.kind() {
+            StreamKind::Kinesis => BatchInfo::Kinesis(info),
+            StreamKind::DynamoDb => BatchInfo::DynamoDb(info),
+        };
         let (request_id, function_error) = match last_response {
             Some(last) => (last.request_id, last.function_error),
-            None => (request_id(context.now, context.id()), None),
+            None => {
+                // There is no randomness here to make another version of UUID of.
+                let id = context.id().to_be_bytes();
+                (made_up_uuid(context.now.as_millis(), [&id[..]]), None)
+            }
         };
         let response_context = match condition {
             Condition::RecordAgeExceeded => None,
@@ -135,18 +191,7 @@ impl DiscardMessage {
             response_context,
             version: "1.0".into(),
             timestamp: context.now,
-            kinesis_batch_info,
+            batch_info,
         }
     }
-}
-
-/// A UUIDv8 (RFC 9562, section 5.8) of a time and a number that is unique in the mapping: there is no randomness here to make another
-/// version of.
-fn request_id(now: Timestamp, id: u64) -> String {
-    let mut bytes = [0; 16];
-    // The version takes bits of byte 6, the variant the two highest of byte 8: neither holds anything of a time before the year 10,000
-    // or of a number that is counted up.
-    bytes[..6].copy_from_slice(&now.as_millis().to_be_bytes()[2..]);
-    bytes[8..].copy_from_slice(&id.to_be_bytes());
-    Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::{
-    Batch, Checkpoint, DiscardMessage, EventSource, Happened, Record, SequenceNumber, ShardId,
-    StartingPosition, Timestamp, payload,
+    Batch, Checkpoint, Destination, DiscardMessage, EventSource, Happened, Record, SequenceNumber,
+    ShardId, StartingPosition, Timestamp, payload,
 };
 
 /// What the caller tells the machine.
@@ -17,6 +19,10 @@ pub enum Event {
     /// and one that is no longer named is gone: what was read of it is delivered, then it is finished. A listing may be repeated at any
     /// time, best after [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
+    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords). They are added like those of a listing,
+    /// but nothing is taken for gone: a child of a parent that is not known, as the other one of a merge can be, waits for it until a
+    /// listing has named it or is without it.
+    ShardsFound(Vec<ShardListing>),
     /// Begin, or go on from the checkpoints. Nothing changes if the mapping is enabled.
     Enable,
     /// The stop switch. What is in flight may finish and moves its checkpoint; what was read but not sent is dropped, to be read again
@@ -91,7 +97,7 @@ impl Fetch {
         &self.from
     }
 
-    /// The most records to read (`Limit`), 1–10,000. More are accepted all the same.
+    /// The most records to read (`Limit`), 1–10,000, of a DynamoDB stream 1–1,000. More are accepted all the same.
     #[must_use]
     pub fn limit(&self) -> u32 {
         self.limit
@@ -131,7 +137,8 @@ impl Fetch {
     }
 }
 
-/// Where in a shard to read. All but the first are the types that GetShardIterator knows.
+/// Where in a shard to read. All but the first are the types that GetShardIterator knows; of a DynamoDB stream, which has no
+/// `AT_TIMESTAMP`, that one is never asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
     /// The iterator that the previous read returned; no GetShardIterator is needed.
@@ -249,19 +256,49 @@ pub struct Discard {
     pub(crate) shard_id: ShardId,
     pub(crate) destination: String,
     pub(crate) message: Box<DiscardMessage>,
+    pub(crate) object_key: String,
+    pub(crate) batch: Batch,
+    pub(crate) source: Arc<EventSource>,
 }
 
 impl Discard {
-    /// The ARN of the queue or topic.
+    /// The ARN of the queue, topic or bucket.
     #[must_use]
     pub fn destination(&self) -> &str {
         &self.destination
     }
 
-    /// The message; its JSON is the body.
+    /// The call to make, and with which name.
+    #[must_use]
+    pub fn call(&self) -> Destination<'_> {
+        Destination::new(&self.destination, &self.object_key)
+    }
+
+    /// What the message says.
     #[must_use]
     pub fn message(&self) -> &DiscardMessage {
         &self.message
+    }
+
+    /// The JSON to deliver: the message, and for a bucket also `payload`, the event of exactly these records as an escaped string
+    /// (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda", "Example Amazon S3
+    /// invocation record"). Written anew at each call.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let payload = match self.call() {
+            Destination::Queue { .. } | Destination::Topic { .. } => None,
+            Destination::Bucket { .. } => {
+                let event = payload(self.batch.shard_id(), self.batch.records(), &self.source);
+                // JSON is UTF-8.
+                Some(String::from_utf8(event).unwrap_or_default())
+            }
+        };
+        // Strings and numbers only: there is nothing in it that JSON cannot express.
+        serde_json::to_vec(&Body {
+            message: &self.message,
+            payload,
+        })
+        .unwrap_or_default()
     }
 
     /// The destination has the message.
@@ -284,6 +321,14 @@ impl Discard {
             content: Content::Discarded { delivered: false },
         })
     }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    message: &'a DiscardMessage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
 }
 
 /// The answer to an action. Only an action can make one; it means something only to the mapping that the action is from.

@@ -1,36 +1,19 @@
-//! One sequence of batches: gathering, delivering, retrying, splitting, discarding. A shard has ParallelizationFactor of them, and
-//! a partition key always belongs to the same one, so that its records stay in order.
+//! One sequence of batches: gathering, delivering, retrying, splitting. A shard has ParallelizationFactor of them, and a partition key
+//! always belongs to the same one, so that its records stay in order.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::context::Context;
 use crate::discard::LastResponse;
+use crate::discards::{Discards, GivenUp};
 use crate::ledger::Ledger;
 use crate::payload::fits;
 use crate::{
-    Action, Batch, Condition, Counters, Discard, DiscardMessage, EventSource, Failure,
-    FirstRecordFailed, Happened, InFlight, Interpretation, Invocation, Outcome, Record, Settings,
-    ShardId, Timestamp, interpret,
+    Action, Batch, Condition, Failure, FirstRecordFailed, Happened, InFlight, Interpretation,
+    Invocation, Outcome, Record, Settings, ShardId, Timestamp, interpret,
 };
-
-/// What the parts of the machine share while they handle one event.
-pub(crate) struct Context<'a> {
-    pub(crate) now: Timestamp,
-    pub(crate) settings: &'a Settings,
-    pub(crate) source: &'a Arc<EventSource>,
-    pub(crate) next_id: &'a mut u64,
-    pub(crate) counters: &'a mut Counters,
-    pub(crate) actions: &'a mut Vec<Action>,
-    pub(crate) happened: &'a mut Vec<Happened>,
-}
-
-impl Context<'_> {
-    pub(crate) fn id(&mut self) -> u64 {
-        *self.next_id += 1;
-        *self.next_id
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -41,7 +24,11 @@ pub(crate) struct Lane {
     window_began: Timestamp,
     /// What remains to be delivered of the batch that was taken last, in order.
     parts: VecDeque<Part>,
-    doing: Doing,
+    invoking: Option<Invoking>,
+    /// What was given up. While one of them is under way nothing else is.
+    discards: Discards,
+    /// How old the last record of the batch was that was sent last, when it was.
+    iterator_age: Option<(Timestamp, Duration)>,
 }
 
 /// Records that are delivered together, and how that went so far.
@@ -57,25 +44,10 @@ struct Part {
 }
 
 #[derive(Debug)]
-enum Doing {
-    Nothing,
-    Invoking {
-        id: u64,
-        since: Timestamp,
-        part: Part,
-    },
-    Discarding {
-        batch: Batch,
-        message: Box<DiscardMessage>,
-        failures: u32,
-        delivery: Delivery,
-    },
-}
-
-#[derive(Debug)]
-enum Delivery {
-    Sent { id: u64 },
-    Waiting { until: Timestamp },
+struct Invoking {
+    id: u64,
+    since: Timestamp,
+    part: Part,
 }
 
 impl Lane {
@@ -86,7 +58,9 @@ impl Lane {
             gathered_bytes: 0,
             window_began: now,
             parts: VecDeque::new(),
-            doing: Doing::Nothing,
+            invoking: None,
+            discards: Discards::default(),
+            iterator_age: None,
         }
     }
 
@@ -120,7 +94,10 @@ impl Lane {
 
     /// Whether more records would be of use now.
     pub(crate) fn is_hungry(&self, settings: &Settings) -> bool {
-        matches!(self.doing, Doing::Nothing) && self.parts.is_empty() && !self.is_full(settings)
+        self.invoking.is_none()
+            && !self.discards.is_busy()
+            && self.parts.is_empty()
+            && !self.is_full(settings)
     }
 
     fn is_full(&self, settings: &Settings) -> bool {
@@ -130,81 +107,72 @@ impl Lane {
 
     /// Whether no answer is awaited.
     pub(crate) fn is_quiet(&self) -> bool {
-        matches!(
-            self.doing,
-            Doing::Nothing
-                | Doing::Discarding {
-                    delivery: Delivery::Waiting { .. },
-                    ..
-                }
-        )
+        self.invoking.is_none() && !self.discards.is_awaiting()
     }
 
     pub(crate) fn in_flight(&self) -> Option<InFlight> {
-        match &self.doing {
-            Doing::Invoking { id, since, part } => Some(InFlight {
-                id: *id,
-                range: part.batch.range(),
-                attempt: part.failures + 1,
-                since: *since,
-            }),
-            _ => None,
-        }
+        self.invoking.as_ref().map(|invoking| InFlight {
+            id: invoking.id,
+            range: invoking.part.batch.range(),
+            attempt: invoking.part.failures + 1,
+            since: invoking.since,
+        })
+    }
+
+    /// When a batch was sent last, and how old its last record was then.
+    pub(crate) fn iterator_age(&self) -> Option<(Timestamp, Duration)> {
+        self.iterator_age
     }
 
     /// Whether the action `id` is awaited here.
     pub(crate) fn awaits(&self, id: u64) -> bool {
-        match &self.doing {
-            Doing::Invoking { id: awaited, .. }
-            | Doing::Discarding {
-                delivery: Delivery::Sent { id: awaited },
-                ..
-            } => *awaited == id,
-            _ => false,
-        }
+        self.discards.awaits(id) || self.invoking.as_ref().is_some_and(|one| one.id == id)
     }
 
-    /// Drops everything that is not at the function or on its way to the destination.
+    /// Drops what is neither at the function nor given up. What is given up and not told goes with the lane, which a start makes anew.
     pub(crate) fn stop(&mut self) {
         self.gathered.clear();
         self.gathered_bytes = 0;
         self.parts.clear();
-        if self.is_quiet() {
-            self.doing = Doing::Nothing;
-        }
     }
 
     /// When there will be something to do without an answer.
     pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
-        match &self.doing {
-            Doing::Discarding {
-                delivery: Delivery::Waiting { until },
-                ..
-            } => Some(*until),
-            Doing::Nothing => match self.parts.front() {
-                Some(part) => Some(part.not_before),
-                None if self.gathered.is_empty() => None,
-                None => Some(self.window_began.saturating_add(settings.batching_window())),
-            },
-            _ => None,
+        if self.invoking.is_some() {
+            return None;
+        }
+        if self.discards.is_busy() {
+            return self.discards.wake_at();
+        }
+        match self.parts.front() {
+            Some(part) => Some(part.not_before),
+            None if self.gathered.is_empty() => None,
+            None => Some(self.window_began.saturating_add(settings.batching_window())),
         }
     }
 
     /// Does everything that is due, up to the next answer that is needed.
     pub(crate) fn advance(&mut self, context: &mut Context<'_>, ledger: &mut Ledger) {
-        if matches!(&self.doing, Doing::Discarding { delivery: Delivery::Waiting { until }, .. } if *until <= context.now)
-        {
-            self.send_discard(context);
-        }
-        while matches!(self.doing, Doing::Nothing) {
+        while self.invoking.is_none() {
+            self.pursue_discards(context, ledger);
+            if self.discards.is_busy() {
+                return;
+            }
             if self.parts.is_empty() {
                 self.take_batch(context);
             }
             match self.parts.pop_front() {
-                Some(part) if part.not_before <= context.now => self.deliver(part, context, ledger),
+                Some(part) if part.not_before <= context.now => self.deliver(part, context),
                 Some(part) => return self.parts.push_front(part),
                 None => return,
             }
+        }
+    }
+
+    fn pursue_discards(&mut self, context: &mut Context<'_>, ledger: &mut Ledger) {
+        let next = self.parts.front().map(|part| &part.batch);
+        if self.discards.advance(next, context, ledger) {
+            self.window_began = context.now;
         }
     }
 
@@ -235,7 +203,7 @@ impl Lane {
     }
 
     /// Invokes the function, unless the first records are too old by now.
-    fn deliver(&mut self, part: Part, context: &mut Context<'_>, ledger: &mut Ledger) {
+    fn deliver(&mut self, part: Part, context: &mut Context<'_>) {
         let limit = context.settings.record_age_limit();
         let too_old = |record: &&Record| context.now.since(record.approximate_arrival) > limit;
         let expired = part.batch.records().iter().take_while(too_old).count();
@@ -248,27 +216,30 @@ impl Lane {
                 });
             }
             if let Some(batch) = old {
-                self.discard(
+                self.give_up(
                     Part { batch, ..part },
                     Condition::RecordAgeExceeded,
                     context,
-                    ledger,
                 );
             }
             return;
         }
         let id = context.id();
+        self.iterator_age = part.batch.records().last().map(|last| {
+            let age = context.now.since(last.approximate_arrival);
+            (context.now, age)
+        });
         context.actions.push(Action::Invoke(Invocation {
             id,
             batch: part.batch.clone(),
             attempt: part.failures + 1,
             source: Arc::clone(context.source),
         }));
-        self.doing = Doing::Invoking {
+        self.invoking = Some(Invoking {
             id,
             since: context.now,
             part,
-        };
+        });
     }
 
     /// The function ran, or could not be reached. `stopping`: nothing that is left over will be delivered from here.
@@ -280,9 +251,11 @@ impl Lane {
         context: &mut Context<'_>,
         ledger: &mut Ledger,
     ) {
-        let Doing::Invoking { mut part, .. } = mem::replace(&mut self.doing, Doing::Nothing) else {
+        let Some(Invoking { mut part, .. }) = self.invoking.take() else {
             return;
         };
+        let records = part.batch.records().len();
+        context.event_counts.invoked_event_count += records as u64;
         let range = part.batch.range();
         let attempt = part.failures + 1;
         let numbers = || {
@@ -295,6 +268,7 @@ impl Lane {
         let (interpretation, failure) = match outcome {
             Outcome::NotInvoked => {
                 context.counters.invokes_throttled += 1;
+                context.event_counts.failed_invoke_event_count += records as u64;
                 context.happened.push(Happened::NotInvoked { range });
                 part.throttles = part.throttles.saturating_add(1);
                 let pause = context
@@ -329,6 +303,7 @@ impl Lane {
             }
             Interpretation::WholeFailure => {
                 context.counters.batches_failed += 1;
+                context.event_counts.failed_invoke_event_count += records as u64;
                 context.happened.push(Happened::Failed {
                     range,
                     attempt,
@@ -337,7 +312,7 @@ impl Lane {
                 let middle = context
                     .settings
                     .bisect_batch_on_function_error
-                    .then(|| part.batch.records().len() / 2);
+                    .then_some(records / 2);
                 self.failed(part, middle, stopping, context, ledger);
             }
             Interpretation::Partial { lowest } => {
@@ -346,6 +321,7 @@ impl Lane {
                     .records()
                     .partition_point(|record| record.sequence_number < lowest);
                 context.counters.batches_partially_failed += 1;
+                context.event_counts.failed_invoke_event_count += (records - done) as u64;
                 context.happened.push(Happened::PartiallyFailed {
                     range,
                     lowest,
@@ -354,7 +330,7 @@ impl Lane {
                 if done == 0 {
                     let bisect = context.settings.bisect_batch_on_function_error;
                     let middle = match context.settings.assumptions.first_record_failed {
-                        FirstRecordFailed::Halve if bisect => Some(part.batch.records().len() / 2),
+                        FirstRecordFailed::Halve if bisect => Some(records / 2),
                         FirstRecordFailed::Isolate if bisect => Some(1),
                         _ => None,
                     };
@@ -417,7 +393,9 @@ impl Lane {
         part.failures = part.failures.saturating_add(1);
         let retries = u32::try_from(context.settings.maximum_retry_attempts).ok();
         if retries.is_some_and(|retries| part.failures > retries) {
-            self.discard(part, Condition::RetryAttemptsExhausted, context, ledger);
+            self.give_up(part, Condition::RetryAttemptsExhausted, context);
+            // What is stopped sends what it has to say of the batch that was in flight, and nothing else.
+            self.pursue_discards(context, ledger);
         } else {
             self.retry(part, stopping, context);
         }
@@ -443,74 +421,25 @@ impl Lane {
 
     fn processed(&mut self, batch: &Batch, context: &mut Context<'_>, ledger: &mut Ledger) {
         context.counters.records_delivered += batch.records().len() as u64;
-        self.done(batch, context.now, ledger);
-    }
-
-    fn discarded(&mut self, batch: &Batch, context: &mut Context<'_>, ledger: &mut Ledger) {
-        context.counters.batches_discarded += 1;
-        context.counters.records_discarded += batch.records().len() as u64;
-        self.done(batch, context.now, ledger);
-    }
-
-    fn done(&mut self, batch: &Batch, now: Timestamp, ledger: &mut Ledger) {
         ledger.done(batch.records());
         // "The next batching window begins as soon as the previous function invocation completes" (Lambda developer guide, "How Lambda
         // processes records from stream and queue-based event sources").
-        self.window_began = now;
+        self.window_began = context.now;
     }
 
-    fn discard(
-        &mut self,
-        part: Part,
-        condition: Condition,
-        context: &mut Context<'_>,
-        ledger: &mut Ledger,
-    ) {
-        let range = part.batch.range();
-        let happened = Happened::Discarded {
-            range,
+    fn give_up(&mut self, part: Part, condition: Condition, context: &mut Context<'_>) {
+        context.happened.push(Happened::Discarded {
+            range: part.batch.range(),
             condition,
             invoke_count: part.failures,
-        };
-        context.happened.push(happened);
-        if context.settings.on_failure.is_none() {
-            return self.discarded(&part.batch, context, ledger);
-        }
-        let message = Box::new(DiscardMessage::new(
-            &part.batch,
-            condition,
-            part.failures,
-            part.last_response,
-            context,
-        ));
-        let delivery = Delivery::Waiting { until: context.now };
-        self.doing = Doing::Discarding {
+        });
+        let given_up = GivenUp {
             batch: part.batch,
-            message,
-            failures: 0,
-            delivery,
+            condition,
+            invoke_count: part.failures,
+            last_response: part.last_response,
         };
-        self.send_discard(context);
-    }
-
-    fn send_discard(&mut self, context: &mut Context<'_>) {
-        let (
-            Doing::Discarding {
-                message, delivery, ..
-            },
-            Some(destination),
-        ) = (&mut self.doing, &context.settings.on_failure)
-        else {
-            return;
-        };
-        let id = context.id();
-        *delivery = Delivery::Sent { id };
-        context.actions.push(Action::Discard(Discard {
-            id,
-            shard_id: self.shard_id.clone(),
-            destination: destination.clone(),
-            message: message.clone(),
-        }));
+        self.discards.push(given_up, context.settings);
     }
 
     /// The destination took the discard's message, or did not.
@@ -520,40 +449,9 @@ impl Lane {
         context: &mut Context<'_>,
         ledger: &mut Ledger,
     ) {
-        let Doing::Discarding {
-            batch,
-            message,
-            failures,
-            ..
-        } = mem::replace(&mut self.doing, Doing::Nothing)
-        else {
-            return;
-        };
-        let range = batch.range();
-        let failures = failures + u32::from(!delivered);
-        if delivered {
-            context.happened.push(Happened::DiscardDelivered { range });
-        } else if failures < context.settings.assumptions.discard_delivery_attempts {
-            let until = context
-                .now
-                .saturating_add(context.settings.assumptions.retry_backoff.pause(failures));
-            context.happened.push(Happened::DiscardDeliveryFailed {
-                range,
-                retry_at: until,
-            });
-            let delivery = Delivery::Waiting { until };
-            self.doing = Doing::Discarding {
-                batch,
-                message,
-                failures,
-                delivery,
-            };
-            return;
-        } else {
-            context.counters.discards_lost += 1;
-            context.happened.push(Happened::DiscardLost { range });
+        if self.discards.answered(delivered, context, ledger) {
+            self.window_began = context.now;
         }
-        self.discarded(&batch, context, ledger);
     }
 }
 

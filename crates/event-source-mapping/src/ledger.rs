@@ -19,6 +19,7 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct Entry {
     number: SequenceNumber,
+    arrival: Timestamp,
     bytes: usize,
     done: bool,
 }
@@ -41,12 +42,14 @@ impl Ledger {
     }
 
     /// Takes note of a record that was read; false if it, or one after it, had been read before.
-    pub(crate) fn admit(&mut self, number: &SequenceNumber, bytes: usize) -> bool {
+    pub(crate) fn admit(&mut self, record: &Record, bytes: usize) -> bool {
+        let number = &record.sequence_number;
         if self.last_read().is_some_and(|last| number <= last) {
             return false;
         }
         self.entries.push_back(Entry {
             number: number.clone(),
+            arrival: record.approximate_arrival,
             bytes,
             done: false,
         });
@@ -98,6 +101,12 @@ impl Ledger {
         self.entries.iter().filter(|entry| !entry.done).count()
     }
 
+    /// When the oldest record arrived that was read and is not done.
+    pub(crate) fn oldest_unfinished(&self) -> Option<Timestamp> {
+        // What is done at the front is removed with it.
+        self.entries.front().map(|entry| entry.arrival)
+    }
+
     pub(crate) fn unfinished_bytes(&self) -> usize {
         self.unfinished_bytes
     }
@@ -106,5 +115,44 @@ impl Ledger {
     pub(crate) fn rewind(&mut self) {
         self.entries.clear();
         self.unfinished_bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(number: u64) -> Record {
+        Record {
+            sequence_number: SequenceNumber::parse(&number.to_string()).unwrap(),
+            partition_key: String::new(),
+            data: Vec::new(),
+            approximate_arrival: Timestamp::from_millis(number),
+        }
+    }
+
+    #[test]
+    fn what_is_done_no_longer_counts_whether_or_not_the_checkpoint_has_passed_it() {
+        let mut ledger = Ledger::new(Checkpoint::Start(StartingPosition::TrimHorizon));
+        for number in 1..=4 {
+            assert!(ledger.admit(&record(number), 100));
+        }
+        let counts = |ledger: &Ledger| {
+            (
+                ledger.beyond_checkpoint(),
+                ledger.unfinished(),
+                ledger.unfinished_bytes(),
+            )
+        };
+        assert_eq!(counts(&ledger), (4, 4, 400));
+        ledger.done(&[record(2), record(3)]);
+        assert_eq!(counts(&ledger), (4, 2, 200));
+        assert_eq!(ledger.oldest_unfinished(), Some(Timestamp::from_millis(1)));
+        ledger.done(&[record(1)]);
+        assert_eq!(counts(&ledger), (1, 1, 100));
+        assert_eq!(ledger.oldest_unfinished(), Some(Timestamp::from_millis(4)));
+        ledger.done(&[record(4)]);
+        assert_eq!(counts(&ledger), (0, 0, 0));
+        assert_eq!(ledger.oldest_unfinished(), None);
     }
 }

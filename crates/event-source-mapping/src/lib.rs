@@ -1,4 +1,4 @@
-//! Lambda's poller of a Kinesis stream (an event source mapping) as a sans-IO state machine: batches, checkpoints, retries,
+//! Lambda's poller of a Kinesis or DynamoDB stream (an event source mapping) as a sans-IO state machine: batches, checkpoints, retries,
 //! bisecting and discards, without a clock, a network or a thread of its own.
 //!
 //! # The loop
@@ -57,16 +57,21 @@
 //! # What it follows
 //! The AWS documentation, what was recorded on AWS and published in LocalStack's snapshot tests, and, where neither says anything,
 //! an assumption that is a setting of its own in [`Assumptions`]. Not modelled, and refused by [`Settings::validate`]: tumbling windows,
-//! filter criteria, metrics configuration, S3 destinations. Not modelled either: the merging of neighbouring discards into one
-//! message that Lambda may do when a batch was bisected; here each discard is a message of its own, so a reader of the queue must not
-//! rely on that and should treat every range as a superset of what failed.
+//! filter criteria, Kafka as a destination. Not modelled either: provisioned pollers, enhanced fan-out, and what happens to a mapping
+//! whose function or stream is deleted.
 
+mod assumptions;
 mod checkpoint;
+mod context;
+mod destination;
 mod discard;
+mod discards;
+mod event_source;
 mod exchange;
 mod happened;
 mod lane;
 mod ledger;
+mod made_up;
 mod mapping;
 mod payload;
 mod record;
@@ -77,20 +82,22 @@ mod shard;
 mod status;
 mod time;
 
+pub use assumptions::{Assumptions, Backoff, FirstRecordFailed, NeighbouringDiscards};
 pub use checkpoint::Checkpoint;
-pub use discard::{Condition, DiscardMessage, KinesisBatchInfo, RequestContext, ResponseContext};
+pub use destination::Destination;
+pub use discard::{
+    BatchInfo, Condition, DiscardMessage, RequestContext, ResponseContext, StreamBatchInfo,
+};
+pub use event_source::EventSource;
 pub use exchange::{
     Action, Answer, Discard, Event, Fetch, Invocation, Outcome, Read, ReadFrom, ShardListing, Step,
 };
 pub use happened::{Failure, Happened};
 pub use mapping::Mapping;
 pub use payload::{MAX_BATCH_BYTES, payload};
-pub use record::{Batch, Range, Record, ShardId};
+pub use record::{Batch, NotAChange, Range, Record, ShardId};
 pub use response::{Interpretation, interpret};
 pub use sequence_number::{NotASequenceNumber, SequenceNumber};
-pub use settings::{
-    Assumptions, Backoff, EventSource, FirstRecordFailed, FunctionResponseType, Settings,
-    SettingsError, StartingPosition,
-};
-pub use status::{Counters, InFlight, ShardState, ShardStatus, State, Status};
+pub use settings::{FunctionResponseType, MetricGroup, Settings, SettingsError, StartingPosition};
+pub use status::{Counters, EventCounts, InFlight, ShardState, ShardStatus, State, Status};
 pub use time::Timestamp;

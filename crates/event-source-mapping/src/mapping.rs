@@ -1,14 +1,15 @@
 //! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function that everything goes through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 
+use crate::context::Context;
 use crate::exchange::Content;
-use crate::lane::Context;
 use crate::shard::Shard;
 use crate::{
-    Answer, Checkpoint, Counters, Event, EventSource, Happened, Settings, SettingsError, ShardId,
-    ShardListing, StartingPosition, State, Status, Step, Timestamp,
+    Answer, Checkpoint, Counters, Event, EventCounts, EventSource, Happened, Settings,
+    SettingsError, ShardId, ShardListing, StartingPosition, State, Status, Step, Timestamp,
 };
 
 /// An event source mapping: one stream, one function.
@@ -19,7 +20,6 @@ use crate::{
 pub struct Mapping {
     settings: Settings,
     source: Arc<EventSource>,
-    enabled: bool,
     now: Timestamp,
     next_id: u64,
     shards: BTreeMap<ShardId, Shard>,
@@ -28,6 +28,9 @@ pub struct Mapping {
     /// Shards were listed before, by this mapping or the one that it goes on from.
     listed: bool,
     counters: Counters,
+    event_counts: EventCounts,
+    /// An update has shards wait for what is in flight.
+    updating: bool,
 }
 
 impl Mapping {
@@ -43,6 +46,11 @@ impl Mapping {
     /// is read and delivered again. With no checkpoints at all it is a new mapping; otherwise a shard that is not among them is one
     /// that appeared since.
     ///
+    /// The checkpoints may be old: then more comes again, and nothing is skipped. And the earlier mapping may go on, so that two pollers
+    /// read the stream at a time, as Lambda's do for a moment when a shard changes hands: make the second one from the checkpoints of the
+    /// first and feed both. They know nothing of each other, so that what lies beyond the shared checkpoints reaches the function twice,
+    /// possibly at the same time.
+    ///
     /// # Errors
     /// [`SettingsError`], as [`Settings::validate`] says.
     pub fn resume(
@@ -52,7 +60,6 @@ impl Mapping {
         settings.validate()?;
         Ok(Self {
             source: Arc::new(settings.event_source()),
-            enabled: settings.enabled,
             settings,
             now: Timestamp::default(),
             next_id: 0,
@@ -60,6 +67,8 @@ impl Mapping {
             listed: !checkpoints.is_empty(),
             resumed: checkpoints,
             counters: Counters::default(),
+            event_counts: EventCounts::default(),
+            updating: false,
         })
     }
 
@@ -77,30 +86,72 @@ impl Mapping {
         match event {
             Event::Wake => {}
             Event::ShardsListed(listing) => self.list(listing),
-            Event::Enable if !self.enabled => {
-                self.enabled = true;
-                step.happened.push(Happened::Enabled);
-            }
-            Event::Disable if self.enabled => {
-                self.enabled = false;
-                step.happened.push(Happened::Disabled);
-                self.shards.values_mut().for_each(Shard::stop);
-            }
-            Event::Enable | Event::Disable => {}
+            Event::ShardsFound(found) => self.add(found),
+            Event::Enable => self.switch(true, &mut step),
+            Event::Disable => self.switch(false, &mut step),
             Event::Answer(answer) => self.answer(answer, &mut step),
         }
+        self.proceed(step)
+    }
+
+    /// Changes the settings of a mapping that is at work (UpdateEventSourceMapping), and says what to do.
+    ///
+    /// `now` is as for [`handle`](Self::handle). AWS says that "updated settings are applied asynchronously"; when exactly is not
+    /// published. Assumed here: they count from now on, also for a batch that is in flight or waits for a retry, which is neither cut to a
+    /// new BatchSize nor loses its count of attempts. Another ParallelizationFactor deals the keys out anew: each shard waits for what is
+    /// in flight and goes on from its checkpoint, as after a stop. A destination that is removed takes the messages that it does not have
+    /// yet with it.
+    ///
+    /// # Errors
+    /// [`SettingsError`], and nothing has changed: what [`Settings::validate`] refuses, and another UUID, EventSourceArn or
+    /// StartingPosition (`Immutable`).
+    pub fn update(&mut self, now: Timestamp, settings: Settings) -> Result<Step, SettingsError> {
+        self.settings.check_update(&settings)?;
+        settings.validate()?;
+        self.now = self.now.max(now);
+        let mut step = Step {
+            actions: Vec::new(),
+            happened: Vec::new(),
+            wake_at: None,
+        };
+        self.source = Arc::new(settings.event_source());
+        self.switch(settings.enabled, &mut step);
+        let before = mem::replace(&mut self.settings, settings);
+        if before.parallelization_factor != self.settings.parallelization_factor {
+            self.updating = true;
+            self.shards.values_mut().for_each(Shard::stop);
+        }
+        Ok(self.proceed(step))
+    }
+
+    fn switch(&mut self, enabled: bool, step: &mut Step) {
+        if enabled == self.settings.enabled {
+            return;
+        }
+        self.settings.enabled = enabled;
+        step.happened.push(if enabled {
+            Happened::Enabled
+        } else {
+            self.shards.values_mut().for_each(Shard::stop);
+            Happened::Disabled
+        });
+    }
+
+    /// Does what is due after an event.
+    fn proceed(&mut self, mut step: Step) -> Step {
         self.advance(&mut step);
-        if self.enabled {
+        if self.settings.enabled {
             step.wake_at = self
                 .shards
                 .values()
                 .filter_map(|shard| shard.wake_at(&self.settings))
                 .min();
         }
+        self.updating &= self.settings.enabled && self.shards.values().any(Shard::is_stopping);
         step
     }
 
-    /// The settings that the mapping was made of.
+    /// The settings as they are now; `enabled` follows [`Event::Enable`] and [`Event::Disable`].
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -122,39 +173,61 @@ impl Mapping {
         self.resumed.clone().into_iter().chain(current).collect()
     }
 
-    /// Everything that a status page shows. The work is proportional to the records read beyond the checkpoints.
+    /// Everything that a status page shows, at the time of the last event: send [`Event::Wake`] before to have it at another time. The
+    /// work is proportional to the records read beyond the checkpoints.
     #[must_use]
     pub fn status(&self) -> Status {
         let stopping = self.shards.values().any(Shard::is_stopping);
         Status {
-            state: match (self.enabled, stopping) {
+            state: match (self.settings.enabled, stopping) {
+                (true, true) if self.updating => State::Updating,
                 (true, true) => State::Enabling,
                 (true, false) => State::Enabled,
                 (false, true) => State::Disabling,
                 (false, false) => State::Disabled,
             },
-            shards: self.shards.values().map(Shard::status).collect(),
+            shards: self
+                .shards
+                .values()
+                .map(|shard| shard.status(self.now))
+                .collect(),
             counters: self.counters,
+            event_counts: self.settings.counts_events().then_some(self.event_counts),
         }
     }
 
-    fn list(&mut self, listing: Vec<ShardListing>) {
-        let named = |id: &ShardId| listing.iter().any(|shard| shard.shard_id == *id);
+    fn list(&mut self, mut listing: Vec<ShardListing>) {
+        let named: BTreeSet<_> = listing.iter().map(|shard| shard.shard_id.clone()).collect();
         for (id, shard) in &mut self.shards {
-            if !named(id) {
+            if !named.contains(id) {
                 shard.mark_gone();
             }
         }
-        let known = |id: &ShardId| named(id) || self.shards.contains_key(id);
+        // Nothing is left of a parent that is not named now and was not before.
+        let known = &named | &self.shards.keys().cloned().collect();
+        for shard in self.shards.values_mut() {
+            shard.keep_parents(&known);
+        }
+        for shard in &mut listing {
+            shard.parents.retain(|parent| known.contains(parent));
+        }
+        self.add(listing);
+        self.listed = true;
+    }
+
+    /// Adds the shards that are new.
+    fn add(&mut self, listing: Vec<ShardListing>) {
         let finished = |id: &ShardId| self.shards.get(id).is_some_and(Shard::is_finished);
         let mut added = Vec::new();
-        for shard in &listing {
+        for shard in listing {
             if self.shards.contains_key(&shard.shard_id) {
                 continue;
             }
-            let mut parents = shard.parents.clone();
-            parents
-                .retain(|parent| *parent != shard.shard_id && known(parent) && !finished(parent));
+            let ShardListing {
+                shard_id,
+                mut parents,
+            } = shard;
+            parents.retain(|parent| *parent != shard_id && !finished(parent));
             let start = match self.settings.starting_position {
                 // Everything in a shard that appears later is newer than the mapping.
                 StartingPosition::Latest if self.listed => StartingPosition::TrimHorizon,
@@ -164,14 +237,13 @@ impl Mapping {
                 }
                 position => position,
             };
-            added.push((shard.shard_id.clone(), parents, start));
+            added.push((shard_id, parents, start));
         }
         for (id, parents, start) in added {
             let checkpoint = self.resumed.remove(&id).unwrap_or(Checkpoint::Start(start));
             let shard = Shard::new(id.clone(), parents, checkpoint, self.now, &self.settings);
             self.shards.entry(id).or_insert(shard);
         }
-        self.listed = true;
     }
 
     fn answer(&mut self, answer: Answer, step: &mut Step) {
@@ -201,7 +273,7 @@ impl Mapping {
     }
 
     fn advance(&mut self, step: &mut Step) {
-        let enabled = self.enabled;
+        let enabled = self.settings.enabled;
         let (shards, mut context) = self.parts(step);
         loop {
             let mut finished = Vec::new();
@@ -233,6 +305,7 @@ impl Mapping {
             source: &self.source,
             next_id: &mut self.next_id,
             counters: &mut self.counters,
+            event_counts: &mut self.event_counts,
             actions: &mut step.actions,
             happened: &mut step.happened,
         };

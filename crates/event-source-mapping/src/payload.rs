@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use crate::event_source::StreamKind;
 use crate::{EventSource, Record, ShardId};
 
 /// The most bytes in a batch: 6 MB, taken as 6 × 1024 × 1024, the quota of a synchronous invocation's payload (Lambda developer guide,
@@ -17,12 +19,15 @@ pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 const FRAME_BYTES: usize = 14;
 
 /// The JSON that the function is invoked with: `{"Records": […]}` as Lambda sends it for Kinesis (Lambda developer guide, "Using
-/// Lambda to process records from Amazon Kinesis Data Streams").
+/// Lambda to process records from Amazon Kinesis Data Streams") or for a DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB"),
+/// as the source's ARN says.
 ///
-/// `approximateArrivalTimestamp` is in seconds with at most three decimals, since readers of the event refuse more.
+/// Of Kinesis, `approximateArrivalTimestamp` is in seconds with at most three decimals, since readers of the event refuse more. Of a
+/// DynamoDB stream, each record is what [`Record::from_change`] was made of and `eventSourceARN`; data that is no JSON object counts as
+/// an empty one.
 #[must_use]
 pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> Vec<u8> {
-    let event = KinesisEvent {
+    let event = StreamEvent {
         records: records
             .iter()
             .map(|record| envelope(shard_id, record, source, true))
@@ -36,7 +41,11 @@ pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> 
 pub(crate) fn record_bytes(shard_id: &ShardId, record: &Record, source: &EventSource) -> usize {
     let around =
         serde_json::to_vec(&envelope(shard_id, record, source, false)).map_or(0, |json| json.len());
-    around + record.data.len().div_ceil(3) * 4 + 1
+    let data = match source.kind() {
+        StreamKind::Kinesis => record.data.len().div_ceil(3) * 4,
+        StreamKind::DynamoDb => 0,
+    };
+    around + data + 1
 }
 
 /// Whether `records_bytes`, the sum over [`record_bytes`], fits into one batch.
@@ -46,14 +55,29 @@ pub(crate) fn fits(records_bytes: usize) -> bool {
 }
 
 #[derive(Serialize)]
-struct KinesisEvent<'a> {
+struct StreamEvent<'a> {
     #[serde(rename = "Records")]
     records: Vec<Envelope<'a>>,
 }
 
 #[derive(Serialize)]
+#[serde(untagged)]
+enum Envelope<'a> {
+    Kinesis(KinesisEnvelope<'a>),
+    DynamoDb(ChangeEnvelope<'a>),
+}
+
+#[derive(Serialize)]
+struct ChangeEnvelope<'a> {
+    #[serde(flatten)]
+    change: Map<String, Value>,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: &'a str,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
+struct KinesisEnvelope<'a> {
     kinesis: Kinesis<'a>,
     event_source: &'static str,
     event_version: &'static str,
@@ -76,13 +100,31 @@ struct Kinesis<'a> {
     approximate_arrival_timestamp: f64,
 }
 
+/// Without its data the envelope of a Kinesis record can be measured without encoding them.
 fn envelope<'a>(
     shard_id: &ShardId,
     record: &'a Record,
     source: &'a EventSource,
     with_data: bool,
 ) -> Envelope<'a> {
-    Envelope {
+    match source.kind() {
+        StreamKind::Kinesis => {
+            Envelope::Kinesis(kinesis_envelope(shard_id, record, source, with_data))
+        }
+        StreamKind::DynamoDb => Envelope::DynamoDb(ChangeEnvelope {
+            change: serde_json::from_slice(&record.data).unwrap_or_default(),
+            event_source_arn: &source.event_source_arn,
+        }),
+    }
+}
+
+fn kinesis_envelope<'a>(
+    shard_id: &ShardId,
+    record: &'a Record,
+    source: &'a EventSource,
+    with_data: bool,
+) -> KinesisEnvelope<'a> {
+    KinesisEnvelope {
         kinesis: Kinesis {
             kinesis_schema_version: "1.0",
             partition_key: &record.partition_key,

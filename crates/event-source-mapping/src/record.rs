@@ -1,10 +1,13 @@
 //! What moves through the machine: records, and batches as slices of what was taken from a shard together.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::{SequenceNumber, Timestamp};
 
@@ -50,19 +53,61 @@ impl Serialize for ShardId {
     }
 }
 
-/// A record of the stream, as GetRecords answers it.
+/// A record of the stream, as GetRecords answers it; one of a DynamoDB stream is made by [`Record::from_change`].
 ///
 /// Its `Debug` shows neither the data nor the partition key: both may be personal data, and `Debug` ends in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Unique in its shard, and greater than that of every record before it there.
     pub sequence_number: SequenceNumber,
-    /// 1–256 characters (Kinesis API reference, `PutRecord`).
+    /// What keeps records in order: 1–256 characters (Kinesis API reference, `PutRecord`), for a DynamoDB stream the item's key.
     pub partition_key: String,
-    /// The bytes that the producer wrote, not base64.
+    /// The bytes that the producer wrote, not base64; for a DynamoDB stream the record's JSON.
     pub data: Vec<u8>,
-    /// When Kinesis accepted the record; the record's age counts from here.
+    /// When the stream accepted the record; the record's age counts from here.
     pub approximate_arrival: Timestamp,
+}
+
+/// The JSON is not a record of a DynamoDB stream: the named member is missing or of another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a record of a DynamoDB stream: {0} is missing or is not what it should be")]
+pub struct NotAChange(&'static str);
+
+impl Record {
+    /// A record of a DynamoDB stream: an element of `Records` as GetRecords of DynamoDB Streams answers (DynamoDB API reference,
+    /// `Record` and `StreamRecord`).
+    ///
+    /// Its sequence number, creation time (seconds) and key are read off; the rest is handed to the function as it is. The item's key is
+    /// what keeps records in order: "Lambda still ensures in-order processing at the item (partition and sort key) level" (Lambda
+    /// developer guide, "Using AWS Lambda with Amazon DynamoDB").
+    ///
+    /// # Errors
+    /// [`NotAChange`] without `dynamodb`, `SequenceNumber`, `ApproximateCreationDateTime` or `Keys`.
+    pub fn from_change(change: &Value) -> Result<Self, NotAChange> {
+        let stream_record = &change["dynamodb"];
+        let sequence_number = stream_record["SequenceNumber"]
+            .as_str()
+            .and_then(|number| SequenceNumber::parse(number).ok())
+            .ok_or(NotAChange("SequenceNumber"))?;
+        let seconds = stream_record["ApproximateCreationDateTime"]
+            .as_f64()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .ok_or(NotAChange("ApproximateCreationDateTime"))?;
+        // In the order of their names, whatever order they were in.
+        let keys: BTreeMap<_, _> = stream_record["Keys"]
+            .as_object()
+            .ok_or(NotAChange("Keys"))?
+            .iter()
+            .collect();
+        Ok(Self {
+            sequence_number,
+            partition_key: serde_json::to_string(&keys).unwrap_or_default(),
+            data: change.to_string().into_bytes(),
+            // To the nearest millisecond: a fraction has no exact float.
+            approximate_arrival: Timestamp::default()
+                .saturating_add(seconds + Duration::from_micros(500)),
+        })
+    }
 }
 
 impl fmt::Debug for Record {
@@ -117,6 +162,15 @@ impl Batch {
             last: self.taken[self.range.end - 1].sequence_number.clone(),
             records: self.range.len(),
         }
+    }
+
+    /// This batch and the one that directly follows it among the records that were taken together; none if `next` does not.
+    pub(crate) fn joined(&self, next: &Self) -> Option<Self> {
+        let follows = Arc::ptr_eq(&self.taken, &next.taken) && self.range.end == next.range.start;
+        follows.then(|| Self {
+            range: self.range.start..next.range.end,
+            ..self.clone()
+        })
     }
 
     /// The first `count` records and the others; a part that would be empty is none.

@@ -92,25 +92,25 @@ mod tests {
         }
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn null_is_a_whole_success() {
         assert_eq!(meaning("null"), Interpretation::WholeSuccess);
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn an_empty_string_is_a_whole_success() {
         assert_eq!(meaning(r#""""#), Interpretation::WholeSuccess);
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn an_empty_object_is_a_whole_success() {
         assert_eq!(meaning("{}"), Interpretation::WholeSuccess);
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn an_empty_list_of_failures_is_a_whole_success() {
         assert_eq!(
@@ -119,7 +119,7 @@ mod tests {
         );
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn a_null_list_of_failures_is_a_whole_success() {
         assert_eq!(
@@ -128,7 +128,7 @@ mod tests {
         );
     }
 
-    // [I] An object without the key is `{}` with something in it.
+    /// [I] An object without the key is `{}` with something in it.
     #[test]
     fn an_object_that_says_nothing_of_failures_is_a_whole_success() {
         assert_eq!(
@@ -137,13 +137,13 @@ mod tests {
         );
     }
 
-    // [I]
+    /// [I]
     #[test]
     fn no_response_at_all_is_a_whole_success() {
         assert_eq!(meaning(""), Interpretation::WholeSuccess);
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn an_empty_identifier_is_a_whole_failure() {
         assert_eq!(
@@ -152,7 +152,7 @@ mod tests {
         );
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn a_null_identifier_is_a_whole_failure() {
         assert_eq!(
@@ -161,7 +161,7 @@ mod tests {
         );
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn a_missing_identifier_is_a_whole_failure() {
         assert_eq!(
@@ -170,7 +170,7 @@ mod tests {
         );
     }
 
-    // [D, R]
+    /// [D, R]
     #[test]
     fn an_identifier_under_another_key_is_a_whole_failure() {
         assert_eq!(
@@ -179,7 +179,7 @@ mod tests {
         );
     }
 
-    // [R] with one record in the batch, where whole and partial failure look alike; [I] whole.
+    /// [R] with one record in the batch, where whole and partial failure look alike; [I] whole.
     #[test]
     fn an_identifier_that_is_a_json_number_is_a_whole_failure() {
         assert_eq!(
@@ -188,7 +188,7 @@ mod tests {
         );
     }
 
-    // [I] as the number.
+    /// [I] as the number.
     #[test]
     fn an_identifier_that_is_not_in_the_batch_is_a_whole_failure() {
         assert_eq!(
@@ -201,7 +201,7 @@ mod tests {
         );
     }
 
-    // [D] "an itemIdentifier": one is enough.
+    /// [D] "an itemIdentifier": one is enough.
     #[test]
     fn one_bad_identifier_among_good_ones_is_a_whole_failure() {
         let response =
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(meaning(response), Interpretation::WholeFailure);
     }
 
-    // [D]
+    /// [D]
     #[test]
     fn one_failure_is_partial() {
         assert_eq!(
@@ -218,14 +218,14 @@ mod tests {
         );
     }
 
-    // [D] "Lambda uses the record with the lowest sequence number as the checkpoint."
+    /// [D] "Lambda uses the record with the lowest sequence number as the checkpoint."
     #[test]
     fn of_several_failures_the_lowest_counts_as_a_number() {
         let response = r#"{"batchItemFailures": [{"itemIdentifier": "11"}, {"itemIdentifier": "9"}, {"itemIdentifier": "10"}]}"#;
         assert_eq!(meaning(response), lowest("9"));
     }
 
-    // [I]
+    /// [I]
     #[test]
     fn what_is_not_json_is_a_whole_failure() {
         assert_eq!(
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(interpret(&[0xff, 0xfe], &[]), Interpretation::WholeFailure);
     }
 
-    // [I]
+    /// [I]
     #[test]
     fn json_of_another_form_is_a_whole_failure() {
         for response in [

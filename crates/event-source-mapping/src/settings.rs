@@ -1,15 +1,22 @@
-//! The parameters of the mapping under AWS's names, their ranges, and what AWS does not publish as assumptions of their own.
+//! The parameters of the mapping under AWS's names, and their ranges.
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::destination::check_destination;
+use crate::event_source::{StreamKind, is_arn_of};
+use crate::made_up::made_up_uuid;
+use crate::{Assumptions, EventSource, Timestamp};
 
-/// The parameters of an event source mapping for Kinesis, as CreateEventSourceMapping knows them.
+/// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB table, as CreateEventSourceMapping knows
+/// them.
 ///
-/// Defaults and ranges: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings", and
-/// Lambda API reference, `CreateEventSourceMapping`. A mapping can only be made of settings that [`Settings::validate`] accepts.
+/// Defaults and ranges: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings" and "Lambda
+/// parameters for Amazon DynamoDB event source mappings", and Lambda API reference, `CreateEventSourceMapping`. A mapping can only be
+/// made of settings that [`Settings::validate`] accepts. What can be changed later: [`Mapping::update`](crate::Mapping::update).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The mapping's own id (`UUID`), which names the objects in an S3 destination. Default: one that is made of the two ARNs.
+    pub uuid: Option<String>,
     /// The ARN of the stream; the region and the account are read from it.
     pub event_source_arn: String,
     /// The ARN of the function (`FunctionName`), for discard messages.
@@ -41,21 +48,29 @@ pub struct Settings {
     pub starting_position: StartingPosition,
     /// What the function's response means. Default: none, so a response that reports failures is a success.
     pub function_response_types: Vec<FunctionResponseType>,
-    /// The ARN of the SQS queue or SNS topic that is told of discards (`DestinationConfig.OnFailure.Destination`). Default: none,
-    /// so a discard leaves no trace but [`Happened::Discarded`](crate::Happened::Discarded).
+    /// The ARN of the SQS queue, SNS topic or S3 bucket that is told of discards (`DestinationConfig.OnFailure.Destination`). Default:
+    /// none, so a discard leaves no trace but [`Happened::Discarded`](crate::Happened::Discarded).
     pub on_failure: Option<String>,
     /// Not modelled: only the default, 0 (off), is accepted.
     pub tumbling_window_in_seconds: u32,
     /// Not modelled: only the default, no filter patterns, is accepted.
     pub filter_criteria: Vec<String>,
-    /// Not modelled: only the default, no metrics, is accepted; [`Mapping::counters`](crate::Mapping::counters) counts regardless.
-    pub metrics_config: Vec<String>,
+    /// The groups of metrics that [`Status::event_counts`](crate::Status::event_counts) shows (`MetricsConfig.Metrics`). Default: none;
+    /// [`Mapping::counters`](crate::Mapping::counters) counts regardless.
+    pub metrics_config: Vec<MetricGroup>,
     /// The stream's retention period, which is a parameter of the stream and the limit that −1 stands for. Default 24; 24–8,760
-    /// hours (Kinesis API reference, `IncreaseStreamRetentionPeriod`).
+    /// hours (Kinesis API reference, `IncreaseStreamRetentionPeriod`), for a DynamoDB stream always 24 (DynamoDB developer guide,
+    /// "Change data capture for DynamoDB Streams").
     pub stream_retention_hours: u32,
     /// What the model assumes where AWS publishes nothing.
     pub assumptions: Assumptions,
 }
+
+/// "A base rate of 4 times per second" (Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB").
+const DYNAMODB_POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The most that GetRecords of DynamoDB Streams gives (DynamoDB API reference, "Amazon DynamoDB Streams", `GetRecords`).
+const DYNAMODB_READ_LIMIT: u32 = 1_000;
 
 /// Where reading begins on a shard without a checkpoint (`StartingPosition`).
 ///
@@ -67,7 +82,7 @@ pub enum StartingPosition {
     TrimHorizon,
     /// What is put after the mapping first reads the shard.
     Latest,
-    /// The first record that arrived at this time or later (`StartingPositionTimestamp`).
+    /// The first record that arrived at this time or later (`StartingPositionTimestamp`). Not for DynamoDB streams.
     AtTimestamp(Timestamp),
 }
 
@@ -78,84 +93,17 @@ pub enum FunctionResponseType {
     ReportBatchItemFailures,
 }
 
-/// What AWS does not publish. Every field is inferred, not documented, unless it says otherwise; code that is tested with this model
-/// should hold whatever they are set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Assumptions {
-    /// The pause before a retry. AWS documents that it grows exponentially, not its curve. Default: 1 s, doubling, at most 60 s.
-    /// Also used for reads that failed, invokes that did not reach the function and discards that were not delivered.
-    pub retry_backoff: Backoff,
-    /// A partial response named the batch's first record, and BisectBatchOnFunctionError is on.
-    pub first_record_failed: FirstRecordFailed,
-    /// The time from one read of a shard to the next when there was nothing more to read. Documented as once a second (Lambda developer
-    /// guide, "Using Lambda to process records from Amazon Kinesis Data Streams"), the default.
-    pub poll_interval: Duration,
-    /// The most records asked for in one read. Default 10,000, the most that GetRecords gives. At least 1.
-    pub read_limit: u32,
-    /// How often a discard's message is offered to the destination before the mapping gives up on it, counts it as lost
-    /// and goes on. Default 3; at least 1.
-    pub discard_delivery_attempts: u32,
-}
-
-impl Default for Assumptions {
-    fn default() -> Self {
-        Self {
-            retry_backoff: Backoff {
-                start: Duration::from_secs(1),
-                cap: Duration::from_secs(60),
-            },
-            first_record_failed: FirstRecordFailed::RetryWhole,
-            poll_interval: Duration::from_secs(1),
-            read_limit: 10_000,
-            discard_delivery_attempts: 3,
-        }
-    }
-}
-
-/// A pause that doubles with each failure in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    /// The pause after the first failure.
-    pub start: Duration,
-    /// The longest pause.
-    pub cap: Duration,
-}
-
-impl Backoff {
-    /// The pause after `failures` failures in a row: `start` after the first, twice as long after each further one, at most `cap`;
-    /// nothing after none.
-    #[must_use]
-    pub fn pause(&self, failures: u32) -> Duration {
-        match failures.checked_sub(1) {
-            None => Duration::ZERO,
-            Some(doublings) => 2_u32
-                .checked_pow(doublings)
-                .and_then(|factor| self.start.checked_mul(factor))
-                .unwrap_or(self.cap)
-                .min(self.cap),
-        }
-    }
-}
-
-/// What happens to a batch of two or more records when a partial response names its first record and BisectBatchOnFunctionError is on.
+/// A group of metrics that a mapping can publish (`MetricsConfig.Metrics`).
 ///
-/// AWS documents that "the batch is bisected at the returned sequence number, and Lambda retries only the remaining records" (Lambda
-/// developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda"); at the first record nothing lies below
-/// and everything remains. What then happens was never published or recorded: all three are inferred.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FirstRecordFailed {
-    /// The whole batch is retried as it is, and counts as an attempt. The default: it is the sentence taken literally, and the
-    /// worst case for a consumer, since sound records behind the bad one are discarded with it; what survives this survives the
-    /// others.
-    #[default]
-    RetryWhole,
-    /// The batch is split in the middle, as after a function error.
-    Halve,
-    /// The first record becomes a batch of its own, the others another one behind it.
-    Isolate,
+/// Of AWS's groups, `ErrorCount` and `KafkaMetrics` exist for Kafka only (Lambda developer guide, "Types of metrics for Lambda
+/// functions").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricGroup {
+    /// [`EventCounts`](crate::EventCounts).
+    EventCount,
 }
 
-/// The settings cannot be used; nothing was started. The first thing that is wrong, in the order of the fields of [`Settings`].
+/// The settings cannot be used; nothing was started or changed. The first thing that is wrong, in the order of the fields of [`Settings`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The value lies outside the range that AWS allows.
@@ -176,6 +124,14 @@ pub enum SettingsError {
         /// The only value that is accepted.
         default: &'static str,
     },
+    /// AWS does not allow the value for this kind of stream or destination.
+    #[error("{parameter} must be {expected}")]
+    Unsupported {
+        /// The parameter, under AWS's name.
+        parameter: &'static str,
+        /// What AWS allows.
+        expected: &'static str,
+    },
     /// The value is not an ARN of the kind that is needed here.
     #[error("{parameter} must be {expected}")]
     NotAnArn {
@@ -183,6 +139,12 @@ pub enum SettingsError {
         parameter: &'static str,
         /// The form that is needed.
         expected: &'static str,
+    },
+    /// The parameter was chosen when the mapping was made; UpdateEventSourceMapping does not know it.
+    #[error("{parameter} cannot be changed; create another mapping")]
+    Immutable {
+        /// The parameter, under AWS's name.
+        parameter: &'static str,
     },
 }
 
@@ -193,8 +155,15 @@ impl Settings {
         function_arn: impl Into<String>,
         starting_position: StartingPosition,
     ) -> Self {
+        let event_source_arn = event_source_arn.into();
+        let mut assumptions = Assumptions::default();
+        if StreamKind::of_arn(&event_source_arn) == Some(StreamKind::DynamoDb) {
+            assumptions.poll_interval = DYNAMODB_POLL_INTERVAL;
+            assumptions.read_limit = DYNAMODB_READ_LIMIT;
+        }
         Self {
-            event_source_arn: event_source_arn.into(),
+            uuid: None,
+            event_source_arn,
             function_arn: function_arn.into(),
             invoke_identity_arn: None,
             enabled: true,
@@ -211,7 +180,7 @@ impl Settings {
             filter_criteria: Vec::new(),
             metrics_config: Vec::new(),
             stream_retention_hours: 24,
-            assumptions: Assumptions::default(),
+            assumptions,
         }
     }
 
@@ -220,12 +189,13 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] for the first parameter that is wrong; its text names the parameter and what it may be.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        if !is_arn_of(&self.event_source_arn, &["kinesis"]) {
+        let Some(kind) = StreamKind::of_arn(&self.event_source_arn) else {
             return Err(SettingsError::NotAnArn {
                 parameter: "EventSourceArn",
-                expected: "the ARN of a Kinesis stream, arn:aws:kinesis:<region>:<account>:stream/<name>",
+                expected: "the ARN of a Kinesis stream, arn:aws:kinesis:<region>:<account>:stream/<name>, or of a table's stream, \
+                           arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>",
             });
-        }
+        };
         if !is_arn_of(&self.function_arn, &["lambda"]) {
             return Err(SettingsError::NotAnArn {
                 parameter: "FunctionName",
@@ -260,34 +230,37 @@ impl Settings {
             1..=10,
             "1–10",
         )?;
-        if self
-            .on_failure
-            .as_ref()
-            .is_some_and(|arn| !is_arn_of(arn, &["sqs", "sns"]))
-        {
-            return Err(SettingsError::NotAnArn {
-                parameter: "DestinationConfig.OnFailure",
-                expected: "the ARN of an SQS queue or an SNS topic (an S3 bucket is not modelled)",
+        if matches!(
+            (kind, self.starting_position),
+            (StreamKind::DynamoDb, StartingPosition::AtTimestamp(_))
+        ) {
+            return Err(SettingsError::Unsupported {
+                parameter: "StartingPosition",
+                expected: "TRIM_HORIZON or LATEST for a DynamoDB stream",
             });
         }
+        check_destination(self.on_failure.as_deref())?;
         modelled(
             "TumblingWindowInSeconds",
             self.tumbling_window_in_seconds == 0,
             "at 0",
         )?;
         modelled("FilterCriteria", self.filter_criteria.is_empty(), "empty")?;
-        modelled("MetricsConfig", self.metrics_config.is_empty(), "empty")?;
+        let (retention, retention_range, read_limit, read_range) = match kind {
+            StreamKind::Kinesis => (24..=8_760, "24–8,760 hours", 10_000, "1–10,000"),
+            StreamKind::DynamoDb => (24..=24, "24 hours", DYNAMODB_READ_LIMIT, "1–1,000"),
+        };
         within(
             "the stream's RetentionPeriodHours",
             self.stream_retention_hours.into(),
-            24..=8_760,
-            "24–8,760 hours",
+            retention,
+            retention_range,
         )?;
         within(
             "read_limit",
             self.assumptions.read_limit.into(),
-            1..=10_000,
-            "1–10,000",
+            1..=i64::from(read_limit),
+            read_range,
         )?;
         within(
             "discard_delivery_attempts",
@@ -297,12 +270,48 @@ impl Settings {
         )
     }
 
+    /// Whether a mapping with these settings may be changed into one with `other`.
+    ///
+    /// # Errors
+    /// [`SettingsError::Immutable`] if not, as the request syntax of UpdateEventSourceMapping says (Lambda API reference).
+    pub(crate) fn check_update(&self, other: &Self) -> Result<(), SettingsError> {
+        for (parameter, same) in [
+            ("UUID", self.uuid == other.uuid),
+            (
+                "EventSourceArn",
+                self.event_source_arn == other.event_source_arn,
+            ),
+            (
+                "StartingPosition",
+                self.starting_position == other.starting_position,
+            ),
+        ] {
+            if !same {
+                return Err(SettingsError::Immutable { parameter });
+            }
+        }
+        Ok(())
+    }
+
     /// The age at which a record is discarded: MaximumRecordAgeInSeconds, or what the stream's retention makes of −1 or of a longer age.
     pub(crate) fn record_age_limit(&self) -> Duration {
-        let retention = Duration::from_secs(u64::from(self.stream_retention_hours) * 3_600);
-        u64::try_from(self.maximum_record_age_in_seconds).map_or(retention, |seconds| {
-            Duration::from_secs(seconds).min(retention)
-        })
+        self.maximum_record_age()
+            .map_or(self.retention(), |age| age.min(self.retention()))
+    }
+
+    /// Whether the age that ends a record is the mapping's own and not the stream's.
+    pub(crate) fn limits_record_age(&self) -> bool {
+        self.maximum_record_age()
+            .is_some_and(|age| age <= self.retention())
+    }
+
+    fn maximum_record_age(&self) -> Option<Duration> {
+        let seconds = u64::try_from(self.maximum_record_age_in_seconds).ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn retention(&self) -> Duration {
+        Duration::from_secs(u64::from(self.stream_retention_hours) * 3_600)
     }
 
     pub(crate) fn batching_window(&self) -> Duration {
@@ -312,6 +321,18 @@ impl Settings {
     pub(crate) fn reports_batch_item_failures(&self) -> bool {
         self.function_response_types
             .contains(&FunctionResponseType::ReportBatchItemFailures)
+    }
+
+    pub(crate) fn counts_events(&self) -> bool {
+        self.metrics_config.contains(&MetricGroup::EventCount)
+    }
+
+    /// The mapping's id, and where none is given one that is the same for the same stream and function.
+    pub(crate) fn mapping_uuid(&self) -> String {
+        self.uuid.clone().unwrap_or_else(|| {
+            let arns = [&self.event_source_arn, &self.function_arn].map(String::as_bytes);
+            made_up_uuid(0, arns)
+        })
     }
 
     pub(crate) fn event_source(&self) -> EventSource {
@@ -331,17 +352,6 @@ impl Settings {
                 .unwrap_or_else(|| format!("arn:aws:iam::{}:role/lambda-role", part(4))),
         }
     }
-}
-
-/// What each record of an invocation says about where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventSource {
-    /// The ARN of the stream.
-    pub event_source_arn: String,
-    /// The region of the stream.
-    pub aws_region: String,
-    /// The ARN of the function's execution role.
-    pub invoke_identity_arn: String,
 }
 
 fn within(
@@ -371,14 +381,6 @@ fn modelled(
     } else {
         Err(SettingsError::NotModelled { parameter, default })
     }
-}
-
-/// Whether `arn` is one of these services' (`arn:partition:service:region:account:resource`).
-fn is_arn_of(arn: &str, services: &[&str]) -> bool {
-    let parts: Vec<_> = arn.splitn(6, ':').collect();
-    let complete =
-        parts.len() == 6 && parts[0] == "arn" && parts[1..].iter().all(|part| !part.is_empty());
-    complete && services.contains(&parts[2])
 }
 
 /// Sources: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings"; Lambda API reference,
@@ -520,12 +522,8 @@ mod tests {
                 "FilterCriteria is not modelled; leave it empty",
             ),
             (
-                refused(|settings| settings.metrics_config = vec!["EventCount".into()]),
-                "MetricsConfig is not modelled; leave it empty",
-            ),
-            (
-                refused(|settings| settings.on_failure = Some("arn:aws:s3:::bucket".into())),
-                "DestinationConfig.OnFailure must be the ARN of an SQS queue or an SNS topic (an S3 bucket is not modelled)",
+                refused(|settings| settings.on_failure = Some("kafka://topic".into())),
+                "DestinationConfig.OnFailure is not modelled; leave it without a Kafka topic",
             ),
         ] {
             assert_eq!(text, expected);
@@ -560,18 +558,6 @@ mod tests {
                 ..
             }
         ));
-    }
-
-    #[test]
-    fn the_pause_doubles_from_its_start_to_its_cap() {
-        let backoff = Backoff {
-            start: Duration::from_secs(1),
-            cap: Duration::from_secs(60),
-        };
-        let pauses: Vec<_> = [0, 1, 2, 3, 6, 7, 40, u32::MAX]
-            .map(|failures| backoff.pause(failures).as_secs())
-            .into();
-        assert_eq!(pauses, [0, 1, 2, 4, 32, 60, 60, 60]);
     }
 
     #[test]

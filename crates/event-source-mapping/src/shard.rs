@@ -1,14 +1,18 @@
 //! One shard: where to read next, what was read, and the lanes that deliver it.
 
+use crate::context::Context;
+use crate::event_source::StreamKind;
 use crate::exchange::NotRead;
-use crate::lane::{Context, Lane};
+use crate::lane::Lane;
 use crate::ledger::Ledger;
+use crate::made_up::hash;
 use crate::payload::{MAX_BATCH_BYTES, record_bytes};
 use crate::{
     Action, Checkpoint, Fetch, Happened, Outcome, Read, ReadFrom, Record, Settings, ShardId,
-    ShardState, ShardStatus, Timestamp,
+    ShardState, ShardStatus, StartingPosition, Timestamp,
 };
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::time::Duration;
 
@@ -89,6 +93,11 @@ impl Shard {
         self.lanes.iter().all(Lane::is_quiet)
     }
 
+    /// Waits for no parent but these.
+    pub(crate) fn keep_parents(&mut self, known: &BTreeSet<ShardId>) {
+        self.parents.retain(|parent| known.contains(parent));
+    }
+
     pub(crate) fn parent_finished(&mut self, parent: &ShardId) {
         self.parents.retain(|waiting| waiting != parent);
     }
@@ -139,9 +148,9 @@ impl Shard {
         self.ledger.rewind();
         self.next_read_at = context.now;
         self.reads_failed = 0;
-        for lane in &mut self.lanes {
-            *lane = Lane::new(self.id.clone(), context.now);
-        }
+        self.lanes = (0..context.settings.parallelization_factor)
+            .map(|_| Lane::new(self.id.clone(), context.now))
+            .collect();
     }
 
     fn wants_to_read(&self, settings: &Settings) -> bool {
@@ -161,7 +170,15 @@ impl Shard {
     fn read(&mut self, context: &mut Context<'_>) {
         let from = match &self.iterator {
             Some(iterator) => ReadFrom::Iterator(iterator.clone()),
-            None => self.ledger.position().into(),
+            None => match self.ledger.position() {
+                // DynamoDB has no such iterator; what arrived before is left out when it is read.
+                Checkpoint::Start(StartingPosition::AtTimestamp(_))
+                    if context.source.kind() == StreamKind::DynamoDb =>
+                {
+                    ReadFrom::TrimHorizon
+                }
+                position => position.into(),
+            },
         };
         self.ledger.begin_read(context.now);
         let id = context.id();
@@ -222,9 +239,13 @@ impl Shard {
             assumptions.poll_interval
         };
         self.next_read_at = self.read_began.saturating_add(pause);
+        context.event_counts.polled_event_count += read.records.len() as u64;
         for record in read.records {
+            if self.lies_before_the_start(&record, context) {
+                continue;
+            }
             let bytes = record_bytes(&self.id, &record, context.source);
-            if self.ledger.admit(&record.sequence_number, bytes) {
+            if self.ledger.admit(&record, bytes) {
                 context.counters.records_read += 1;
                 let lane = self.lane_of(&record);
                 self.lanes[lane].gather(record, bytes, context.now, context.settings);
@@ -232,14 +253,21 @@ impl Shard {
         }
     }
 
-    /// The lane that a record's partition key belongs to, by FNV-1a: any hash will do that is the same everywhere.
+    /// Whether a DynamoDB record precedes the time at which reading begins: its time is cut to seconds, and so is what it is compared
+    /// with. Only a shard's first records can; times need not increase.
+    fn lies_before_the_start(&self, record: &Record, context: &Context<'_>) -> bool {
+        match self.ledger.position() {
+            Checkpoint::Start(StartingPosition::AtTimestamp(start)) => {
+                context.source.kind() == StreamKind::DynamoDb
+                    && record.approximate_arrival.as_millis() / 1_000 < start.as_millis() / 1_000
+            }
+            _ => false,
+        }
+    }
+
+    /// The lane that a record's partition key belongs to: any hash will do that is the same everywhere.
     fn lane_of(&self, record: &Record) -> usize {
-        let hash = record
-            .partition_key
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let hash = hash([record.partition_key.as_bytes()]);
         usize::try_from(hash % self.lanes.len() as u64).unwrap_or(0)
     }
 
@@ -297,7 +325,8 @@ impl Shard {
             .min()
     }
 
-    pub(crate) fn status(&self) -> ShardStatus {
+    pub(crate) fn status(&self, now: Timestamp) -> ShardStatus {
+        let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         ShardStatus {
             shard_id: self.id.clone(),
             state: match (self.finished, self.parents.is_empty()) {
@@ -311,7 +340,17 @@ impl Shard {
             },
             in_flight: self.lanes.iter().filter_map(Lane::in_flight).collect(),
             unfinished_records: self.ledger.unfinished(),
-            iterator_age_millis: self.millis_behind_latest,
+            millis_behind_latest: self.millis_behind_latest,
+            iterator_age_millis: self
+                .lanes
+                .iter()
+                .filter_map(Lane::iterator_age)
+                .max()
+                .map(|(_, age)| millis(age)),
+            oldest_unfinished_age_millis: self
+                .ledger
+                .oldest_unfinished()
+                .map(|arrival| millis(now.since(arrival))),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::violations::{Violations, is_decimal};
 use super::{KinesisError, hash_key};
 use crate::service::ACCOUNT;
 
-const HASH_KEY_PATTERN: &str = "0|([1-9]\\d{0,38})";
+pub(super) const HASH_KEY_PATTERN: &str = "0|([1-9]\\d{0,38})";
 
 /// The input of an operation.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, KinesisError> {
@@ -108,6 +108,34 @@ pub(super) struct ListShards {
     pub(super) max_results: Option<i64>,
     pub(super) exclusive_start_shard_id: Option<String>,
     pub(super) next_token: Option<String>,
+    pub(super) shard_filter: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SplitShard {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) shard_to_split: Option<String>,
+    pub(super) new_starting_hash_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct MergeShards {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) shard_to_merge: Option<String>,
+    pub(super) adjacent_shard_to_merge: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UpdateShardCount {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) target_shard_count: Option<i64>,
+    pub(super) scaling_type: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

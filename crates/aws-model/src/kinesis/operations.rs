@@ -8,10 +8,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::input::{
-    CheckedRecord, CreateStream, DescribeStream, GetRecords, GetShardIterator, ListShards,
-    ListStreams, PutRecord, PutRecords, SetRetention, StreamOnly, read, stream_of_arn,
+    CheckedRecord, CreateStream, DescribeStream, GetRecords, GetShardIterator, HASH_KEY_PATTERN,
+    ListShards, ListStreams, MergeShards, PutRecord, PutRecords, SetRetention, SplitShard,
+    StreamOnly, UpdateShardCount, read, stream_of_arn,
 };
 use super::iterator::ShardIterator;
+use super::shard::Shard;
 use super::violations::{Violations, is_decimal};
 use super::{
     DEFAULT_RETENTION_HOURS, ITERATOR_LIFETIME, Kinesis, KinesisError, MAX_GET_RECORDS,
@@ -43,8 +45,11 @@ impl Kinesis {
             "IncreaseStreamRetentionPeriod" => self.set_retention(read(body)?, true),
             "ListShards" => self.list_shards(read(body)?),
             "ListStreams" => self.list_streams(read(body)?, region),
+            "MergeShards" => self.merge_shards_operation(read(body)?),
             "PutRecord" => self.put_record_operation(read(body)?),
             "PutRecords" => self.put_records(read(body)?),
+            "SplitShard" => self.split_shard_operation(read(body)?),
+            "UpdateShardCount" => self.update_shard_count_operation(read(body)?, region),
             _ => return Err(Failure::unknown_operation(operation)),
         };
         Ok(result?)
@@ -136,7 +141,7 @@ impl Kinesis {
         let name = input.stream.name()?;
         self.with_stream(&name, |stream| {
             let mut description = summary(&name, stream, region);
-            description["OpenShardCount"] = json!(stream.shards.len());
+            description["OpenShardCount"] = json!(stream.open_shards().count());
             description["ConsumerCount"] = json!(0);
             Ok(json!({ "StreamDescriptionSummary": description }))
         })
@@ -175,6 +180,11 @@ impl Kinesis {
 
     fn list_shards(&self, input: ListShards) -> Result<Value, KinesisError> {
         let limit = limited(input.max_results, "maxResults", MAX_GET_RECORDS)?.unwrap_or(1_000);
+        if input.shard_filter.is_some() {
+            return Err(KinesisError::InvalidArgument(
+                "ShardFilter is not modelled: all shards are listed.".to_owned(),
+            ));
+        }
         let (name, from) = match &input.next_token {
             // The token names the stream, so AWS refuses a stream besides it.
             Some(_) if input.stream.given() => {
@@ -203,6 +213,65 @@ impl Kinesis {
             }
             Ok(output)
         })
+    }
+
+    fn split_shard_operation(&self, input: SplitShard) -> Result<Value, KinesisError> {
+        let name = input.stream.name()?;
+        let mut violations = Violations::default();
+        let shard = violations.required(input.shard_to_split, "shardToSplit");
+        let key = violations.required(input.new_starting_hash_key, "newStartingHashKey");
+        if let Some(key) = &key {
+            let path = "newStartingHashKey";
+            violations.pattern(is_decimal(key, 39), key, path, HASH_KEY_PATTERN);
+        }
+        violations.finish()?;
+        let key = key.unwrap_or_default();
+        // 39 digits can be more than 2^128.
+        let key = key.parse().unwrap_or(u128::MAX);
+        self.split_shard(&name, &shard.unwrap_or_default(), key)?;
+        Ok(Value::Null)
+    }
+
+    fn merge_shards_operation(&self, input: MergeShards) -> Result<Value, KinesisError> {
+        let name = input.stream.name()?;
+        let mut violations = Violations::default();
+        let shard = violations.required(input.shard_to_merge, "shardToMerge");
+        let adjacent = violations.required(input.adjacent_shard_to_merge, "adjacentShardToMerge");
+        violations.finish()?;
+        self.merge_shards(
+            &name,
+            &shard.unwrap_or_default(),
+            &adjacent.unwrap_or_default(),
+        )?;
+        Ok(Value::Null)
+    }
+
+    fn update_shard_count_operation(
+        &self,
+        input: UpdateShardCount,
+        region: &str,
+    ) -> Result<Value, KinesisError> {
+        let name = input.stream.name()?;
+        let mut violations = Violations::default();
+        let target = input.target_shard_count.unwrap_or(0);
+        violations.check(target >= 1, target, "targetShardCount", || {
+            "Member must have value greater than or equal to 1".to_owned()
+        });
+        let scaling = violations.required(input.scaling_type, "scalingType");
+        if let Some(scaling) = &scaling {
+            let known = scaling == "UNIFORM_SCALING";
+            violations.check(known, scaling, "scalingType", || {
+                "Member must satisfy enum value set: [UNIFORM_SCALING]".to_owned()
+            });
+        }
+        violations.finish()?;
+        let before = self.update_shard_count(&name, u32::try_from(target).unwrap_or(u32::MAX))?;
+        Ok(json!({
+            "StreamName": name,
+            "StreamARN": stream_arn(region, &name),
+            "CurrentShardCount": before,
+            "TargetShardCount": target,
+        }))
     }
 
     fn put_record_operation(&self, input: PutRecord) -> Result<Value, KinesisError> {
@@ -388,6 +457,7 @@ impl Kinesis {
             shard.trim(now, retention);
             let (records, after, behind) =
                 shard.read_after(iterator.after, limit, MAX_GET_RECORDS_BYTES, now);
+            let ended = (!shard.is_open() && behind == 0).then_some(shard.number());
             let next = ShardIterator {
                 after,
                 made_millis: now,
@@ -404,11 +474,12 @@ impl Kinesis {
                     })
                 })
                 .collect();
-            Ok(json!({
-                "Records": records,
-                "NextShardIterator": next.encode(),
-                "MillisBehindLatest": behind,
-            }))
+            let mut output = json!({ "Records": records, "MillisBehindLatest": behind });
+            match ended {
+                None => output["NextShardIterator"] = json!(next.encode()),
+                Some(number) => output["ChildShards"] = child_shards(stream, number),
+            }
+            Ok(output)
         })
     }
 }
@@ -462,18 +533,49 @@ fn shards_after(stream: &Stream, shard_id: &str) -> Vec<Value> {
         .iter()
         .filter(|shard| shard.id().as_str() > shard_id)
         .map(|shard| {
-            json!({
+            let mut description = json!({
                 "ShardId": shard.id(),
-                "HashKeyRange": {
-                    "StartingHashKey": shard.range().start.to_string(),
-                    "EndingHashKey": shard.range().end.to_string(),
-                },
+                "HashKeyRange": hash_key_range(shard),
                 "SequenceNumberRange": {
                     "StartingSequenceNumber": shard.starting_sequence_number().to_string(),
                 },
+            });
+            if let Some(ending) = shard.ending_sequence_number() {
+                description["SequenceNumberRange"]["EndingSequenceNumber"] =
+                    json!(ending.to_string());
+            }
+            let names = ["ParentShardId", "AdjacentParentShardId"];
+            for (name, parent) in names.into_iter().zip(shard.parent_ids()) {
+                if let Some(parent) = parent {
+                    description[name] = json!(parent);
+                }
+            }
+            description
+        })
+        .collect()
+}
+
+/// What GetRecords says of the shards that follow a closed one.
+fn child_shards(stream: &Stream, parent: u32) -> Value {
+    stream
+        .shards
+        .iter()
+        .filter(|shard| shard.is_child_of(parent))
+        .map(|shard| {
+            json!({
+                "ShardId": shard.id(),
+                "ParentShards": shard.parent_ids().into_iter().flatten().collect::<Vec<_>>(),
+                "HashKeyRange": hash_key_range(shard),
             })
         })
         .collect()
+}
+
+fn hash_key_range(shard: &Shard) -> Value {
+    json!({
+        "StartingHashKey": shard.range().start.to_string(),
+        "EndingHashKey": shard.range().end.to_string(),
+    })
 }
 
 fn decode_token(token: &str) -> Option<(String, String)> {

@@ -34,11 +34,23 @@ impl Record {
     }
 }
 
+/// The counter of a closed shard's ending sequence number, as kinesalite found it.
+const LAST_COUNTER: u64 = 0x7fff_ffff_ffff_ffff;
+
+fn shard_id(number: u32) -> String {
+    format!("shardId-{number:012}")
+}
+
 #[derive(Debug)]
 pub(crate) struct Shard {
     number: u32,
     range: HashRange,
+    /// The shard that it was split from, or the first of the two that it was merged from; then the other one.
+    parents: [Option<u32>; 2],
+    /// The second that its sequence numbers begin with: its creation, or later, so that they are above those of its parents.
     created_seconds: u64,
+    /// When it was split or merged: since then it takes no records.
+    closed_millis: Option<u64>,
     /// In ascending order of sequence number and of arrival.
     records: VecDeque<Record>,
     /// The counter of the newest record ever stored; 0 before the first.
@@ -81,7 +93,9 @@ impl Shard {
         Self {
             number,
             range,
+            parents: [None; 2],
             created_seconds: now_millis / 1_000,
+            closed_millis: None,
             records: VecDeque::new(),
             last_counter: 0,
             last_arrival: now_millis,
@@ -90,8 +104,54 @@ impl Shard {
         }
     }
 
+    /// A shard that takes over from its parents, which must be closed.
+    pub(crate) fn child(number: u32, range: HashRange, now_millis: u64, parents: &[&Self]) -> Self {
+        let last_created = parents.iter().map(|parent| parent.created_seconds).max();
+        let parent = |index: usize| parents.get(index).map(|parent| parent.number);
+        Self {
+            parents: [parent(0), parent(1)],
+            created_seconds: (now_millis / 1_000).max(last_created.unwrap_or(0)) + 1,
+            ..Self::new(number, range, now_millis)
+        }
+    }
+
     pub(crate) fn id(&self) -> String {
-        format!("shardId-{:012}", self.number)
+        shard_id(self.number)
+    }
+
+    /// The ids of its parents, whether or not they are still there.
+    pub(crate) fn parent_ids(&self) -> [Option<String>; 2] {
+        self.parents.map(|parent| parent.map(shard_id))
+    }
+
+    pub(crate) fn is_child_of(&self, number: u32) -> bool {
+        self.parents.contains(&Some(number))
+    }
+
+    /// From now on it takes no records.
+    pub(crate) fn close(&mut self, now_millis: u64) {
+        self.closed_millis = Some(now_millis);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.closed_millis.is_none()
+    }
+
+    /// Whether it was closed so long ago that all of its records have expired.
+    pub(crate) fn is_expired(&self, now: u64, retention_millis: u64) -> bool {
+        self.closed_millis
+            .is_some_and(|closed| closed.saturating_add(retention_millis) <= now)
+    }
+
+    /// The number above every record's, once it is closed.
+    pub(crate) fn ending_sequence_number(&self) -> Option<SequenceNumber> {
+        let closed = self.closed_millis?;
+        Some(SequenceNumber::new(
+            self.created_seconds,
+            self.number,
+            LAST_COUNTER,
+            closed / 1_000,
+        ))
     }
 
     pub(crate) fn number(&self) -> u32 {

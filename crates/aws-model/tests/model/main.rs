@@ -11,6 +11,7 @@ mod faults;
 mod kinesis;
 mod kinesis_limits;
 mod kinesis_properties;
+mod kinesis_resharding;
 mod sqs;
 mod support;
 mod wire;

@@ -35,11 +35,14 @@ fn code_of(response: &Response<Bytes>) -> String {
         .to_owned()
 }
 
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 10] = [
     "Kinesis_20131202.PutRecord",
     "Kinesis_20131202.PutRecords",
     "Kinesis_20131202.GetRecords",
     "Kinesis_20131202.CreateStream",
+    "Kinesis_20131202.SplitShard",
+    "Kinesis_20131202.MergeShards",
+    "Kinesis_20131202.UpdateShardCount",
     "AmazonSQS.SendMessage",
     "AmazonSQS.ReceiveMessage",
     "DynamoDB_20120810.GetItem",
@@ -259,6 +262,8 @@ proptest! {
             proptest::sample::select(vec![
                 "StreamName", "ShardCount", "Data", "PartitionKey", "Records", "ShardIterator", "Limit", "QueueUrl",
                 "MessageBody", "DelaySeconds", "TableName", "Key", "ExplicitHashKey", "WaitTimeSeconds",
+                "ShardToSplit", "NewStartingHashKey", "ShardToMerge", "AdjacentShardToMerge", "TargetShardCount",
+                "ScalingType",
             ]),
             prop_oneof![
                 Just(Value::Null),

@@ -8,8 +8,8 @@ use crate::driver::{Driver, SHARD, STREAM, numbers, settings, success};
 
 const OTHER_SHARD: &str = "shardId-000000000001";
 
-// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event sources", "Batching behavior": with a
-// window of 0 "Lambda sends batches to your function as quickly as possible".
+/// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event sources", "Batching behavior": with a
+/// window of 0 "Lambda sends batches to your function as quickly as possible".
 #[test]
 fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
     let mut stream = Driver::with_records(
@@ -22,7 +22,7 @@ fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
 
-// [D] "Batching behavior": "The batch size is met."
+/// [D] "Batching behavior": "The batch size is met."
 #[test]
 fn a_full_batch_goes_out_before_the_window_ends() {
     let window = Settings {
@@ -34,7 +34,7 @@ fn a_full_batch_goes_out_before_the_window_ends() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
 }
 
-// [D] "Batching behavior": "The batching window reaches its maximum value."
+/// [D] "Batching behavior": "The batching window reaches its maximum value."
 #[test]
 fn an_incomplete_batch_goes_out_when_the_window_ends() {
     let window = Settings {
@@ -50,7 +50,7 @@ fn an_incomplete_batch_goes_out_when_the_window_ends() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9]);
 }
 
-// [D] services-kinesis-parameters: a batch gathers over several reads.
+/// [D] services-kinesis-parameters: a batch gathers over several reads.
 #[test]
 fn the_window_gathers_what_arrives_in_it() {
     let window = Settings {
@@ -67,7 +67,7 @@ fn the_window_gathers_what_arrives_in_it() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
 }
 
-// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each, one fits.
+/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each, one fits.
 #[test]
 fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
     let window = Settings {
@@ -86,7 +86,7 @@ fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
     assert!(invocation.payload().len() <= MAX_BATCH_BYTES);
 }
 
-// [D] "Lambda quotas": 6 MB is the whole payload, so the envelope around the data counts.
+/// [D] "Lambda quotas": 6 MB is the whole payload, so the envelope around the data counts.
 #[test]
 fn the_six_megabytes_include_base64_and_envelope() {
     let mut stream = Driver::new(Settings {
@@ -113,7 +113,7 @@ fn the_six_megabytes_include_base64_and_envelope() {
     assert!(payload(&SHARD.into(), one_more, &source).len() > MAX_BATCH_BYTES);
 }
 
-// [I] There is no smaller batch than one record.
+/// [I] There is no smaller batch than one record.
 #[test]
 fn a_record_larger_than_six_megabytes_is_a_batch_of_its_own() {
     let mut stream = Driver::new(settings());
@@ -125,7 +125,7 @@ fn a_record_larger_than_six_megabytes_is_a_batch_of_its_own() {
     assert_eq!(stream.batches(), [vec![8], vec![9]]);
 }
 
-// [D] "the next batching window begins as soon as the previous function invocation completes".
+/// [D] "the next batching window begins as soon as the previous function invocation completes".
 #[test]
 fn the_next_window_begins_when_the_previous_invocation_completes() {
     let window = Settings {
@@ -144,7 +144,7 @@ fn the_next_window_begins_when_the_previous_invocation_completes() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-// [I] A window that gathered nothing is followed by another one; it does not stay open for the first record to close it.
+/// [I] A window that gathered nothing is followed by another one; it does not stay open for the first record to close it.
 #[test]
 fn a_window_without_records_is_followed_by_the_next_one() {
     let window = Settings {
@@ -162,7 +162,7 @@ fn a_window_without_records_is_followed_by_the_next_one() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
 
-// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": one concurrent invocation a shard.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": one concurrent invocation a shard.
 #[test]
 fn one_batch_of_a_shard_is_in_flight() {
     let mut stream = Driver::with_records(
@@ -179,7 +179,7 @@ fn one_batch_of_a_shard_is_in_flight() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
 }
 
-// [D] Same page: a failed batch blocks its shard until it succeeded or was discarded.
+/// [D] Same page: a failed batch blocks its shard until it succeeded or was discarded.
 #[test]
 fn the_next_batch_waits_until_the_failed_one_succeeded() {
     let mut stream = Driver::with_records(
@@ -201,7 +201,7 @@ fn the_next_batch_waits_until_the_failed_one_succeeded() {
     assert_eq!(stream.batches(), [[8], [8], [8], [8], [9]]);
 }
 
-// [D] Same page: shards are processed independently.
+/// [D] Same page: shards are processed independently.
 #[test]
 fn a_shard_that_is_blocked_does_not_hold_back_another() {
     let mut stream = Driver::new(Settings {
@@ -223,7 +223,7 @@ fn a_shard_that_is_blocked_does_not_hold_back_another() {
     assert_eq!(blocked.batch().shard_id().as_str(), SHARD);
 }
 
-// [D] services-kinesis-parameters, ParallelizationFactor.
+/// [D] services-kinesis-parameters, ParallelizationFactor.
 #[test]
 fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
     let mut stream = Driver::new(Settings {
@@ -262,7 +262,7 @@ fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
     assert_eq!(stream.checkpoint(), Some(50));
 }
 
-// [I] AWS publishes no bound; a poller has one.
+/// [I] AWS publishes no bound; a poller has one.
 #[test]
 fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
     const RECORD: usize = 1024 * 1024;
@@ -293,7 +293,7 @@ fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
     assert_eq!(stream.mapping.counters().records_delivered, 50);
 }
 
-// [D] Same page: "up to 10".
+/// [D] Same page: "up to 10".
 #[test]
 fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
     let mut stream = Driver::with_records(
@@ -310,7 +310,7 @@ fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
     assert!(stream.invocation().is_none());
 }
 
-// [D] services-kinesis-parameters, BatchSize: up to 10,000.
+/// [D] services-kinesis-parameters, BatchSize: up to 10,000.
 #[test]
 fn ten_thousand_records_are_one_batch() {
     let mut stream = Driver::with_records(
@@ -325,4 +325,21 @@ fn ten_thousand_records_are_one_batch() {
         success()
     });
     assert_eq!(stream.deliveries.len(), 1);
+}
+
+/// [D] Kinesis developer guide, "Handling duplicate records": a put whose answer was lost and that is retried stands twice in the stream.
+#[test]
+fn a_record_that_its_producer_put_twice_is_delivered_twice() {
+    let mut stream = Driver::new(settings());
+    stream.add_shard(SHARD);
+    for _ in 0..2 {
+        stream.put(SHARD, "order-1", b"the same");
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let invocation = stream.invocation().unwrap();
+    let [first, second] = invocation.batch().records() else {
+        panic!("{invocation:?}")
+    };
+    assert_eq!(first.data, second.data);
+    assert!(first.sequence_number < second.sequence_number);
 }

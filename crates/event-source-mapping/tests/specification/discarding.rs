@@ -1,8 +1,10 @@
 //! What becomes of records that are given up, and of the message about them.
 
-use event_source_mapping::{Action, Discard, Event, Happened, Outcome, Settings};
+use event_source_mapping::{
+    Action, Discard, Event, Happened, NeighbouringDiscards, Outcome, Settings, ShardListing,
+};
 
-use crate::driver::{Driver, QUEUE, settings, success};
+use crate::driver::{Driver, QUEUE, SHARD, numbers, settings, success};
 
 /// One record that failed for the last time, another one behind it.
 fn given_up(settings: Settings) -> Driver {
@@ -32,14 +34,14 @@ fn discarded(stream: &Driver) -> (u64, u64) {
     (counters.batches_discarded, counters.records_discarded)
 }
 
-// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
+/// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
 #[test]
 fn the_message_goes_to_the_on_failure_destination() {
     let mut stream = given_up(settings());
     assert_eq!(discard(&mut stream).destination(), QUEUE);
 }
 
-// [I] A poller that is lost between the two repeats the discard; one that moves first would lose it.
+/// [I] A poller that is lost between the two repeats the discard; one that moves first would lose it.
 #[test]
 fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
     let mut stream = given_up(settings());
@@ -52,7 +54,7 @@ fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-// [I] AWS publishes how it counts messages that could not be delivered, not how often it tries.
+/// [I] AWS publishes how it counts messages that could not be delivered, not how often it tries.
 #[test]
 fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
     let mut stream = given_up(settings());
@@ -72,7 +74,7 @@ fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
     assert_eq!(stream.mapping.counters().discards_lost, 0);
 }
 
-// [I]
+/// [I]
 #[test]
 fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() {
     let mut stream = given_up(settings());
@@ -91,7 +93,7 @@ fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() 
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-// Ours, not AWS's: what is counted as discarded is over.
+/// Ours, not AWS's: what is counted as discarded is over.
 #[test]
 fn a_discard_is_counted_when_its_message_is_delivered() {
     let mut stream = given_up(settings());
@@ -101,7 +103,7 @@ fn a_discard_is_counted_when_its_message_is_delivered() {
     assert_eq!(discarded(&stream), (1, 1));
 }
 
-// Ours, not AWS's: what a stop dropped comes again, and may then be processed.
+/// Ours, not AWS's: what a stop dropped comes again, and may then be processed.
 #[test]
 fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
     let mut stream = given_up(settings());
@@ -118,7 +120,7 @@ fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
     assert_eq!(discarded(&stream), (1, 1));
 }
 
-// [D] services-kinesis-parameters: the destination is optional.
+/// [D] services-kinesis-parameters: the destination is optional.
 #[test]
 fn without_a_destination_a_discard_is_only_reported() {
     let mut stream = given_up(Settings {
@@ -135,4 +137,158 @@ fn without_a_destination_a_discard_is_only_reported() {
     assert_eq!(stream.checkpoint(), Some(8));
     stream.run(|_| success());
     assert_eq!(discarded(&stream), (1, 1));
+}
+
+/// Six records in one batch that is bisected, with one try each; `bad` of them fail.
+fn bisected(neighbours: NeighbouringDiscards, bad: &[u64]) -> Driver {
+    let mut settings = Settings {
+        maximum_retry_attempts: 0,
+        bisect_batch_on_function_error: true,
+        ..settings()
+    };
+    settings.assumptions.neighbouring_discards = neighbours;
+    let mut stream = Driver::with_records(settings, 6);
+    stream.run(|invocation| {
+        if numbers(invocation)
+            .iter()
+            .any(|number| bad.contains(number))
+        {
+            Outcome::FunctionError
+        } else {
+            success()
+        }
+    });
+    stream
+}
+
+/// [I] The default.
+#[test]
+fn by_default_each_part_of_a_bisected_batch_has_a_message_of_its_own() {
+    let stream = bisected(NeighbouringDiscards::Separate, &[9, 10, 12]);
+    assert_eq!(
+        stream.discarded(),
+        [(9, 9, 1, 1), (10, 10, 1, 1), (12, 12, 1, 1)]
+    );
+}
+
+/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize could be greater than 1 since Lambda
+/// consolidates failed messages metadata when writing to the OnFailure destination". [I] Which are consolidated: neighbours.
+#[test]
+fn merged_neighbours_of_a_bisected_batch_share_a_message() {
+    let stream = bisected(NeighbouringDiscards::Merged, &[9, 10, 12]);
+    assert_eq!(stream.discarded(), [(9, 10, 2, 1), (12, 12, 1, 1)]);
+    assert_eq!(discarded(&stream), (2, 3));
+}
+
+/// [I] At the end of the batch nothing can be added.
+#[test]
+fn merged_neighbours_at_the_end_of_a_batch_are_told_without_a_success_behind_them() {
+    let stream = bisected(NeighbouringDiscards::Merged, &[11, 12, 13]);
+    assert_eq!(stream.discarded(), [(11, 13, 3, 1)]);
+}
+
+/// [I] The message says one condition.
+#[test]
+fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
+    let mut settings = Settings {
+        maximum_retry_attempts: 0,
+        bisect_batch_on_function_error: true,
+        maximum_record_age_in_seconds: 60,
+        ..settings()
+    };
+    settings.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
+    let mut stream = Driver::with_records(settings, 2);
+    let whole = stream.invocation().unwrap();
+    stream.finish(whole, Outcome::FunctionError);
+    stream.wake_after(1_000);
+    let first = stream.invocation().unwrap();
+    stream.finish(first, Outcome::FunctionError);
+    let second = stream.invocation().unwrap();
+    assert!(stream.actions.is_empty(), "it waits for its neighbour");
+    stream.finish(second, Outcome::NotInvoked);
+    stream.wake_after(60_000);
+    stream.run(|_| unreachable!("the other one is too old"));
+    let conditions: Vec<_> = stream
+        .discards
+        .iter()
+        .map(|message| message["requestContext"]["condition"].as_str().unwrap())
+        .collect();
+    assert_eq!(conditions, ["RetryAttemptsExhausted", "RecordAgeExceeded"]);
+}
+
+/// [I] Until it is told, a discard is not over: a stop drops it, and its records come again.
+#[test]
+fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
+    let mut settings = Settings {
+        maximum_retry_attempts: 0,
+        bisect_batch_on_function_error: true,
+        ..settings()
+    };
+    settings.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
+    let mut stream = Driver::with_records(settings, 2);
+    for _ in 0..2 {
+        let invocation = stream.invocation().unwrap();
+        stream.finish(invocation, Outcome::FunctionError);
+        stream.wake_after(1_000);
+    }
+    let second = stream.invocation().unwrap();
+    stream.send(Event::Disable);
+    stream.finish(second, success());
+    assert_eq!(stream.checkpoint(), None);
+    assert_eq!(discarded(&stream), (0, 0));
+    stream.send(Event::Enable);
+    assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9]);
+}
+
+/// [I] What is in flight at a stop may finish, and what waited for it is over with it.
+#[test]
+fn a_discard_that_waits_for_its_neighbour_is_told_with_it_if_that_fails_during_a_stop() {
+    let mut settings = Settings {
+        maximum_retry_attempts: 0,
+        bisect_batch_on_function_error: true,
+        ..settings()
+    };
+    settings.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
+    let mut stream = Driver::with_records(settings, 2);
+    for _ in 0..2 {
+        let invocation = stream.invocation().unwrap();
+        stream.finish(invocation, Outcome::FunctionError);
+        stream.wake_after(1_000);
+    }
+    let second = stream.invocation().unwrap();
+    stream.send(Event::Disable);
+    stream.finish(second, Outcome::FunctionError);
+    let told = discard(&mut stream);
+    assert_eq!(told.message().batch_info.records().batch_size, 2);
+    stream.send(told.delivered());
+    assert_eq!(stream.checkpoint(), Some(9));
+}
+
+/// [I] The range of a message may span records of other sub-batches: "treat the range as a superset of what failed".
+#[test]
+fn with_a_parallelization_factor_a_discarded_range_may_span_records_that_were_processed() {
+    let mut stream = Driver::new(Settings {
+        maximum_retry_attempts: 0,
+        parallelization_factor: 2,
+        ..settings()
+    });
+    stream.add_shard(SHARD);
+    for key in 0..10 {
+        stream.put(SHARD, &format!("key {key}"), b"{}");
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let mut failed = None;
+    stream.run(|invocation| {
+        let first = failed.get_or_insert(invocation.id());
+        if *first == invocation.id() {
+            Outcome::FunctionError
+        } else {
+            success()
+        }
+    });
+    let [(first, last, size, _)] = stream.discarded()[..] else {
+        panic!("{:?}", stream.discarded())
+    };
+    assert!(size < last - first + 1, "{size} records in {first}–{last}");
+    assert_eq!(stream.mapping.counters().records_delivered + size, 10);
 }

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use event_source_mapping::{
     Action, Checkpoint, Event, Fetch, FunctionResponseType, Happened, Invocation, Mapping, Outcome,
-    Read, ReadFrom, Record, SequenceNumber, Settings, ShardId, ShardListing, StartingPosition,
-    Timestamp,
+    Read, ReadFrom, Record, SequenceNumber, Settings, SettingsError, ShardId, ShardListing,
+    StartingPosition, Step, Timestamp,
 };
 use serde_json::{Value, json};
 
 pub(crate) const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/order-intents";
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:consumer";
+pub(crate) const TABLE_STREAM: &str =
+    "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2025-11-25T19:00:00.000";
 pub(crate) const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:order-intents-discarded";
 pub(crate) const SHARD: &str = "shardId-000000000000";
 
@@ -140,6 +142,16 @@ impl Driver {
 
     pub(crate) fn send(&mut self, event: Event) {
         let step = self.mapping.handle(self.now, event);
+        self.take(step);
+    }
+
+    pub(crate) fn update(&mut self, settings: Settings) -> Result<(), SettingsError> {
+        let step = self.mapping.update(self.now, settings)?;
+        self.take(step);
+        Ok(())
+    }
+
+    fn take(&mut self, step: Step) {
         if let Some(wake_at) = step.wake_at {
             assert!(
                 wake_at > self.now,

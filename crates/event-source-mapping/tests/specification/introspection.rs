@@ -32,7 +32,9 @@ fn the_status_shows_checkpoint_batch_in_flight_and_iterator_age() {
                 "since": "2025-11-25T19:03:18.000Z"
             }],
             "unfinished_records": 1,
-            "iterator_age_millis": 0
+            "millis_behind_latest": 0,
+            "iterator_age_millis": 0,
+            "oldest_unfinished_age_millis": 0
         }])
     );
 }

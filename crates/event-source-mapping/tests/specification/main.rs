@@ -8,11 +8,18 @@
 )]
 
 mod batching;
+mod destinations;
 mod discarding;
 mod driver;
+mod dynamodb;
+mod handover;
+mod history;
 mod introspection;
 mod laws;
+mod metrics;
 mod reading;
 mod recordings;
+mod resharding;
 mod retrying;
 mod stopping;
+mod updating;

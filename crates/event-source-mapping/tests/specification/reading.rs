@@ -22,7 +22,7 @@ fn child_of(parent: &str) -> ShardListing {
     }
 }
 
-// [D] services-kinesis-parameters, StartingPosition.
+/// [D] services-kinesis-parameters, StartingPosition.
 #[test]
 fn trim_horizon_begins_with_the_oldest_record() {
     let mut stream = Driver::with_records(settings(), 3);
@@ -30,7 +30,7 @@ fn trim_horizon_begins_with_the_oldest_record() {
     assert_eq!(stream.batches(), [[8, 9, 10]]);
 }
 
-// [D] services-kinesis-parameters, StartingPosition.
+/// [D] services-kinesis-parameters, StartingPosition.
 #[test]
 fn latest_begins_with_what_is_put_later() {
     let mut stream = Driver::with_records(
@@ -47,7 +47,7 @@ fn latest_begins_with_what_is_put_later() {
     assert_eq!(stream.batches(), [[11]]);
 }
 
-// [D] services-kinesis-parameters, StartingPositionTimestamp.
+/// [D] services-kinesis-parameters, StartingPositionTimestamp.
 #[test]
 fn at_timestamp_begins_with_the_first_record_that_arrived_then_or_later() {
     let position =
@@ -67,7 +67,7 @@ fn at_timestamp_begins_with_the_first_record_that_arrived_then_or_later() {
     assert_eq!(stream.batches(), [[9, 10]]);
 }
 
-// [I] Another LATEST iterator would skip what was put between the two.
+/// [I] Another LATEST iterator would skip what was put between the two.
 #[test]
 fn a_lost_latest_iterator_skips_nothing() {
     let mut stream = Driver::with_records(
@@ -86,7 +86,7 @@ fn a_lost_latest_iterator_skips_nothing() {
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-// [D] Kinesis API reference, GetRecords: NextShardIterator.
+/// [D] Kinesis API reference, GetRecords: NextShardIterator.
 #[test]
 fn a_read_goes_on_with_the_iterator_of_the_previous_one() {
     let mut stream = Driver::with_records(settings(), 0);
@@ -101,7 +101,7 @@ fn a_read_goes_on_with_the_iterator_of_the_previous_one() {
     );
 }
 
-// [D] Kinesis API reference, GetRecords: iterators expire after five minutes.
+/// [D] Kinesis API reference, GetRecords: iterators expire after five minutes.
 #[test]
 fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
     let mut stream = Driver::with_records(settings(), 2);
@@ -121,7 +121,7 @@ fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
     );
 }
 
-// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": polls each shard once a second.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": polls each shard once a second.
 #[test]
 fn a_shard_without_new_records_is_read_once_a_second() {
     let mut stream = Driver::with_records(settings(), 0);
@@ -138,7 +138,7 @@ fn a_shard_without_new_records_is_read_once_a_second() {
     }
 }
 
-// [D] Kinesis developer guide, "Quotas and limits": five reads a second and shard.
+/// [D] Kinesis developer guide, "Quotas and limits": five reads a second and shard.
 #[test]
 fn a_shard_with_more_to_read_is_read_five_times_a_second() {
     let mut settings = Settings {
@@ -155,7 +155,7 @@ fn a_shard_with_more_to_read_is_read_five_times_a_second() {
     );
 }
 
-// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does not deliver a record twice for it.
+/// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does not deliver a record twice for it.
 #[test]
 fn a_record_that_was_read_before_is_ignored() {
     let mut stream = Driver::with_records(settings(), 2);
@@ -168,8 +168,8 @@ fn a_record_that_was_read_before_is_ignored() {
     assert_eq!(stream.batches(), [[8, 9]]);
 }
 
-// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
-// "Resharding": the parent's records come before the child's.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
+/// "Resharding": the parent's records come before the child's.
 #[test]
 fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
     let mut stream = Driver::new(settings());
@@ -194,7 +194,7 @@ fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-// [D] Kinesis API reference, ListShards: a parent whose records expired is no longer listed.
+/// [D] Kinesis API reference, ListShards: a parent whose records expired is no longer listed.
 #[test]
 fn a_child_whose_parent_is_gone_is_read_at_once() {
     let mut stream = Driver::new(settings());
@@ -217,7 +217,7 @@ fn stopped_before_the_parent_was_done() -> Driver {
     stream
 }
 
-// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have. [I] Nothing is left of it to wait for.
+/// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have. [I] Nothing is left of it to wait for.
 #[test]
 fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     let mut stream = stopped_before_the_parent_was_done();
@@ -232,7 +232,7 @@ fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     );
 }
 
-// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer ResourceNotFoundException.
+/// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer ResourceNotFoundException.
 #[test]
 fn a_parent_that_a_read_does_not_find_is_finished() {
     let mut stream = stopped_before_the_parent_was_done();
@@ -248,7 +248,7 @@ fn a_parent_that_a_read_does_not_find_is_finished() {
     assert_eq!(stream.batches(), [[8]]);
 }
 
-// [I] The function can still process what was read before.
+/// [I] The function can still process what was read before.
 #[test]
 fn what_was_read_of_a_shard_that_is_gone_is_delivered_before_its_children() {
     let mut stream = Driver::new(Settings {
@@ -269,7 +269,7 @@ fn what_was_read_of_a_shard_that_is_gone_is_delivered_before_its_children() {
     assert_eq!(stream.batches(), [[8], [9], [10]]);
 }
 
-// [I] A read that was under way may still bring something.
+/// [I] A read that was under way may still bring something.
 #[test]
 fn a_shard_that_is_gone_is_not_finished_while_it_is_being_read() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -288,7 +288,7 @@ fn a_shard_that_is_gone_is_not_finished_while_it_is_being_read() {
     );
 }
 
-// [I] Everything in it is newer than the mapping.
+/// [I] Everything in it is newer than the mapping.
 #[test]
 fn under_latest_a_shard_that_appears_later_is_read_from_its_oldest_record() {
     let mut stream = Driver::with_records(
@@ -307,7 +307,7 @@ fn under_latest_a_shard_that_appears_later_is_read_from_its_oldest_record() {
     assert_eq!(stream.batches(), [[8]]);
 }
 
-// [I] A listing may be repeated.
+/// [I] A listing may be repeated.
 #[test]
 fn listing_a_shard_again_changes_nothing() {
     let mut stream = Driver::with_records(settings(), 1);

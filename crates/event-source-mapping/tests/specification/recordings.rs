@@ -8,7 +8,7 @@ use event_source_mapping::{Assumptions, Backoff, DiscardMessage, Outcome, Settin
 use serde_json::json;
 use std::time::Duration;
 
-// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off, six records of which only the last fails, and is reported.
+/// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off, six records of which only the last fails, and is reported.
 #[test]
 fn the_last_of_six_records_fails_and_arrives_five_times_every_other_once() {
     let mut stream = Driver::with_records(
@@ -34,7 +34,7 @@ fn the_last_of_six_records_fails_and_arrives_five_times_every_other_once() {
     assert_eq!(stream.discarded(), [(13, 13, 1, 4)]);
 }
 
-// [R] MaximumRetryAttempts 2, one record, which always fails.
+/// [R] MaximumRetryAttempts 2, one record, which always fails.
 #[test]
 fn two_retries_make_an_approximate_invoke_count_of_three() {
     let mut stream = Driver::with_records(
@@ -50,7 +50,7 @@ fn two_retries_make_an_approximate_invoke_count_of_three() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 3)]);
 }
 
-// [R] `functionError` is null after a partial response, and `statusCode` 200.
+/// [R] `functionError` is null after a partial response, and `statusCode` 200.
 #[test]
 fn the_message_after_a_partial_response_is_the_recorded_one() {
     // Without a pause the message carries the time at which the record arrived.
@@ -108,7 +108,7 @@ fn the_message_after_a_partial_response_is_the_recorded_one() {
     );
 }
 
-// [R] `functionError` is `Unhandled` after an exception, and `statusCode` 200 all the same.
+/// [R] `functionError` is `Unhandled` after an exception, and `statusCode` 200 all the same.
 #[test]
 fn the_message_after_an_exception_says_unhandled_and_200() {
     let mut stream = Driver::with_records(
@@ -126,7 +126,7 @@ fn the_message_after_an_exception_says_unhandled_and_200() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-// [R] Condition `RecordAgeExceeded`, without a `responseContext`.
+/// [R] Condition `RecordAgeExceeded`, without a `responseContext`.
 #[test]
 fn the_message_of_records_too_old_has_no_response_context() {
     let mut stream = Driver::with_records(

@@ -13,7 +13,7 @@ fn bisecting(settings: Settings) -> Settings {
     }
 }
 
-// [D] services-kinesis-parameters: MaximumRetryAttempts counts retries, not deliveries.
+/// [D] services-kinesis-parameters: MaximumRetryAttempts counts retries, not deliveries.
 #[test]
 fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded() {
     let mut stream = Driver::with_records(
@@ -28,7 +28,7 @@ fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded
     assert_eq!(stream.discarded(), [(8, 10, 3, 3)]);
 }
 
-// [D] services-kinesis-parameters: 0 is allowed.
+/// [D] services-kinesis-parameters: 0 is allowed.
 #[test]
 fn without_retries_a_failed_batch_is_discarded_after_one_delivery() {
     let mut stream = Driver::with_records(
@@ -42,7 +42,7 @@ fn without_retries_a_failed_batch_is_discarded_after_one_delivery() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 1)]);
 }
 
-// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function error.
+/// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function error.
 #[test]
 fn a_timeout_is_a_failure_of_the_whole_batch() {
     let mut stream = Driver::with_records(
@@ -60,7 +60,7 @@ fn a_timeout_is_a_failure_of_the_whole_batch() {
     );
 }
 
-// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is discarded like one too old.
+/// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is discarded like one too old.
 #[test]
 fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -75,7 +75,43 @@ fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
     assert!(age > day && age <= day + Duration::from_secs(60), "{age:?}");
 }
 
-// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds.
+/// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds with MaximumRetryAttempts −1.
+#[test]
+fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_record_age_in_seconds: 60,
+            maximum_batching_window_in_seconds: 30,
+            ..settings()
+        },
+        1,
+    );
+    stream.wake_after(25_000);
+    stream.put(crate::driver::SHARD, "young", b"{}");
+    stream.wake_after(5_000);
+    let began = crate::driver::BEGINNING;
+    let mut now = began;
+    let mut given = 0;
+    while stream.discards.is_empty() && given < 1_000 {
+        given += 1;
+        match stream.invocation() {
+            Some(invocation) => stream.finish(invocation, Outcome::FunctionError),
+            None if stream.actions.is_empty() => stream.wake_after(1_000),
+            None => stream.answer(&mut |_| Outcome::FunctionError),
+        }
+        now = stream.now;
+    }
+    assert_eq!(stream.batches()[0], [8, 9]);
+    assert!(now.since(began) > Duration::from_secs(60));
+    let [(8, 8, 1, attempts)] = stream.discarded()[..] else {
+        panic!("{:?}", stream.discarded())
+    };
+    assert_eq!(attempts, stream.times_delivered(8) as u64);
+    stream.run(|_| success());
+    assert_eq!(stream.batches().last(), Some(&vec![9]));
+}
+
+/// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds.
 #[test]
 fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     let mut stream = Driver::with_records(
@@ -100,8 +136,8 @@ fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     );
 }
 
-// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda": "Lambda retries all records
-// starting from the lowest sequence number".
+/// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda": "Lambda retries all records
+/// starting from the lowest sequence number".
 #[test]
 fn after_a_partial_failure_everything_from_the_lowest_failure_on_comes_again_and_nothing_below() {
     let mut stream = Driver::with_records(reporting(), 5);
@@ -116,7 +152,7 @@ fn after_a_partial_failure_everything_from_the_lowest_failure_on_comes_again_and
     assert_eq!(stream.batches(), [vec![8, 9, 10, 11, 12], vec![10, 11, 12]]);
 }
 
-// [D] Same page: the lowest failure is the checkpoint.
+/// [D] Same page: the lowest failure is the checkpoint.
 #[test]
 fn a_partial_failure_moves_the_checkpoint_below_the_lowest_failure() {
     let mut stream = Driver::with_records(reporting(), 3);
@@ -125,7 +161,7 @@ fn a_partial_failure_moves_the_checkpoint_below_the_lowest_failure() {
     assert_eq!(stream.checkpoint(), Some(9));
 }
 
-// [D] Same page: only with ReportBatchItemFailures in FunctionResponseTypes.
+/// [D] Same page: only with ReportBatchItemFailures in FunctionResponseTypes.
 #[test]
 fn failures_are_ignored_unless_the_mapping_asks_for_them() {
     let mut stream = Driver::with_records(settings(), 3);
@@ -134,7 +170,7 @@ fn failures_are_ignored_unless_the_mapping_asks_for_them() {
     assert!(stream.discards.is_empty());
 }
 
-// [D, R] Same page: "Lambda treats a batch as a complete failure".
+/// [D, R] Same page: "Lambda treats a batch as a complete failure".
 #[test]
 fn a_response_with_a_null_identifier_fails_the_whole_batch() {
     let mut stream = Driver::with_records(
@@ -151,7 +187,7 @@ fn a_response_with_a_null_identifier_fails_the_whole_batch() {
     assert!(stream.discards[0]["responseContext"]["functionError"].is_null());
 }
 
-// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError splits a failed batch into two.
+/// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError splits a failed batch into two.
 #[test]
 fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
     let mut stream = Driver::with_records(bisecting(settings()), 4);
@@ -169,7 +205,7 @@ fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
     );
 }
 
-// [D] Same page: "Splitting batches doesn't consume the retry quota."
+/// [D] Same page: "Splitting batches doesn't consume the retry quota."
 #[test]
 fn splitting_does_not_use_up_retries() {
     let mut stream = Driver::with_records(
@@ -200,8 +236,8 @@ fn splitting_does_not_use_up_retries() {
     assert_eq!(stream.discarded(), [(10, 10, 1, 2)]);
 }
 
-// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned sequence number, and Lambda retries
-// only the remaining records".
+/// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned sequence number, and Lambda retries
+/// only the remaining records".
 #[test]
 fn with_bisect_a_partial_failure_splits_at_the_returned_number() {
     let mut stream = Driver::with_records(bisecting(reporting()), 5);
@@ -237,7 +273,7 @@ fn first_of_four_always_fails(first_record_failed: FirstRecordFailed) -> Driver 
     stream
 }
 
-// [I] All three are inferred; this one is the documented sentence taken literally, and the default.
+/// [I] All three are inferred; this one is the documented sentence taken literally, and the default.
 #[test]
 fn the_first_record_failed_retry_whole_discards_the_good_records_behind_it() {
     assert_eq!(
@@ -249,7 +285,7 @@ fn the_first_record_failed_retry_whole_discards_the_good_records_behind_it() {
     assert_eq!(stream.discarded(), [(8, 11, 4, 2)]);
 }
 
-// [I]
+/// [I]
 #[test]
 fn the_first_record_failed_halve_splits_in_the_middle() {
     let stream = first_of_four_always_fails(FirstRecordFailed::Halve);
@@ -267,7 +303,7 @@ fn the_first_record_failed_halve_splits_in_the_middle() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-// [I]
+/// [I]
 #[test]
 fn the_first_record_failed_isolate_splits_behind_it() {
     let stream = first_of_four_always_fails(FirstRecordFailed::Isolate);
@@ -278,7 +314,7 @@ fn the_first_record_failed_isolate_splits_behind_it() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-// [D] With bisect off the batch is retried as it is.
+/// [D] With bisect off the batch is retried as it is.
 #[test]
 fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
     let mut stream = Driver::with_records(
@@ -293,7 +329,7 @@ fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
     assert_eq!(stream.discarded(), [(8, 10, 3, 2)]);
 }
 
-// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off. [I] The curve is a setting.
+/// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off. [I] The curve is a setting.
 #[test]
 fn the_pause_between_retries_doubles_up_to_its_cap() {
     let retry_backoff = Backoff {
@@ -322,7 +358,7 @@ fn the_pause_between_retries_doubles_up_to_its_cap() {
     assert_eq!(pauses, [100, 200, 400, 800, 1_000, 1_000]);
 }
 
-// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records expire or exceed the maximum age".
+/// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records expire or exceed the maximum age".
 #[test]
 fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
     let mut stream = Driver::with_records(
@@ -346,7 +382,7 @@ fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
     assert_eq!(stream.mapping.counters().invocations, 1);
 }
 
-// [D] Same page.
+/// [D] Same page.
 #[test]
 fn a_throttled_invoke_does_not_count_as_an_attempt() {
     let mut stream = Driver::with_records(
@@ -368,7 +404,7 @@ fn a_throttled_invoke_does_not_count_as_an_attempt() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-// [D] Same page.
+/// [D] Same page.
 #[test]
 fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     let mut stream = Driver::with_records(
@@ -386,7 +422,7 @@ fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     );
 }
 
-// [I] Nothing is split for it: the function has not seen the batch.
+/// [I] Nothing is split for it: the function has not seen the batch.
 #[test]
 fn a_throttled_invoke_does_not_split_a_batch() {
     let mut stream = Driver::with_records(bisecting(settings()), 4);

@@ -37,7 +37,7 @@ fn state(stream: &Driver) -> State {
     stream.mapping.status().state
 }
 
-// [D] Lambda API reference, UpdateEventSourceMapping, Enabled.
+/// [D] Lambda API reference, UpdateEventSourceMapping, Enabled.
 #[test]
 fn a_mapping_that_is_created_disabled_does_nothing_until_it_is_enabled() {
     let mut stream = Driver::with_records(
@@ -171,7 +171,7 @@ fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
     assert_eq!(stream.times_delivered(8), 1);
 }
 
-// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second, so two must not be under way.
+/// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second, so two must not be under way.
 #[test]
 fn a_shard_is_not_read_while_a_read_from_before_a_stop_is_under_way() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -224,7 +224,7 @@ fn a_resumed_mapping_goes_on_behind_the_checkpoints() {
     assert_eq!(stream.batches(), [[10, 11]]);
 }
 
-// [I] Another LATEST would skip what was put before the poller was lost.
+/// [I] Another LATEST would skip what was put before the poller was lost.
 #[test]
 fn a_mapping_that_is_resumed_before_its_first_record_goes_on_where_it_began_to_read() {
     let mut stream = Driver::with_records(latest(), 0);
@@ -236,7 +236,7 @@ fn a_mapping_that_is_resumed_before_its_first_record_goes_on_where_it_began_to_r
     assert_eq!(stream.batches(), [[8]]);
 }
 
-// [I] A lost answer may have been the one that began to read.
+/// [I] A lost answer may have been the one that began to read.
 #[test]
 fn a_mapping_that_is_lost_during_its_first_read_goes_on_where_that_read_began() {
     let mut stream = Driver::with_records(latest(), 0);
@@ -247,7 +247,7 @@ fn a_mapping_that_is_lost_during_its_first_read_goes_on_where_that_read_began() 
     assert_eq!(stream.batches(), [[8]]);
 }
 
-// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has not begun.
+/// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has not begun.
 #[test]
 fn a_mapping_that_is_lost_before_its_first_read_still_begins_at_latest() {
     let mut stream = Driver::with_records(
@@ -266,7 +266,7 @@ fn a_mapping_that_is_lost_before_its_first_read_still_begins_at_latest() {
     assert_eq!(stream.batches(), [[9]]);
 }
 
-// [I] A child that was listed with its parent begins when it was listed, whoever comes to read it.
+/// [I] A child that was listed with its parent begins when it was listed, whoever comes to read it.
 #[test]
 fn a_resumed_mapping_begins_a_waiting_child_where_the_lost_one_would_have() {
     let mut stream = Driver::new(latest());
@@ -282,7 +282,7 @@ fn a_resumed_mapping_begins_a_waiting_child_where_the_lost_one_would_have() {
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-// [I] Everything in it is newer than the mapping, also for the one that goes on.
+/// [I] Everything in it is newer than the mapping, also for the one that goes on.
 #[test]
 fn under_latest_a_resumed_mapping_reads_a_shard_that_appeared_meanwhile_from_its_oldest_record() {
     let mut stream = Driver::with_records(latest(), 0);

@@ -1,0 +1,180 @@
+//! Splitting and merging: a shard is closed, keeps its records, and its hash keys go to children with shards of their own.
+//!
+//! Source: Kinesis API reference, `SplitShard`, `MergeShards`, `UpdateShardCount`; the wording of messages as kinesalite and moto
+//! recorded it from AWS. On AWS the stream is UPDATING for some seconds; here it is done when the call returns.
+
+use super::hash_range::{self, HashRange};
+use super::shard::Shard;
+use super::{Kinesis, KinesisError, MAX_SHARDS, Stream};
+use crate::service::ACCOUNT;
+
+impl Kinesis {
+    /// Splits a shard in two: hash keys from `new_starting_hash_key` on go to the second child, the others to the first.
+    ///
+    /// # Errors
+    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if the shard is closed, or the hash key is not both greater than one plus its
+    /// first hash key and less than its last; `LimitExceeded` beyond [`MAX_SHARDS`] open shards.
+    pub fn split_shard(
+        &self,
+        stream: &str,
+        shard: &str,
+        new_starting_hash_key: u128,
+    ) -> Result<(), KinesisError> {
+        let now = self.inner.clock.now_millis();
+        self.with_stream(stream, |found| {
+            let HashRange { start, end } = found.open_shard(stream, shard)?.range();
+            let key = new_starting_hash_key;
+            if key <= start.saturating_add(1) || key >= end {
+                return Err(KinesisError::InvalidArgument(format!(
+                    "NewStartingHashKey {key} used in SplitShard() on shard {shard} in stream {stream} under account \
+                     {ACCOUNT} is not both greater than one plus the shard's StartingHashKey {start} and less than the \
+                     shard's EndingHashKey {end}."
+                )));
+            }
+            let open = found.open_shards().count();
+            if open >= usize::try_from(MAX_SHARDS).unwrap_or(usize::MAX) {
+                return Err(KinesisError::LimitExceeded(format!(
+                    "This request would exceed the shard limit for the account {ACCOUNT}. Current shard count for the \
+                     account: {open}. Limit: {MAX_SHARDS}. Number of additional shards that would have resulted from \
+                     this request: 1."
+                )));
+            }
+            found.split_at(key, now);
+            Ok(())
+        })
+    }
+
+    /// Merges two open shards whose hash keys adjoin, the lower one first, into one.
+    ///
+    /// # Errors
+    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if one of the shards is closed, or they do not adjoin in this order.
+    pub fn merge_shards(
+        &self,
+        stream: &str,
+        shard: &str,
+        adjacent: &str,
+    ) -> Result<(), KinesisError> {
+        let now = self.inner.clock.now_millis();
+        self.with_stream(stream, |found| {
+            let lower = found.open_shard(stream, shard)?.range();
+            let upper = found.open_shard(stream, adjacent)?.range();
+            if lower.end.checked_add(1) != Some(upper.start) {
+                return Err(KinesisError::InvalidArgument(format!(
+                    "Shards {shard} and {adjacent} in stream {stream} under account {ACCOUNT} are not an adjacent pair \
+                     of shards eligible for merging"
+                )));
+            }
+            found.merge_at(upper.start, now);
+            Ok(())
+        })
+    }
+
+    /// Splits and merges shards until `target` of equal width are open, and gives how many were open before. As on AWS this can leave
+    /// shards behind that were closed as soon as they were made.
+    ///
+    /// # Errors
+    /// `StreamNotFound`; `LimitExceeded` for more than [`MAX_SHARDS`] shards, more than double or less than half of those that are open.
+    pub fn update_shard_count(&self, stream: &str, target: u32) -> Result<u32, KinesisError> {
+        let now = self.inner.clock.now_millis();
+        self.with_stream(stream, |found| {
+            let open = u32::try_from(found.open_shards().count()).unwrap_or(u32::MAX);
+            let refused = if target > MAX_SHARDS {
+                format!("number of open shards cannot be greater than {MAX_SHARDS}")
+            } else if target > open.saturating_mul(2) {
+                "UpdateShardCount cannot scale up over double your current open shard count"
+                    .to_owned()
+            } else if target.saturating_mul(2) < open {
+                "UpdateShardCount cannot scale down below half your current open shard count"
+                    .to_owned()
+            } else {
+                found.scale(target, now);
+                return Ok(open);
+            };
+            Err(KinesisError::LimitExceeded(format!(
+                "{refused}. Current open shard count: {open}, Target shard count: {target}"
+            )))
+        })
+    }
+}
+
+impl Stream {
+    fn open_shard(&mut self, stream: &str, id: &str) -> Result<&Shard, KinesisError> {
+        let shard = self.shard(stream, id)?;
+        if shard.is_open() {
+            return Ok(shard);
+        }
+        Err(KinesisError::InvalidArgument(format!(
+            "Shard {id} in stream {stream} under account {ACCOUNT} has already been merged or split, and thus is not \
+             eligible for merging or splitting."
+        )))
+    }
+
+    /// Closes the open shards within `range` and puts children with `ranges` in their place.
+    fn replace(&mut self, range: HashRange, ranges: &[HashRange], now: u64) {
+        let mut parents: Vec<&mut Shard> = self
+            .shards
+            .iter_mut()
+            .filter(|shard| shard.is_open() && range.contains(shard.range().start))
+            .collect();
+        parents.sort_by_key(|shard| shard.range().start);
+        parents.iter_mut().for_each(|parent| parent.close(now));
+        let parents: Vec<&Shard> = parents.into_iter().map(|parent| &*parent).collect();
+        let children: Vec<Shard> = (self.next_shard..)
+            .zip(ranges)
+            .map(|(number, range)| Shard::child(number, *range, now, &parents))
+            .collect();
+        self.next_shard += u32::try_from(children.len()).unwrap_or(0);
+        self.shards.extend(children);
+    }
+
+    /// Makes `key` the first hash key of a shard.
+    fn split_at(&mut self, key: u128, now: u64) {
+        let holds = |range: &HashRange| range.start < key && key <= range.end;
+        let Some(range) = self.open_shards().map(Shard::range).find(holds) else {
+            return;
+        };
+        let lower = HashRange {
+            end: key - 1,
+            ..range
+        };
+        let upper = HashRange {
+            start: key,
+            ..range
+        };
+        self.replace(range, &[lower, upper], now);
+    }
+
+    /// Merges the shard that begins with `key` with the one before it.
+    fn merge_at(&mut self, key: u128, now: u64) {
+        let beginning = |range: &HashRange| range.start == key;
+        let ending = |range: &HashRange| range.end.checked_add(1) == Some(key);
+        let upper = self.open_shards().map(Shard::range).find(beginning);
+        let lower = self.open_shards().map(Shard::range).find(ending);
+        if let (Some(lower), Some(upper)) = (lower, upper) {
+            let range = HashRange {
+                start: lower.start,
+                end: upper.end,
+            };
+            self.replace(range, &[range], now);
+        }
+    }
+
+    fn scale(&mut self, target: u32, now: u64) {
+        let starts: Vec<u128> = hash_range::split(target)
+            .iter()
+            .map(|range| range.start)
+            .collect();
+        for start in &starts {
+            self.split_at(*start, now);
+        }
+        let mut superfluous: Vec<u128> = self
+            .open_shards()
+            .map(|shard| shard.range().start)
+            .filter(|start| !starts.contains(start))
+            .collect();
+        superfluous.sort_unstable();
+        for start in superfluous {
+            self.merge_at(start, now);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What a lane has given up, until the destination has the messages or never will: neighbours are merged where that is assumed, and
+//! messages are offered one at a time, again and again up to a limit.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::destination::object_key;
+use crate::discard::LastResponse;
+use crate::ledger::Ledger;
+use crate::{
+    Action, Batch, Condition, Discard, DiscardMessage, Happened, NeighbouringDiscards, Settings,
+    Timestamp,
+};
+
+/// Records that are not sent to the function again.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    pub(crate) batch: Batch,
+    pub(crate) condition: Condition,
+    /// How often the function ran with exactly these records.
+    pub(crate) invoke_count: u32,
+    pub(crate) last_response: Option<LastResponse>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Discards {
+    /// In order; all but the last are complete.
+    waiting: VecDeque<GivenUp>,
+    offered: Option<Offered>,
+}
+
+#[derive(Debug)]
+struct Offered {
+    batch: Batch,
+    condition: Condition,
+    message: Box<DiscardMessage>,
+    object_key: String,
+    failures: u32,
+    delivery: Delivery,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Delivery {
+    Sent { id: u64 },
+    Due { at: Timestamp },
+}
+
+impl Discards {
+    /// Whether a message is at the destination or waits to be offered again. Until then its lane does nothing else.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.offered.is_some()
+    }
+
+    /// Whether an answer is awaited.
+    pub(crate) fn is_awaiting(&self) -> bool {
+        self.awaited().is_some()
+    }
+
+    /// Whether the action `id` is awaited.
+    pub(crate) fn awaits(&self, id: u64) -> bool {
+        self.awaited() == Some(id)
+    }
+
+    fn awaited(&self) -> Option<u64> {
+        match self.offered.as_ref()?.delivery {
+            Delivery::Sent { id } => Some(id),
+            Delivery::Due { .. } => None,
+        }
+    }
+
+    /// When a message is to be offered again.
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        match self.offered.as_ref()?.delivery {
+            Delivery::Sent { .. } => None,
+            Delivery::Due { at } => Some(at),
+        }
+    }
+
+    pub(crate) fn push(&mut self, given_up: GivenUp, settings: &Settings) {
+        if merges(settings)
+            && let Some(last) = self.waiting.back_mut()
+            && last.condition == given_up.condition
+            && let Some(batch) = last.batch.joined(&given_up.batch)
+        {
+            *last = GivenUp { batch, ..given_up };
+            return;
+        }
+        self.waiting.push_back(given_up);
+    }
+
+    /// Does what is due; `next` is what the lane will deliver next. True if a discard is over with that, since nobody wants to know of it.
+    pub(crate) fn advance(
+        &mut self,
+        next: Option<&Batch>,
+        context: &mut Context<'_>,
+        ledger: &mut Ledger,
+    ) -> bool {
+        let mut over = false;
+        loop {
+            if self.offered.is_none() {
+                let Some(given_up) = self.take_complete(next, context.settings) else {
+                    return over;
+                };
+                self.offered = Some(Offered::new(given_up, context));
+            }
+            let Some(offered) = &mut self.offered else {
+                return over;
+            };
+            match (&context.settings.on_failure, offered.delivery) {
+                (_, Delivery::Sent { .. }) => return over,
+                (Some(destination), Delivery::Due { at }) => {
+                    if at <= context.now {
+                        offered.send(destination.clone(), context);
+                    }
+                    return over;
+                }
+                (None, Delivery::Due { .. }) => {
+                    self.finish(false, context, ledger);
+                    over = true;
+                }
+            }
+        }
+    }
+
+    /// The first discard to which nothing can be added any more.
+    fn take_complete(&mut self, next: Option<&Batch>, settings: &Settings) -> Option<GivenUp> {
+        let first = self.waiting.front()?;
+        let may_grow = self.waiting.len() == 1
+            && merges(settings)
+            && next.is_some_and(|next| first.batch.joined(next).is_some());
+        if may_grow {
+            return None;
+        }
+        self.waiting.pop_front()
+    }
+
+    /// The destination took the message, or did not. True if the discard is over with that.
+    pub(crate) fn answered(
+        &mut self,
+        delivered: bool,
+        context: &mut Context<'_>,
+        ledger: &mut Ledger,
+    ) -> bool {
+        let Some(offered) = &mut self.offered else {
+            return false;
+        };
+        let range = offered.batch.range();
+        if delivered {
+            context.happened.push(Happened::DiscardDelivered { range });
+        } else {
+            offered.failures += 1;
+            let assumptions = &context.settings.assumptions;
+            if offered.failures < assumptions.discard_delivery_attempts {
+                let pause = assumptions.retry_backoff.pause(offered.failures);
+                let retry_at = context.now.saturating_add(pause);
+                offered.delivery = Delivery::Due { at: retry_at };
+                context
+                    .happened
+                    .push(Happened::DiscardDeliveryFailed { range, retry_at });
+                return false;
+            }
+            context.counters.discards_lost += 1;
+            context.happened.push(Happened::DiscardLost { range });
+        }
+        self.finish(delivered, context, ledger);
+        true
+    }
+
+    fn finish(&mut self, delivered: bool, context: &mut Context<'_>, ledger: &mut Ledger) {
+        let Some(Offered {
+            batch, condition, ..
+        }) = self.offered.take()
+        else {
+            return;
+        };
+        let records = batch.records().len() as u64;
+        context.counters.batches_discarded += 1;
+        context.counters.records_discarded += records;
+        let events = &mut context.event_counts;
+        let by_the_mapping = match condition {
+            Condition::RetryAttemptsExhausted => true,
+            Condition::RecordAgeExceeded => context.settings.limits_record_age(),
+        };
+        if delivered {
+            events.on_failure_destination_delivered_event_count += records;
+        } else if by_the_mapping {
+            events.dropped_event_count += records;
+        }
+        ledger.done(batch.records());
+    }
+}
+
+impl Offered {
+    fn new(given_up: GivenUp, context: &mut Context<'_>) -> Self {
+        let GivenUp {
+            batch,
+            condition,
+            invoke_count,
+            last_response,
+        } = given_up;
+        let message = DiscardMessage::new(&batch, condition, invoke_count, last_response, context);
+        Self {
+            object_key: object_key(&context.settings.mapping_uuid(), &batch, context.now),
+            batch,
+            condition,
+            message: Box::new(message),
+            failures: 0,
+            delivery: Delivery::Due { at: context.now },
+        }
+    }
+
+    fn send(&mut self, destination: String, context: &mut Context<'_>) {
+        let id = context.id();
+        self.delivery = Delivery::Sent { id };
+        context.actions.push(Action::Discard(Discard {
+            id,
+            shard_id: self.batch.shard_id().clone(),
+            destination,
+            message: self.message.clone(),
+            object_key: self.object_key.clone(),
+            batch: self.batch.clone(),
+            source: Arc::clone(context.source),
+        }));
+    }
+}
+
+/// Whether neighbours share a message: only where a batch may be in parts, and only where somebody gets one.
+fn merges(settings: &Settings) -> bool {
+    settings.bisect_batch_on_function_error
+        && settings.on_failure.is_some()
+        && settings.assumptions.neighbouring_discards == NeighbouringDiscards::Merged
+}

@@ -1,0 +1,164 @@
+//! Where a discard's message goes, by which call, and what it carries there. [D] Lambda developer guide, "Retain discarded batch records
+//! for a Kinesis Data Streams event source in Lambda".
+
+use event_source_mapping::{Action, Destination, Discard, Outcome, Settings};
+use serde_json::{Value, json};
+
+use crate::driver::{Driver, QUEUE, SHARD, numbers, settings};
+
+const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:order-intents-discarded";
+const BUCKET: &str = "arn:aws:s3:::order-intents-discarded";
+
+/// The discard of a batch of two, the first time that its message is offered.
+fn discard_to(destination: &str) -> (Driver, Discard) {
+    let settings = Settings {
+        uuid: Some("f89f8514-cdd9-4602-9e1f-01a5b77d449b".into()),
+        on_failure: Some(destination.into()),
+        maximum_retry_attempts: 0,
+        ..settings()
+    };
+    let mut stream = Driver::with_records(settings, 2);
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, Outcome::FunctionError);
+    let discard = discard(&mut stream);
+    (stream, discard)
+}
+
+fn discard(stream: &mut Driver) -> Discard {
+    match stream.actions.pop_front() {
+        Some(Action::Discard(discard)) => discard,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn body(discard: &Discard) -> Value {
+    serde_json::from_slice(&discard.body()).unwrap()
+}
+
+/// [D] "Lambda sends only the metadata for these destination types".
+#[test]
+fn a_queue_and_a_topic_get_the_metadata_only() {
+    let (_, discard) = discard_to(QUEUE);
+    assert_eq!(discard.call(), Destination::Queue { arn: QUEUE });
+    let to_queue = body(&discard);
+    assert_eq!(to_queue, serde_json::to_value(discard.message()).unwrap());
+    assert!(to_queue.get("payload").is_none());
+
+    let (_, discard) = discard_to(TOPIC);
+    assert_eq!(discard.call(), Destination::Topic { arn: TOPIC });
+    assert_eq!(discard.destination(), TOPIC);
+    assert_eq!(body(&discard), to_queue);
+}
+
+/// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation record as an escaped JSON string".
+#[test]
+fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
+    let (_, to_queue) = discard_to(QUEUE);
+    let (_, discard) = discard_to(BUCKET);
+    let Value::Object(mut in_bucket) = body(&discard) else {
+        panic!("{:?}", discard.body())
+    };
+    let Some(Value::String(payload)) = in_bucket.remove("payload") else {
+        panic!("{in_bucket:?}")
+    };
+    assert_eq!(Value::Object(in_bucket), body(&to_queue));
+    let event: Value = serde_json::from_str(&payload).unwrap();
+    let records = event["Records"].as_array().unwrap();
+    let ids: Vec<_> = records.iter().map(|record| &record["eventID"]).collect();
+    assert_eq!(
+        ids,
+        [&json!(format!("{SHARD}:8")), &json!(format!("{SHARD}:9"))]
+    );
+    assert_eq!(records[0]["kinesis"]["data"], "e30=");
+}
+
+/// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>". [I] In UTC.
+#[test]
+fn an_object_is_named_by_mapping_shard_and_time() {
+    let (_, discard) = discard_to(BUCKET);
+    let Destination::Bucket { name, key } = discard.call() else {
+        panic!("{:?}", discard.call())
+    };
+    assert_eq!(name, "order-intents-discarded");
+    let beginning = "aws/lambda/f89f8514-cdd9-4602-9e1f-01a5b77d449b/shardId-000000000000/2025/11/25/2025-11-25T19.03.18-";
+    let random = key
+        .strip_prefix(beginning)
+        .unwrap_or_else(|| panic!("{key}"));
+    let groups: Vec<_> = random.split('-').map(str::len).collect();
+    assert_eq!(groups, [8, 4, 4, 4, 12], "{random} is no UUID");
+}
+
+/// Ours: an object is only ever replaced by one about the same records.
+#[test]
+fn two_discards_at_the_same_time_have_different_objects() {
+    let mut settings = Settings {
+        on_failure: Some(BUCKET.into()),
+        maximum_retry_attempts: 0,
+        batch_size: 1,
+        ..settings()
+    };
+    settings.parallelization_factor = 10;
+    let mut stream = Driver::with_records(settings, 10);
+    while let Some(invocation) = stream.invocation() {
+        stream.finish(invocation, Outcome::FunctionError);
+    }
+    let mut keys: Vec<_> = stream
+        .actions
+        .iter()
+        .map(|action| match action {
+            Action::Discard(discard) => format!("{:?}", discard.call()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let discards = keys.len();
+    assert!(discards > 1);
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), discards);
+}
+
+/// [I] What is offered again is the same object, so that a put whose answer was lost leaves one.
+#[test]
+fn a_message_that_is_offered_again_has_the_same_object_and_body() {
+    let (mut stream, first) = discard_to(BUCKET);
+    let (call, content) = (format!("{:?}", first.call()), body(&first));
+    stream.send(first.failed());
+    stream.wake_after(1_000);
+    let again = discard(&mut stream);
+    assert_eq!(format!("{:?}", again.call()), call);
+    assert_eq!(body(&again), content);
+}
+
+/// [I] The event in the object is that of the records that were given up, not of the batch that they came in.
+#[test]
+fn the_event_in_a_bucket_is_that_of_the_part_that_was_given_up() {
+    let settings = Settings {
+        on_failure: Some(BUCKET.into()),
+        maximum_retry_attempts: 0,
+        bisect_batch_on_function_error: true,
+        ..settings()
+    };
+    let mut stream = Driver::with_records(settings, 4);
+    let mut objects = Vec::new();
+    for _ in 0..20 {
+        if let Some(invocation) = stream.invocation() {
+            let outcome = if numbers(&invocation).contains(&10) {
+                Outcome::FunctionError
+            } else {
+                crate::driver::success()
+            };
+            stream.finish(invocation, outcome);
+        } else if let Some(Action::Discard(discard)) = stream.actions.pop_front() {
+            objects.push(body(&discard));
+            stream.send(discard.delivered());
+        } else {
+            stream.wake_after(1_000);
+        }
+    }
+    let [object] = &objects[..] else {
+        panic!("{objects:?}")
+    };
+    let event: Value = serde_json::from_str(object["payload"].as_str().unwrap()).unwrap();
+    assert_eq!(event["Records"].as_array().unwrap().len(), 1);
+    assert_eq!(event["Records"][0]["kinesis"]["sequenceNumber"], "10");
+}
