@@ -103,7 +103,9 @@ impl Counter {
         if let Some(key) = key {
             headers["idempotency-key"] = json!(key);
         }
-        let answer = self.send(name, "POST", "/orders", headers, Some(order(content))).await;
+        let answer = self
+            .send(name, "POST", "/orders", headers, Some(order(content)))
+            .await;
         let told = self.remember(What::Submit(key.map(str::to_owned)), answer);
         if let Told::Accepted(order_id, _) = told {
             self.accepted.borrow_mut().push((order_id, name.to_owned()));
@@ -126,14 +128,26 @@ impl Counter {
         let mut seen = self.seen.borrow_mut();
         let before = seen.get(&order_id);
         match (status, before) {
-            (404, Some(_)) => self.laws.broken("reads go forward", format!("{order_id} is gone")),
+            (404, Some(_)) => self
+                .laws
+                .broken("reads go forward", format!("{order_id} is gone")),
             (200, before) => {
                 if let Some(before) = before {
-                    let same = ["customer_id", "items", "total", "fingerprint", "accepted_at"];
+                    let same = [
+                        "customer_id",
+                        "items",
+                        "total",
+                        "fingerprint",
+                        "accepted_at",
+                    ];
                     let is_same = same.iter().all(|field| before[field] == body[field]);
-                    let is_revived = before["status"] == "cancelled" && body["status"] != "cancelled";
+                    let is_revived =
+                        before["status"] == "cancelled" && body["status"] != "cancelled";
                     if !is_same || is_revived {
-                        self.laws.broken("reads go forward", format!("{order_id} was {before}, is {body}"));
+                        self.laws.broken(
+                            "reads go forward",
+                            format!("{order_id} was {before}, is {body}"),
+                        );
                     }
                 }
                 seen.insert(order_id, body);
@@ -164,7 +178,9 @@ impl Counter {
         });
         let response = self.lambda.request(event).await?;
         let body = match response.body {
-            Some(aws_lambda_events::encodings::Body::Text(text)) => serde_json::from_str(&text).unwrap_or_default(),
+            Some(aws_lambda_events::encodings::Body::Text(text)) => {
+                serde_json::from_str(&text).unwrap_or_default()
+            }
             _ => Value::Null,
         };
         Some((response.status_code, body))
@@ -182,21 +198,32 @@ impl Counter {
                     (503, None, None) => Told::Unavailable,
                     (400..=499, None, None) => Told::TurnedAway,
                     _ => {
-                        self.laws.broken("every answer is one of the contract", format!("{status} {body}"));
+                        self.laws.broken(
+                            "every answer is one of the contract",
+                            format!("{status} {body}"),
+                        );
                         Told::Failed
                     }
                 }
             }
         };
-        self.laws.trace.line(format_args!("client   {what:?} -> {told:?}"));
-        self.calls.borrow_mut().push(tests::Call { what, told: told.clone() });
+        self.laws
+            .trace
+            .line(format_args!("client   {what:?} -> {told:?}"));
+        self.calls.borrow_mut().push(tests::Call {
+            what,
+            told: told.clone(),
+        });
         told
     }
 
     /// Not through the API: what another producer, or a fault, leaves in the stream.
     fn put(&self, partition_key: &str, data: Vec<u8>) {
         // A full shard is a fault of the producer's, which this one does not have.
-        let put = self.aws.kinesis().put_record(STREAM, partition_key, Bytes::from(data));
+        let put = self
+            .aws
+            .kinesis()
+            .put_record(STREAM, partition_key, Bytes::from(data));
         put.expect("the load is far below the shard's limits");
     }
 
@@ -220,9 +247,14 @@ impl Counter {
         for data in [intent.encode(), event.to_string().into_bytes()] {
             self.put(&intent.order_id.to_string(), data);
         }
-        self.accepted.borrow_mut().push((intent.order_id, name.to_owned()));
+        self.accepted
+            .borrow_mut()
+            .push((intent.order_id, name.to_owned()));
         let told = Told::Accepted(intent.order_id, intent.id);
-        self.calls.borrow_mut().push(tests::Call { what: What::Submit(None), told });
+        self.calls.borrow_mut().push(tests::Call {
+            what: What::Submit(None),
+            told,
+        });
     }
 
     fn poison(&self, kind: u32) {
@@ -247,7 +279,10 @@ impl Counter {
         };
         // In front of, or behind, what is sound of the same key.
         let accepted = self.one_of_the_accepted(usize::try_from(kind).unwrap());
-        let key = accepted.map_or_else(|| sound.order_id.to_string(), |(order_id, _)| order_id.to_string());
+        let key = accepted.map_or_else(
+            || sound.order_id.to_string(),
+            |(order_id, _)| order_id.to_string(),
+        );
         self.put(&key, data);
     }
 }

@@ -13,9 +13,18 @@ use crate::world::{STREAM, World};
 /// Lets one disaster happen, to its end.
 pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster) {
     sleep_until(began + disaster.at).await;
-    world.laws.trace.line(format_args!("DISASTER {:?}", disaster.kind));
+    world
+        .laws
+        .trace
+        .line(format_args!("DISASTER {:?}", disaster.kind));
     match disaster.kind {
-        Kind::Service { service, error, milliseconds, percent, seconds } => {
+        Kind::Service {
+            service,
+            error,
+            milliseconds,
+            percent,
+            seconds,
+        } => {
             let rate = f64::from(percent) / 100.0;
             let fault = match error {
                 "slow" => Fault::slow(service, milliseconds, rate, seconds),
@@ -33,9 +42,9 @@ pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster)
         Kind::Restart(back) => world.restart_poller(back),
         Kind::SecondPoller(pause) => world.second_poller(pause).await,
         Kind::Stop(pause) => {
-            world.enabled.send_replace(false);
+            world.enabled.turn(false);
             sleep(pause).await;
-            world.enabled.send_replace(true);
+            world.enabled.turn(true);
         }
         Kind::Split(which) => split(&world.aws, which),
         Kind::Merge(which) => merge(&world.aws, which),
@@ -61,13 +70,17 @@ fn split(aws: &Aws, which: usize) {
     let shards = open_shards(aws);
     let shard = &shards[which % shards.len()];
     let middle = shard.hash_range.start + (shard.hash_range.end - shard.hash_range.start) / 2;
-    aws.kinesis().split_shard(STREAM, &shard.id, middle).unwrap();
+    aws.kinesis()
+        .split_shard(STREAM, &shard.id, middle)
+        .unwrap();
 }
 
 fn merge(aws: &Aws, which: usize) {
     let shards = open_shards(aws);
     if let Some(last) = shards.len().checked_sub(1).filter(|last| *last > 0) {
         let lower = which % last;
-        aws.kinesis().merge_shards(STREAM, &shards[lower].id, &shards[lower + 1].id).unwrap();
+        aws.kinesis()
+            .merge_shards(STREAM, &shards[lower].id, &shards[lower + 1].id)
+            .unwrap();
     }
 }

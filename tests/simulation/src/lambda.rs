@@ -17,19 +17,19 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::{Consumer, Table};
 use fastrand::Rng;
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::laws::Laws;
 use crate::plan::Pipeline;
+use crate::switch::Switch;
 use crate::wire::Wire;
 use crate::world::{START, STREAM, TABLE};
 
 /// What can be done to all environments of a function.
 #[derive(Debug)]
 pub(crate) struct Control {
-    crashes: watch::Sender<u32>,
-    frozen: watch::Sender<bool>,
+    crash: Switch,
+    frozen: Switch,
 }
 
 /// How an invocation ended.
@@ -43,27 +43,26 @@ pub(crate) enum End<T> {
 impl Control {
     pub(crate) fn new() -> Self {
         Self {
-            crashes: watch::Sender::new(0),
-            frozen: watch::Sender::new(false),
+            crash: Switch::new(false),
+            frozen: Switch::new(false),
         }
     }
 
     /// Ends every invocation under way, wherever it is.
     pub(crate) fn crash(&self) {
-        self.crashes.send_modify(|crashes| *crashes += 1);
+        self.crash.turn(true);
     }
 
     /// Stops every invocation, or lets them go on.
     pub(crate) fn freeze(&self, frozen: bool) {
-        self.frozen.send_replace(frozen);
+        self.frozen.turn(frozen);
     }
 
     /// Runs an invocation.
     pub(crate) async fn run<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> End<T> {
-        let mut crashes = self.crashes.subscribe();
         tokio::select! {
             biased;
-            _ = crashes.changed() => End::Crashed,
+            () = self.crash.turned() => End::Crashed,
             () = sleep_until(deadline) => End::TimedOut,
             result = self.unless_frozen(work) => End::Returned(result),
         }
@@ -73,12 +72,13 @@ impl Control {
     async fn unless_frozen<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
-            let mut frozen = self.frozen.subscribe();
-            let _ = frozen.wait_for(|frozen| !frozen).await;
-            let mut change = pin!(frozen.changed());
+            let mut turned = pin!(self.frozen.turned());
             let result = poll_fn(|context| {
-                if change.as_mut().poll(context).is_ready() {
+                if turned.as_mut().poll(context).is_ready() {
                     return Poll::Ready(None);
+                }
+                if self.frozen.is_on() {
+                    return Poll::Pending;
                 }
                 work.as_mut().poll(context).map(Some)
             })
@@ -123,7 +123,11 @@ impl Lambda {
         const TIMEOUT: Duration = Duration::from_secs(10);
         let idle = self.idle_apis.borrow_mut().pop();
         let api = idle.unwrap_or_else(|| self.start_api());
-        match self.api.run(Instant::now() + TIMEOUT, api.answer(event, TIMEOUT)).await {
+        match self
+            .api
+            .run(Instant::now() + TIMEOUT, api.answer(event, TIMEOUT))
+            .await
+        {
             End::Returned(response) => {
                 self.idle_apis.borrow_mut().push(api);
                 Some(response)
@@ -139,10 +143,15 @@ impl Lambda {
         let event: KinesisEvent = serde_json::from_slice(event).unwrap();
         let _invocation = self.laws.invocation_begins(&environment, &event);
         let deadline = Instant::now() + self.pipeline.consumer_timeout;
-        let end = self.consumer.run(deadline, consumer.handle(&event.records, deadline)).await;
+        let end = self
+            .consumer
+            .run(deadline, consumer.handle(&event.records, deadline))
+            .await;
         match end {
             End::Returned(report) => {
-                self.idle_consumers.borrow_mut().push((environment, consumer));
+                self.idle_consumers
+                    .borrow_mut()
+                    .push((environment, consumer));
                 let response = report.response.ok();
                 End::Returned(response.map(|response| serde_json::to_vec(&response).unwrap()))
             }
@@ -180,18 +189,27 @@ impl Lambda {
         let table = Table::new(&self.config(environment.clone()), TABLE.into());
         let places = self.pipeline.max_in_flight.try_into().unwrap();
         let seed = self.random.lock().unwrap().u64(..);
-        let settings = kinesis_batch::Settings::default().max_in_flight(places).jitter_seed(Some(seed));
+        let settings = kinesis_batch::Settings::default()
+            .max_in_flight(places)
+            .jitter_seed(Some(seed));
         (environment, Consumer::new(table, settings))
     }
 
     fn config(&self, environment: String) -> SdkConfig {
-        let wire = Wire { environment, ..self.wire.clone() };
+        let wire = Wire {
+            environment,
+            ..self.wire.clone()
+        };
         let clock = SimulatedTime(Instant::now() - self.laws.trace.elapsed());
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "simulation", "simulation", None, None, "simulation",
+                "simulation",
+                "simulation",
+                None,
+                None,
+                "simulation",
             )))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .time_source(SharedTimeSource::new(clock))

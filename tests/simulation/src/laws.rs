@@ -116,8 +116,12 @@ impl Laws {
         let writing = state.writing.entry(place.clone()).or_default();
         *writing += 1;
         let is_concurrent = *writing > 1;
-        let intents = state.batches.get(environment).and_then(|batch| batch.get(key));
-        let index = intents.and_then(|intents| intents.iter().position(|intent| body.contains(intent)));
+        let intents = state
+            .batches
+            .get(environment)
+            .and_then(|batch| batch.get(key));
+        let index =
+            intents.and_then(|intents| intents.iter().position(|intent| body.contains(intent)));
         let mut is_late = false;
         if let Some(index) = index {
             let reached = state.reached.entry(place.clone()).or_default();
@@ -126,10 +130,16 @@ impl Laws {
         }
         drop(state);
         if is_concurrent {
-            self.broken("a key's records never run concurrently", format!("{environment}, {key}"));
+            self.broken(
+                "a key's records never run concurrently",
+                format!("{environment}, {key}"),
+            );
         }
         if is_late {
-            self.broken("a key's records run in their order", format!("{environment}, {key}"));
+            self.broken(
+                "a key's records run in their order",
+                format!("{environment}, {key}"),
+            );
         }
         WriteInProgress {
             laws: self.clone(),
@@ -139,7 +149,8 @@ impl Laws {
 
     /// A write has had its effect, or none: what a register says it says for ever.
     pub(crate) fn row_may_have_changed(&self, aws: &Aws, key: &str) {
-        let input = json!({"TableName": TABLE, "Key": {"order_id": {"S": key}}, "ConsistentRead": true});
+        let input =
+            json!({"TableName": TABLE, "Key": {"order_id": {"S": key}}, "ConsistentRead": true});
         let Ok(output) = aws.operate(Service::DynamoDb, "GetItem", &input) else {
             return;
         };
@@ -155,11 +166,17 @@ impl Laws {
             return;
         };
         let grew = (before.submitted.is_none() || before.submitted == row.submitted)
-            && before.cancels.iter().all(|(caller, register)| row.cancels.get(caller) == Some(register))
+            && before
+                .cancels
+                .iter()
+                .all(|(caller, register)| row.cancels.get(caller) == Some(register))
             && before.conflicts.is_subset(&row.conflicts)
             && (row.conflicts_truncated || !before.conflicts_truncated);
         if !grew {
-            self.broken("a register is written once", format!("{key} was {before:?}, is {row:?}"));
+            self.broken(
+                "a register is written once",
+                format!("{key} was {before:?}, is {row:?}"),
+            );
         }
     }
 
@@ -172,7 +189,9 @@ impl Drop for InvocationInProgress {
     fn drop(&mut self) {
         let mut state = self.laws.lock();
         state.batches.remove(&self.environment);
-        state.reached.retain(|(environment, _), _| *environment != self.environment);
+        state
+            .reached
+            .retain(|(environment, _), _| *environment != self.environment);
     }
 }
 
@@ -187,11 +206,16 @@ impl Drop for WriteInProgress {
 
 /// An item in DynamoDB's JSON as the domain has it.
 pub(crate) fn item_of(item: &serde_json::Map<String, serde_json::Value>) -> Item {
-    item.iter().map(|(name, value)| (name.clone(), value_of(value))).collect()
+    item.iter()
+        .map(|(name, value)| (name.clone(), value_of(value)))
+        .collect()
 }
 
 fn value_of(value: &serde_json::Value) -> Value {
-    let (kind, value) = value.as_object().and_then(|value| value.iter().next()).unwrap();
+    let (kind, value) = value
+        .as_object()
+        .and_then(|value| value.iter().next())
+        .unwrap();
     match kind.as_str() {
         "S" => Value::S(value.as_str().unwrap().to_owned()),
         "N" => Value::N(value.as_str().unwrap().parse().unwrap()),

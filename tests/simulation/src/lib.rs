@@ -15,6 +15,7 @@
 //! | `poller.rs` | carries out what the event source mapping wants done |
 //! | `disasters.rs` | what goes wrong, when it is time |
 //! | `laws.rs` | what has to hold while it runs and when all is over |
+//! | `switch.rs` | a value that many wait on, woken in a fixed order |
 //! | `shrink.rs` | a smaller plan that fails the same way |
 
 #![expect(
@@ -31,6 +32,7 @@ mod laws;
 mod plan;
 mod poller;
 mod shrink;
+mod switch;
 mod trace;
 mod wire;
 mod world;

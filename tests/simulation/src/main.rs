@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let bar = ProgressBar::new(seeds);
     let template = "{wide_bar} {pos}/{len} seeds {elapsed} {msg}";
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     let (next, stop) = (AtomicU64::new(first), AtomicBool::new(false));
     let (counts, failed) = (Mutex::new(Counts::default()), Mutex::new(None::<u64>));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -64,11 +66,22 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::cast_precision_loss, clippy::float_arithmetic, reason = "for a person to read")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    reason = "for a person to read"
+)]
 fn report(counts: &Counts, seconds: f64) {
     let hours = counts.simulated.as_secs_f64() / 3_600.0;
-    println!("{} seeds in {seconds:.0} s, {:.1} seeds/s: {hours:.0} simulated hours", counts.runs, counts.runs as f64 / seconds);
-    println!("{} intents, {} deliveries, {} writes, {} records discarded", counts.intents, counts.deliveries, counts.writes, counts.discarded);
+    println!(
+        "{} seeds in {seconds:.0} s, {:.1} seeds/s: {hours:.0} simulated hours",
+        counts.runs,
+        counts.runs as f64 / seconds
+    );
+    println!(
+        "{} intents, {} deliveries, {} writes, {} records discarded",
+        counts.intents, counts.deliveries, counts.writes, counts.discarded
+    );
     for (kind, count) in &counts.faults {
         println!("  {count:>8}  {kind}");
     }
@@ -87,6 +100,9 @@ fn explain(seed: u64) {
     for violation in &outcome.violations {
         println!("  {violation}");
     }
-    println!("{:#?}\n{:#?}\n{:#?}", smallest.pipeline, smallest.clients, smallest.disasters);
+    println!(
+        "{:#?}\n{:#?}\n{:#?}",
+        smallest.pipeline, smallest.clients, smallest.disasters
+    );
     println!("again: FIRST={seed} SEEDS=1 make simulate");
 }

@@ -84,6 +84,31 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// Whether it leaves an intent in the stream, if all goes well.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        !matches!(self, Self::Read(_) | Self::Poison(_))
+    }
+}
+
+impl Kind {
+    /// What kind of disaster it is, for counting.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Service { .. } => "service",
+            Self::Crash(_) => "crash",
+            Self::Freeze(..) => "freeze",
+            Self::Restart(_) => "poller restarted from an old checkpoint",
+            Self::SecondPoller(_) => "second poller",
+            Self::Stop(_) => "mapping stopped",
+            Self::Split(_) => "shard split",
+            Self::Merge(_) => "shards merged",
+        }
+    }
+}
+
 /// Something that goes wrong at a certain time.
 #[derive(Clone, Debug)]
 pub struct Disaster {
@@ -162,7 +187,10 @@ const ERRORS: [(&str, &[&str]); 3] = [
             "slow",
         ],
     ),
-    ("sqs", &["ServiceUnavailable", "AccessDeniedException", "lost-answer"]),
+    (
+        "sqs",
+        &["ServiceUnavailable", "AccessDeniedException", "lost-answer"],
+    ),
 ];
 
 /// The disasters come within this time, and so does most of the work.
@@ -181,7 +209,9 @@ impl Plan {
         let disasters = if is_within_budget {
             vec![outage_within_budget(random, &pipeline)]
         } else {
-            let mut disasters: Vec<Disaster> = (0..random.usize(10..18)).map(|_| disaster(random)).collect();
+            let mut disasters: Vec<Disaster> = (0..random.usize(10..18))
+                .map(|_| disaster(random))
+                .collect();
             disasters.sort_by_key(|disaster| disaster.at);
             disasters
         };
@@ -205,7 +235,9 @@ fn pipeline(random: &mut Rng) -> Pipeline {
         bisect: random.u32(0..4) != 0,
         consumer_timeout: Duration::from_secs(random.u64(2..=10)),
         max_in_flight: random.usize(1..=8),
-        api_clocks: (0..random.usize(1..=3)).map(|_| random.i64(-5_000..=5_000)).collect(),
+        api_clocks: (0..random.usize(1..=3))
+            .map(|_| random.i64(-5_000..=5_000))
+            .collect(),
         first_record_failed: match random.u32(0..3) {
             0 => FirstRecordFailed::RetryWhole,
             1 => FirstRecordFailed::Halve,
@@ -235,12 +267,16 @@ fn clients(random: &mut Rng, sound_only: bool) -> Vec<Client> {
         .collect();
     let writes = |clients: &[Client]| {
         let calls = clients.iter().flat_map(|client| &client.calls);
-        calls.filter(|(_, call)| !matches!(call, Call::Read(_) | Call::Poison(_))).count()
+        calls.filter(|(_, call)| call.writes()).count()
     };
     while writes(&clients) < 50 {
         let at = random.usize(0..clients.len());
-        let call = Call::Unkeyed { content: random.u32(0..3) };
-        clients[at].calls.push((Duration::from_millis(random.u64(0..3_000)), call));
+        let call = Call::Unkeyed {
+            content: random.u32(0..3),
+        };
+        clients[at]
+            .calls
+            .push((Duration::from_millis(random.u64(0..3_000)), call));
     }
     clients
 }
@@ -265,7 +301,12 @@ fn call(random: &mut Rng, sound_only: bool) -> Call {
 fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
     let tries = u64::try_from(pipeline.retries + 1).unwrap_or(1);
     let budget = (pipeline.consumer_timeout - Duration::from_millis(500)).as_secs() * tries;
-    let errors = ["ThrottlingException", "AccessDeniedException", "InternalServerError", "ResourceNotFoundException"];
+    let errors = [
+        "ThrottlingException",
+        "AccessDeniedException",
+        "InternalServerError",
+        "ResourceNotFoundException",
+    ];
     Disaster {
         at: Duration::from_millis(random.u64(0..30_000)),
         kind: Kind::Service {
@@ -279,8 +320,15 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
 }
 
 fn disaster(random: &mut Rng) -> Disaster {
-    let pause = |random: &mut Rng, seconds| Duration::from_millis(random.u64(10..seconds * 1_000));
-    let function = |random: &mut Rng| if random.bool() { Function::Api } else { Function::Consumer };
+    let pause =
+        |random: &mut Rng, seconds: u64| Duration::from_millis(random.u64(10..seconds * 1_000));
+    let function = |random: &mut Rng| {
+        if random.bool() {
+            Function::Api
+        } else {
+            Function::Consumer
+        }
+    };
     let kind = match random.u32(0..20) {
         0..=9 => {
             let (service, errors) = ERRORS[random.usize(0..ERRORS.len())];
@@ -288,7 +336,11 @@ fn disaster(random: &mut Rng) -> Disaster {
             Kind::Service {
                 service,
                 error,
-                milliseconds: if error == "slow" { random.u64(50..4_000) } else { 0 },
+                milliseconds: if error == "slow" {
+                    random.u64(50..4_000)
+                } else {
+                    0
+                },
                 percent: [10, 30, 60, 100][random.usize(0..4)],
                 seconds: random.u64(1..=12),
             }

@@ -10,17 +10,18 @@ use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
 use aws_model::{Aws, Reply};
 use bytes::Bytes;
 use event_source_mapping::{
-    Action, Checkpoint, Discard, Event, Fetch, Invocation, Mapping, Outcome, Read, ReadFrom, Record,
-    SequenceNumber, ShardId, ShardListing, Timestamp,
+    Action, Checkpoint, Discard, Event, Fetch, Invocation, Mapping, Outcome, Read, ReadFrom,
+    Record, SequenceNumber, ShardId, ShardListing, Timestamp,
 };
 use fastrand::Rng;
 use http::Request;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::lambda::{End, Lambda};
 use crate::laws::Laws;
+use crate::switch::Switch;
 use crate::world::{QUEUE_URL, STREAM};
 
 /// How often the shards are listed.
@@ -34,7 +35,7 @@ pub(crate) struct Poller {
     pub(crate) random: Arc<Mutex<Rng>>,
     pub(crate) mapping: RefCell<Mapping>,
     /// The stop switch.
-    pub(crate) enabled: watch::Receiver<bool>,
+    pub(crate) enabled: Rc<Switch>,
     /// The checkpoints of every second.
     pub(crate) history: RefCell<Vec<(Instant, BTreeMap<ShardId, Checkpoint>)>>,
     /// Keys of the batches in flight, and what was started of each.
@@ -48,14 +49,15 @@ impl Poller {
     /// Polls until the future is dropped. What is in flight then goes on, and nobody hears of it.
     pub(crate) async fn run(self: Rc<Self>) {
         let (answers, mut answered) = mpsc::unbounded_channel();
-        let mut enabled = self.enabled.clone();
         let mut list_at = Instant::now();
         let mut event = self.listing();
         loop {
             let now = self.now();
             let step = self.mapping.borrow_mut().handle(now, event);
             for happened in &step.happened {
-                self.laws.trace.line(format_args!("{:<8} {happened:?}", self.name));
+                self.laws
+                    .trace
+                    .line(format_args!("{:<8} {happened:?}", self.name));
             }
             self.remember_checkpoints();
             for action in step.actions {
@@ -68,8 +70,9 @@ impl Poller {
                         let (poller, answers) = (Rc::clone(&self), answers.clone());
                         tokio::task::spawn_local(async move {
                             let event = invoke(&poller.lambda, invocation, &poller.random).await;
-                            let mut in_flight = poller.in_flight.borrow_mut();
-                            keys.iter().for_each(|key| drop(in_flight.remove(key)));
+                            for key in &keys {
+                                poller.in_flight.borrow_mut().remove(key);
+                            }
                             let _ = answers.send(event);
                         });
                     }
@@ -86,7 +89,7 @@ impl Poller {
             event = tokio::select! {
                 biased;
                 Some(answer) = answered.recv() => answer,
-                Ok(()) = enabled.changed() => match *enabled.borrow_and_update() {
+                () = self.enabled.turned() => match self.enabled.is_on() {
                     true => Event::Enable,
                     false => Event::Disable,
                 },
@@ -107,7 +110,11 @@ impl Poller {
         let shards = self.aws.kinesis().shards(STREAM).unwrap();
         let listing = shards.into_iter().map(|shard| {
             let mut listing = ShardListing::new(shard.id);
-            listing.parents = [shard.parent, shard.adjacent_parent].into_iter().flatten().map(ShardId::from).collect();
+            listing.parents = [shard.parent, shard.adjacent_parent]
+                .into_iter()
+                .flatten()
+                .map(ShardId::from)
+                .collect();
             listing
         });
         Event::ShardsListed(listing.collect())
@@ -132,7 +139,10 @@ impl Poller {
             batch.shard_id(),
             invocation.attempt()
         ));
-        let keys: BTreeSet<String> = records.iter().map(|record| record.partition_key.clone()).collect();
+        let keys: BTreeSet<String> = records
+            .iter()
+            .map(|record| record.partition_key.clone())
+            .collect();
         let mut in_flight = self.in_flight.borrow_mut();
         for key in &keys {
             if !in_flight.insert(key.clone()) {
@@ -143,9 +153,14 @@ impl Poller {
         for record in records {
             let place = (batch.shard_id().clone(), record.partition_key.clone());
             let before = started.entry(place).or_default();
-            let is_late = before.last().is_some_and(|last| record.sequence_number < *last);
+            let is_late = before
+                .last()
+                .is_some_and(|last| record.sequence_number < *last);
             if is_late && !before.contains(&record.sequence_number) {
-                self.laws.broken("a key's records begin in their order", &record.partition_key);
+                self.laws.broken(
+                    "a key's records begin in their order",
+                    &record.partition_key,
+                );
             }
             before.insert(record.sequence_number.clone());
         }
@@ -164,7 +179,10 @@ impl Poller {
             ReadFrom::AfterSequenceNumber(number) => Position::After(stored(number.as_str())),
         };
         let limit = usize::try_from(fetch.limit()).unwrap();
-        let read = self.aws.kinesis().read(STREAM, fetch.shard_id().as_str(), position, limit);
+        let read = self
+            .aws
+            .kinesis()
+            .read(STREAM, fetch.shard_id().as_str(), position, limit);
         let Ok(read) = read else {
             return fetch.failed();
         };
@@ -192,7 +210,10 @@ fn stored(number: &str) -> StoredSequenceNumber {
 async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) -> Event {
     let (delay, is_refused) = {
         let mut random = random.lock().unwrap();
-        (Duration::from_millis(random.u64(1..50)), random.u32(0..40) == 0)
+        (
+            Duration::from_millis(random.u64(1..50)),
+            random.u32(0..40) == 0,
+        )
     };
     sleep(delay).await;
     let request_id = format!("invocation-{}", invocation.id());

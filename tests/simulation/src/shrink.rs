@@ -49,6 +49,10 @@ fn first_broken(plan: &Plan) -> Option<&'static str> {
 }
 
 fn size(plan: &Plan) -> usize {
-    let calls: usize = plan.clients.iter().map(|client| 1 + client.calls.len()).sum();
+    let calls: usize = plan
+        .clients
+        .iter()
+        .map(|client| 1 + client.calls.len())
+        .sum();
     plan.disasters.len() + calls
 }

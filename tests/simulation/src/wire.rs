@@ -95,7 +95,8 @@ impl HttpConnector for Connector {
         let weather = self.wire.weather();
         let write = written_key(&request);
         let (wire, model) = (self.wire.clone(), self.model.clone());
-        let under_way = write.map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
+        let under_way =
+            write.map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
         HttpConnectorFuture::new(async move {
             if weather.is_broken {
                 sleep(weather.before).await;

@@ -16,7 +16,6 @@ use fastrand::Rng;
 use orders::{OrderId, Row};
 use serde_json::{Value, json};
 use tests::{Audit, Discarded, Evidence, StreamRecord};
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 use tokio::time::{Instant, sleep};
 
@@ -24,8 +23,9 @@ use crate::clients::Counter;
 use crate::disasters::strike;
 use crate::lambda::Lambda;
 use crate::laws::{Laws, Violation, item_of};
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan};
 use crate::poller::Poller;
+use crate::switch::Switch;
 use crate::trace::Trace;
 use crate::wire::Wire;
 
@@ -90,7 +90,7 @@ pub(crate) struct World {
     pub(crate) lambda: Rc<Lambda>,
     pub(crate) laws: Laws,
     /// The stop switch.
-    pub(crate) enabled: watch::Sender<bool>,
+    pub(crate) enabled: Rc<Switch>,
     settings: event_source_mapping::Settings,
     random: Arc<Mutex<Rng>>,
     poller: RefCell<(Rc<Poller>, JoinHandle<()>)>,
@@ -137,7 +137,10 @@ async fn live(plan: &Plan) -> Outcome {
         done.unwrap();
     }
     world.aws.faults().clear();
-    world.laws.trace.line("all is over, the rest has to be worked off");
+    world
+        .laws
+        .trace
+        .line("all is over, the rest has to be worked off");
     world.drain().await;
 
     let evidence = world.evidence();
@@ -153,19 +156,22 @@ async fn live(plan: &Plan) -> Outcome {
     }
     let discarded = world.discarded();
     if plan.is_within_budget && discarded > 0 {
-        world.laws.broken("an outage within the budget discards nothing", format!("{discarded} records"));
+        world.laws.broken(
+            "an outage within the budget discards nothing",
+            format!("{discarded} records"),
+        );
     }
     let intents = evidence.records.iter().filter_map(|record| record.intent());
     let ids: std::collections::BTreeSet<_> = intents.map(|intent| intent.id).collect();
     let mut faults: BTreeMap<String, u64> = BTreeMap::new();
     for (service, error, calls) in world.aws.faults().hits() {
-        *faults.entry(format!("{} {error}", service.name())).or_default() += calls;
+        *faults
+            .entry(format!("{} {error}", service.name()))
+            .or_default() += calls;
     }
     for disaster in &plan.disasters {
-        let kind = format!("{:?}", disaster.kind);
-        let kind = kind.split([' ', '{']).next().unwrap().replace(['(', ')'], " ");
-        if kind != "Service" {
-            *faults.entry(kind.trim().to_owned()).or_default() += 1;
+        if !matches!(disaster.kind, Kind::Service { .. }) {
+            *faults.entry(disaster.kind.name().to_owned()).or_default() += 1;
         }
     }
     let counts = Counts {
@@ -193,12 +199,15 @@ impl World {
             kinesis: KinesisSettings::default(),
         })
         .unwrap();
-        aws.kinesis().create_stream(STREAM, plan.pipeline.shards, 24).unwrap();
+        aws.kinesis()
+            .create_stream(STREAM, plan.pipeline.shards, 24)
+            .unwrap();
         aws.sqs().create_queue(QUEUE).unwrap();
         let table = json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
             "KeySchema": [{"AttributeName": "order_id", "KeyType": "HASH"}],
             "AttributeDefinitions": [{"AttributeName": "order_id", "AttributeType": "S"}]});
-        aws.operate(Service::DynamoDb, "CreateTable", &table).unwrap();
+        aws.operate(Service::DynamoDb, "CreateTable", &table)
+            .unwrap();
 
         let laws = Laws::new(Trace::new());
         let wire = Wire {
@@ -210,14 +219,14 @@ impl World {
         };
         let lambda = Rc::new(Lambda::new(plan.pipeline.clone(), wire, laws.clone()));
         let settings = settings(plan, &aws);
-        let enabled = watch::Sender::new(true);
+        let enabled = Rc::new(Switch::new(true));
         let poller = Rc::new(Poller {
             aws: aws.clone(),
             lambda: Rc::clone(&lambda),
             laws: laws.clone(),
             random: Arc::clone(&random),
             mapping: RefCell::new(Mapping::new(settings.clone()).unwrap()),
-            enabled: enabled.subscribe(),
+            enabled: Rc::clone(&enabled),
             history: RefCell::default(),
             in_flight: RefCell::default(),
             started: RefCell::default(),
@@ -244,7 +253,9 @@ impl World {
         self.count(&old);
         let history = old.history.take();
         let at = history.iter().rev().find(|(at, _)| at.elapsed() >= back);
-        let checkpoints = at.or(history.first()).map(|(_, checkpoints)| checkpoints.clone());
+        let checkpoints = at
+            .or(history.first())
+            .map(|(_, checkpoints)| checkpoints.clone());
         let new = self.poller_from(checkpoints.unwrap_or_default(), "poller");
         new.history.replace(history);
         let task = tokio::task::spawn_local(Rc::clone(&new).run());
@@ -261,15 +272,21 @@ impl World {
         self.count(&poller);
     }
 
-    fn poller_from(&self, checkpoints: BTreeMap<ShardId, Checkpoint>, name: &'static str) -> Rc<Poller> {
-        let mapping = Mapping::resume(self.settings.clone(), checkpoints).unwrap();
+    fn poller_from(
+        &self,
+        checkpoints: BTreeMap<ShardId, Checkpoint>,
+        name: &'static str,
+    ) -> Rc<Poller> {
+        let mut settings = self.settings.clone();
+        settings.enabled = self.enabled.is_on();
+        let mapping = Mapping::resume(settings, checkpoints).unwrap();
         Rc::new(Poller {
             aws: self.aws.clone(),
             lambda: Rc::clone(&self.lambda),
             laws: self.laws.clone(),
             random: Arc::clone(&self.random),
             mapping: RefCell::new(mapping),
-            enabled: self.enabled.subscribe(),
+            enabled: Rc::clone(&self.enabled),
             history: RefCell::default(),
             in_flight: RefCell::default(),
             started: RefCell::default(),
@@ -284,11 +301,27 @@ impl World {
     }
 
     fn deliveries(&self) -> u64 {
-        *self.deliveries.borrow() + self.poller.borrow().0.mapping.borrow().counters().records_delivered
+        *self.deliveries.borrow()
+            + self
+                .poller
+                .borrow()
+                .0
+                .mapping
+                .borrow()
+                .counters()
+                .records_delivered
     }
 
     fn discarded(&self) -> u64 {
-        *self.discarded.borrow() + self.poller.borrow().0.mapping.borrow().counters().records_discarded
+        *self.discarded.borrow()
+            + self
+                .poller
+                .borrow()
+                .0
+                .mapping
+                .borrow()
+                .counters()
+                .records_discarded
     }
 
     async fn drain(&self) {
@@ -296,7 +329,10 @@ impl World {
         while !self.is_drained() {
             if Instant::now() > give_up {
                 let status = self.poller.borrow().0.mapping.borrow().status();
-                self.laws.broken("when faults end, everything is worked off", format!("{status:?}"));
+                self.laws.broken(
+                    "when faults end, everything is worked off",
+                    format!("{status:?}"),
+                );
                 return;
             }
             sleep(Duration::from_secs(1)).await;
@@ -310,7 +346,10 @@ impl World {
         let status = poller.mapping.borrow().status();
         let shards = self.aws.kinesis().shards(STREAM).unwrap();
         let is_done = |shard: &aws_model::kinesis::ShardDescription| {
-            let known = status.shards.iter().find(|known| known.shard_id.as_str() == shard.id);
+            let known = status
+                .shards
+                .iter()
+                .find(|known| known.shard_id.as_str() == shard.id);
             known.is_some_and(|known| {
                 let last = self.last_record(&shard.id);
                 let is_behind = known.checkpoint.as_ref() >= last.as_ref();
@@ -321,7 +360,11 @@ impl World {
     }
 
     fn last_record(&self, shard_id: &str) -> Option<SequenceNumber> {
-        let read = self.aws.kinesis().read(STREAM, shard_id, Position::TrimHorizon, 10_000).unwrap();
+        let read = self
+            .aws
+            .kinesis()
+            .read(STREAM, shard_id, Position::TrimHorizon, 10_000)
+            .unwrap();
         let last = read.records.last()?;
         Some(SequenceNumber::parse(&last.sequence_number.to_string()).unwrap())
     }
@@ -329,24 +372,41 @@ impl World {
     fn evidence(&self) -> Evidence {
         let mut evidence = Evidence::default();
         for shard in self.aws.kinesis().shards(STREAM).unwrap() {
-            let read = self.aws.kinesis().read(STREAM, &shard.id, Position::TrimHorizon, 10_000).unwrap();
-            evidence.records.extend(read.records.into_iter().map(|record| StreamRecord {
-                shard_id: shard.id.clone(),
-                sequence_number: SequenceNumber::parse(&record.sequence_number.to_string()).unwrap(),
-                partition_key: record.partition_key,
-                data: record.data.to_vec(),
-            }));
+            let read = self
+                .aws
+                .kinesis()
+                .read(STREAM, &shard.id, Position::TrimHorizon, 10_000)
+                .unwrap();
+            evidence
+                .records
+                .extend(read.records.into_iter().map(|record| StreamRecord {
+                    shard_id: shard.id.clone(),
+                    sequence_number:
+                        SequenceNumber::parse(&record.sequence_number.to_string()).unwrap(),
+                    partition_key: record.partition_key,
+                    data: record.data.to_vec(),
+                }));
         }
         let scan = json!({"TableName": TABLE, "ConsistentRead": true});
         let scanned = self.aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();
         for item in scanned["Items"].as_array().unwrap() {
             let id = OrderId::parse(item["order_id"]["S"].as_str().unwrap()).unwrap();
-            evidence.rows.insert(id, Row::from_item(&item_of(item.as_object().unwrap())).unwrap());
+            evidence.rows.insert(
+                id,
+                Row::from_item(&item_of(item.as_object().unwrap())).unwrap(),
+            );
         }
         loop {
-            let receive = json!({"QueueUrl": QUEUE_URL, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600});
-            let received = self.aws.operate(Service::Sqs, "ReceiveMessage", &receive).unwrap();
-            let Some(messages) = received["Messages"].as_array().filter(|messages| !messages.is_empty()) else {
+            let receive =
+                json!({"QueueUrl": QUEUE_URL, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600});
+            let received = self
+                .aws
+                .operate(Service::Sqs, "ReceiveMessage", &receive)
+                .unwrap();
+            let Some(messages) = received["Messages"]
+                .as_array()
+                .filter(|messages| !messages.is_empty())
+            else {
                 return evidence;
             };
             for message in messages {

@@ -1,0 +1,52 @@
+//! What the simulation promises of itself, and a few seeds of it; `make simulate` runs as many as one likes.
+
+use simulation::{Plan, run};
+
+#[test]
+fn the_same_seed_gives_the_same_trace_byte_for_byte() {
+    for seed in 1..=3 {
+        let plan = Plan::of(seed);
+        let (first, second) = (run(&plan), run(&plan));
+        let differing = first
+            .trace
+            .iter()
+            .zip(&second.trace)
+            .position(|(a, b)| a != b);
+        if let Some(line) = differing {
+            let from = line.saturating_sub(1);
+            assert_eq!(
+                first.trace[from..=line],
+                second.trace[from..=line],
+                "seed {seed}"
+            );
+        }
+        assert_eq!(first.trace.len(), second.trace.len(), "seed {seed}");
+        assert_eq!(first.counts, second.counts, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_run_has_at_least_fifty_intents_and_ten_disasters_or_one_outage() {
+    for seed in 0..500 {
+        let plan = Plan::of(seed);
+        assert!(
+            plan.disasters.len() >= 10 || plan.is_within_budget,
+            "seed {seed}"
+        );
+        let calls = plan.clients.iter().flat_map(|client| &client.calls);
+        let writes = calls.filter(|(_, call)| call.writes()).count();
+        assert!(writes >= 50, "seed {seed}: {writes}");
+    }
+}
+
+#[test]
+fn no_law_is_broken_under_the_first_twenty_seeds() {
+    for seed in 1..=20 {
+        let outcome = run(&Plan::of(seed));
+        assert_eq!(
+            outcome.violations,
+            [],
+            "seed {seed}: FIRST={seed} SEEDS=1 make simulate"
+        );
+    }
+}
