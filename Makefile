@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo load outage-budget test measure check fmt clippy docs dependencies test-infra deploy
+.PHONY: help build run demo load outage-budget test simulate mutants measure check fmt clippy docs dependencies test-infra deploy
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,14 @@ demo: build ## A thousand orders while everything goes wrong, and what became of
 
 test: ## Run all tests: unit, property, end to end
 	$(CARGO) test --locked --workspace
+
+simulate: ## Run the service through simulated disasters (SEEDS=2000 FIRST=1)
+	$(CARGO) build --locked --workspace --bins --examples --profile measured
+	@$(TARGET)/measured/simulate
+
+mutants: ## Put mistakes into the service and see the simulation catch each
+	$(CARGO) build --locked --workspace --bins --examples --profile measured
+	@$(TARGET)/measured/mutants
 
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/examples/measure

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use crate::lambda::Lambda;
 use crate::laws::Laws;
+use crate::mutant::Mutant;
 use crate::plan::{Call, Client};
 use crate::world::{START, STREAM};
 
@@ -100,7 +101,8 @@ impl Counter {
 
     async fn submit(&self, name: &str, key: Option<&str>, content: u32) -> Told {
         let mut headers = json!({"content-type": "application/json"});
-        if let Some(key) = key {
+        let is_sent = self.lambda.wire.mutant != Some(Mutant::RandomIdUnderKey);
+        if let Some(key) = key.filter(|_| is_sent) {
             headers["idempotency-key"] = json!(key);
         }
         let answer = self

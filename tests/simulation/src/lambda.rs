@@ -10,16 +10,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use api::{Api, CallerSource, Origins};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use aws_lambda_events::event::kinesis::KinesisEvent;
+
+use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::{Consumer, Table};
 use fastrand::Rng;
-use serde_json::Value;
-use tokio::time::{Instant, sleep_until};
+use futures::future::join_all;
+use orders::Intent;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::laws::Laws;
+use crate::mutant::Mutant;
 use crate::plan::Pipeline;
 use crate::switch::Switch;
 use crate::wire::Wire;
@@ -96,7 +100,7 @@ pub(crate) struct Lambda {
     pub(crate) api: Control,
     pub(crate) consumer: Control,
     pub(crate) laws: Laws,
-    wire: Wire,
+    pub(crate) wire: Wire,
     random: Arc<Mutex<Rng>>,
     idle_apis: RefCell<Vec<Api>>,
     idle_consumers: RefCell<Vec<(String, Consumer)>>,
@@ -140,23 +144,104 @@ impl Lambda {
     pub(crate) async fn batch(&self, event: &[u8]) -> End<Option<Vec<u8>>> {
         let idle = self.idle_consumers.borrow_mut().pop();
         let (environment, consumer) = idle.unwrap_or_else(|| self.start_consumer());
-        let event: KinesisEvent = serde_json::from_slice(event).unwrap();
+        let mut event: KinesisEvent = serde_json::from_slice(event).unwrap();
+        if self.wire.mutant == Some(Mutant::StrangersCancelObeyed) {
+            self.obey_strangers(&mut event);
+        }
         let _invocation = self.laws.invocation_begins(&environment, &event);
         let deadline = Instant::now() + self.pipeline.consumer_timeout;
-        let end = self
+        let handled = self
             .consumer
-            .run(deadline, consumer.handle(&event.records, deadline))
-            .await;
-        match end {
-            End::Returned(report) => {
+            .run(deadline, self.handle(&consumer, &event.records, deadline));
+        match handled.await {
+            End::Returned(mut failures) => {
                 self.idle_consumers
                     .borrow_mut()
                     .push((environment, consumer));
-                let response = report.response.ok();
-                End::Returned(response.map(|response| serde_json::to_vec(&response).unwrap()))
+                if let (Some(mutant), Some(failures)) = (self.wire.mutant, &mut failures) {
+                    let is_poison = |number: &str| {
+                        let mut records = event.records.iter().map(|record| &record.kinesis);
+                        let record = records.find(|record| record.sequence_number == number);
+                        record.is_some_and(|record| Intent::decode(&record.data).is_err())
+                    };
+                    mutant.change_failures(failures, is_poison);
+                }
+                let response = failures.map(|failures| {
+                    let failures: Vec<Value> = failures
+                        .into_iter()
+                        .map(|number| json!({ "itemIdentifier": number }))
+                        .collect();
+                    json!({ "batchItemFailures": failures })
+                        .to_string()
+                        .into_bytes()
+                });
+                End::Returned(response)
             }
             End::Crashed => End::Crashed,
             End::TimedOut => End::TimedOut,
+        }
+    }
+
+    /// The sequence numbers that failed; nothing if the response names none because it cannot.
+    async fn handle(
+        &self,
+        consumer: &Consumer,
+        records: &[KinesisEventRecord],
+        deadline: Instant,
+    ) -> Option<Vec<String>> {
+        let deadline = match self.wire.mutant {
+            Some(Mutant::DeadlineIgnored) => deadline + Duration::from_secs(60),
+            _ => deadline,
+        };
+        match self.wire.mutant {
+            Some(Mutant::SameKeyConcurrently) => {
+                let each = records.iter().map(|record| async move {
+                    failures_of(
+                        consumer
+                            .handle(std::slice::from_ref(record), deadline)
+                            .await,
+                    )
+                });
+                let each: Option<Vec<_>> = join_all(each).await.into_iter().collect();
+                Some(each?.concat())
+            }
+            Some(Mutant::RetryHoldsNothingBack) => {
+                let mut left: Vec<&KinesisEventRecord> = records.iter().collect();
+                while !left.is_empty() && Instant::now() + Duration::from_secs(1) < deadline {
+                    let mut failed = Vec::new();
+                    for record in left {
+                        let Ok(intent) = Intent::decode(&record.kinesis.data) else {
+                            continue;
+                        };
+                        if consumer.apply(&intent).await.is_err() {
+                            failed.push(record);
+                        }
+                    }
+                    left = failed;
+                    sleep(Duration::from_millis(50)).await;
+                }
+                Some(
+                    left.iter()
+                        .map(|record| record.kinesis.sequence_number.clone())
+                        .collect(),
+                )
+            }
+            _ => failures_of(consumer.handle(records, deadline).await),
+        }
+    }
+
+    /// Makes every cancel one of the order's owner.
+    fn obey_strangers(&self, event: &mut KinesisEvent) {
+        for record in &mut event.records {
+            let Ok(intent) = Intent::decode(&record.kinesis.data) else {
+                continue;
+            };
+            let row = self.laws.row(&intent.order_id.to_string());
+            let owner = row.and_then(|row| Some(row.submitted?.owner));
+            if let (orders::Action::Cancel { .. }, Some(owner)) = (&intent.action, owner) {
+                let cancel = Intent::cancel(intent.id, intent.order_id, intent.accepted_at, owner);
+                record.kinesis.data.0 = cancel.encode();
+            }
         }
     }
 
@@ -241,4 +326,12 @@ impl AddSigned for SystemTime {
         let by = Duration::from_millis(millis.unsigned_abs());
         if millis < 0 { self - by } else { self + by }
     }
+}
+
+fn failures_of(report: kinesis_batch::Report) -> Option<Vec<String>> {
+    let failures = report.response.ok()?.batch_item_failures;
+    failures
+        .into_iter()
+        .map(|failure| failure.item_identifier)
+        .collect()
 }

@@ -82,6 +82,11 @@ impl Laws {
         self.lock().violations.clone()
     }
 
+    /// The row as it was seen last.
+    pub(crate) fn row(&self, key: &str) -> Option<Row> {
+        self.lock().rows.get(key).cloned()
+    }
+
     pub(crate) fn writes(&self) -> u64 {
         self.lock().writes
     }

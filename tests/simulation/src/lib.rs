@@ -15,6 +15,7 @@
 //! | `poller.rs` | carries out what the event source mapping wants done |
 //! | `disasters.rs` | what goes wrong, when it is time |
 //! | `laws.rs` | what has to hold while it runs and when all is over |
+//! | `mutant.rs` | mistakes that the laws have to catch |
 //! | `switch.rs` | a value that many wait on, woken in a fixed order |
 //! | `shrink.rs` | a smaller plan that fails the same way |
 
@@ -29,6 +30,7 @@ mod clients;
 mod disasters;
 mod lambda;
 mod laws;
+mod mutant;
 mod plan;
 mod poller;
 mod shrink;
@@ -38,6 +40,7 @@ mod wire;
 mod world;
 
 pub use laws::Violation;
+pub use mutant::Mutant;
 pub use plan::{Call, Client, Disaster, Kind, Pipeline, Plan};
 pub use shrink::shrink;
 pub use trace::Trace;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use event_source_mapping::{FirstRecordFailed, NeighbouringDiscards};
 use fastrand::Rng;
 
+use crate::mutant::Mutant;
+
 /// A run, before it runs.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -18,6 +20,8 @@ pub struct Plan {
     pub disasters: Vec<Disaster>,
     /// Whether the disasters are such that nothing may be discarded: one outage of the table within the budget, and no poison.
     pub is_within_budget: bool,
+    /// A mistake to be found.
+    pub mutant: Option<Mutant>,
 }
 
 /// The stream, the mapping and the functions.
@@ -221,7 +225,15 @@ impl Plan {
             clients,
             disasters,
             is_within_budget,
+            mutant: None,
         }
+    }
+
+    /// The same plan with a mistake in the service.
+    #[must_use]
+    pub fn with(mut self, mutant: Mutant) -> Self {
+        self.mutant = Some(mutant);
+        self
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_model::Aws;
+use aws_model::{Aws, Service};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -15,10 +15,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use fastrand::Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::laws::Laws;
+use crate::mutant::{Mutant, operation, success};
+use crate::world::TABLE;
 
 /// The wire of one execution environment.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub(crate) struct Wire {
     pub(crate) environment: String,
     /// Nothing but the usual delays.
     pub(crate) is_calm: bool,
+    /// A mistake that is put in here.
+    pub(crate) mutant: Option<Mutant>,
 }
 
 /// What the wire does to one call.
@@ -43,6 +47,11 @@ impl Wire {
     /// The wire as the SDK's HTTP client.
     pub(crate) fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())
+    }
+
+    fn new_id(&self) -> String {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        orders::IntentId::from_random(random.u128(..).to_be_bytes()).to_string()
     }
 
     fn weather(&self) -> Weather {
@@ -91,30 +100,52 @@ struct Connector {
 }
 
 impl HttpConnector for Connector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let weather = self.wire.weather();
-        let write = written_key(&request);
-        let (wire, model) = (self.wire.clone(), self.model.clone());
-        let under_way =
-            write.map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let wire = self.wire.clone();
+        if let Some(mutant) = wire.mutant {
+            mutant.change_request(&mut request, || wire.new_id());
+            if mutant.swallows(&request) {
+                return HttpConnectorFuture::ready(Ok(success(operation(&request))));
+            }
+        }
+        let weather = wire.weather();
+        let operation = operation(&request).to_owned();
+        let model = self.model.clone();
+        let under_way = written_key(&request)
+            .map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
         HttpConnectorFuture::new(async move {
             if weather.is_broken {
                 sleep(weather.before).await;
                 return Err(broken());
             }
             let key = under_way.as_ref().map(|(_, key)| key.clone());
+            let (mutant, of_answer) = (wire.mutant, operation.clone());
             // Once it is sent, a request has its effect whether or not somebody still waits for the answer.
             let sent = tokio::spawn(async move {
                 sleep(weather.before).await;
                 let answer = model.call(request).await;
                 if let Some(key) = key {
                     wire.laws.row_may_have_changed(&wire.aws, &key);
+                    if wire.mutant == Some(Mutant::TimeToLive) {
+                        tokio::spawn(async move {
+                            sleep(Duration::from_secs(20)).await;
+                            let input =
+                                json!({"TableName": TABLE, "Key": {"order_id": {"S": key}}});
+                            let _ = wire.aws.operate(Service::DynamoDb, "DeleteItem", &input);
+                        });
+                    }
                 }
                 answer
             });
-            let answer = sent.await.unwrap_or_else(|_| Err(broken()));
+            if mutant.is_some_and(|mutant| mutant.is_hasty(&operation)) {
+                return Ok(success(&operation));
+            }
+            let mut answer = sent.await.unwrap_or_else(|_| Err(broken()));
             sleep(weather.after).await;
             drop(under_way);
+            if let Some(mutant) = mutant {
+                answer = mutant.change_answer(&of_answer, answer);
+            }
             answer
         })
     }

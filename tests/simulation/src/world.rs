@@ -154,6 +154,15 @@ async fn live(plan: &Plan) -> Outcome {
             world.laws.broken(law, finding);
         }
     }
+    let poison = evidence
+        .records
+        .iter()
+        .filter(|record| record.intent().is_none())
+        .count();
+    if audit.poison_discarded < poison {
+        let seen = format!("{} of {poison} records", audit.poison_discarded);
+        world.laws.broken("the queue is told of all poison", seen);
+    }
     let discarded = world.discarded();
     if plan.is_within_budget && discarded > 0 {
         world.laws.broken(
@@ -216,6 +225,7 @@ impl World {
             random: Arc::clone(&random),
             environment: String::new(),
             is_calm: plan.is_within_budget,
+            mutant: plan.mutant,
         };
         let lambda = Rc::new(Lambda::new(plan.pipeline.clone(), wire, laws.clone()));
         let settings = settings(plan, &aws);

@@ -1,0 +1,223 @@
+//! Mistakes that a good engineer could make, put in at the seams: each must break a law. What cannot be caught here, because no
+//! law is about it, is not among them.
+
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Value, json};
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// The write has no condition.
+    ConditionDropped,
+    /// A refused write is always taken for a duplicate, so that a conflict is not recorded.
+    ConflictTakenForDuplicate,
+    /// A write that was throttled, or failed, counts as done.
+    ErrorTakenForSuccess,
+    /// A missing permission or table is taken for poison.
+    EnvironmentTakenForPoison,
+    /// Of the records that failed the highest is reported.
+    HighestCheckpoint,
+    /// Nothing is reported as failed.
+    NothingReported,
+    /// Poison is not reported as failed.
+    PoisonTakenForSuccess,
+    /// A batch's records run all at once, those of one key too.
+    SameKeyConcurrently,
+    /// What is retried does not hold back the later records of its key.
+    RetryHoldsNothingBack,
+    /// The consumer takes its deadline to be a minute later.
+    DeadlineIgnored,
+    /// 202 before Kinesis has answered, and whatever it answers.
+    AcceptedBeforePut,
+    /// 202 when Kinesis does not answer.
+    AcceptedOnTimeout,
+    /// Every attempt to put an intent gives it a new id.
+    IntentIdPerAttempt,
+    /// The order id is random although the client has sent a key.
+    RandomIdUnderKey,
+    /// A stranger's cancel counts as the owner's.
+    StrangersCancelObeyed,
+    /// A submit that comes late takes the cancel back.
+    LateSubmitRevives,
+    /// The row has a time to live.
+    TimeToLive,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::ConditionDropped,
+        Self::ConflictTakenForDuplicate,
+        Self::ErrorTakenForSuccess,
+        Self::EnvironmentTakenForPoison,
+        Self::HighestCheckpoint,
+        Self::NothingReported,
+        Self::PoisonTakenForSuccess,
+        Self::SameKeyConcurrently,
+        Self::RetryHoldsNothingBack,
+        Self::DeadlineIgnored,
+        Self::AcceptedBeforePut,
+        Self::AcceptedOnTimeout,
+        Self::IntentIdPerAttempt,
+        Self::RandomIdUnderKey,
+        Self::StrangersCancelObeyed,
+        Self::LateSubmitRevives,
+        Self::TimeToLive,
+    ];
+
+    /// Changes a request on its way.
+    pub(crate) fn change_request(self, request: &mut HttpRequest, new_id: impl FnOnce() -> String) {
+        let operation = operation(request).to_owned();
+        let Some(mut body) = json_of(request) else {
+            return;
+        };
+        match (self, operation.as_str()) {
+            (Self::ConditionDropped, "UpdateItem") => {
+                body.as_object_mut()
+                    .and_then(|body| body.remove("ConditionExpression"));
+            }
+            (Self::IntentIdPerAttempt, "PutRecord") if attempt(request) > 1 => {
+                let data = body["Data"]
+                    .as_str()
+                    .and_then(|data| BASE64_STANDARD.decode(data).ok());
+                let event = data.and_then(|data| serde_json::from_slice::<Value>(&data).ok());
+                if let Some(mut event) = event {
+                    event["id"] = json!(new_id());
+                    body["Data"] = json!(BASE64_STANDARD.encode(event.to_string()));
+                }
+            }
+            (Self::LateSubmitRevives, "UpdateItem")
+                if body.to_string().contains("submit_intent") =>
+            {
+                revive(&mut body);
+            }
+            _ => return,
+        }
+        *request.body_mut() = SdkBody::from(body.to_string());
+    }
+
+    /// Whether a call never leaves, because its caller believes that it need not be made.
+    pub(crate) fn swallows(self, request: &HttpRequest) -> bool {
+        let is_conflict = || {
+            let body = request.body().bytes().map(String::from_utf8_lossy);
+            body.is_some_and(|body| body.contains("ADD "))
+        };
+        self == Self::ConflictTakenForDuplicate
+            && operation(request) == "UpdateItem"
+            && is_conflict()
+    }
+
+    /// Whether the caller goes on before there is an answer.
+    pub(crate) fn is_hasty(self, operation: &str) -> bool {
+        self == Self::AcceptedBeforePut && operation == "PutRecord"
+    }
+
+    /// Changes an answer on its way.
+    pub(crate) fn change_answer(
+        self,
+        operation: &str,
+        answer: Result<HttpResponse, ConnectorError>,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let code = || {
+            let body = answer.as_ref().ok()?.body().bytes()?;
+            let json: Value = serde_json::from_slice(body).ok()?;
+            let kind = json["__type"].as_str()?.rsplit('#').next()?.to_owned();
+            Some(kind)
+        };
+        match (self, operation) {
+            (Self::ErrorTakenForSuccess, "UpdateItem") => match code().as_deref() {
+                None | Some("ConditionalCheckFailedException") => answer,
+                Some(_) => Ok(success(operation)),
+            },
+            (Self::EnvironmentTakenForPoison, "UpdateItem") => match code().as_deref() {
+                Some("AccessDeniedException" | "ResourceNotFoundException") => Ok(too_large()),
+                _ => answer,
+            },
+            (Self::AcceptedOnTimeout, "PutRecord") if answer.is_err() => Ok(success(operation)),
+            _ => answer,
+        }
+    }
+
+    /// Changes the identifiers that the consumer reports. `is_poison` tells of a sequence number.
+    pub(crate) fn change_failures(
+        self,
+        failures: &mut Vec<String>,
+        is_poison: impl Fn(&str) -> bool,
+    ) {
+        match self {
+            Self::HighestCheckpoint => {
+                // Sequence numbers of a shard have the same number of digits.
+                if let Some(highest) = failures.iter().max().cloned() {
+                    *failures = vec![highest];
+                }
+            }
+            Self::NothingReported => failures.clear(),
+            Self::PoisonTakenForSuccess => failures.retain(|failure| !is_poison(failure)),
+            _ => {}
+        }
+    }
+}
+
+/// The success that the caller believes in.
+pub(crate) fn success(operation: &str) -> HttpResponse {
+    let body = match operation {
+        "PutRecord" => r#"{"SequenceNumber": "1", "ShardId": "shardId-000000000000"}"#,
+        _ => "{}",
+    };
+    HttpResponse::new(
+        200.try_into().expect("200 is a status"),
+        SdkBody::from(body),
+    )
+}
+
+fn too_large() -> HttpResponse {
+    let body = r#"{"__type": "com.amazon.coral.validate#ValidationException", "message": "Item size has exceeded the maximum allowed size"}"#;
+    HttpResponse::new(
+        400.try_into().expect("400 is a status"),
+        SdkBody::from(body),
+    )
+}
+
+/// The operation that a request asks for.
+pub(crate) fn operation(request: &HttpRequest) -> &str {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    target.rsplit('.').next().unwrap_or_default()
+}
+
+/// Which attempt of the SDK's this is, from 1.
+fn attempt(request: &HttpRequest) -> u32 {
+    let header = request.headers().get("amz-sdk-request").unwrap_or_default();
+    let attempt = header
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("attempt="));
+    attempt
+        .and_then(|attempt| attempt.parse().ok())
+        .unwrap_or(1)
+}
+
+fn json_of(request: &HttpRequest) -> Option<Value> {
+    serde_json::from_slice(request.body().bytes()?).ok()
+}
+
+/// Lets the submit also remove the register that an owner's cancel has left.
+fn revive(body: &mut Value) {
+    let owner = body["ExpressionAttributeValues"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let callers: Vec<String> = owner
+        .filter_map(|(_, value)| orders::Caller::parse(value["S"].as_str()?))
+        .map(|caller| format!("cancel:{}", caller.hash()))
+        .collect();
+    let mut removed = Vec::new();
+    for (number, register) in callers.into_iter().enumerate() {
+        let alias = format!("#revived{number}");
+        body["ExpressionAttributeNames"][&alias] = json!(register);
+        removed.push(alias);
+    }
+    let update = body["UpdateExpression"].as_str().unwrap_or_default();
+    body["UpdateExpression"] = json!(format!("{update} REMOVE {}", removed.join(", ")));
+}
