@@ -314,7 +314,8 @@ impl Shard {
 
     /// When there will be something to do without an answer.
     pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
-        if self.finished || !self.parents.is_empty() || self.stopping {
+        // A shard that waits for its parents was never started, and a finished one has nothing left to do.
+        if self.stopping {
             return None;
         }
         let read = self.wants_to_read(settings).then_some(self.next_read_at);

@@ -180,3 +180,17 @@ fn no_debug_output_shows_data_partition_keys_or_responses() {
         assert!(!seen.contains(secret), "{secret} in {seen}");
     }
 }
+
+#[test]
+fn the_debug_output_of_a_batch_says_which_records_it_is_of() {
+    let mut stream = Driver::with_records(settings(), 2);
+    let invocation = stream.invocation().unwrap();
+    let seen = format!("{:?}", invocation.batch());
+    assert!(
+        seen.contains(&format!("shard_id: {SHARD}"))
+            && seen.contains("first: 8")
+            && seen.contains("last: 9")
+            && seen.contains("records: 2"),
+        "{seen}"
+    );
+}

@@ -110,6 +110,7 @@ fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
     stream.wake_after(1_000);
     let expired = fetch(&mut stream).unwrap();
     stream.send(expired.failed());
+    assert_eq!(stream.mapping.counters().reads_failed, 1);
     assert!(
         stream.actions.is_empty(),
         "a failed read is tried again after a pause"
