@@ -100,10 +100,7 @@ impl Laws {
         for record in &event.records {
             if let Ok(intent) = Intent::decode(&record.kinesis.data) {
                 let intents = batch.entry(intent.order_id.to_string()).or_default();
-                // A copy of an intent stands for it.
-                if !intents.contains(&intent.id.to_string()) {
-                    intents.push(intent.id.to_string());
-                }
+                intents.push(intent.id.to_string());
             }
         }
         self.lock().batches.insert(environment.to_owned(), batch);
@@ -121,18 +118,18 @@ impl Laws {
         let writing = state.writing.entry(place.clone()).or_default();
         *writing += 1;
         let is_concurrent = *writing > 1;
-        let intents = state
-            .batches
-            .get(environment)
-            .and_then(|batch| batch.get(key));
-        let index =
-            intents.and_then(|intents| intents.iter().position(|intent| body.contains(intent)));
-        let mut is_late = false;
-        if let Some(index) = index {
-            let reached = state.reached.entry(place.clone()).or_default();
-            is_late = index < *reached;
-            *reached = index;
-        }
+        let batch = state.batches.get(environment);
+        let intents = batch.and_then(|batch| batch.get(key)).into_iter().flatten();
+        // An intent may stand in the batch more than once.
+        let places: Vec<usize> = intents
+            .enumerate()
+            .filter(|(_, intent)| body.contains(*intent))
+            .map(|(place, _)| place)
+            .collect();
+        let reached = state.reached.entry(place.clone()).or_default();
+        let next = places.iter().copied().find(|place| place >= reached);
+        *reached = next.unwrap_or(*reached);
+        let is_late = next.is_none() && !places.is_empty();
         drop(state);
         if is_concurrent {
             self.broken(

@@ -89,7 +89,11 @@ fn report(counts: &Counts, seconds: f64) {
 
 /// What broke, with as little as it takes.
 fn explain(seed: u64) {
-    println!("\nseed {seed} breaks a law; shrinking …");
+    println!("\nseed {seed} breaks laws:");
+    for violation in &run(&Plan::of(seed)).violations {
+        println!("  {violation}");
+    }
+    println!("again: FIRST={seed} SEEDS=1 make simulate\n\nshrinking …");
     let mut runs = 0;
     let smallest = shrink(&Plan::of(seed), |_| runs += 1);
     let outcome = run(&smallest);
@@ -104,5 +108,4 @@ fn explain(seed: u64) {
         "{:#?}\n{:#?}\n{:#?}",
         smallest.pipeline, smallest.clients, smallest.disasters
     );
-    println!("again: FIRST={seed} SEEDS=1 make simulate");
 }
