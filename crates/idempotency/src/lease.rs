@@ -297,11 +297,14 @@ impl Lease {
         settled
     }
 
-    /// Nothing has happened: the next request may do the work at once. One call.
+    /// Nothing has happened: the next request may do the work at once, which then costs a call more. One call.
+    ///
+    /// If this lease was [taken over](Self::takeovers) from somebody, the next holder learns of that too.
     pub async fn release(mut self) -> Settled {
         let write = transition::release(&self.owner);
         self.is_settled = true;
-        self.insist_on(&write, transition::released).await
+        self.insist_on(&write, |answer| transition::released(&self.owner, answer))
+            .await
     }
 
     /// It is not known whether the effect happened: the lease is left to end by itself, so that whoever has it next learns of

@@ -7,6 +7,8 @@ mod error;
 mod fingerprint;
 mod key;
 mod lease;
+#[cfg(test)]
+mod model;
 mod once;
 mod record;
 mod settings;

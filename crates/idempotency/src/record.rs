@@ -4,7 +4,7 @@ use crate::write::{Condition, Item, Test, Value};
 
 /// Attribute names besides the table's key.
 pub(crate) mod attribute {
-    /// `IN_PROGRESS`, `COMPLETED` or `FAILED`.
+    /// `IN_PROGRESS`, `RELEASED`, `COMPLETED` or `FAILED`.
     pub(crate) const STATE: &str = "state";
     /// What was asked for.
     pub(crate) const FINGERPRINT: &str = "fingerprint";
@@ -28,6 +28,9 @@ pub(crate) mod attribute {
 pub(crate) enum State {
     /// Somebody works on it, or has left it behind.
     InProgress,
+    /// Given back: nothing has happened. The item stays, so that a write of its holder that was given up and arrives late
+    /// finds that its time is over, and so that takeovers are not forgotten.
+    Released,
     /// Done; for good.
     Completed,
     /// Failed; for good.
@@ -38,6 +41,7 @@ impl State {
     fn name(self) -> &'static str {
         match self {
             Self::InProgress => "IN_PROGRESS",
+            Self::Released => "RELEASED",
             Self::Completed => "COMPLETED",
             Self::Failed => "FAILED",
         }
@@ -99,9 +103,13 @@ impl Record {
         number: impl Fn(&str) -> Option<u64>,
     ) -> Option<Self> {
         let stored = text(attribute::STATE)?;
-        let state = [State::InProgress, State::Completed, State::Failed]
-            .into_iter()
-            .find(|state| state.name() == stored)?;
+        let states = [
+            State::InProgress,
+            State::Released,
+            State::Completed,
+            State::Failed,
+        ];
+        let state = states.into_iter().find(|state| state.name() == stored)?;
         Some(Self {
             state,
             fingerprint: text(attribute::FINGERPRINT)?,
@@ -131,13 +139,18 @@ impl Record {
         Self::read(text, number)
     }
 
-    /// That the item still is this one. Whoever takes over a lease takes over the one that was seen, and not another which
+    /// That the item still is this one: whoever takes over a lease takes over the one that was seen, and not another which
     /// has come in its place or has been renewed since.
+    ///
+    /// No item ever becomes again what it was before, so a takeover that arrives late does nothing. The owner alone does not
+    /// suffice for that: a holder that does not know of its first lease yet may take the key back from its successor. The
+    /// number of takeovers has grown by then.
     pub(crate) fn unchanged(&self) -> Condition {
         Condition::All(vec![
             Test::Equals(attribute::OWNER, Value::S(self.owner.clone())),
             Test::Equals(attribute::STATE, state(self.state)),
             Test::Equals(attribute::LEASE_UNTIL, Value::N(self.lease_until)),
+            Test::Equals(attribute::TAKEOVERS, Value::N(self.takeovers)),
         ])
     }
 }

@@ -71,9 +71,10 @@ impl Stored {
             Body::Digest(digest) => return Err(Error::ResultNotKept(Some(Digest(digest.clone())))),
             Body::Nothing => return Err(Error::ResultNotKept(None)),
         };
-        let read = match self.record.state {
-            State::Failed => serde_json::from_str(json).map(Err),
-            State::Completed | State::InProgress => serde_json::from_str(json).map(Ok),
+        let read = if self.record.state == State::Failed {
+            serde_json::from_str(json).map(Err)
+        } else {
+            serde_json::from_str(json).map(Ok)
         };
         read.map_err(|_| Error::UnreadableResult)
     }

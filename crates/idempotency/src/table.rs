@@ -8,7 +8,6 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
@@ -26,7 +25,7 @@ use crate::{Key, StoreError};
 /// A DynamoDB table that holds locks. A cheap handle: clones share the client and the cache.
 ///
 /// The table needs a partition key that is a string, and its time to live should be enabled on the attribute `ttl`. Its
-/// permissions: `dynamodb:PutItem`, `UpdateItem` and `DeleteItem`, and what the items of
+/// permissions: `dynamodb:PutItem` and `dynamodb:UpdateItem`, and what the items of
 /// [`commit_with`](crate::Lease::commit_with) need. It must not be a global table with replicas that are written to: there
 /// the last writer wins, which voids every condition.
 #[derive(Clone)]
@@ -170,7 +169,7 @@ impl LeaseTable {
             .render(&self.settings().partition_key, &mut aliases);
         let update = match &write.change {
             Change::Set(attributes) => Some(render_set(attributes, &mut aliases)),
-            Change::Put(_) | Change::Delete => None,
+            Change::Put(_) => None,
         };
         let (names, values) = to_sdk(aliases);
         let table = &self.inner.name;
@@ -210,21 +209,6 @@ impl LeaseTable {
                     .await;
                 verdict(result, |error| match error {
                     UpdateItemError::ConditionalCheckFailedException(refused) => Some(refused),
-                    _ => None,
-                })
-            }
-            Change::Delete => {
-                let request = self.inner.client.delete_item().table_name(table);
-                let result = request
-                    .set_key(Some(key))
-                    .condition_expression(condition)
-                    .set_expression_attribute_names(names)
-                    .set_expression_attribute_values(values)
-                    .return_values_on_condition_check_failure(all_old)
-                    .send()
-                    .await;
-                verdict(result, |error| match error {
-                    DeleteItemError::ConditionalCheckFailedException(refused) => Some(refused),
                     _ => None,
                 })
             }

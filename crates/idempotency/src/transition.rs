@@ -57,40 +57,39 @@ pub(crate) fn claim(claim: &Claim, sent: &Write, answer: Answer, now: u64, skew:
                 takeovers: takeovers_of(sent),
             };
         }
-        // What was in the way has been released or deleted since.
+        // What was in the way was deleted since, as its time to live was over.
         Answer::Refused(None) => return Next::Send(first(claim)),
         Answer::Refused(Some(record)) => record,
     };
     let over = |time: u64| time.saturating_add(skew) <= now;
-    let in_progress = record.state == State::InProgress;
-    if in_progress && record.owner == claim.owner {
+    let is_mine = record.owner == claim.owner;
+    let is_same = record.fingerprint == claim.fingerprint;
+    let takeovers = match record.state {
         // An earlier attempt was done and its answer lost.
-        return Next::Held {
-            takeovers: record.takeovers,
-        };
-    }
-    if in_progress && !over(record.lease_until) {
-        return if record.fingerprint == claim.fingerprint {
-            Next::InProgress {
+        State::InProgress if is_mine => {
+            return Next::Held {
+                takeovers: record.takeovers,
+            };
+        }
+        State::InProgress if !over(record.lease_until) && is_same => {
+            return Next::InProgress {
                 retry_after: record.lease_until.saturating_add(skew) - now,
-            }
-        } else {
-            Next::Mismatch
-        };
-    }
-    if !over(record.expires_at) {
-        if record.fingerprint != claim.fingerprint {
-            return Next::Mismatch;
+            };
         }
-        if !in_progress {
-            return Next::Settled(record);
-        }
-    }
-    let takeovers = if in_progress {
-        record.takeovers.saturating_add(1)
-    } else {
-        0
+        State::InProgress if !over(record.lease_until) => return Next::Mismatch,
+        State::InProgress => record.takeovers.saturating_add(1),
+        State::Released => record.takeovers,
+        State::Completed | State::Failed => 0,
     };
+    if !over(record.expires_at) {
+        match record.state {
+            // Nothing has happened under this fingerprint or any other.
+            State::Released if record.takeovers == 0 => {}
+            _ if !is_same => return Next::Mismatch,
+            State::Completed | State::Failed => return Next::Settled(record),
+            State::InProgress | State::Released => {}
+        }
+    }
     Next::Send(lease(claim, takeovers, record.unchanged()))
 }
 
@@ -117,7 +116,7 @@ fn takeovers_of(sent: &Write) -> u64 {
             Some(Value::N(takeovers)) => *takeovers,
             _ => 0,
         },
-        Change::Set(_) | Change::Delete => 0,
+        Change::Set(_) => 0,
     }
 }
 
@@ -150,7 +149,8 @@ pub(crate) fn settled(owner: &str, answer: &Answer) -> Fenced {
         Answer::Done => Fenced::Done,
         // A lease is settled by nobody but its owner, so it was an earlier attempt of ours.
         Answer::Refused(Some(record))
-            if record.owner == owner && record.state != State::InProgress =>
+            if record.owner == owner
+                && matches!(record.state, State::Completed | State::Failed) =>
         {
             Fenced::Done
         }
@@ -158,19 +158,25 @@ pub(crate) fn settled(owner: &str, answer: &Answer) -> Fenced {
     }
 }
 
-/// Gives the lease back: the key is free.
+/// Gives the lease back.
 pub(crate) fn release(owner: &str) -> Write {
     Write {
-        change: Change::Delete,
+        change: Change::Set(Item::from([(attribute::STATE, state(State::Released))])),
         condition: Condition::All(held_by(owner)),
     }
 }
 
 /// What the answer to [`release`] means.
-pub(crate) fn released(answer: &Answer) -> Fenced {
+pub(crate) fn released(owner: &str, answer: &Answer) -> Fenced {
     match answer {
-        Answer::Done | Answer::Refused(None) => Fenced::Done,
-        Answer::Refused(Some(_)) => Fenced::Lost,
+        Answer::Done => Fenced::Done,
+        // By an earlier attempt of ours.
+        Answer::Refused(Some(record))
+            if record.owner == owner && record.state == State::Released =>
+        {
+            Fenced::Done
+        }
+        Answer::Refused(_) => Fenced::Lost,
     }
 }
 
@@ -304,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_was_released_meanwhile_is_claimed_anew() {
+    fn a_lease_whose_item_was_deleted_meanwhile_is_claimed_anew() {
         let wish = wish("me");
         let sent = lease(&wish, 3, record(State::InProgress, "them").unchanged());
         let next = claim(&wish, &sent, Answer::Refused(None), 2_000, SKEW);
@@ -340,8 +346,29 @@ mod tests {
             assert!(!holds(record(State::InProgress, "them")), "{write:?}");
             assert!(!holds(record(State::Completed, "me")), "{write:?}");
             assert!(!holds(record(State::Failed, "me")), "{write:?}");
+            assert!(!holds(record(State::Released, "me")), "{write:?}");
             assert!(write.apply_to(None).is_err(), "{write:?}");
         }
+    }
+
+    #[test]
+    fn a_released_lease_is_free_at_once_and_forgets_no_takeover() {
+        let mine = record(State::InProgress, "me").to_item();
+        let left = release("me").apply_to(Some(&mine)).unwrap();
+        let left = Record::from_item(&left).unwrap();
+        assert_eq!(takeover(at(0, left.clone())), (left.unchanged(), 2));
+    }
+
+    #[test]
+    fn a_released_lease_that_took_over_nothing_is_free_for_any_payload() {
+        let left = |takeovers| Record {
+            fingerprint: "g".into(),
+            takeovers,
+            ..record(State::Released, "them")
+        };
+        assert_eq!(takeover(at(0, left(0))).1, 0);
+        assert_eq!(at(0, left(1)), Next::Mismatch);
+        assert_eq!(takeover(at(5_010, left(1))).1, 1);
     }
 
     #[test]

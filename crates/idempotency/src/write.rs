@@ -29,8 +29,6 @@ pub(crate) enum Change {
     Put(Item),
     /// `UpdateItem`: these attributes are set.
     Set(Item),
-    /// `DeleteItem`
-    Delete,
 }
 
 /// What has to be true of the item.
@@ -57,25 +55,25 @@ pub(crate) enum Test {
 pub(crate) struct Refused(pub(crate) Option<Item>);
 
 impl Write {
-    /// What DynamoDB does: the item afterwards, `None` if there is none.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what the models run on"))]
-    pub(crate) fn apply_to(&self, item: Option<&Item>) -> Result<Option<Item>, Refused> {
+    /// What DynamoDB does: the item afterwards.
+    #[cfg(test)]
+    pub(crate) fn apply_to(&self, item: Option<&Item>) -> Result<Item, Refused> {
         if !self.condition.holds_of(item) {
             return Err(Refused(item.cloned()));
         }
         Ok(match &self.change {
-            Change::Put(new) => Some(new.clone()),
+            Change::Put(new) => new.clone(),
             Change::Set(attributes) => {
                 let mut item = item.cloned().unwrap_or_default();
                 item.extend(attributes.clone());
-                Some(item)
+                item
             }
-            Change::Delete => None,
         })
     }
 }
 
 impl Condition {
+    #[cfg(test)]
     fn holds_of(&self, item: Option<&Item>) -> bool {
         match (self, item) {
             (Self::Absent, item) => item.is_none(),

@@ -288,12 +288,6 @@ impl World {
         assert_eq!(items.len(), 1, "{items:?}");
         items[0].clone()
     }
-
-    pub(crate) fn lock_state(&self) -> Option<String> {
-        let items = self.items("locks");
-        assert!(items.len() < 2, "{items:?}");
-        Some(items.first()?["state"]["S"].as_str()?.to_owned())
-    }
 }
 
 pub(crate) fn key() -> Key {
