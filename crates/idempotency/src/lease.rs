@@ -114,23 +114,23 @@ impl LeaseTable {
             return Ok(self.replay(key, fingerprint, record, true));
         }
         let before = |time: Instant, by: Duration| time.checked_sub(by).unwrap_or(start);
-        let deadline = deadline.min(start + settings.longest_lease);
+        let lease_end = deadline.min(start + settings.longest_lease);
         let end = before(deadline, settings.margin);
-        let last_start = before(before(end, settings.reserve), settings.least_work);
+        let work_end = before(lease_end.min(end), settings.reserve);
+        let last_start = before(work_end, settings.least_work);
         if last_start <= start {
             return Err(Error::NoTime);
         }
-        let until = deadline.saturating_duration_since(start);
         let times = Times {
             start,
             start_millis,
             deadline,
             end,
         };
-        let lease_until = times.wall(deadline);
+        let lease_until = times.wall(lease_end);
         let expires_at = start_millis
             .saturating_add(millis(settings.window))
-            .max(lease_until);
+            .max(times.wall(deadline));
         let claim = Claim {
             owner: uuid::Uuid::new_v4().simple().to_string(),
             fingerprint: fingerprint.as_str().to_owned(),
@@ -144,7 +144,7 @@ impl LeaseTable {
             fingerprint: claim.fingerprint.clone(),
             owner: claim.owner.clone(),
             times,
-            until: AtomicU64::new(millis(until)),
+            until: AtomicU64::new(millis(lease_end.saturating_duration_since(start))),
             takeovers,
             commits: 0,
             is_settled: false,

@@ -51,6 +51,7 @@ pub(crate) enum Test {
 
 /// The condition did not hold of the item as it is, which DynamoDB returns on
 /// `ReturnValuesOnConditionCheckFailure=ALL_OLD`; `None` if there is none.
+#[cfg(test)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub(crate) Option<Item>);
 

@@ -6,5 +6,9 @@
     reason = "in a test a panic is the report"
 )]
 
+mod commit;
+mod fencing;
 mod outcomes;
+mod time;
+mod wire;
 mod world;

@@ -48,6 +48,8 @@ pub(crate) enum Fate {
     Late,
     /// DynamoDB refuses it with this status and code.
     Refused(u16, &'static str),
+    /// DynamoDB cancels the transaction, with one such reason an item.
+    Cancelled(&'static [&'static str]),
 }
 
 pub(crate) struct World {
@@ -68,6 +70,8 @@ struct WireState {
     /// Operation and body of the calls that were made.
     calls: Vec<(String, Value)>,
     late: Vec<(SharedHttpConnector, HttpRequest)>,
+    /// Whether client request tokens are taken off.
+    forgets_tokens: bool,
 }
 
 impl HttpClient for Wire {
@@ -96,8 +100,17 @@ impl HttpConnector for Line {
             let target = request.headers().get("x-amz-target").unwrap_or_default();
             let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
             let body = serde_json::from_slice(request.body().bytes().unwrap_or_default());
+            let mut request = request;
             let fate = {
                 let mut state = state.lock().unwrap();
+                if state.forgets_tokens
+                    && let Ok(Value::Object(body)) = &body
+                    && body.contains_key("ClientRequestToken")
+                {
+                    let mut body = body.clone();
+                    body.remove("ClientRequestToken");
+                    *request.body_mut() = Value::Object(body).to_string().into();
+                }
                 state.calls.push((operation, body.unwrap_or_default()));
                 state.script.pop_front().unwrap_or(Fate::Arrives)
             };
@@ -119,15 +132,21 @@ impl HttpConnector for Line {
                     state.lock().unwrap().late.push((connector, request));
                     Err(broken())
                 }
-                Fate::Refused(status, code) => {
-                    let body =
-                        json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}")});
-                    let status = StatusCode::try_from(status).unwrap();
-                    Ok(HttpResponse::new(status, body.to_string().into()))
+                Fate::Refused(status, code) => Ok(refusal(status, code, &[])),
+                Fate::Cancelled(reasons) => {
+                    Ok(refusal(400, "TransactionCanceledException", reasons))
                 }
             }
         })
     }
+}
+
+fn refusal(status: u16, code: &str, reasons: &[&str]) -> HttpResponse {
+    let reasons: Vec<_> = reasons.iter().map(|code| json!({"Code": code})).collect();
+    let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "CancellationReasons": reasons});
+    let status = StatusCode::try_from(status).unwrap();
+    HttpResponse::new(status, body.to_string().into())
 }
 
 fn broken() -> ConnectorError {
@@ -156,8 +175,13 @@ impl Holder {
 
     /// Begins for the usual payload, within a whole invocation.
     pub(crate) async fn begin(&self) -> Result<Begin, Error> {
+        self.begin_within(TIMEOUT).await
+    }
+
+    /// Begins for the usual payload with so much left of the invocation.
+    pub(crate) async fn begin_within(&self, left: Duration) -> Result<Begin, Error> {
         let (key, print) = (key(), fingerprint(PAYLOAD));
-        self.table.begin(&key, &print, deadline()).await
+        self.table.begin(&key, &print, Instant::now() + left).await
     }
 
     /// Takes the lease.
@@ -247,6 +271,11 @@ impl World {
     /// The next calls meet these fates, in this order.
     pub(crate) fn script(&self, fates: impl IntoIterator<Item = Fate>) {
         self.wire.state.lock().unwrap().script = fates.into_iter().collect();
+    }
+
+    /// From now on DynamoDB does not remember client request tokens, as if ten minutes passed between any two calls.
+    pub(crate) fn forget_tokens(&self) {
+        self.wire.state.lock().unwrap().forgets_tokens = true;
     }
 
     /// Lets the calls that were late arrive, in their order. Their answers reach nobody.
