@@ -4,6 +4,8 @@ mod backoff;
 mod cache;
 mod commit;
 mod error;
+#[cfg(test)]
+mod expressions;
 mod fingerprint;
 mod key;
 mod lease;

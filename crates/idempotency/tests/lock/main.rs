@@ -9,6 +9,7 @@
 mod commit;
 mod fencing;
 mod outcomes;
+mod schedules;
 mod time;
 mod wire;
 mod world;
