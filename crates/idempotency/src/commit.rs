@@ -69,8 +69,8 @@ impl Lease {
     /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`: **exactly once**, also if
     /// the lease has ended, whatever the clocks show. If somebody has taken the lease over, neither is written.
     ///
-    /// At most 99 items, as DynamoDB takes 100; one table and region may be another than the locks', the account may not.
-    /// Every item costs two write units a KB, the lock too.
+    /// At most 99 items, as DynamoDB takes 100, of any tables of the locks' account and region. Every item costs two write
+    /// units a KB, the lock too.
     ///
     /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so that DynamoDB recognises it for ten
     /// minutes; and after that by the lock, which then says that this lease has completed it. Each call of this has a token of

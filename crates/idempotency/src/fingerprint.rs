@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_same_payload_spelled_otherwise_has_the_same_fingerprint() {
-        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(
             Fingerprint::of(&parsed(r#"{"a": [100, {"d": 1, "c": 2}], "b": "\u0041"}"#)),
             Fingerprint::of(&parsed(r#"{"b": "A", "a": [100, {"c": 2, "d": 1}]}"#))
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_has_no_json_form_has_no_fingerprint() {
-        let map = std::collections::BTreeMap::from([((1, 2), 3)]);
+        let map = BTreeMap::from([((1, 2), 3)]);
         assert_eq!(Fingerprint::of(&map), Err(FingerprintError));
     }
 }

@@ -247,8 +247,7 @@ impl Lease {
         last.checked_sub(reserve).unwrap_or(self.times.start)
     }
 
-    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes shorter. One call, two write
-    /// units at least.
+    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes shorter. One call.
     pub async fn renew(&self, longer: Duration) -> Settled {
         let ends = (Instant::now() + longer.min(self.table.settings().longest_lease))
             .min(self.times.deadline);

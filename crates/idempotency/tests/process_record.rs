@@ -1,10 +1,6 @@
 //! The example against the local stack: the usual recipe, with real HTTP between two consumers and AWS's APIs.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in a test a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
