@@ -15,8 +15,8 @@ pub const MAX_NAMESPACE: usize = 255;
 /// ```
 /// use idempotency::Key;
 ///
+/// let order_id = "o-7";
 /// let key = Key::new("charge", [order_id, "line-1"])?;
-/// # let order_id = "";
 /// # Ok::<_, idempotency::KeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

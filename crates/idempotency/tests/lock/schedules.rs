@@ -74,7 +74,7 @@ async fn while_delivering<T>(world: &World, future: impl Future<Output = T>) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn a_transaction_is_committed_once_and_everybody_is_told_the_truth(
