@@ -15,8 +15,8 @@ use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
 use aws_model::{Aws, Reply};
 use bytes::Bytes;
 use event_source_mapping::{
-    Action, Backoff, Discard, Event, Fetch, Invocation, Mapping, Outcome, Read, ReadFrom, Record,
-    SequenceNumber, ShardListing, Status, Timestamp,
+    Action, Backoff, Discard, Event, Fetch, Happened, Invocation, Mapping, Outcome, Read, ReadFrom,
+    Record, SequenceNumber, ShardId, ShardListing, Status, Timestamp,
 };
 use http::Request;
 use serde_json::json;
@@ -112,16 +112,7 @@ impl Poller {
     /// When it cannot go on. Failures of the function, the queue or single reads are not among them.
     pub async fn run(self) -> Result<std::convert::Infallible, PollerError> {
         let mut log = MappingLog::new(self.console.clone());
-        let shards = self
-            .aws
-            .kinesis()
-            .shards(&self.stream)
-            .map_err(|error| PollerError::Stream(error.to_string()))?;
-        let listing = shards
-            .into_iter()
-            .map(|shard| ShardListing::new(shard.id))
-            .collect();
-        let mut event = Event::ShardsListed(listing);
+        let mut event = self.list_shards()?;
         // Answers that are there at once, and those that take their time.
         let mut answered = Vec::new();
         let mut under_way = JoinSet::new();
@@ -130,6 +121,12 @@ impl Poller {
             let now = self.now();
             let step = self.mapping.lock().handle(now, event);
             log.step(now, &step.happened);
+            let is_shard_finished =
+                |happened: &Happened| matches!(happened, Happened::ShardFinished { .. });
+            if step.happened.iter().any(is_shard_finished) {
+                // Its children, if the stream was resharded.
+                answered.push(self.list_shards()?);
+            }
             for action in step.actions {
                 match action {
                     Action::Fetch(fetch) => answered.push(self.fetch(fetch)),
@@ -162,6 +159,19 @@ impl Poller {
                 }
             };
         }
+    }
+
+    fn list_shards(&self) -> Result<Event, PollerError> {
+        let shards = self.aws.kinesis().shards(&self.stream);
+        let shards = shards.map_err(|error| PollerError::Stream(error.to_string()))?;
+        let listing = shards.into_iter().map(|shard| {
+            let parents = [shard.parent, shard.adjacent_parent];
+            ShardListing {
+                parents: parents.into_iter().flatten().map(ShardId::from).collect(),
+                ..ShardListing::new(shard.id)
+            }
+        });
+        Ok(Event::ShardsListed(listing.collect()))
     }
 
     fn now(&self) -> Timestamp {
@@ -213,6 +223,8 @@ impl Poller {
             });
         }
         let next_iterator = match found.next {
+            // A shard that was split or merged ends.
+            Position::After(_) if found.ended => None,
             Position::After(number) => Some(number.to_string()),
             _ => return fetch.failed(),
         };

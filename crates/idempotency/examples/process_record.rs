@@ -1,0 +1,164 @@
+//! A whole consumer function for the usual recipe: the key is read from the payload, the business logic runs once, its
+//! result is stored, and every duplicate is answered with it.
+//!
+//! A record is `{"order_id": "o-7", "amount": 1299}`. The business logic has an effect outside DynamoDB, where no transaction
+//! reaches it: it sends a charge to a queue. The lock is in the table `LOCK_TABLE`, the queue at `QUEUE_URL`.
+//!
+//! `cargo build -p idempotency --example process_record` makes the executable; Lambda, or anything that serves its Runtime API,
+//! runs it. With `AWS_ENDPOINT_URL` it works against the local stack (`make run`).
+
+use std::time::SystemTime;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+use aws_lambda_events::event::streams::KinesisEventResponse;
+use idempotency::{Error, Failure, Fingerprint, Key, Lease, LeaseTable, Outcome, Settings};
+use kinesis_batch::{Verdict, deadline};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// What a charge came to: stored, and given to every duplicate.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Receipt {
+    pub(crate) amount: u64,
+    /// The queue's id of the one message that was sent.
+    pub(crate) message_id: String,
+}
+
+/// Why an order is not charged, for good.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Refusal {
+    /// There is nothing to charge.
+    NoAmount,
+    /// An earlier attempt may have charged it, and nobody knows: for somebody to look into.
+    MayBeCharged,
+}
+
+/// What comes of one record.
+pub(crate) type Charged = Outcome<Receipt, Refusal>;
+
+/// Whether a record cannot be worked on now or ever.
+#[derive(Debug)]
+pub(crate) enum Unworkable {
+    /// It can never be.
+    Poison(&'static str),
+    /// It may be later.
+    Later(Error),
+}
+
+pub(crate) struct Consumer {
+    table: LeaseTable,
+    queue: aws_sdk_sqs::Client,
+    queue_url: String,
+}
+
+impl Consumer {
+    pub(crate) fn new(config: &SdkConfig, lock_table: &str, queue_url: &str) -> Self {
+        // Without the SDK's retries: sending again what may have been sent is what the lock is there to prevent.
+        let queue = aws_sdk_sqs::config::Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Self {
+            table: LeaseTable::new(config, lock_table, Settings::default()),
+            queue: aws_sdk_sqs::Client::from_conf(queue),
+            queue_url: queue_url.to_owned(),
+        }
+    }
+
+    /// The recipe: key from the payload, lock, execute, store, or replay.
+    pub(crate) async fn process_record(
+        &self,
+        data: &[u8],
+        deadline: Instant,
+    ) -> Result<Charged, Unworkable> {
+        let payload: Value =
+            serde_json::from_slice(data).map_err(|_| Unworkable::Poison("not-json"))?;
+        let key = Key::of_payload("charge", &payload, ["/order_id"])
+            .map_err(|_| Unworkable::Poison("no-order-id"))?;
+        let fingerprint =
+            Fingerprint::of(&payload).map_err(|_| Unworkable::Poison("no-fingerprint"))?;
+        let work = async |lease: &Lease| self.charge(&payload, lease).await;
+        self.table
+            .once(&key, &fingerprint, deadline, work)
+            .await
+            .map_err(Unworkable::Later)
+    }
+
+    /// The business logic.
+    async fn charge(&self, payload: &Value, lease: &Lease) -> Result<Receipt, Failure<Refusal>> {
+        if lease.takeovers() > 0 {
+            return Err(Failure::Keep(Refusal::MayBeCharged));
+        }
+        let Some(amount) = payload["amount"].as_u64().filter(|amount| *amount > 0) else {
+            return Err(Failure::Keep(Refusal::NoAmount));
+        };
+        let sent = self
+            .queue
+            .send_message()
+            .queue_url(&self.queue_url)
+            .message_body(payload.to_string())
+            .send()
+            .await
+            // The message may have been sent: whoever is next has to know.
+            .map_err(|_| Failure::Abandon(Refusal::MayBeCharged))?;
+        Ok(Receipt {
+            amount,
+            message_id: sent.message_id.unwrap_or_default(),
+        })
+    }
+
+    /// What a record's outcome means to Lambda.
+    async fn work(&self, record: &KinesisEventRecord, deadline: Instant) -> Verdict {
+        match self.process_record(&record.kinesis.data, deadline).await {
+            Ok(Outcome::Executed(Ok(_)) | Outcome::Replayed(Ok(_))) => Verdict::Done,
+            Ok(
+                Outcome::Executed(Err(Refusal::NoAmount))
+                | Outcome::Replayed(Err(Refusal::NoAmount)),
+            ) => Verdict::Done,
+            // It was kept; a person decides, by the log and the table.
+            Ok(Outcome::Replayed(Err(Refusal::MayBeCharged))) => Verdict::Reject("may-be-charged"),
+            // Kept by now, or left for the next one: the next delivery tells.
+            Ok(Outcome::Executed(Err(Refusal::MayBeCharged))) => Verdict::Retry("may-be-charged"),
+            Ok(Outcome::InProgress { .. }) => Verdict::Retry("in-progress"),
+            Ok(Outcome::LeaseLost { .. }) => Verdict::Retry("lease-lost"),
+            Ok(Outcome::Mismatch) => Verdict::Reject("same-order-id-other-content"),
+            // Done, and nobody needs the result here.
+            Err(Unworkable::Later(Error::ResultNotKept(_))) => Verdict::Done,
+            Err(Unworkable::Later(error)) => Verdict::Retry(error.code()),
+            Err(Unworkable::Poison(why)) => Verdict::Reject(why),
+        }
+    }
+
+    /// Works through one batch.
+    pub(crate) async fn handle(
+        &self,
+        event: &KinesisEvent,
+        deadline: Instant,
+    ) -> kinesis_batch::Report {
+        let settings = kinesis_batch::Settings::default();
+        kinesis_batch::process(&event.records, &settings, deadline, |record| {
+            self.work(record, deadline)
+        })
+        .await
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    tracing_subscriber::fmt().json().init();
+    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let (lock_table, queue_url) = (std::env::var("LOCK_TABLE")?, std::env::var("QUEUE_URL")?);
+    let consumer = &Consumer::new(&config, &lock_table, &queue_url);
+    let handler = service_fn(move |event: LambdaEvent<KinesisEvent>| {
+        Box::pin(async move {
+            let until = deadline(event.context.deadline, SystemTime::now());
+            let report = consumer.handle(&event.payload, until).await;
+            tracing::info!(summary = ?report.summary, "batch");
+            Ok::<KinesisEventResponse, lambda_runtime::Error>(report.response?)
+        })
+    });
+    lambda_runtime::run(handler).await
+}

@@ -1,0 +1,249 @@
+//! Completing a lease and writing business items in one transaction, so that either both happen or neither.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
+};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::key::hex;
+use crate::record::State;
+use crate::stored::body;
+use crate::table::{NoVerdict, no_verdict, old_item, to_sdk};
+use crate::transition::{self, Answer, Fenced};
+use crate::write::{Aliases, Change, Write, render_set};
+use crate::{Lease, StoreError};
+
+/// What [`Lease::commit_with`] came to.
+#[derive(Debug)]
+#[must_use]
+pub enum Commit {
+    /// The items are written and the lease is completed.
+    Committed,
+    /// DynamoDB refused, for a reason that lies with the items. Nothing was written; the lease is still held, and given back
+    /// to be failed, released or used for another transaction.
+    Refused {
+        /// The lease.
+        lease: Lease,
+        /// What was in the way.
+        refusal: Refusal,
+    },
+    /// The lease is somebody else's by now, or was. Nothing was written.
+    LeaseLost,
+    /// Whether it was committed is not known; either all of it was or nothing. If it was not, the lease ends by itself.
+    Unconfirmed(StoreError),
+}
+
+/// Why DynamoDB refused a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// These items were in the way, as their reasons say.
+    Items(Vec<RefusedItem>),
+    /// The request as a whole cannot be done: this is DynamoDB's error code (`ValidationException` for two writes of one
+    /// item, or more than 99 items; `AccessDeniedException`).
+    Request(String),
+}
+
+/// One item that was in the way of a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedItem {
+    /// Which of the items that were passed, counted from 0.
+    pub index: usize,
+    /// DynamoDB's code (API reference, TransactWriteItems, "Cancellation reason codes"): `ConditionalCheckFailed`,
+    /// `ItemCollectionSizeLimitExceeded` or `ValidationError`.
+    pub code: String,
+    /// The item as it is, where the condition failed and the write asked for it by `ReturnValuesOnConditionCheckFailure`.
+    pub item: Option<std::collections::HashMap<String, AttributeValue>>,
+}
+
+/// What DynamoDB said to one attempt.
+enum Said {
+    Lock(Answer),
+    Refused(Refusal),
+}
+
+impl Lease {
+    /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`: **exactly once**, also if
+    /// the lease has ended, whatever the clocks show. If somebody has taken the lease over, neither is written.
+    ///
+    /// At most 99 items, as DynamoDB takes 100, of any tables of the locks' account and region. Every item costs two write
+    /// units a KB, the lock too.
+    ///
+    /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so that DynamoDB recognises it for ten
+    /// minutes; and after that by the lock, which then says that this lease has completed it. Each call of this has a token of
+    /// its own. A conflict with another transaction, throttling and failures of DynamoDB are tried again while there is time.
+    ///
+    /// ```no_run
+    /// # async fn example(table: idempotency::LeaseTable, key: idempotency::Key, fingerprint: idempotency::Fingerprint,
+    /// #     deadline: tokio::time::Instant, items: Vec<aws_sdk_dynamodb::types::TransactWriteItem>) -> Result<(), idempotency::Error> {
+    /// use idempotency::{Begin, Commit};
+    ///
+    /// match table.begin(&key, &fingerprint, deadline).await? {
+    ///     Begin::Leased(lease) => match lease.commit_with(items, &"invoice-7").await {
+    ///         Commit::Committed => { /* done, once */ }
+    ///         Commit::Refused { lease, refusal } => { let _ = lease.fail(&"out of stock").await; }
+    ///         Commit::LeaseLost | Commit::Unconfirmed(_) => { /* ask again later */ }
+    ///     },
+    ///     Begin::Replayed(stored) => { let invoice = stored.result::<String, String>()?; }
+    ///     Begin::InProgress { .. } | Begin::Mismatch => { /* later; never */ }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn commit_with<T: Serialize + ?Sized>(
+        mut self,
+        items: Vec<TransactWriteItem>,
+        result: &T,
+    ) -> Commit {
+        self.commits = self.commits.saturating_add(1);
+        let body = body(result, self.table().settings().max_result_bytes);
+        let record = self.settled_record(State::Completed, body);
+        let lock = match self.lock_update(&self.settling_write(&record)) {
+            Ok(lock) => lock,
+            Err(error) => return Commit::Unconfirmed(error),
+        };
+        let mut all = Vec::with_capacity(items.len() + 1);
+        all.push(TransactWriteItem::builder().update(lock).build());
+        all.extend(items);
+        let token = self.token();
+        let said = self
+            .table()
+            .insist(self.end(), || self.send(all.clone(), &token))
+            .await;
+        let answer = match said {
+            Ok(Said::Lock(answer)) => answer,
+            Ok(Said::Refused(refusal)) => {
+                return Commit::Refused {
+                    lease: self,
+                    refusal,
+                };
+            }
+            Err(NoVerdict {
+                error: StoreError::Environment(code),
+                maybe_done: false,
+            }) => {
+                return Commit::Refused {
+                    lease: self,
+                    refusal: Refusal::Request(code),
+                };
+            }
+            Err(no_verdict) => {
+                self.mark_settled();
+                return Commit::Unconfirmed(no_verdict.error);
+            }
+        };
+        self.mark_settled();
+        match transition::settled(self.owner(), &answer) {
+            Fenced::Done => {
+                self.table().cache().insert(self.key().id(), record);
+                Commit::Committed
+            }
+            Fenced::Lost => Commit::LeaseLost,
+        }
+    }
+
+    /// The lock's part of the transaction, on condition that the lease is still ours.
+    fn lock_update(&self, write: &Write) -> Result<Update, StoreError> {
+        let Change::Set(attributes) = &write.change else {
+            return Err(StoreError::Unanswered("not-sent"));
+        };
+        let mut aliases = Aliases::default();
+        let key_name = &self.table().settings().partition_key;
+        let condition = write.condition.render(key_name, &mut aliases);
+        let update = render_set(attributes, &mut aliases);
+        let (names, values) = to_sdk(aliases);
+        Update::builder()
+            .table_name(&self.table().inner.name)
+            .set_key(Some(self.table().key_attributes(self.key())))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|_| StoreError::Unanswered("not-sent"))
+    }
+
+    /// The same for every attempt of one commit, another for the next commit: 32 characters of the 36 that DynamoDB takes.
+    fn token(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.owner());
+        hash.update(self.commits.to_be_bytes());
+        hex(&hash.finalize()[..16])
+    }
+
+    async fn send(&self, items: Vec<TransactWriteItem>, token: &str) -> Result<Said, NoVerdict> {
+        let request = self.table().inner.client.transact_write_items();
+        let result = request
+            .set_transact_items(Some(items))
+            .client_request_token(token)
+            .send()
+            .await;
+        let error = match result {
+            Ok(_) => return Ok(Said::Lock(Answer::Done)),
+            Err(error) => error,
+        };
+        match &error {
+            SdkError::ServiceError(answer) => match answer.err() {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                    cancellation(cancelled.cancellation_reasons())
+                }
+                _ => Err(no_verdict(&error)),
+            },
+            _ => Err(no_verdict(&error)),
+        }
+    }
+}
+
+/// What a cancelled transaction says: one reason an item, in their order, the lock's first; `None` for an item that was not
+/// in the way.
+fn cancellation(reasons: &[CancellationReason]) -> Result<Said, NoVerdict> {
+    // The lock comes first in importance too: if an earlier attempt was done, every other condition may fail because of it.
+    if let Some(lock) = reasons.first()
+        && lock.code() == Some("ConditionalCheckFailed")
+    {
+        return old_item(lock.item()).map(|record| Said::Lock(Answer::Refused(record)));
+    }
+    let refused: Vec<_> = reasons
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter_map(|(place, reason)| {
+            let code = reason.code()?;
+            is_final(code).then(|| RefusedItem {
+                index: place - 1,
+                code: code.to_owned(),
+                item: reason.item.clone(),
+            })
+        })
+        .collect();
+    if !refused.is_empty() {
+        return Ok(Said::Refused(Refusal::Items(refused)));
+    }
+    // What is left passes: a conflict, throttling, or of the lock alone what its size or its table's state refuses.
+    let code = reasons
+        .iter()
+        .filter_map(CancellationReason::code)
+        .find(|code| *code != "None")
+        .unwrap_or("TransactionCanceledException");
+    let error = if is_final(code) {
+        StoreError::Environment(code.to_owned())
+    } else {
+        StoreError::Busy(code.to_owned())
+    };
+    Err(NoVerdict {
+        error,
+        maybe_done: false,
+    })
+}
+
+/// Whether a cancellation reason stays what it is when the transaction is tried again at once.
+fn is_final(code: &str) -> bool {
+    matches!(
+        code,
+        "ConditionalCheckFailed" | "ItemCollectionSizeLimitExceeded" | "ValidationError"
+    )
+}

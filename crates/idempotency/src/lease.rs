@@ -1,0 +1,384 @@
+//! Taking a lease, and what its holder may do with it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::record::{Body, Record, State};
+use crate::stored::{Replay, Stored, body};
+use crate::table::{LeaseTable, millis};
+use crate::transition::{self, Claim, Fenced, Next};
+use crate::write::Write;
+use crate::{Error, Fingerprint, Key, StoreError};
+
+/// How long after the end of everything in it DynamoDB may delete an item: the clock by which it does so is DynamoDB's.
+const TTL_SLACK: Duration = Duration::from_secs(3_600);
+
+/// What [`LeaseTable::begin`] came to.
+#[derive(Debug)]
+#[must_use]
+pub enum Begin {
+    /// The work is yours to do.
+    Leased(Lease),
+    /// It was done before: this is what came of it.
+    Replayed(Stored),
+    /// Somebody else is at it, or has died at it; its lease is over this much later at the latest.
+    InProgress {
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
+    /// The key belongs to a request with another fingerprint.
+    Mismatch,
+}
+
+/// What a write on one's own lease came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Settled {
+    /// It was done.
+    Done,
+    /// The lease is somebody else's by now, or was; nothing was written.
+    LeaseLost,
+    /// Whether it was done is not known. If it was not, the lease ends by itself.
+    Unconfirmed(StoreError),
+}
+
+/// The right to do the work of one key, until it ends or is settled.
+///
+/// It is settled by [`complete`](Self::complete), [`commit_with`](Self::commit_with), [`fail`](Self::fail) or
+/// [`release`](Self::release). One that is dropped is left behind: others find the key in progress until it ends, and the
+/// next holder learns of it by [`takeovers`](Self::takeovers).
+#[derive(Debug)]
+#[must_use]
+pub struct Lease {
+    table: LeaseTable,
+    key: Key,
+    fingerprint: String,
+    owner: String,
+    times: Times,
+    /// When it ends, in milliseconds after `times.start`; a renewal moves it.
+    until: AtomicU64,
+    takeovers: u64,
+    /// How many transactions were tried with it.
+    pub(crate) commits: u32,
+    is_settled: bool,
+}
+
+/// The moments that matter, on the clock of timers; and one at which both clocks were read.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    start: Instant,
+    start_millis: u64,
+    /// When Lambda stops the function.
+    deadline: Instant,
+    /// When every call has returned.
+    end: Instant,
+}
+
+impl Times {
+    fn wall(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.start);
+        self.start_millis.saturating_add(millis(since))
+    }
+
+    fn instant(&self, after_start: u64) -> Instant {
+        self.start + Duration::from_millis(after_start)
+    }
+}
+
+impl LeaseTable {
+    /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest around it; use it directly for
+    /// [`commit_with`](Lease::commit_with), or where the work does not fit into a closure.
+    ///
+    /// `deadline` is the invocation's. The lease ends there or after the [longest lease](crate::Settings::longest_lease), so
+    /// a holder whose process Lambda has stopped holds nothing for longer than it could have worked.
+    ///
+    /// One call for a new key and for a duplicate, two where a lease or a result has run out: then the first says so, and the
+    /// second takes the place of exactly that one.
+    ///
+    /// # Errors
+    /// [`Error::NoTime`] if what is left until the deadline does not suffice; nothing is held. [`Error::Store`] if the table
+    /// gave no answer.
+    pub async fn begin(
+        &self,
+        key: &Key,
+        fingerprint: &Fingerprint,
+        deadline: Instant,
+    ) -> Result<Begin, Error> {
+        let settings = self.settings();
+        let (start, start_millis) = (Instant::now(), self.now());
+        let cached = self.cache().get(key.id(), start_millis);
+        if let Some(record) = cached {
+            return Ok(self.replay(key, fingerprint, record, true));
+        }
+        let before = |time: Instant, by: Duration| time.checked_sub(by).unwrap_or(start);
+        let lease_end = deadline.min(start + settings.longest_lease);
+        let end = before(deadline, settings.margin);
+        let work_end = before(lease_end.min(end), settings.reserve);
+        let last_start = before(work_end, settings.least_work);
+        if last_start <= start {
+            return Err(Error::NoTime);
+        }
+        let times = Times {
+            start,
+            start_millis,
+            deadline,
+            end,
+        };
+        let lease_until = times.wall(lease_end);
+        let expires_at = start_millis
+            .saturating_add(millis(settings.window))
+            .max(times.wall(deadline));
+        let claim = Claim {
+            owner: uuid::Uuid::new_v4().simple().to_string(),
+            fingerprint: fingerprint.as_str().to_owned(),
+            lease_until,
+            expires_at,
+            ttl: ttl(expires_at),
+        };
+        let lease = |takeovers| Lease {
+            table: self.clone(),
+            key: key.clone(),
+            fingerprint: claim.fingerprint.clone(),
+            owner: claim.owner.clone(),
+            times,
+            until: AtomicU64::new(millis(lease_end.saturating_duration_since(start))),
+            takeovers,
+            commits: 0,
+            is_settled: false,
+        };
+        let mut write = transition::first(&claim);
+        loop {
+            let answer = match self.write(key, &write, last_start).await {
+                Ok(answer) => answer,
+                Err(no_verdict) => {
+                    if no_verdict.maybe_done {
+                        // So that nothing is held; if this goes unanswered too, the lease ends by itself.
+                        let _ = lease(0).release().await;
+                    }
+                    return Err(match no_verdict.error {
+                        StoreError::NoTime => Error::NoTime,
+                        error => error.into(),
+                    });
+                }
+            };
+            let skew = millis(settings.clock_skew);
+            write = match transition::claim(&claim, &write, answer, self.now(), skew) {
+                Next::Send(next) => next,
+                Next::Held { takeovers } => {
+                    let lease = lease(takeovers);
+                    if Instant::now() > last_start {
+                        let _ = lease.release().await;
+                        return Err(Error::NoTime);
+                    }
+                    if takeovers > 0 {
+                        let namespace = key.namespace();
+                        tracing::warn!(namespace, takeovers, "took over a lease left behind");
+                    }
+                    return Ok(Begin::Leased(lease));
+                }
+                Next::Settled(record) => return Ok(self.replay(key, fingerprint, record, false)),
+                Next::InProgress { retry_after } => {
+                    let retry_after = Duration::from_millis(retry_after);
+                    return Ok(Begin::InProgress { retry_after });
+                }
+                Next::Mismatch => return Ok(Begin::Mismatch),
+            };
+        }
+    }
+
+    fn replay(
+        &self,
+        key: &Key,
+        fingerprint: &Fingerprint,
+        record: Record,
+        from_cache: bool,
+    ) -> Begin {
+        if record.fingerprint != fingerprint.as_str() {
+            return Begin::Mismatch;
+        }
+        if let Some(hook) = &self.settings().on_replay {
+            hook(&Replay::of(key.namespace(), &record, from_cache));
+        }
+        if !from_cache {
+            self.cache().insert(key.id(), record.clone());
+        }
+        Begin::Replayed(Stored { record })
+    }
+}
+
+impl Lease {
+    /// How many leases of this key ended before without being settled: 0 if this is the first.
+    ///
+    /// If it is not 0, somebody has begun this work and has died or stalled at it, and **its effect may have happened**. Work
+    /// that must never happen twice looks first (asks the payment service by its idempotency key, say), or does not do it and
+    /// [fails](Self::fail) for somebody to look into.
+    #[must_use]
+    pub fn takeovers(&self) -> u64 {
+        self.takeovers
+    }
+
+    /// The fencing token: no other lease has the same. Pass it, or the [key](Self::key), to a service that takes an
+    /// idempotency key: the token for one execution, the key for all of them.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The key that is leased.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Until when the work may go on; what is left after it until the lease ends is for settling it.
+    ///
+    /// The lease also ends by the wall clock, for the others go by that; if it has been set forward meanwhile, this moves up.
+    #[must_use]
+    pub fn work_until(&self) -> Instant {
+        let ends = self.times.instant(self.until.load(Ordering::Relaxed));
+        // What the wall clock has gone ahead of the timers' clock: it was set, or the process was frozen.
+        let now = Instant::now();
+        let ahead = self.table.now().saturating_sub(self.times.wall(now));
+        let last = ends.min(self.times.end);
+        let reserve = self.table.settings().reserve + Duration::from_millis(ahead);
+        last.checked_sub(reserve).unwrap_or(self.times.start)
+    }
+
+    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes shorter. One call.
+    pub async fn renew(&self, longer: Duration) -> Settled {
+        let ends = (Instant::now() + longer.min(self.table.settings().longest_lease))
+            .min(self.times.deadline);
+        let write = transition::renew(&self.owner, self.times.wall(ends));
+        let answer = match self.table.write(&self.key, &write, self.times.end).await {
+            Ok(answer) => answer,
+            Err(no_verdict) => return Settled::Unconfirmed(no_verdict.error),
+        };
+        match transition::renewed(&self.owner, &answer) {
+            Fenced::Done => {
+                let after_start = millis(ends.saturating_duration_since(self.times.start));
+                self.until.fetch_max(after_start, Ordering::Relaxed);
+                Settled::Done
+            }
+            Fenced::Lost => Settled::LeaseLost,
+        }
+    }
+
+    /// The work is done: keeps its result for the window. One call.
+    pub async fn complete<T: Serialize + ?Sized>(self, result: &T) -> Settled {
+        let body = body(result, self.table.settings().max_result_bytes);
+        self.settle(State::Completed, body).await
+    }
+
+    /// The work is done: keeps the digest of its result for the window. One call.
+    pub async fn complete_with_digest<T: Serialize + ?Sized>(self, result: &T) -> Settled {
+        self.settle(State::Completed, body(result, 0)).await
+    }
+
+    /// The work has failed for good: keeps the failure for the window. One call.
+    pub async fn fail<E: Serialize + ?Sized>(self, failure: &E) -> Settled {
+        let body = body(failure, self.table.settings().max_result_bytes);
+        self.settle(State::Failed, body).await
+    }
+
+    async fn settle(mut self, to: State, body: Body) -> Settled {
+        let record = self.settled_record(to, body);
+        let write = self.settling_write(&record);
+        let settled = self
+            .insist_on(&write, |answer| transition::settled(&self.owner, answer))
+            .await;
+        self.is_settled = true;
+        if settled == Settled::Done {
+            self.table.cache().insert(self.key.id(), record);
+        }
+        settled
+    }
+
+    /// Nothing has happened: the next request may do the work at once, which then costs a call more. One call.
+    ///
+    /// If this lease was [taken over](Self::takeovers) from somebody, the next holder learns of that too.
+    pub async fn release(mut self) -> Settled {
+        let write = transition::release(&self.owner);
+        self.is_settled = true;
+        self.insist_on(&write, |answer| transition::released(&self.owner, answer))
+            .await
+    }
+
+    /// It is not known whether the effect happened: the lease is left to end by itself, so that whoever has it next learns of
+    /// it by [`takeovers`](Self::takeovers). No call. Others find the key in progress until then.
+    pub fn abandon(mut self) {
+        self.is_settled = true;
+    }
+
+    async fn insist_on(
+        &self,
+        write: &Write,
+        read: impl FnOnce(&transition::Answer) -> Fenced,
+    ) -> Settled {
+        match self.table.write(&self.key, write, self.times.end).await {
+            Ok(answer) => match read(&answer) {
+                Fenced::Done => Settled::Done,
+                Fenced::Lost => Settled::LeaseLost,
+            },
+            Err(no_verdict) => Settled::Unconfirmed(no_verdict.error),
+        }
+    }
+
+    /// The record as it is once it is settled. Made once, so that every attempt sends the same.
+    pub(crate) fn settled_record(&self, to: State, body: Body) -> Record {
+        let expires_at = self
+            .table
+            .now()
+            .saturating_add(millis(self.table.settings().window));
+        Record {
+            state: to,
+            fingerprint: self.fingerprint.clone(),
+            owner: self.owner.clone(),
+            lease_until: 0,
+            expires_at,
+            ttl: ttl(expires_at),
+            takeovers: self.takeovers,
+            body,
+        }
+    }
+
+    pub(crate) fn settling_write(&self, record: &Record) -> Write {
+        transition::settle(
+            &self.owner,
+            record.state,
+            &record.body,
+            record.expires_at,
+            record.ttl,
+        )
+    }
+
+    pub(crate) fn table(&self) -> &LeaseTable {
+        &self.table
+    }
+
+    pub(crate) fn end(&self) -> Instant {
+        self.times.end
+    }
+
+    pub(crate) fn mark_settled(&mut self) {
+        self.is_settled = true;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            let namespace = self.key.namespace();
+            tracing::warn!(namespace, "a lease was left behind: it ends by itself");
+        }
+    }
+}
+
+/// Seconds since the Unix epoch, well after the end of the window.
+fn ttl(expires_at: u64) -> u64 {
+    expires_at
+        .div_ceil(1_000)
+        .saturating_add(TTL_SLACK.as_secs())
+}

@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+mod backoff;
+mod cache;
+mod commit;
+mod error;
+#[cfg(test)]
+mod expressions;
+mod fingerprint;
+mod key;
+mod lease;
+#[cfg(test)]
+mod model;
+mod once;
+mod record;
+mod settings;
+mod stored;
+mod table;
+mod transition;
+mod write;
+
+pub use commit::{Commit, Refusal, RefusedItem};
+pub use error::{Error, StoreError};
+pub use fingerprint::{Fingerprint, FingerprintError};
+pub use key::{Key, KeyError, MAX_NAMESPACE};
+pub use lease::{Begin, Lease, Settled};
+pub use once::{Failure, HowLost, Outcome};
+pub use settings::{MAX_RESULT_BYTES, Settings};
+pub use stored::{Digest, Replay, Stored};
+pub use table::LeaseTable;

@@ -1,0 +1,221 @@
+//! Doing a piece of work once: lease, work, settle; or what came of it before.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
+
+use crate::lease::{Begin, Lease, Settled};
+use crate::stored::{Digest, Stored};
+use crate::table::LeaseTable;
+use crate::{Error, Fingerprint, Key, StoreError};
+
+/// What became of a request. `R` is what a duplicate gets: the result itself, or its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome<T, E, R = T> {
+    /// The work ran now and came to this. A result is kept; what becomes of a failure is what the work has
+    /// [chosen](Failure).
+    Executed(Result<T, E>),
+    /// It ran before, and this is what was kept of it.
+    Replayed(Result<R, E>),
+    /// Somebody else is at it, or has died at it. Try again.
+    InProgress {
+        /// After this time, at the latest, the other lease is over.
+        retry_after: Duration,
+    },
+    /// The key belongs to a request with another fingerprint. Trying again does not help: the sender has used a key twice.
+    Mismatch,
+    /// The work ran, or was cut off, and the lease was not settled: try again to learn what became of the request. It may have
+    /// been done by somebody else too, or may be done once more.
+    LeaseLost {
+        /// What the work came to; `None` if it was cut off.
+        result: Option<Result<T, E>>,
+        /// How the lease was lost.
+        how: HowLost,
+    },
+}
+
+/// How a lease was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HowLost {
+    /// The work was still running when what was left of the lease was needed for settling it. It was dropped at its last
+    /// `await`; whether its effect happened is not known. The lease is left to end by itself.
+    TimeUp,
+    /// Somebody has taken the lease over, since it had ended by that one's clock. What this holder wanted to write was
+    /// refused.
+    TakenOver,
+    /// Whether the lease was settled is not known. If it was, the next request gets the result.
+    Unconfirmed(StoreError),
+}
+
+/// How the work failed, and what is to become of the key. To be chosen for every error, since only the work knows whether its
+/// effect may have happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure<E> {
+    /// Nothing has happened: the key is free at once.
+    Release(E),
+    /// It can never succeed: the failure is kept and given to every duplicate.
+    Keep(E),
+    /// Whether the effect happened is not known (a call that timed out): the lease is left to end by itself, and who has the
+    /// next one [learns of it](Lease::takeovers).
+    Abandon(E),
+}
+
+impl LeaseTable {
+    /// Does the work if nobody has done it, and otherwise says what came of it.
+    ///
+    /// A new request costs two calls, a duplicate one. `deadline` is the invocation's; the work is given until
+    /// [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its lease.
+    ///
+    /// ```no_run
+    /// # use idempotency::{Error, Failure, Fingerprint, Key, LeaseTable, Outcome};
+    /// # use std::time::Duration;
+    /// # async fn pay(amount: u64, idempotency_key: &str) -> Result<String, String> { Ok(String::new()) }
+    /// # async fn example(table: LeaseTable, deadline: tokio::time::Instant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = Key::new("charge", ["order-7"])?;
+    /// let fingerprint = Fingerprint::of(&("order-7", 1299))?;
+    /// let outcome = table.once(&key, &fingerprint, deadline, async |lease| {
+    ///     if lease.takeovers() > 0 {
+    ///         // Somebody has begun this and has not ended it.
+    ///         return Err(Failure::Keep("to be looked into".to_owned()));
+    ///     }
+    ///     pay(1299, lease.key().id()).await.map_err(Failure::Abandon)
+    /// });
+    /// match outcome.await? {
+    ///     Outcome::Executed(Ok(receipt)) | Outcome::Replayed(Ok(receipt)) => { /* paid, now or before */ }
+    ///     Outcome::Executed(Err(why)) | Outcome::Replayed(Err(why)) => { /* not paid, as far as is known */ }
+    ///     Outcome::InProgress { .. } | Outcome::LeaseLost { .. } => { /* ask again later */ }
+    ///     Outcome::Mismatch => { /* another amount under the same key */ }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// If it panics, or the returned future is dropped, the lease is left behind, as if the process had died.
+    ///
+    /// # Errors
+    /// [`Error`]: the work was not begun. Of what comes after it, everything is an [`Outcome`].
+    pub async fn once<T, E, W>(
+        &self,
+        key: &Key,
+        fingerprint: &Fingerprint,
+        deadline: Instant,
+        work: W,
+    ) -> Result<Outcome<T, E>, Error>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Serialize + DeserializeOwned,
+        W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
+    {
+        let lease = match self.begin(key, fingerprint, deadline).await? {
+            Begin::Leased(lease) => lease,
+            other => return replayed(other, Stored::result),
+        };
+        let result = run(&lease, work).await;
+        Ok(settle(lease, result, async |lease, result| {
+            lease.complete(result).await
+        })
+        .await)
+    }
+
+    /// As [`once`](Self::once), but of a result only the digest is kept, for results that are large or must not be kept: a
+    /// duplicate learns that the work was done, and can compare.
+    ///
+    /// # Errors
+    /// As [`once`](Self::once).
+    pub async fn once_digest<T, E, W>(
+        &self,
+        key: &Key,
+        fingerprint: &Fingerprint,
+        deadline: Instant,
+        work: W,
+    ) -> Result<Outcome<T, E, Digest>, Error>
+    where
+        T: Serialize,
+        E: Serialize + DeserializeOwned,
+        W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
+    {
+        let lease = match self.begin(key, fingerprint, deadline).await? {
+            Begin::Leased(lease) => lease,
+            other => return replayed(other, Stored::digest),
+        };
+        let result = run(&lease, work).await;
+        let complete = async |lease: Lease, result: &T| lease.complete_with_digest(result).await;
+        Ok(settle(lease, result, complete).await)
+    }
+}
+
+fn replayed<T, E, R>(
+    begin: Begin,
+    read: impl FnOnce(&Stored) -> Result<Result<R, E>, Error>,
+) -> Result<Outcome<T, E, R>, Error> {
+    Ok(match begin {
+        Begin::Replayed(stored) => Outcome::Replayed(read(&stored)?),
+        Begin::InProgress { retry_after } => Outcome::InProgress { retry_after },
+        Begin::Mismatch | Begin::Leased(_) => Outcome::Mismatch,
+    })
+}
+
+/// Runs the work until its time is up, which a renewal puts off; `None` if it was cut off.
+async fn run<T, E, W>(lease: &Lease, work: W) -> Option<Result<T, Failure<E>>>
+where
+    W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
+{
+    let mut work = pin!(work(lease));
+    loop {
+        let until = lease.work_until();
+        if let Ok(result) = timeout_at(until, work.as_mut()).await {
+            return Some(result);
+        }
+        if lease.work_until() <= until {
+            return None;
+        }
+    }
+}
+
+async fn settle<T, E, R>(
+    lease: Lease,
+    result: Option<Result<T, Failure<E>>>,
+    complete: impl AsyncFnOnce(Lease, &T) -> Settled,
+) -> Outcome<T, E, R>
+where
+    E: Serialize,
+{
+    let (result, settled) = match result {
+        None => {
+            lease.abandon();
+            return Outcome::LeaseLost {
+                result: None,
+                how: HowLost::TimeUp,
+            };
+        }
+        Some(Ok(result)) => {
+            let settled = complete(lease, &result).await;
+            (Ok(result), settled)
+        }
+        Some(Err(Failure::Release(failure))) => {
+            let settled = lease.release().await;
+            (Err(failure), settled)
+        }
+        Some(Err(Failure::Keep(failure))) => {
+            let settled = lease.fail(&failure).await;
+            (Err(failure), settled)
+        }
+        Some(Err(Failure::Abandon(failure))) => {
+            lease.abandon();
+            (Err(failure), Settled::Done)
+        }
+    };
+    let how = match settled {
+        Settled::Done => return Outcome::Executed(result),
+        Settled::LeaseLost => HowLost::TakenOver,
+        Settled::Unconfirmed(error) => HowLost::Unconfirmed(error),
+    };
+    Outcome::LeaseLost {
+        result: Some(result),
+        how,
+    }
+}

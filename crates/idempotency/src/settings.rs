@@ -1,0 +1,202 @@
+//! How long leases and results last, how much time is left for what, and where in a table locks are.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::Replay;
+
+/// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas"); this leaves room for the
+/// lock's other attributes and a sort key.
+pub const MAX_RESULT_BYTES: usize = 380_000;
+
+/// tokio's timers have this resolution.
+const RESOLUTION: Duration = Duration::from_millis(1);
+
+/// Keeps sums with it below what any clock can represent.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+pub(crate) type WallClock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+pub(crate) type ReplayHook = Arc<dyn Fn(&Replay<'_>) + Send + Sync>;
+
+/// How a [`LeaseTable`](crate::LeaseTable) works.
+///
+/// ```
+/// use std::time::Duration;
+/// use idempotency::Settings;
+///
+/// let settings = Settings::default()
+///     .window(Duration::from_secs(2 * 24 * 60 * 60))
+///     .cache_bytes(1 << 20);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Settings {
+    pub(crate) partition_key: String,
+    pub(crate) sort_key: Option<(String, String)>,
+    pub(crate) window: Duration,
+    pub(crate) longest_lease: Duration,
+    pub(crate) clock_skew: Duration,
+    pub(crate) margin: Duration,
+    pub(crate) reserve: Duration,
+    pub(crate) least_work: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) backoff_base: Duration,
+    pub(crate) backoff_cap: Duration,
+    pub(crate) jitter_seed: Option<u64>,
+    pub(crate) max_result_bytes: usize,
+    pub(crate) cache_bytes: usize,
+    pub(crate) on_replay: Option<ReplayHook>,
+    pub(crate) clock: WallClock,
+}
+
+impl Default for Settings {
+    /// A partition key `id`, no sort key; a window of 7 days, leases up to the deadline, 1 s of clock skew; 750 ms of
+    /// margin, 1 s for completing, at least 500 ms for the work; 2 s a call, back-offs from 25 ms to 500 ms; results of up
+    /// to [`MAX_RESULT_BYTES`]; no cache, no hook, the machine's clock.
+    fn default() -> Self {
+        Self {
+            partition_key: "id".to_owned(),
+            sort_key: None,
+            window: Duration::from_secs(7 * 24 * 60 * 60),
+            longest_lease: LONGEST,
+            clock_skew: Duration::from_secs(1),
+            margin: Duration::from_millis(750),
+            reserve: Duration::from_secs(1),
+            least_work: Duration::from_millis(500),
+            call_timeout: Duration::from_secs(2),
+            backoff_base: Duration::from_millis(25),
+            backoff_cap: Duration::from_millis(500),
+            jitter_seed: None,
+            max_result_bytes: MAX_RESULT_BYTES,
+            cache_bytes: 0,
+            on_replay: None,
+            clock: Arc::new(SystemTime::now),
+        }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("window", &self.window)
+            .field("longest_lease", &self.longest_lease)
+            .field("clock_skew", &self.clock_skew)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// The name of the table's partition key, a string. Default `id`.
+    pub fn partition_key(mut self, name: impl Into<String>) -> Self {
+        self.partition_key = name.into();
+        self
+    }
+
+    /// For a table that has a sort key too, a string: its name, and the one value that every lock has there. Default: none.
+    ///
+    /// The partition key is the lock's own all the same, so locks spread over the table's partitions.
+    pub fn sort_key(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.sort_key = Some((name.into(), value.into()));
+        self
+    }
+
+    /// For how long after its completion a request is recognised as a duplicate. Default 7 days.
+    ///
+    /// It has to be longer than the latest delivery can be late: for Kinesis longer than the stream's retention, and for an
+    /// on-failure queue that is replayed by hand longer than anybody takes to do so.
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window.min(LONGEST);
+        self
+    }
+
+    /// The longest lease. Default: none but the deadline, after which a holder that Lambda stops cannot act any more.
+    ///
+    /// A shorter one is free sooner after a crash; work that takes longer has to [renew](crate::Lease::renew) it.
+    pub fn longest_lease(mut self, longest: Duration) -> Self {
+        self.longest_lease = longest.clamp(RESOLUTION, LONGEST);
+        self
+    }
+
+    /// By how much the clocks of two holders may differ at most. Default 1 s.
+    ///
+    /// A lease is taken over only this long after its end, and a result forgotten only this long after its window, as the
+    /// taker's clock shows it. AWS keeps Lambda's clocks within milliseconds of each other; what happens beyond this is said in
+    /// the [crate's documentation](crate#what-can-still-happen).
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.clock_skew = skew.min(LONGEST);
+        self
+    }
+
+    /// How long before the deadline every call has returned. Default 750 ms, which is before `kinesis-batch` stops by its own
+    /// default.
+    pub fn margin(mut self, margin: Duration) -> Self {
+        self.margin = margin.min(LONGEST);
+        self
+    }
+
+    /// How much time is kept for settling the lease when the work is done: the work is cut off this long before the lease
+    /// or the time is up. Default 1 s.
+    pub fn reserve(mut self, reserve: Duration) -> Self {
+        self.reserve = reserve.min(LONGEST);
+        self
+    }
+
+    /// How much time the work needs at least: with less, it is not begun and nothing is held. Default 500 ms.
+    pub fn least_work(mut self, least: Duration) -> Self {
+        self.least_work = least.min(LONGEST);
+        self
+    }
+
+    /// How long one call of DynamoDB may take before it is tried again. Default 2 s; under 1 ms counts as 1 ms.
+    pub fn call_timeout(mut self, longest: Duration) -> Self {
+        self.call_timeout = longest.clamp(RESOLUTION, LONGEST);
+        self
+    }
+
+    /// The back-off before a call is tried again: drawn evenly between zero and `min(cap, base · 2ⁿ)`, n counted from 0
+    /// ("full jitter": AWS Architecture Blog, "Exponential Backoff And Jitter"). Default 25 ms and 500 ms.
+    ///
+    /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`.
+    pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
+        self.backoff_base = base.clamp(RESOLUTION, LONGEST);
+        self.backoff_cap = cap.clamp(self.backoff_base, LONGEST);
+        self
+    }
+
+    /// Makes the jitter reproducible, for tests. Default `None`: a new seed for every call.
+    pub fn jitter_seed(mut self, seed: Option<u64>) -> Self {
+        self.jitter_seed = seed;
+        self
+    }
+
+    /// The largest result that is kept, in bytes of its JSON. Default and most: [`MAX_RESULT_BYTES`].
+    ///
+    /// Of a larger one the digest is kept, so that the work is still done once; a duplicate then learns that it was done and
+    /// not what came of it ([`Error::ResultNotKept`](crate::Error::ResultNotKept)). Every started KB of the item costs a write
+    /// unit when the lease is settled, and once more for every duplicate.
+    pub fn max_result_bytes(mut self, most: usize) -> Self {
+        self.max_result_bytes = most.min(MAX_RESULT_BYTES);
+        self
+    }
+
+    /// Keeps settled records in memory, up to this many bytes altogether; the one used longest ago makes room. Default 0:
+    /// none. A duplicate that is found there costs no call.
+    ///
+    /// Only what is settled for good is kept, so nothing in it can be out of date.
+    pub fn cache_bytes(mut self, most: usize) -> Self {
+        self.cache_bytes = most;
+        self
+    }
+
+    /// Called on every replay, before it is returned: for metrics, say. It has to be quick, as nothing else goes on meanwhile.
+    pub fn on_replay(mut self, hook: impl Fn(&Replay<'_>) + Send + Sync + 'static) -> Self {
+        self.on_replay = Some(Arc::new(hook));
+        self
+    }
+
+    /// The wall clock. Default: the machine's. For tests.
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(now);
+        self
+    }
+}

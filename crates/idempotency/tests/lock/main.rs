@@ -1,0 +1,15 @@
+//! The lock as its users see it: the real SDK client over the in-process model of DynamoDB.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
+
+mod commit;
+mod fencing;
+mod outcomes;
+mod schedules;
+mod time;
+mod wire;
+mod world;

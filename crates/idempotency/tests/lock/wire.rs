@@ -1,0 +1,199 @@
+//! Lost answers, lost requests, throttling and outages, at each call.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use idempotency::{Begin, Error, HowLost, Outcome, Settled, StoreError};
+use tokio::time::Instant;
+
+use crate::world::{Fate, PAYLOAD, World, fingerprint};
+
+/// What one call may meet and be tried again after.
+const PASSING: [Fate; 6] = [
+    Fate::LostRequest,
+    Fate::LostAnswer,
+    Fate::Silence,
+    Fate::SilenceAfterwards,
+    Fate::Refused(400, "ThrottlingException"),
+    Fate::Refused(500, "InternalServerError"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_to_one_attempt_the_work_is_done_once_and_kept() {
+    for place in 0..3 {
+        for fate in PASSING {
+            let world = World::new();
+            let holder = world.holder();
+            let runs = Cell::new(0);
+            let work = async |lease: &idempotency::Lease| {
+                runs.set(runs.get() + 1);
+                assert_eq!(lease.takeovers(), 0);
+                // A renewal, so that each kind of write is hit.
+                assert_eq!(lease.renew(Duration::from_secs(60)).await, Settled::Done);
+                Ok("done".to_owned())
+            };
+            // A renewal beyond the deadline is up to the deadline, which the lease reaches already.
+            let mut script = vec![Fate::Arrives; place];
+            script.push(fate.clone());
+            world.script(script);
+            let outcome = holder.once(PAYLOAD, work).await;
+            let done = Outcome::Executed(Ok("done".into()));
+            assert_eq!(outcome, Ok(done), "{place} {fate:?}");
+            assert_eq!(runs.get(), 1);
+            assert_eq!(world.calls().len(), 4, "{place} {fate:?}");
+            let again = holder.once(PAYLOAD, async |_| panic!("again")).await;
+            assert_eq!(again, Ok(Outcome::Replayed(Ok("done".into()))));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_whose_answer_is_lost_is_still_known_to_be_one() {
+    for fate in PASSING {
+        let world = World::new();
+        let holder = world.holder();
+        holder.lease().await.abandon();
+        tokio::time::advance(Duration::from_secs(31)).await;
+        world.script([Fate::Arrives, fate.clone()]);
+        let lease = holder.lease().await;
+        assert_eq!(lease.takeovers(), 1, "{fate:?}");
+        assert_eq!(lease.release().await, Settled::Done);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_or_failure_whose_answer_is_lost_is_one_all_the_same() {
+    for fate in PASSING {
+        let world = World::new();
+        let holder = world.holder();
+        let lease = holder.lease().await;
+        world.script([fate.clone()]);
+        assert_eq!(lease.release().await, Settled::Done, "{fate:?}");
+        let lease = holder.lease().await;
+        world.script([fate.clone()]);
+        assert_eq!(lease.fail("no").await, Settled::Done, "{fate:?}");
+        assert_eq!(world.lock()["state"]["S"], "FAILED");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completion_that_stays_unanswered_is_unconfirmed_and_found_done_by_the_next_request() {
+    let world = World::new();
+    let holder = world.holder();
+    let start = Instant::now();
+    let work = async |_: &_| {
+        world.fault("lost-answer", 600);
+        Ok("done".to_owned())
+    };
+    let outcome = holder.once(PAYLOAD, work).await;
+    let lost = Outcome::LeaseLost {
+        result: Some(Ok("done".into())),
+        how: HowLost::Unconfirmed(StoreError::Unanswered("connection")),
+    };
+    assert_eq!(outcome, Ok(lost));
+    assert!(start.elapsed() <= Duration::from_millis(29_250));
+    world.aws.faults().clear();
+    let again = holder.once(PAYLOAD, async |_| panic!("again")).await;
+    assert_eq!(again, Ok(Outcome::Replayed(Ok("done".into()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_ridden_out_while_there_is_time() {
+    for error in [
+        "ProvisionedThroughputExceededException",
+        "InternalServerError",
+        "timeout",
+        "lost-answer",
+    ] {
+        let world = World::new();
+        world.fault(error, 20);
+        let holder = world.holder();
+        let outcome = holder.once(PAYLOAD, async |_| Ok("done".into())).await;
+        let done = Outcome::Executed(Ok("done".into()));
+        assert_eq!(outcome, Ok(done), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_lasts_is_told_in_time_and_nothing_is_held_after_it() {
+    for (error, expected) in [
+        (
+            "ThrottlingException",
+            StoreError::Busy("ThrottlingException".into()),
+        ),
+        ("timeout", StoreError::Unanswered("timeout")),
+        ("lost-answer", StoreError::Unanswered("connection")),
+    ] {
+        let world = World::new();
+        world.fault(error, 600);
+        let start = Instant::now();
+        let begin = world.holder().begin().await;
+        assert!(
+            matches!(&begin, Err(Error::Store(error)) if *error == expected),
+            "{begin:?}"
+        );
+        assert!(start.elapsed() <= Duration::from_millis(29_250), "{error}");
+        world.aws.faults().clear();
+        // With lost answers the claim had arrived; so has its release.
+        let lease = world.holder().lease().await;
+        assert_eq!(lease.takeovers(), 0, "{error}");
+        lease.abandon();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_must_mend_is_told_at_once() {
+    for code in [
+        "AccessDeniedException",
+        "ResourceNotFoundException",
+        "ValidationException",
+    ] {
+        let world = World::new();
+        world.script([Fate::Refused(400, code)]);
+        let start = Instant::now();
+        let begin = world.holder().begin().await;
+        let environment = StoreError::Environment(code.into());
+        assert!(
+            matches!(&begin, Err(Error::Store(error)) if *error == environment),
+            "{begin:?}"
+        );
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(world.calls().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acquisition_that_took_too_long_holds_nothing() {
+    let world = World::new();
+    let holder = world.holder();
+    // What is answered in the last moment is not worth beginning with.
+    world.script([Fate::SilenceAfterwards]);
+    let begin = holder.begin_within(Duration::from_millis(4_250)).await;
+    assert!(
+        matches!(begin, Err(Error::Store(StoreError::Unanswered(_)))),
+        "{begin:?}"
+    );
+    assert_eq!(world.calls(), ["PutItem", "UpdateItem"]);
+    assert_eq!(world.lock()["state"]["S"], "RELEASED");
+    let begin = holder.begin().await;
+    assert!(matches!(begin, Ok(Begin::Leased(_))), "{begin:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_do_not_draw_on_a_budget_that_all_keys_share() {
+    let world = World::new();
+    let holder = world.holder();
+    // The SDK's own budget of 500 is used up by a hundred retries.
+    for n in 0..30 {
+        let key = idempotency::Key::new("charge", [format!("order-{n}")]).unwrap();
+        world.script(vec![Fate::Refused(400, "ThrottlingException"); 20]);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let print = fingerprint(PAYLOAD);
+        let begin = holder.table.begin(&key, &print, deadline).await;
+        let Ok(Begin::Leased(lease)) = begin else {
+            panic!("not leased")
+        };
+        assert_eq!(world.calls().len(), 21);
+        lease.abandon();
+    }
+}
