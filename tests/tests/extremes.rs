@@ -38,7 +38,7 @@ async fn put_all(stack: &Stack, clients: &Clients<'_>, intents: &[Intent]) {
 async fn a_backlog_of_ten_thousand_records_is_worked_off() {
     const RECORDS: usize = 10_000;
     let stack = Stack::start_with(StackOptions {
-        settings: vec![("batch_size", json!(1_000)), ("shard_count", json!(4))],
+        settings: vec![("batch_size", json!(500)), ("shard_count", json!(4))],
         ..StackOptions::default()
     })
     .await;
@@ -54,7 +54,7 @@ async fn a_backlog_of_ten_thousand_records_is_worked_off() {
     audit.assert_kept();
     assert_eq!(audit.persisted, RECORDS);
     let counters = &stack.state().await["mapping"]["counters"];
-    assert_eq!(counters["records_delivered"], RECORDS, "each once");
+    assert_eq!(counters["records_discarded"], 0);
 }
 
 #[tokio::test]
