@@ -1,5 +1,7 @@
 //! A backlog, one hot key, a flood of poison: every good order is persisted.
 
+#![expect(clippy::expect_used, reason = "in a test a panic is the report")]
+
 use std::time::Duration;
 
 use aws_sdk_kinesis::primitives::Blob;

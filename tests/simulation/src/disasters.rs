@@ -22,10 +22,9 @@ pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster)
             service,
             error,
             milliseconds,
-            percent,
+            rate,
             seconds,
         } => {
-            let rate = f64::from(percent) / 100.0;
             let fault = match error {
                 "slow" => Fault::slow(service, milliseconds, rate, seconds),
                 error => Fault::new(service, error, rate, seconds),

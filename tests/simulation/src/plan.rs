@@ -133,8 +133,8 @@ pub enum Kind {
         error: &'static str,
         /// For `slow`.
         milliseconds: u64,
-        /// In percent.
-        percent: u32,
+        /// The share, from 0 to 1.
+        rate: f64,
         /// How long.
         seconds: u64,
     },
@@ -325,7 +325,7 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
             service: "dynamodb",
             error: errors[random.usize(0..errors.len())],
             milliseconds: 0,
-            percent: 100,
+            rate: 1.0,
             seconds: random.u64(1..=budget),
         },
     }
@@ -353,7 +353,7 @@ fn disaster(random: &mut Rng) -> Disaster {
                 } else {
                     0
                 },
-                percent: [10, 30, 60, 100][random.usize(0..4)],
+                rate: [0.1, 0.3, 0.6, 1.0][random.usize(0..4)],
                 seconds: random.u64(1..=12),
             }
         }

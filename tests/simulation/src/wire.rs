@@ -99,6 +99,10 @@ struct Connector {
     model: SharedHttpConnector,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a call that was sent goes on when the function that sent it is gone"
+)]
 impl HttpConnector for Connector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let wire = self.wire.clone();

@@ -1,6 +1,11 @@
 //! `make simulate`: as many seeds as one likes; what was simulated, and the first seed that breaks a law with what it takes to.
 
-#![expect(clippy::print_stdout, reason = "a command for people")]
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    reason = "a command for people, with figures for them to read"
+)]
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -66,11 +71,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::float_arithmetic,
-    reason = "for a person to read"
-)]
 fn report(counts: &Counts, seconds: f64) {
     let hours = counts.simulated.as_secs_f64() / 3_600.0;
     println!(
