@@ -70,7 +70,7 @@ RELEASE_FLAGS := $(if $(filter release,$(PROFILE)),RUSTFLAGS="--remap-path-prefi
 
 package: ## Build dist/api.zip and dist/consumer.zip (PROFILE=release ARCHITECTURE=x86_64)
 	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS)
-	infra/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE)
+	infra/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE) $(if $(filter release,$(PROFILE)),,--strip)
 
 package-reproducible: package ## Build the packages a second time from nothing, and compare
 	rm -rf $(TARGET)/again
