@@ -79,6 +79,17 @@ package-reproducible: package ## Build the packages a second time from nothing, 
 	cmp dist/api.zip $(TARGET)/again/dist/api.zip && cmp dist/consumer.zip $(TARGET)/again/dist/consumer.zip
 	rm -rf $(TARGET)/again
 
+localstack: ## Start LocalStack, in Docker or on this machine (LOCALSTACK_PORT=4566)
+	@tests/localstack/start
+
+stop-localstack: ## Stop it
+	@tests/localstack/stop
+
+# The packages are what is deployed, of a profile that is built in a minute; PROFILE=release is the real thing.
+test-localstack: ## Run the black-box tests against LocalStack, with the functions' packages (E2E_TARGET=aws: against AWS)
+	@$(MAKE) --no-print-directory package PROFILE=$(if $(filter command line,$(origin PROFILE)),$(PROFILE),dev)
+	@CARGO="$(CARGO)" tests/localstack/test
+
 deploy: ## Deploy to AWS what `make package` has built (SETTINGS=production for that setting)
 	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
 	terraform -chdir=infra init -input=false

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Deploys the service by the AWS APIs, from the packages that would be deployed, for one test, and removes it again.
 
-    deployment.py create NAME --settings FILE [--packages DIST] [--caller SCHEME] [--log-level LEVEL]
+    deployment.py create NAME --settings FILE [--packages DIST] [--log-level LEVEL] [--without-functions]
+    deployment.py log NAME
     deployment.py remove NAME
-    deployment.py left PREFIX
+    deployment.py sweep PREFIX
 
 `create` makes what infra/ describes, as far as LocalStack knows it and a test needs it: stream, table, on-failure queue,
 roles, functions with an alias each, event source mapping, function URL. All names begin with NAME. What it made it prints
-as one JSON object; if it fails, it removes what it had made. `remove` removes everything of that name, and is content if there is
-nothing. `left` prints what still exists under a prefix and fails if that is anything.
+as one JSON object; if it fails, it removes what it had made. `log` prints what the functions have logged. `remove` removes
+everything of that name, and is content if there is nothing. `sweep` removes every deployment whose name begins with PREFIX and a
+dash, and fails if there was one: whoever had made it should have removed it.
 
 Where the APIs are, and who calls, is in the environment as for every AWS tool: AWS_ENDPOINT_URL, AWS_REGION, credentials.
 """
@@ -16,15 +18,18 @@ Where the APIs are, and who calls, is in the environment as for every AWS tool: 
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 PATIENCE_SECONDS = 120
+POLLS = {"Delay": 0.2, "MaxAttempts": 5 * PATIENCE_SECONDS}
 
 
 class Deployment:
@@ -43,7 +48,7 @@ class Deployment:
 
     # --- creating
 
-    def create(self, settings: dict, packages: Path, caller: str, log_level: str) -> dict:
+    def create(self, settings: dict, packages: Path, log_level: str, with_functions: bool) -> dict:
         self.kinesis.create_stream(StreamName=self.stream, ShardCount=settings["shard_count"])
         self.dynamodb.create_table(
             TableName=self.table,
@@ -54,14 +59,17 @@ class Deployment:
         queue_url = self.sqs.create_queue(QueueName=self.queue, Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
         queue_arn = attributes["Attributes"]["QueueArn"]
-        self.dynamodb.get_waiter("table_exists").wait(TableName=self.table, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
-        self.kinesis.get_waiter("stream_exists").wait(StreamName=self.stream, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        self.dynamodb.get_waiter("table_exists").wait(TableName=self.table, WaiterConfig=POLLS)
+        self.kinesis.get_waiter("stream_exists").wait(StreamName=self.stream, WaiterConfig=POLLS)
         if settings["retention_hours"] > 24:
             self.kinesis.increase_stream_retention_period(
                 StreamName=self.stream, RetentionPeriodHours=settings["retention_hours"]
             )
         stream_arn = self.kinesis.describe_stream_summary(StreamName=self.stream)["StreamDescriptionSummary"]["StreamARN"]
         table_arn = self.dynamodb.describe_table(TableName=self.table)["Table"]["TableArn"]
+        made = {"stream": self.stream, "stream_arn": stream_arn, "table": self.table, "queue_url": queue_url}
+        if not with_functions:
+            return made
 
         api_role = self.create_role("api", {"kinesis:PutRecord": stream_arn, "dynamodb:GetItem": table_arn})
         reading = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"]
@@ -79,20 +87,16 @@ class Deployment:
         self.create_function("api", api_role, packages, settings, {
             "STREAM_NAME": self.stream,
             "TABLE_NAME": self.table,
-            "CALLER": caller,
+            "CALLER": "none",
             "LOG_LEVEL": log_level,
         })
         mapping = self.create_mapping(consumer, stream_arn, queue_arn, settings)
-        url = self.create_url("NONE" if caller == "none" else "AWS_IAM")
+        url = self.create_url()
         self.until("the mapping is enabled", lambda: self.awslambda.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
-        return {
-            "url": url.rstrip("/"),
-            "stream": self.stream,
-            "stream_arn": stream_arn,
-            "table": self.table,
-            "queue_url": queue_url,
-            "mapping": mapping,
-        }
+        if is_localstack():
+            # It tells functions apart by the host, whose name nobody resolves.
+            return {**made, "url": os.environ["AWS_ENDPOINT_URL"].rstrip("/"), "host": urlsplit(url).netloc}
+        return {**made, "url": url.rstrip("/"), "host": urlsplit(url).netloc}
 
     def create_role(self, function: str, allowed: dict[str, str]) -> str:
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -121,10 +125,10 @@ class Deployment:
         )
         # A new role is not known everywhere at once.
         self.until_accepted(create, "cannot be assumed")
-        self.awslambda.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        self.awslambda.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=POLLS)
         version = self.awslambda.publish_version(FunctionName=name)["Version"]
         self.awslambda.get_waiter("published_version_active").wait(
-            FunctionName=name, Qualifier=version, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+            FunctionName=name, Qualifier=version, WaiterConfig=POLLS
         )
         alias = self.awslambda.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
         return alias["AliasArn"]
@@ -145,18 +149,29 @@ class Deployment:
         )
         return self.until_accepted(create, "permission")["UUID"]
 
-    def create_url(self, authorization: str) -> str:
+    def create_url(self) -> str:
+        """A function URL that everybody may call."""
         name = self.functions["api"]
-        url = self.awslambda.create_function_url_config(FunctionName=name, Qualifier="live", AuthType=authorization)
-        if authorization == "NONE":
-            for statement, action, condition in [
-                ("FunctionUrl", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
-                ("FunctionUrlInvoke", "lambda:InvokeFunction", {} if is_localstack() else {"InvokedViaFunctionUrl": True}),
-            ]:
-                self.awslambda.add_permission(
-                    FunctionName=name, Qualifier="live", StatementId=statement, Action=action, Principal="*", **condition
-                )
+        url = self.awslambda.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")
+        # Since October 2025 both are needed (Lambda developer guide, "Control access to Lambda function URLs").
+        for statement, action, condition in [
+            ("FunctionUrl", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+            ("FunctionUrlInvoke", "lambda:InvokeFunction", {} if is_localstack() else {"InvokedViaFunctionUrl": True}),
+        ]:
+            self.awslambda.add_permission(
+                FunctionName=name, Qualifier="live", StatementId=statement, Action=action, Principal="*", **condition
+            )
         return url["FunctionUrl"]
+
+    # --- looking
+
+    def log(self) -> str:
+        events = []
+        for name in self.functions.values():
+            pages = self.logs.get_paginator("filter_log_events")
+            found = gone(lambda: [event for page in pages.paginate(logGroupName=f"/aws/lambda/{name}") for event in page["events"]])
+            events += found or []
+        return "\n".join(event["message"].rstrip("\n") for event in sorted(events, key=lambda event: event["timestamp"]))
 
     # --- removing
 
@@ -251,25 +266,33 @@ def main() -> None:
     create.add_argument("name")
     create.add_argument("--settings", type=Path, required=True)
     create.add_argument("--packages", type=Path, default=Path(__file__).resolve().parents[2] / "dist")
-    create.add_argument("--caller", default="none")
     create.add_argument("--log-level", default="info")
-    commands.add_parser("remove").add_argument("name")
-    commands.add_parser("left").add_argument("prefix")
+    create.add_argument("--without-functions", action="store_true")
+    for command in ("log", "remove"):
+        commands.add_parser(command).add_argument("name")
+    commands.add_parser("sweep").add_argument("prefix")
     options = parser.parse_args()
     match options.command:
         case "create":
             deployment = Deployment(options.name)
             settings = json.loads(options.settings.read_text())
             try:
-                print(json.dumps(deployment.create(settings, options.packages, options.caller, options.log_level)))
+                print(json.dumps(deployment.create(settings, options.packages, options.log_level, not options.without_functions)))
             except BaseException:
                 deployment.remove()
                 raise
+        case "log":
+            print(Deployment(options.name).log())
         case "remove":
             Deployment(options.name).remove()
-        case "left":
-            if found := left(options.prefix):
-                sys.exit("left behind: " + ", ".join(found))
+        case "sweep":
+            found = left(options.prefix)
+            # What a deployment makes begins with its name, and that ends with eight hexadecimal digits.
+            names = {re.search(rf"{re.escape(options.prefix)}-[0-9a-f]{{8}}", thing) for thing in found}
+            for name in names - {None}:
+                Deployment(name.group()).remove()
+            if found:
+                sys.exit("left behind, and removed now: " + ", ".join(found))
 
 
 if __name__ == "__main__":
