@@ -94,3 +94,13 @@ deploy: ## Deploy to AWS what `make package` has built (SETTINGS=production for 
 	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
 	terraform -chdir=infra init -input=false
 	terraform -chdir=infra apply $(if $(SETTINGS),-var-file=settings/$(SETTINGS).tfvars)
+
+# The provider takes the endpoint from the environment, as every AWS tool does. The state is LocalStack's own: it holds
+# nothing that outlives it.
+deploy-localstack: ## Deploy to LocalStack with Terraform what `make package` has built
+	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
+	tests/localstack/start
+	TF_DATA_DIR=.terraform/localstack terraform -chdir=infra init -input=false
+	AWS_ENDPOINT_URL=$${AWS_ENDPOINT_URL:-http://127.0.0.1:$${LOCALSTACK_PORT:-4566}} AWS_REGION=us-east-1 \
+		AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test TF_DATA_DIR=.terraform/localstack \
+		terraform -chdir=infra apply -state=localstack.tfstate -var-file=settings/localstack.tfvars

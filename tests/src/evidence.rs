@@ -115,7 +115,11 @@ impl Evidence {
     }
 }
 
-async fn records(stack: &Stack) -> Vec<StreamRecord> {
+/// Reads every record of the stream.
+///
+/// # Panics
+/// If it cannot be read.
+pub async fn records(stack: &Stack) -> Vec<StreamRecord> {
     let kinesis = stack.kinesis();
     let shards = kinesis.list_shards().stream_name(stack.stream()).send().await;
     let probes = stack.probes().clone();

@@ -19,7 +19,7 @@ mod target;
 pub use crate::http::Answer;
 pub use audit::Audit;
 pub use clients::{Call, Clients, Told, What};
-pub use evidence::{Discarded, Evidence, StreamRecord, rows};
+pub use evidence::{Discarded, Evidence, StreamRecord, records, rows};
 pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE, function, repository};
 pub use target::Target;
 

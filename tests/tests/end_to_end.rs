@@ -368,19 +368,25 @@ async fn bad_requests_are_answered_with_problems_and_leave_no_trace() {
 #[tokio::test]
 async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
     let stack = Stack::start().await;
-    let orders = stream::iter(0..500).map(|_| stack.accepted());
-    // LocalStack starts a process for each that is at work, and all its services are one Python process.
-    let at_once = if Target::chosen() == Target::LocalStack {
-        5
-    } else {
-        50
-    };
+    // LocalStack is one Python process, and may need more than the 1.5 s that the API gives each attempt of a put. There
+    // a client gets the 503 of an unknown outcome, and does what it says: it sends the same again under its key.
+    let is_slow = Target::chosen() == Target::LocalStack;
+    let at_once = if is_slow { 5 } else { 50 };
+    let orders = stream::iter(0..500).map(async |_| {
+        let key = key();
+        eventually("the order being accepted", || async {
+            let answer = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+            assert!(answer.status == 202 || is_slow, "{}", answer.body);
+            (answer.status == 202).then(|| answer.text("order_id").to_owned())
+        })
+        .await
+    });
     let ids: BTreeSet<String> = orders.buffer_unordered(at_once).collect().await;
     assert_eq!(ids.len(), 500);
     let began = Instant::now();
     while rows(&stack).await < ids.len() {
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_secs(180),
             "{} of {} rows",
             rows(&stack).await,
             ids.len()
