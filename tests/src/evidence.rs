@@ -121,7 +121,11 @@ impl Evidence {
 /// If it cannot be read.
 pub async fn records(stack: &Stack) -> Vec<StreamRecord> {
     let kinesis = stack.kinesis();
-    let shards = kinesis.list_shards().stream_name(stack.stream()).send().await;
+    let shards = kinesis
+        .list_shards()
+        .stream_name(stack.stream())
+        .send()
+        .await;
     let probes = stack.probes().clone();
     let is_probe = |key: &str| OrderId::parse(key).is_some_and(|id| probes.contains(&id));
     let mut records = Vec::new();

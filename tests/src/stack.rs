@@ -474,7 +474,10 @@ impl Stack {
     }
 
     async fn control(&self, method: &str, route: &str, body: &Value) -> Value {
-        assert!(self.deployment.is_none(), "only the embedded stack has this");
+        assert!(
+            self.deployment.is_none(),
+            "only the embedded stack has this"
+        );
         let url = format!("http://127.0.0.1:{}/_local/{route}", self.aws_port);
         let body = body.to_string().into_bytes();
         let answer = http::send(&self.http, method, &url, &[], body).await;

@@ -1,16 +1,13 @@
 //! What production code relies on of AWS's own APIs: each call, limit and error code. The same on the embedded models, on
 //! LocalStack and on AWS (docs/testing.md lists where they differ), and through the clients that the functions use.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in a test a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use api::{Refusal, Stream};
+use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kinesis::primitives::Blob;
@@ -369,6 +366,32 @@ async fn a_record_or_key_that_is_too_large_is_a_validation_error() {
 }
 
 #[tokio::test]
+async fn a_shard_refuses_what_is_beyond_its_mebibyte_a_second_and_keeps_nothing_of_it() {
+    let stack = Stack::start_without_functions().await;
+    let config = aws_sdk_kinesis::config::Builder::from(stack.config())
+        .retry_config(RetryConfig::disabled())
+        .build();
+    let kinesis = aws_sdk_kinesis::Client::from_conf(config);
+    let key = OrderId::from_random(random()).to_string();
+    let puts = (0..10).map(|_| {
+        let request = kinesis.put_record().stream_name(stack.stream());
+        let request = request.partition_key(&key);
+        request.data(Blob::new(vec![7; MIB - 100])).send()
+    });
+    let answers = join_all(puts).await;
+    let accepted = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!(accepted < answers.len());
+    for error in answers.into_iter().filter_map(Result::err) {
+        let code = error.code().unwrap();
+        assert_eq!(code, "ProvisionedThroughputExceededException");
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 400);
+    }
+    let records = tests::records(&stack).await;
+    let kept = records.iter().filter(|record| record.partition_key == key);
+    assert_eq!(kept.count(), accepted);
+}
+
+#[tokio::test]
 async fn a_stream_that_is_missing_has_accepted_nothing() {
     let stack = Stack::start_without_functions().await;
     let stream = Stream::new(stack.config(), format!("{}-missing", stack.stream()));
@@ -402,10 +425,7 @@ async fn a_message_is_received_hidden_shown_again_and_deleted() {
     assert_eq!(again.message_id, sent.message_id);
 
     let handle = again.receipt_handle.unwrap();
-    let request = sqs
-        .delete_message()
-        .queue_url(&url)
-        .receipt_handle(&handle);
+    let request = sqs.delete_message().queue_url(&url).receipt_handle(&handle);
     request.send().await.unwrap();
     let request = sqs.delete_message().queue_url(&url).receipt_handle(handle);
     request.send().await.unwrap();

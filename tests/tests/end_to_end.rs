@@ -221,10 +221,7 @@ async fn poison_between_good_neighbours_is_discarded_and_they_are_all_persisted(
     );
     assert_eq!(discard["version"], "1.0");
     assert_eq!(range["shardId"], "shardId-000000000000");
-    assert_eq!(
-        range["streamArn"],
-        stack.stream_arn().as_str()
-    );
+    assert_eq!(range["streamArn"], stack.stream_arn().as_str());
 }
 
 #[tokio::test]
