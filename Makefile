@@ -5,7 +5,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo load outage-budget test simulate mutants measure check fmt clippy docs dependencies test-infra deploy
+.PHONY: help build run demo load outage-budget test simulate mutants measure check fmt clippy docs dependencies test-infra \
+	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,7 +63,52 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/test
 
+# What the functions' packages are built with, and for: x86_64 or arm64. The profiles dev and measured take a minute instead
+# of many, for tests of what is deployed.
+PROFILE ?= release
+ARCHITECTURE ?= x86_64
+TRIPLE := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
+# On its own kind of machine cargo builds without a triple, and shares what `make build` has built.
+CROSS := $(if $(filter $(TRIPLE),$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')),,$(TRIPLE))
+BUILT := $(if $(CROSS),$(CROSS)/)$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# Two crates are enough for a release, which shares nothing with the other profiles.
+FUNCTIONS := $(if $(filter release,$(PROFILE)),-p api -p consumer --bins,--workspace --bins --examples)
+# Whose machine and which folder it was built in is not part of a release.
+RELEASE_FLAGS := $(if $(filter release,$(PROFILE)),RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/orders --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo")
+
+package: ## Build dist/api.zip and dist/consumer.zip (PROFILE=release ARCHITECTURE=x86_64)
+	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS)
+	infra/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE) $(if $(filter release,$(PROFILE)),,--strip)
+
+package-reproducible: package ## Build the packages a second time from nothing, and compare
+	rm -rf $(TARGET)/again
+	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS) --target-dir $(TARGET)/again
+	infra/package $(TARGET)/again/$(BUILT) --architecture $(ARCHITECTURE) --to $(TARGET)/again/dist
+	cmp dist/api.zip $(TARGET)/again/dist/api.zip && cmp dist/consumer.zip $(TARGET)/again/dist/consumer.zip
+	rm -rf $(TARGET)/again
+
+localstack: ## Start LocalStack, in Docker or on this machine (LOCALSTACK_PORT=4566)
+	@tests/localstack/start
+
+stop-localstack: ## Stop it
+	@tests/localstack/stop
+
+# The packages are what is deployed, of a profile that is built in a minute; PROFILE=release is the real thing.
+test-localstack: ## Run the black-box tests against LocalStack, with the functions' packages (E2E_TARGET=aws: against AWS)
+	@$(MAKE) --no-print-directory package PROFILE=$(if $(filter command line,$(origin PROFILE)),$(PROFILE),dev)
+	@CARGO="$(CARGO)" tests/localstack/test
+
 deploy: ## Deploy to AWS what `make package` has built (SETTINGS=production for that setting)
 	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
 	terraform -chdir=infra init -input=false
 	terraform -chdir=infra apply $(if $(SETTINGS),-var-file=settings/$(SETTINGS).tfvars)
+
+# The provider takes the endpoint from the environment, as every AWS tool does. The state is LocalStack's own: it holds
+# nothing that outlives it.
+deploy-localstack: ## Deploy to LocalStack with Terraform what `make package` has built
+	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
+	tests/localstack/start
+	TF_DATA_DIR=.terraform/localstack terraform -chdir=infra init -input=false
+	AWS_ENDPOINT_URL=$${AWS_ENDPOINT_URL:-http://127.0.0.1:$${LOCALSTACK_PORT:-4566}} AWS_REGION=us-east-1 \
+		AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test TF_DATA_DIR=.terraform/localstack \
+		terraform -chdir=infra apply -state=localstack.tfstate -var-file=settings/localstack.tfvars

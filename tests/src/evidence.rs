@@ -8,7 +8,7 @@ use function::attribute_value;
 use orders::{Intent, OrderId, Row};
 use serde_json::Value;
 
-use crate::{STREAM, Stack, TABLE};
+use crate::Stack;
 
 /// The three places where an intent can be.
 #[derive(Clone, Debug, Default)]
@@ -115,12 +115,22 @@ impl Evidence {
     }
 }
 
-async fn records(stack: &Stack) -> Vec<StreamRecord> {
+/// Reads every record of the stream.
+///
+/// # Panics
+/// If it cannot be read.
+pub async fn records(stack: &Stack) -> Vec<StreamRecord> {
     let kinesis = stack.kinesis();
-    let shards = kinesis.list_shards().stream_name(STREAM).send().await;
+    let shards = kinesis
+        .list_shards()
+        .stream_name(stack.stream())
+        .send()
+        .await;
+    let probes = stack.probes().clone();
+    let is_probe = |key: &str| OrderId::parse(key).is_some_and(|id| probes.contains(&id));
     let mut records = Vec::new();
     for shard in shards.unwrap().shards.unwrap_or_default() {
-        let request = kinesis.get_shard_iterator().stream_name(STREAM);
+        let request = kinesis.get_shard_iterator().stream_name(stack.stream());
         let request = request.shard_id(&shard.shard_id);
         let request = request.shard_iterator_type(ShardIteratorType::TrimHorizon);
         let mut iterator = request.send().await.unwrap().shard_iterator;
@@ -129,6 +139,9 @@ async fn records(stack: &Stack) -> Vec<StreamRecord> {
             let output = output.unwrap();
             let is_end = output.millis_behind_latest == Some(0) && output.records.is_empty();
             for record in output.records {
+                if record.partition_key.as_deref().is_some_and(is_probe) {
+                    continue;
+                }
                 records.push(StreamRecord {
                     shard_id: shard.shard_id.clone(),
                     sequence_number: SequenceNumber::parse(&record.sequence_number).unwrap(),
@@ -142,8 +155,12 @@ async fn records(stack: &Stack) -> Vec<StreamRecord> {
     records
 }
 
-async fn rows(stack: &Stack) -> BTreeMap<OrderId, Row> {
-    let scan = stack.dynamodb().scan().table_name(TABLE);
+/// Reads every row of the table.
+///
+/// # Panics
+/// If it cannot be read, or holds what the service never writes.
+pub async fn rows(stack: &Stack) -> BTreeMap<OrderId, Row> {
+    let scan = stack.dynamodb().scan().table_name(stack.table());
     let pages = scan.consistent_read(true).into_paginator().items().send();
     let items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
     let rows = items.iter().map(|item| {
@@ -151,7 +168,8 @@ async fn rows(stack: &Stack) -> BTreeMap<OrderId, Row> {
         let row = Row::from_item(&attribute_value::item_from_sdk(item)).unwrap();
         (OrderId::parse(id).unwrap(), row)
     });
-    rows.collect()
+    let probes = stack.probes();
+    rows.filter(|(id, _)| !probes.contains(id)).collect()
 }
 
 async fn discards(stack: &Stack) -> Vec<Discarded> {

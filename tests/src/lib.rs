@@ -1,5 +1,5 @@
-//! Black-box tests of the whole service: this library starts it as a user does, as processes of its own, and talks to
-//! it over HTTP and through AWS's SDK.
+//! Black-box tests of the whole service: this library starts it as a user does, as processes of its own, or deploys it to
+//! LocalStack or AWS, and talks to it over HTTP and through AWS's SDK.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,15 +10,18 @@
 
 mod audit;
 mod clients;
+mod deployment;
 mod evidence;
 mod http;
 mod stack;
+mod target;
 
 pub use crate::http::Answer;
 pub use audit::Audit;
 pub use clients::{Call, Clients, Told, What};
-pub use evidence::{Discarded, Evidence, StreamRecord};
+pub use evidence::{Discarded, Evidence, StreamRecord, records, rows};
 pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE, function, repository};
+pub use target::Target;
 
 use std::time::Duration;
 

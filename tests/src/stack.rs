@@ -1,30 +1,34 @@
-//! The service as `make run` starts it, on free ports.
+//! The running service that a test talks to: started as `make run` does, on free ports, or deployed by the AWS APIs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kinesis::primitives::Blob;
+use orders::OrderId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::deployment::Deployment;
 use crate::http::{self, Answer, HttpClient};
-use crate::{ORDER, eventually, eventually_within};
+use crate::{ORDER, Target, eventually, eventually_within, submit_intent};
 
-/// The name of the stream.
+/// The name of the embedded stack's stream.
 pub const STREAM: &str = "order-intents";
-/// The name of the table.
+/// The name of the embedded stack's table.
 pub const TABLE: &str = "orders";
-/// The name of the on-failure queue.
+/// The name of the embedded stack's on-failure queue.
 pub const QUEUE: &str = "order-intents-discarded";
 
 /// What a stack is started with, besides the shipped settings.
 #[derive(Clone, Debug, Default)]
 pub struct StackOptions {
-    /// `CALLER`; `none` if not given.
+    /// `CALLER`; `none` if not given, and wherever the front door knows no callers ([`Stack::knows_callers`]).
     pub caller: Option<&'static str>,
     /// `LOG_LEVEL`; `info` if not given. All of the functions' log lines are in [`Stack::log`].
     pub log_level: Option<&'static str>,
@@ -37,10 +41,13 @@ pub struct StackOptions {
 /// A running stack.
 pub struct Stack {
     own: Option<Own>,
+    deployment: Option<Arc<Deployment>>,
+    knows_callers: bool,
     port: u16,
     aws_port: u16,
     http: HttpClient,
     config: SdkConfig,
+    probes: Mutex<BTreeSet<OrderId>>,
 }
 
 /// A stack that was started here. It ends, with every process of its own, when it is dropped.
@@ -55,11 +62,56 @@ impl Stack {
         Self::start_with(StackOptions::default()).await
     }
 
-    /// Starts a stack, and waits until it is ready.
+    /// Starts a stack on the target of this run, and waits until it is ready.
     ///
     /// # Panics
     /// If it does not get ready; with what it printed.
     pub async fn start_with(options: StackOptions) -> Self {
+        match Target::chosen() {
+            Target::Embedded => Self::embedded(options).await,
+            Target::LocalStack | Target::Aws => {
+                assert_eq!(options.consumer, None, "only the embedded stack swaps it");
+                let log_level = options.log_level.unwrap_or("info");
+                let deployment = Deployment::create(&settings(&options), log_level, true).await;
+                Self::of(Arc::new(deployment)).await
+            }
+        }
+    }
+
+    /// Starts what a test of AWS's own APIs needs: stream, table and queue, and nothing that reads or writes them. Where
+    /// they are deployed, other tests use them at the same time.
+    ///
+    /// # Panics
+    /// If it does not get ready; with what it printed.
+    pub async fn start_without_functions() -> Self {
+        let options = StackOptions::default();
+        match Target::chosen() {
+            Target::Embedded => {
+                let stack = Self::embedded(options).await;
+                stack.enable_mapping(false).await;
+                stack
+            }
+            Target::LocalStack | Target::Aws => {
+                Self::of(Deployment::shared(&settings(&options)).await).await
+            }
+        }
+    }
+
+    async fn of(deployment: Arc<Deployment>) -> Self {
+        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        Self {
+            own: None,
+            deployment: Some(deployment),
+            knows_callers: false,
+            port: 0,
+            aws_port: 0,
+            http: http::client(),
+            config,
+            probes: Mutex::default(),
+        }
+    }
+
+    async fn embedded(options: StackOptions) -> Self {
         let folder = TempDir::new().unwrap();
         let (ready_file, log) = (folder.path().join("ready.json"), folder.path().join("log"));
         let settings_file = folder.path().join("settings.json");
@@ -98,6 +150,7 @@ impl Stack {
         .await;
         let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
         let mut stack = Self::running(port("port"), port("aws_port"));
+        stack.knows_callers = options.caller.is_some();
         stack.own = Some(Own { process, folder });
         stack
     }
@@ -115,11 +168,53 @@ impl Stack {
             .build();
         Self {
             own: None,
+            deployment: None,
+            knows_callers: false,
             port,
             aws_port,
             http: http::client(),
             config,
+            probes: Mutex::default(),
         }
+    }
+
+    /// Whether the front door tells callers apart, by the header `X-Local-Caller`. That of LocalStack does not: what a
+    /// caller would have put into the stream, a test puts there itself.
+    #[must_use]
+    pub fn knows_callers(&self) -> bool {
+        self.knows_callers
+    }
+
+    /// The version of the consumer that the mapping invokes: a local function has none, a deployed one is invoked by an
+    /// alias that names its first.
+    #[must_use]
+    pub fn consumer_version(&self) -> &'static str {
+        if self.deployment.is_some() {
+            "1"
+        } else {
+            "$LATEST"
+        }
+    }
+
+    /// The name of the stream.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        self.deployment.as_ref().map_or(STREAM, |of| &of.stream)
+    }
+
+    /// The ARN of the stream.
+    #[must_use]
+    pub fn stream_arn(&self) -> String {
+        self.deployment.as_ref().map_or_else(
+            || format!("arn:aws:kinesis:us-east-1:000000000000:stream/{STREAM}"),
+            |of| of.stream_arn.clone(),
+        )
+    }
+
+    /// The name of the table.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        self.deployment.as_ref().map_or(TABLE, |of| &of.table)
     }
 
     /// Whether a local stack answers at its AWS port.
@@ -129,13 +224,13 @@ impl Stack {
         answer.is_ok_and(|answer| answer.body["status"] == "ready")
     }
 
-    /// The port of the HTTP API.
+    /// The port of the embedded stack's HTTP API.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The port of the AWS APIs.
+    /// The port of the embedded stack's AWS APIs.
     #[must_use]
     pub fn aws_port(&self) -> u16 {
         self.aws_port
@@ -149,8 +244,14 @@ impl Stack {
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
     ) -> Answer {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        http::send(&self.http, method, &url, headers, body.into()).await
+        let Some(deployment) = &self.deployment else {
+            let url = format!("http://127.0.0.1:{}{path}", self.port);
+            return http::send(&self.http, method, &url, headers, body.into()).await;
+        };
+        let url = format!("{}{path}", deployment.url);
+        let mut all = vec![("host", deployment.host.as_str())];
+        all.extend_from_slice(headers);
+        http::send(&self.http, method, &url, &all, body.into()).await
     }
 
     /// Submits this body as JSON.
@@ -202,7 +303,7 @@ impl Stack {
         let request = self
             .dynamodb()
             .get_item()
-            .table_name(TABLE)
+            .table_name(self.table())
             .key("order_id", key);
         request.consistent_read(true).send().await.unwrap().item
     }
@@ -215,7 +316,7 @@ impl Stack {
         let request = self
             .kinesis()
             .put_record()
-            .stream_name(STREAM)
+            .stream_name(self.stream())
             .partition_key(partition_key);
         request
             .data(Blob::new(data.into()))
@@ -245,7 +346,10 @@ impl Stack {
     /// The URL of the on-failure queue.
     #[must_use]
     pub fn queue_url(&self) -> String {
-        format!("http://127.0.0.1:{}/000000000000/{QUEUE}", self.aws_port)
+        self.deployment.as_ref().map_or_else(
+            || format!("http://127.0.0.1:{}/000000000000/{QUEUE}", self.aws_port),
+            |of| of.queue_url.clone(),
+        )
     }
 
     /// `GET /_local/state`.
@@ -260,9 +364,15 @@ impl Stack {
 
     /// Waits for at most this long until the mapping has read all that is in the stream and has nothing unfinished.
     ///
+    /// A deployed mapping shows no such state. There an order is put behind all others into every shard, and awaited: what
+    /// is before it has been delivered by then, though a record that failed may be tried again later.
+    ///
     /// # Panics
     /// If it is not so then.
     pub async fn drained_within(&self, patience: Duration) {
+        if self.deployment.is_some() {
+            return self.probed_within(patience).await;
+        }
         eventually_within(patience, "the stream being worked off", || async {
             let state = self.state().await;
             let mapping = &state["mapping"];
@@ -278,6 +388,32 @@ impl Stack {
             (mapping["counters"]["records_read"].as_u64()? >= put && idle).then_some(())
         })
         .await;
+    }
+
+    async fn probed_within(&self, patience: Duration) {
+        let kinesis = self.kinesis();
+        let shards = kinesis.list_shards().stream_name(self.stream()).send();
+        let shards = shards.await.unwrap().shards.unwrap_or_default();
+        let mut ahead: BTreeSet<String> = shards.into_iter().map(|shard| shard.shard_id).collect();
+        let mut probes = Vec::new();
+        // Each has an id of its own, whose hash decides on the shard.
+        while !ahead.is_empty() {
+            let probe = submit_intent(ORDER);
+            self.probes().insert(probe.order_id);
+            let request = kinesis.put_record().stream_name(self.stream());
+            let request = request.partition_key(probe.order_id.to_string());
+            let request = request.data(Blob::new(probe.encode()));
+            ahead.remove(&request.send().await.unwrap().shard_id);
+            probes.push(probe.order_id.to_string());
+        }
+        for probe in probes {
+            eventually_within(patience, "the stream being worked off", || self.row(&probe)).await;
+        }
+    }
+
+    /// The orders that no client has sent, but [`drained_within`](Self::drained_within) has put behind theirs.
+    pub(crate) fn probes(&self) -> std::sync::MutexGuard<'_, BTreeSet<OrderId>> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Injects a fault into every call of a service.
@@ -338,6 +474,10 @@ impl Stack {
     }
 
     async fn control(&self, method: &str, route: &str, body: &Value) -> Value {
+        assert!(
+            self.deployment.is_none(),
+            "only the embedded stack has this"
+        );
         let url = format!("http://127.0.0.1:{}/_local/{route}", self.aws_port);
         let body = body.to_string().into_bytes();
         let answer = http::send(&self.http, method, &url, &[], body).await;
@@ -363,9 +503,18 @@ impl Stack {
         aws_sdk_sqs::Client::new(&self.config)
     }
 
+    /// The SDK's settings for clients of the stack's AWS APIs.
+    #[must_use]
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// What it has printed, if it was started here.
     #[must_use]
     pub fn log(&self) -> String {
+        if let Some(deployment) = &self.deployment {
+            return deployment.log();
+        }
         let log = self.own.as_ref().map(|own| own.folder.path().join("log"));
         log.and_then(|log| std::fs::read_to_string(log).ok())
             .unwrap_or_default()

@@ -1,4 +1,5 @@
-//! The service from outside: the real binaries over HTTP, from a request to a row.
+//! The service from outside: the real binaries over HTTP, from a request to a row. On the embedded stack, and on
+//! LocalStack or AWS with the functions as they are deployed (docs/testing.md).
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt as _, stream};
+use orders::{Caller, Intent, IntentId, OrderId, Timestamp};
 use serde_json::{Value, json};
-use tests::{ORDER, Stack, StackOptions, TABLE, eventually, key, submit_intent};
+use tests::{Evidence, ORDER, Stack, StackOptions, Target, eventually, key, submit_intent};
 use tokio::time::{Instant, sleep};
 
 const OTHER_ORDER: &str = r#"{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "B-2", "quantity": 1, "unit_price": 5}]}"#;
@@ -153,10 +155,16 @@ async fn a_cancel_by_another_caller_changes_nothing_and_tells_him_nothing() {
         .to_owned();
     stack.persisted(&id, &[ann]).await;
     let before = stack.row(&id).await;
-    assert_eq!(stack.cancel(&id, &[mallory]).await.status, 202);
+    if stack.knows_callers() {
+        assert_eq!(stack.cancel(&id, &[mallory]).await.status, 202);
+    } else {
+        stack.put(&id, cancel_by("mallory", &id).encode()).await;
+    }
     stack.drained().await;
     assert_eq!(stack.row(&id).await, before);
-    assert_eq!(stack.read(&id, &[mallory]).await.status, 404);
+    if stack.knows_callers() {
+        assert_eq!(stack.read(&id, &[mallory]).await.status, 404);
+    }
     assert_eq!(stack.read(&id, &[ann]).await.text("status"), "placed");
 }
 
@@ -209,14 +217,11 @@ async fn poison_between_good_neighbours_is_discarded_and_they_are_all_persisted(
     );
     assert_eq!(
         discard["responseContext"],
-        json!({"statusCode": 200, "executedVersion": "$LATEST", "functionError": null})
+        json!({"statusCode": 200, "executedVersion": stack.consumer_version(), "functionError": null})
     );
     assert_eq!(discard["version"], "1.0");
     assert_eq!(range["shardId"], "shardId-000000000000");
-    assert_eq!(
-        range["streamArn"],
-        "arn:aws:kinesis:us-east-1:000000000000:stream/order-intents"
-    );
+    assert_eq!(range["streamArn"], stack.stream_arn().as_str());
 }
 
 #[tokio::test]
@@ -354,21 +359,31 @@ async fn bad_requests_are_answered_with_problems_and_leave_no_trace() {
         );
         assert_eq!(answer.body["status"], status);
     }
-    let state = stack.state().await;
-    assert_eq!(state["stream"]["shards"][0]["records"], 0);
-    assert_eq!(state["stream"]["shards"][1]["records"], 0);
+    assert!(Evidence::gather(&stack).await.records.is_empty());
 }
 
 #[tokio::test]
 async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
     let stack = Stack::start().await;
-    let orders = stream::iter(0..500).map(|_| stack.accepted());
-    let ids: BTreeSet<String> = orders.buffer_unordered(50).collect().await;
+    // LocalStack is one Python process, and may need more than the 1.5 s that the API gives each attempt of a put. There
+    // a client gets the 503 of an unknown outcome, and does what it says: it sends the same again under its key.
+    let is_slow = Target::chosen() == Target::LocalStack;
+    let at_once = if is_slow { 5 } else { 50 };
+    let orders = stream::iter(0..500).map(async |_| {
+        let key = key();
+        eventually("the order being accepted", || async {
+            let answer = stack.submit(&[("idempotency-key", &key)], ORDER).await;
+            assert!(answer.status == 202 || is_slow, "{}", answer.body);
+            (answer.status == 202).then(|| answer.text("order_id").to_owned())
+        })
+        .await
+    });
+    let ids: BTreeSet<String> = orders.buffer_unordered(at_once).collect().await;
     assert_eq!(ids.len(), 500);
     let began = Instant::now();
     while rows(&stack).await < ids.len() {
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_secs(180),
             "{} of {} rows",
             rows(&stack).await,
             ids.len()
@@ -379,15 +394,17 @@ async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
 }
 
 async fn rows(stack: &Stack) -> usize {
-    let output = stack
-        .dynamodb()
-        .scan()
-        .table_name(TABLE)
-        .consistent_read(true)
-        .into_paginator()
-        .items()
-        .send();
-    output.collect::<Result<Vec<_>, _>>().await.unwrap().len()
+    tests::rows(stack).await.len()
+}
+
+/// What the API puts into the stream when this caller cancels an order.
+fn cancel_by(caller: &str, order_id: &str) -> Intent {
+    Intent::cancel(
+        IntentId::from_random(uuid::Uuid::new_v4().into_bytes()),
+        OrderId::parse(order_id).unwrap(),
+        Timestamp::parse("2026-11-22T05:00:00.000Z").unwrap(),
+        Caller::parse(caller).unwrap(),
+    )
 }
 
 async fn cancelled(stack: &Stack, id: &str, headers: &[(&str, &str)]) -> Value {

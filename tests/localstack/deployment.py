@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Deploys the service by the AWS APIs, from the packages that would be deployed, for one test, and removes it again.
+
+    deployment.py create NAME --settings FILE [--packages DIST] [--log-level LEVEL] [--without-functions]
+    deployment.py log NAME
+    deployment.py remove NAME
+    deployment.py sweep PREFIX
+
+`create` makes what infra/ describes, as far as LocalStack knows it and a test needs it: stream, table, on-failure queue,
+roles, functions with an alias each, event source mapping, function URL. All names begin with NAME. What it made it prints
+as one JSON object; if it fails, it removes what it had made. `log` prints what the functions have logged. `remove` removes
+everything of that name, and is content if there is nothing. `sweep` removes every deployment whose name begins with PREFIX and a
+dash, and fails if there was one: whoever had made it should have removed it.
+
+Where the APIs are, and who calls, is in the environment as for every AWS tool: AWS_ENDPOINT_URL, AWS_REGION, credentials.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+PATIENCE_SECONDS = 120
+POLLS = {"Delay": 0.2, "MaxAttempts": 5 * PATIENCE_SECONDS}
+
+
+class Deployment:
+    """Everything under one name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stream = f"{name}-intents"
+        self.table = name
+        self.queue = f"{name}-intents-discarded"
+        self.functions = {"api": f"{name}-api", "consumer": f"{name}-consumer"}
+        config = Config(retries={"mode": "standard", "max_attempts": 5}, read_timeout=120)
+        client = lambda service: boto3.client(service, config=config)
+        self.kinesis, self.dynamodb, self.sqs = client("kinesis"), client("dynamodb"), client("sqs")
+        self.awslambda, self.iam, self.logs = client("lambda"), client("iam"), client("logs")
+
+    # --- creating
+
+    def create(self, settings: dict, packages: Path, log_level: str, with_functions: bool) -> dict:
+        self.kinesis.create_stream(StreamName=self.stream, ShardCount=settings["shard_count"])
+        self.dynamodb.create_table(
+            TableName=self.table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
+        )
+        queue_url = self.sqs.create_queue(QueueName=self.queue, Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+        queue_arn = attributes["Attributes"]["QueueArn"]
+        self.dynamodb.get_waiter("table_exists").wait(TableName=self.table, WaiterConfig=POLLS)
+        self.kinesis.get_waiter("stream_exists").wait(StreamName=self.stream, WaiterConfig=POLLS)
+        if settings["retention_hours"] > 24:
+            self.kinesis.increase_stream_retention_period(
+                StreamName=self.stream, RetentionPeriodHours=settings["retention_hours"]
+            )
+        stream_arn = self.kinesis.describe_stream_summary(StreamName=self.stream)["StreamDescriptionSummary"]["StreamARN"]
+        table_arn = self.dynamodb.describe_table(TableName=self.table)["Table"]["TableArn"]
+        made = {"stream": self.stream, "stream_arn": stream_arn, "table": self.table, "queue_url": queue_url}
+        if not with_functions:
+            return made
+
+        api_role = self.create_role("api", {"kinesis:PutRecord": stream_arn, "dynamodb:GetItem": table_arn})
+        reading = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"]
+        consumer_role = self.create_role("consumer", {
+            **{f"kinesis:{action}": stream_arn for action in reading},
+            "dynamodb:UpdateItem": table_arn,
+            "sqs:SendMessage": queue_arn,
+        })
+        # The consumer first, as in infra/: what is written is understood.
+        consumer = self.create_function("consumer", consumer_role, packages, settings, {
+            "TABLE_NAME": self.table,
+            "MAX_IN_FLIGHT": str(settings["consumer_max_in_flight"]),
+            "LOG_LEVEL": log_level,
+        })
+        self.create_function("api", api_role, packages, settings, {
+            "STREAM_NAME": self.stream,
+            "TABLE_NAME": self.table,
+            "CALLER": "none",
+            "LOG_LEVEL": log_level,
+        })
+        mapping = self.create_mapping(consumer, stream_arn, queue_arn, settings)
+        url = self.create_url()
+        self.until("the mapping is enabled", lambda: self.awslambda.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
+        if is_localstack():
+            # It tells functions apart by the host, whose name nobody resolves.
+            return {**made, "url": os.environ["AWS_ENDPOINT_URL"].rstrip("/"), "host": urlsplit(url).netloc}
+        return {**made, "url": url.rstrip("/"), "host": urlsplit(url).netloc}
+
+    def create_role(self, function: str, allowed: dict[str, str]) -> str:
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        statements = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed.items()]
+        logs = {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
+        document = lambda statements: json.dumps({"Version": "2012-10-17", "Statement": statements})
+        role = self.iam.create_role(RoleName=self.functions[function], AssumeRolePolicyDocument=document([trust]))
+        self.iam.put_role_policy(
+            RoleName=self.functions[function], PolicyName=function, PolicyDocument=document([*statements, logs])
+        )
+        return role["Role"]["Arn"]
+
+    def create_function(self, function: str, role: str, packages: Path, settings: dict, variables: dict[str, str]) -> str:
+        """Gives the ARN of its alias."""
+        name = self.functions[function]
+        create = lambda: self.awslambda.create_function(
+            FunctionName=name,
+            Role=role,
+            Runtime="provided.al2023",
+            Handler="bootstrap",
+            Architectures=[os.environ.get("ARCHITECTURE") or "x86_64"],
+            Code={"ZipFile": (packages / f"{function}.zip").read_bytes()},
+            Timeout=settings[f"{function}_timeout_seconds"],
+            MemorySize=settings[f"{function}_memory_mb"],
+            Environment={"Variables": variables},
+        )
+        # A new role is not known everywhere at once.
+        self.until_accepted(create, "cannot be assumed")
+        self.awslambda.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=POLLS)
+        version = self.awslambda.publish_version(FunctionName=name)["Version"]
+        self.awslambda.get_waiter("published_version_active").wait(
+            FunctionName=name, Qualifier=version, WaiterConfig=POLLS
+        )
+        alias = self.awslambda.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        return alias["AliasArn"]
+
+    def create_mapping(self, consumer: str, stream_arn: str, queue_arn: str, settings: dict) -> str:
+        create = lambda: self.awslambda.create_event_source_mapping(
+            FunctionName=consumer,
+            EventSourceArn=stream_arn,
+            StartingPosition=settings["starting_position"],
+            BatchSize=settings["batch_size"],
+            MaximumBatchingWindowInSeconds=settings["batching_window_seconds"],
+            ParallelizationFactor=settings["parallelization_factor"],
+            MaximumRetryAttempts=settings["maximum_retry_attempts"],
+            MaximumRecordAgeInSeconds=settings["maximum_record_age_seconds"],
+            BisectBatchOnFunctionError=settings["bisect_batch_on_function_error"],
+            FunctionResponseTypes=["ReportBatchItemFailures"] if settings["report_batch_item_failures"] else [],
+            DestinationConfig={"OnFailure": {"Destination": queue_arn}},
+        )
+        return self.until_accepted(create, "permission")["UUID"]
+
+    def create_url(self) -> str:
+        """A function URL that everybody may call."""
+        name = self.functions["api"]
+        url = self.awslambda.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")
+        # Since October 2025 both are needed (Lambda developer guide, "Control access to Lambda function URLs").
+        for statement, action, condition in [
+            ("FunctionUrl", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+            ("FunctionUrlInvoke", "lambda:InvokeFunction", {} if is_localstack() else {"InvokedViaFunctionUrl": True}),
+        ]:
+            self.awslambda.add_permission(
+                FunctionName=name, Qualifier="live", StatementId=statement, Action=action, Principal="*", **condition
+            )
+        return url["FunctionUrl"]
+
+    # --- looking
+
+    def log(self) -> str:
+        events = []
+        for name in self.functions.values():
+            pages = self.logs.get_paginator("filter_log_events")
+            found = gone(lambda: [event for page in pages.paginate(logGroupName=f"/aws/lambda/{name}") for event in page["events"]])
+            events += found or []
+        return "\n".join(event["message"].rstrip("\n") for event in sorted(events, key=lambda event: event["timestamp"]))
+
+    # --- removing
+
+    def remove(self) -> None:
+        """Removes whatever there is. The mapping goes first, so that nothing polls what is gone."""
+        consumer = self.functions["consumer"]
+        mappings = gone(lambda: self.awslambda.list_event_source_mappings(FunctionName=f"{consumer}:live")["EventSourceMappings"])
+        for mapping in mappings or []:
+            gone(lambda: self.awslambda.delete_event_source_mapping(UUID=mapping["UUID"]))
+            self.until(
+                "the mapping is gone",
+                lambda: gone(lambda: self.awslambda.get_event_source_mapping(UUID=mapping["UUID"])) is None,
+            )
+        for function, name in self.functions.items():
+            if function == "api":
+                gone(lambda: self.awslambda.delete_function_url_config(FunctionName=name, Qualifier="live"))
+            gone(lambda: self.awslambda.delete_function(FunctionName=name))
+            gone(lambda: self.iam.delete_role_policy(RoleName=name, PolicyName=function))
+            gone(lambda: self.iam.delete_role(RoleName=name))
+            gone(lambda: self.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}"))
+        gone(lambda: self.kinesis.delete_stream(StreamName=self.stream, EnforceConsumerDeletion=True))
+        gone(lambda: self.dynamodb.delete_table(TableName=self.table))
+        if queue := gone(lambda: self.sqs.get_queue_url(QueueName=self.queue)):
+            gone(lambda: self.sqs.delete_queue(QueueUrl=queue["QueueUrl"]))
+        self.until(
+            "the stream is gone",
+            lambda: gone(lambda: self.kinesis.describe_stream_summary(StreamName=self.stream)) is None,
+        )
+
+    # --- waiting
+
+    def until(self, what: str, holds) -> None:
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{PATIENCE_SECONDS} s passed until {what}")
+            time.sleep(0.2)
+
+    def until_accepted(self, call, while_it_says: str):
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                if while_it_says not in str(error) or time.monotonic() > give_up:
+                    raise
+            time.sleep(1)
+
+
+def is_localstack() -> bool:
+    return "AWS_ENDPOINT_URL" in os.environ
+
+
+def gone(call):
+    """What the call gives, or None if what it is about does not exist."""
+    try:
+        return call()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("ResourceNotFoundException", "NoSuchEntity", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"):
+            return None
+        raise
+
+
+def left(prefix: str) -> list[str]:
+    """What exists under a prefix, of every kind that a deployment makes."""
+    of = Deployment(prefix)
+    pages = lambda client, call, key, **more: (
+        item for page in client.get_paginator(call).paginate(**more) for item in page.get(key, [])
+    )
+    named = {
+        "stream": pages(of.kinesis, "list_streams", "StreamNames"),
+        "table": pages(of.dynamodb, "list_tables", "TableNames"),
+        "queue": (url.rsplit("/", 1)[1] for url in pages(of.sqs, "list_queues", "QueueUrls")),
+        "function": (function["FunctionName"] for function in pages(of.awslambda, "list_functions", "Functions")),
+        "mapping of": (
+            mapping["FunctionArn"].split(":function:")[1]
+            for mapping in pages(of.awslambda, "list_event_source_mappings", "EventSourceMappings")
+        ),
+        "role": (role["RoleName"] for role in pages(of.iam, "list_roles", "Roles")),
+        "log group": (
+            group["logGroupName"].removeprefix("/aws/lambda/") for group in pages(of.logs, "describe_log_groups", "logGroups")
+        ),
+    }
+    return [f"{kind} {name}" for kind, names in named.items() for name in names if name.startswith(prefix)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Deploys the service for a test, and removes it.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    create = commands.add_parser("create")
+    create.add_argument("name")
+    create.add_argument("--settings", type=Path, required=True)
+    create.add_argument("--packages", type=Path, default=Path(__file__).resolve().parents[2] / "dist")
+    create.add_argument("--log-level", default="info")
+    create.add_argument("--without-functions", action="store_true")
+    for command in ("log", "remove"):
+        commands.add_parser(command).add_argument("name")
+    commands.add_parser("sweep").add_argument("prefix")
+    options = parser.parse_args()
+    match options.command:
+        case "create":
+            deployment = Deployment(options.name)
+            settings = json.loads(options.settings.read_text())
+            try:
+                print(json.dumps(deployment.create(settings, options.packages, options.log_level, not options.without_functions)))
+            except BaseException:
+                deployment.remove()
+                raise
+        case "log":
+            print(Deployment(options.name).log())
+        case "remove":
+            Deployment(options.name).remove()
+        case "sweep":
+            found = left(options.prefix)
+            # What a deployment makes begins with its name, and that ends with eight hexadecimal digits.
+            names = {re.search(rf"{re.escape(options.prefix)}-[0-9a-f]{{8}}", thing) for thing in found}
+            for name in names - {None}:
+                Deployment(name.group()).remove()
+            if found:
+                sys.exit("left behind, and removed now: " + ", ".join(found))
+
+
+if __name__ == "__main__":
+    main()

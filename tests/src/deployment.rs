@@ -1,0 +1,100 @@
+//! The service as it is deployed by the AWS APIs: made for one test by `tests/localstack/deployment.py`, removed with it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Weak};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+use crate::repository;
+
+/// A deployment under a name of its own. It is removed when it is dropped.
+pub(crate) struct Deployment {
+    name: String,
+    /// Where the HTTP API is; empty without functions.
+    pub(crate) url: String,
+    /// The host by which LocalStack knows which function is meant.
+    pub(crate) host: String,
+    pub(crate) stream: String,
+    pub(crate) stream_arn: String,
+    pub(crate) table: String,
+    pub(crate) queue_url: String,
+}
+
+/// What tests at the same time share of stream, table and queue.
+static SHARED: Mutex<Weak<Deployment>> = Mutex::const_new(Weak::new());
+
+impl Deployment {
+    /// Stream, table and queue with these settings, and nothing that reads or writes them. Tests that run at the same time
+    /// share them; the last one removes them.
+    pub(crate) async fn shared(settings: &Value) -> Arc<Self> {
+        let mut shared = SHARED.lock().await;
+        if let Some(running) = shared.upgrade() {
+            return running;
+        }
+        let created = Arc::new(Self::create(settings, "info", false).await);
+        *shared = Arc::downgrade(&created);
+        created
+    }
+
+    /// Deploys with these settings. Without functions it is stream, table and queue alone.
+    pub(crate) async fn create(settings: &Value, log_level: &str, with_functions: bool) -> Self {
+        let prefix = std::env::var("E2E_PREFIX").unwrap_or_else(|_| "e2e".to_owned());
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        let name = format!("{prefix}-{}", &random[..8]);
+        let folder = TempDir::new().unwrap();
+        let settings_file = folder.path().join("settings.json");
+        std::fs::write(&settings_file, settings.to_string()).unwrap();
+        let mut command = command();
+        command.args(["create", &name, "--log-level", log_level, "--settings"]);
+        command.arg(&settings_file);
+        if !with_functions {
+            command.arg("--without-functions");
+        }
+        let made = tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap();
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{name} was not deployed:\n{said}");
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+        let text = |field: &str| made[field].as_str().unwrap_or_default().to_owned();
+        Self {
+            url: text("url"),
+            host: text("host"),
+            stream: text("stream"),
+            stream_arn: text("stream_arn"),
+            table: text("table"),
+            queue_url: text("queue_url"),
+            name,
+        }
+    }
+
+    /// What the functions have logged, as far as it has arrived.
+    pub(crate) fn log(&self) -> String {
+        let output = command().args(["log", &self.name]).output();
+        output.map_or_else(
+            |error| error.to_string(),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        let removed = command().args(["remove", &self.name]).status();
+        if !removed.is_ok_and(|status| status.success()) && !std::thread::panicking() {
+            panic!("{} was not removed", self.name);
+        }
+    }
+}
+
+fn command() -> Command {
+    let folder = repository().join("tests/localstack");
+    let python = std::env::var("E2E_PYTHON").expect("`make test-localstack` sets E2E_PYTHON");
+    let mut command = Command::new(Path::new(&python));
+    command.arg(folder.join("deployment.py"));
+    command.stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,28 @@
+//! Which AWS a test runs against: the embedded stack, LocalStack, or AWS itself.
+
+/// What `E2E_TARGET` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The stack of `make run`, with faults to inject: the default.
+    Embedded,
+    /// LocalStack, at `AWS_ENDPOINT_URL`, with functions from the packages in `dist/`.
+    LocalStack,
+    /// AWS, with the credentials and the region of the environment, and functions from the packages in `dist/`.
+    Aws,
+}
+
+impl Target {
+    /// The target of this run.
+    ///
+    /// # Panics
+    /// If `E2E_TARGET` names none.
+    #[must_use]
+    pub fn chosen() -> Self {
+        match std::env::var("E2E_TARGET").as_deref() {
+            Err(_) | Ok("embedded") => Self::Embedded,
+            Ok("localstack") => Self::LocalStack,
+            Ok("aws") => Self::Aws,
+            Ok(other) => panic!("E2E_TARGET is embedded, localstack or aws, not {other}"),
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! What production code relies on of AWS's own APIs: each call, limit and error code. The same on the embedded models, on
+//! LocalStack and on AWS (docs/testing.md lists where they differ), and through the clients that the functions use.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use api::{Refusal, Stream};
+use aws_config::retry::RetryConfig;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_kinesis::primitives::Blob;
+use consumer::{Answer, TableError};
+use futures::future::join_all;
+use orders::{
+    Caller, Change, Condition, Intent, IntentId, Item, NewOrder, OrderId, Row, Step, Timestamp,
+    Value, Write, next_step,
+};
+use tests::{ORDER, Stack, eventually, order, submit_intent};
+
+const MIB: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn random() -> [u8; 16] {
+    uuid::Uuid::new_v4().into_bytes()
+}
+
+fn submit(order_id: OrderId, order: &str) -> Intent {
+    Intent::submit(
+        IntentId::from_random(random()),
+        order_id,
+        Timestamp::parse("2026-11-22T05:00:00.000Z").unwrap(),
+        Caller::anonymous(),
+        NewOrder::parse(order.as_bytes()).unwrap(),
+    )
+}
+
+fn cancel(order_id: OrderId, caller: Caller) -> Intent {
+    let time = Timestamp::parse("2026-11-22T05:00:01.000Z").unwrap();
+    Intent::cancel(IntentId::from_random(random()), order_id, time, caller)
+}
+
+/// A write of these attributes if the row has none of the name `guard`.
+fn set(order_id: OrderId, attributes: Vec<(&str, Value)>, guard: &str) -> Write {
+    let attributes = attributes.into_iter();
+    Write {
+        order_id,
+        change: Change::Set(
+            attributes
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        ),
+        condition: Condition::Absent(guard.to_owned()),
+    }
+}
+
+fn table(stack: &Stack) -> consumer::Table {
+    consumer::Table::new(stack.config(), stack.table().to_owned())
+}
+
+fn api_table(stack: &Stack) -> api::Table {
+    api::Table::new(stack.config(), stack.table().to_owned())
+}
+
+/// Applies an intent as the consumer does, and to a model of the row; every answer has to be the model's.
+async fn apply(table: &consumer::Table, item: &mut Option<Item>, intent: &Intent) {
+    let mut seen: Option<Row> = None;
+    loop {
+        let Step::Write { write, .. } = next_step(intent, seen.as_ref()) else {
+            return;
+        };
+        let answer = table.write(&write).await.unwrap();
+        match write.apply_to(item.as_ref()) {
+            Ok(after) => {
+                assert_eq!(answer, Answer::Done);
+                *item = Some(after);
+                return;
+            }
+            Err(refused) => {
+                assert_eq!(answer, Answer::Refused(refused.0.clone()), "ALL_OLD");
+                seen = refused.0.map(|row| Row::from_item(&row).unwrap());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_write_of_an_order_is_done_or_refused_with_the_row_as_it_is() {
+    let stack = Stack::start_without_functions().await;
+    let (table, reader) = (table(&stack), api_table(&stack));
+    let id = OrderId::from_random(random());
+    let mallory = Caller::parse("mallory").unwrap();
+    let first = submit(id, ORDER);
+    let mut intents = vec![
+        // A stranger's cancel before the order, the order, the order again by itself and by another intent, cancels.
+        cancel(id, mallory.clone()),
+        first.clone(),
+        first,
+        submit(id, ORDER),
+        cancel(id, mallory),
+        cancel(id, Caller::anonymous()),
+        cancel(id, Caller::anonymous()),
+    ];
+    // Conflicts fill their set, each comes twice, and the eleventh is told from the tenth.
+    for number in 0..12 {
+        let conflict = submit(id, &order(number));
+        intents.extend([conflict.clone(), conflict]);
+    }
+    let mut item = None;
+    for intent in intents {
+        apply(&table, &mut item, &intent).await;
+        let row = reader.get(id, PATIENCE).await.unwrap();
+        let expected = item.as_ref().map(|item| Row::from_item(item).unwrap());
+        assert_eq!(row, expected);
+    }
+    let row = reader.get(id, PATIENCE).await.unwrap().unwrap();
+    assert_eq!((row.conflicts.len(), row.conflicts_truncated), (10, true));
+}
+
+#[tokio::test]
+async fn of_writes_at_the_same_time_one_is_done() {
+    let stack = Stack::start_without_functions().await;
+    let (table, id) = (table(&stack), OrderId::from_random(random()));
+    let writes = (0..20).map(|number: u32| {
+        let write = set(
+            id,
+            vec![("fingerprint", Value::S(number.to_string()))],
+            "fingerprint",
+        );
+        let table = table.clone();
+        async move { table.write(&write).await.unwrap() }
+    });
+    let answers = join_all(writes).await;
+    let done = answers.iter().filter(|answer| **answer == Answer::Done);
+    assert_eq!(done.count(), 1);
+    let rows: Vec<&Item> = answers
+        .iter()
+        .filter_map(|answer| match answer {
+            Answer::Done => None,
+            Answer::Refused(row) => row.as_ref(),
+        })
+        .collect();
+    assert_eq!(rows.len(), 19, "each refusal has the row");
+    assert!(rows.iter().all(|row| *row == rows[0]), "the same row");
+}
+
+#[tokio::test]
+async fn a_condition_that_there_is_no_row_to_hold_of_is_refused_without_one() {
+    let stack = Stack::start_without_functions().await;
+    let error = stack
+        .dynamodb()
+        .update_item()
+        .table_name(stack.table())
+        .key("order_id", AttributeValue::S("none".to_owned()))
+        .update_expression("SET a = :a")
+        .condition_expression("attribute_exists(order_id)")
+        .expression_attribute_values(":a", AttributeValue::S("a".to_owned()))
+        .return_values_on_condition_check_failure("ALL_OLD".into())
+        .send()
+        .await
+        .unwrap_err()
+        .into_service_error();
+    assert_eq!(error.code(), Some("ConditionalCheckFailedException"));
+    let aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(
+        refused,
+    ) = error
+    else {
+        panic!("{error:?}")
+    };
+    assert!(refused.item().is_none_or(|item| item.is_empty()));
+    assert_eq!(stack.row("none").await, None);
+}
+
+/// What an item of an order id and an attribute `a` may have in `a`, in bytes: names and values count, in UTF-8.
+const MOST: usize = 400 * 1024 - "order_id".len() - 36 - "a".len();
+
+fn set_a(order_id: OrderId, bytes: usize) -> Write {
+    set(order_id, vec![("a", Value::S("x".repeat(bytes)))], "a")
+}
+
+#[tokio::test]
+async fn a_row_that_would_become_too_large_is_refused_as_such() {
+    let stack = Stack::start_without_functions().await;
+    let (table, id) = (table(&stack), OrderId::from_random(random()));
+    let almost = set_a(id, MOST - 10_000);
+    assert_eq!(table.write(&almost).await, Ok(Answer::Done));
+    let grown = set(id, vec![("b", Value::S("x".repeat(20_000)))], "b");
+    assert_eq!(
+        table.write(&grown).await,
+        Err(TableError::ItemTooLarge),
+        "by a later write"
+    );
+    let at_once = set_a(OrderId::from_random(random()), MOST + 10_000);
+    assert_eq!(
+        table.write(&at_once).await,
+        Err(TableError::ItemTooLarge),
+        "by one write"
+    );
+}
+
+#[tokio::test]
+async fn a_row_may_have_400_kb_to_the_byte() {
+    let stack = Stack::start_without_functions().await;
+    let table = table(&stack);
+    let fits = set_a(OrderId::from_random(random()), MOST);
+    assert_eq!(table.write(&fits).await, Ok(Answer::Done));
+    let too_large = set_a(OrderId::from_random(random()), MOST + 1);
+    assert_eq!(table.write(&too_large).await, Err(TableError::ItemTooLarge));
+}
+
+#[tokio::test]
+async fn the_writes_and_reads_of_a_table_that_is_missing_say_so() {
+    let stack = Stack::start_without_functions().await;
+    let missing = format!("{}-missing", stack.table());
+    let failed = "ResourceNotFoundException".to_owned();
+    let write = set(
+        OrderId::from_random(random()),
+        vec![("a", Value::S("a".to_owned()))],
+        "a",
+    );
+    let table = consumer::Table::new(stack.config(), missing.clone());
+    assert_eq!(
+        table.write(&write).await,
+        Err(TableError::Failed(failed.clone()))
+    );
+    let table = api::Table::new(stack.config(), missing);
+    let read = table.get(OrderId::from_random(random()), PATIENCE).await;
+    assert_eq!(read, Err(api::TableError::Failed(failed)));
+}
+
+#[tokio::test]
+async fn a_table_with_another_key_refuses_without_calling_the_record_too_large() {
+    let stack = Stack::start_without_functions().await;
+    let error = stack
+        .dynamodb()
+        .get_item()
+        .table_name(stack.table())
+        .key("id", AttributeValue::S("a".to_owned()))
+        .send()
+        .await
+        .unwrap_err();
+    let (code, message) = (error.code().unwrap(), error.message().unwrap_or_default());
+    assert_eq!(code, "ValidationException");
+    assert_eq!(
+        TableError::of(code, message),
+        TableError::Failed(code.to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_there_is_read_as_none() {
+    let stack = Stack::start_without_functions().await;
+    let read = api_table(&stack)
+        .get(OrderId::from_random(random()), PATIENCE)
+        .await;
+    assert_eq!(read, Ok(None));
+}
+
+#[tokio::test]
+async fn what_is_put_is_read_from_the_shard_of_its_key_in_the_order_of_the_acknowledgements() {
+    let stack = Stack::start_without_functions().await;
+    let stream = Stream::new(stack.config(), stack.stream().to_owned());
+    let ids: Vec<OrderId> = (0..4).map(|_| OrderId::from_random(random())).collect();
+    let mut put = Vec::new();
+    for round in 0..3 {
+        for id in &ids {
+            let intent = submit(*id, &order(round));
+            // One whose outcome is unknown may stand there already; the next one is put behind it all the same.
+            eventually("an acknowledgement", || async {
+                stream.put(&intent, PATIENCE).await.ok()
+            })
+            .await;
+            put.push(intent);
+        }
+    }
+    let keys: BTreeSet<String> = ids.iter().map(OrderId::to_string).collect();
+    let records = eventually("all records", || async {
+        let mut records = tests::records(&stack).await;
+        records.retain(|record| keys.contains(&record.partition_key));
+        // A put whose answer is late is tried again, and stands twice.
+        let mut known = BTreeSet::new();
+        records.retain(|record| known.insert(record.intent().unwrap().id));
+        (records.len() == put.len()).then_some(records)
+    })
+    .await;
+    for id in &ids {
+        let of_it: Vec<_> = records
+            .iter()
+            .filter(|record| record.partition_key == id.to_string())
+            .collect();
+        let shards: BTreeSet<&str> = of_it
+            .iter()
+            .map(|record| record.shard_id.as_str())
+            .collect();
+        assert_eq!(shards.len(), 1, "one key, one shard");
+        let read: Vec<Intent> = of_it
+            .iter()
+            .map(|record| record.intent().unwrap())
+            .collect();
+        let expected: Vec<Intent> = put
+            .iter()
+            .filter(|intent| intent.order_id == *id)
+            .cloned()
+            .collect();
+        assert_eq!(read, expected);
+    }
+    let mut last = None;
+    for record in &records {
+        let place = (&record.shard_id, &record.sequence_number);
+        assert!(
+            last.is_none_or(|last| last < place),
+            "sequence numbers grow within a shard"
+        );
+        last = Some(place);
+    }
+}
+
+#[tokio::test]
+async fn a_key_goes_to_the_shard_whose_range_has_its_md5() {
+    let stack = Stack::start_without_functions().await;
+    // MD5 of "a" is 0cc1…, of "b" is 92eb…; two shards halve the range at 8000….
+    for (key, shard) in [("a", "shardId-000000000000"), ("b", "shardId-000000000001")] {
+        let output = stack
+            .kinesis()
+            .put_record()
+            .stream_name(stack.stream())
+            .partition_key(key)
+            .data(Blob::new("x"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(output.shard_id, shard, "{key}");
+    }
+}
+
+/// The answer to a put of so many bytes: its status, and its error code if it is one.
+async fn put(stack: &Stack, key: &str, bytes: usize) -> (u16, Option<String>) {
+    let request = stack.kinesis().put_record().stream_name(stack.stream());
+    let request = request.partition_key(key);
+    match request.data(Blob::new(vec![7; bytes])).send().await {
+        Ok(_) => (200, None),
+        Err(error) => {
+            let status = error.raw_response().unwrap().status().as_u16();
+            (status, error.code().map(str::to_owned))
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_may_have_one_mebibyte_and_a_key_256_characters() {
+    let stack = Stack::start_without_functions().await;
+    // The two keys are of two shards, neither of which takes more than a mebibyte a second.
+    assert_eq!(put(&stack, "a", MIB - 1).await.0, 200);
+    assert_eq!(put(&stack, &"b".repeat(256), 1).await.0, 200);
+    for (key, bytes) in [("b", MIB + 1), (&"b".repeat(257), 1), ("", 1)] {
+        let (status, _) = put(&stack, key, bytes).await;
+        assert_eq!(status, 400, "refused: {} and {bytes}", key.len());
+    }
+}
+
+#[tokio::test]
+async fn a_record_or_key_that_is_too_large_is_a_validation_error() {
+    let stack = Stack::start_without_functions().await;
+    for (key, bytes) in [("b", MIB + 1), (&"b".repeat(257), 1), ("", 1)] {
+        let (_, code) = put(&stack, key, bytes).await;
+        let is = (key.len(), bytes);
+        assert_eq!(code.as_deref(), Some("ValidationException"), "{is:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shard_refuses_what_is_beyond_its_mebibyte_a_second_and_keeps_nothing_of_it() {
+    let stack = Stack::start_without_functions().await;
+    let config = aws_sdk_kinesis::config::Builder::from(stack.config())
+        .retry_config(RetryConfig::disabled())
+        .build();
+    let kinesis = aws_sdk_kinesis::Client::from_conf(config);
+    let key = OrderId::from_random(random()).to_string();
+    let puts = (0..10).map(|_| {
+        let request = kinesis.put_record().stream_name(stack.stream());
+        let request = request.partition_key(&key);
+        request.data(Blob::new(vec![7; MIB - 100])).send()
+    });
+    let answers = join_all(puts).await;
+    let accepted = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!(accepted < answers.len());
+    for error in answers.into_iter().filter_map(Result::err) {
+        let code = error.code().unwrap();
+        assert_eq!(code, "ProvisionedThroughputExceededException");
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 400);
+    }
+    let records = tests::records(&stack).await;
+    let kept = records.iter().filter(|record| record.partition_key == key);
+    assert_eq!(kept.count(), accepted);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_missing_has_accepted_nothing() {
+    let stack = Stack::start_without_functions().await;
+    let stream = Stream::new(stack.config(), format!("{}-missing", stack.stream()));
+    let refused = stream.put(&submit_intent(ORDER), PATIENCE).await;
+    let code = Some("ResourceNotFoundException".to_owned());
+    assert_eq!(refused, Err(Refusal::NotAccepted { code }));
+}
+
+#[tokio::test]
+async fn a_message_is_received_hidden_shown_again_and_deleted() {
+    let stack = Stack::start_without_functions().await;
+    let (sqs, url) = (stack.sqs(), stack.queue_url());
+    // No other test uses the queue. As long as a discard of Lambda's, and with what JSON and XML would escape.
+    let body = format!("{{\"a\": \"<&ü\\n\"}}{}", "x".repeat(2_000));
+    let sent = sqs.send_message().queue_url(&url).message_body(&body);
+    let sent = sent.send().await.unwrap();
+    let receive = || async {
+        let request = sqs.receive_message().queue_url(&url).visibility_timeout(60);
+        request.send().await.unwrap().messages.unwrap_or_default()
+    };
+    let message = eventually("the message", || async { receive().await.pop() }).await;
+    assert_eq!(message.body.as_ref(), Some(&body));
+    assert_eq!(message.message_id, sent.message_id);
+    assert_eq!(message.md5_of_body, sent.md5_of_message_body);
+    assert_eq!(receive().await, [], "it is hidden");
+
+    let request = sqs.change_message_visibility().queue_url(&url);
+    let request = request.receipt_handle(message.receipt_handle.unwrap());
+    request.visibility_timeout(0).send().await.unwrap();
+    let again = eventually("the message again", || async { receive().await.pop() }).await;
+    assert_eq!(again.message_id, sent.message_id);
+
+    let handle = again.receipt_handle.unwrap();
+    let request = sqs.delete_message().queue_url(&url).receipt_handle(&handle);
+    request.send().await.unwrap();
+    let request = sqs.delete_message().queue_url(&url).receipt_handle(handle);
+    request.send().await.unwrap();
+    assert_eq!(receive().await, [], "it is gone, and may be deleted twice");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_missing_says_so() {
+    let stack = Stack::start_without_functions().await;
+    let url = format!("{}-missing", stack.queue_url());
+    let error = stack.sqs().receive_message().queue_url(url).send().await;
+    let error = error.unwrap_err();
+    assert!(
+        error.code().unwrap().ends_with("NonExistentQueue")
+            || error.code() == Some("QueueDoesNotExist"),
+        "{:?}",
+        error.code()
+    );
+    assert!(error.into_service_error().is_queue_does_not_exist());
+}
