@@ -178,7 +178,14 @@ impl Lambda {
                 End::Returned(response)
             }
             End::Crashed => End::Crashed,
-            End::TimedOut => End::TimedOut,
+            End::TimedOut => {
+                if self.wire.is_calm {
+                    let seen = format!("{environment} is cut off");
+                    self.laws
+                        .broken("the consumer answers before its time is up", seen);
+                }
+                End::TimedOut
+            }
         }
     }
 
