@@ -10,13 +10,18 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
+use procfs::{CurrentSI as _, KernelStats, WithCurrentSystemInfo as _};
 use tests::{Audit, Clients, Stack, order};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// One order in so many is read until it is there.
 const READ: u64 = 10;
-/// Far more requests than are ever under way at a rate that is held.
-const AT_ONCE: usize = 2_000;
+/// How often it is then asked whether it is there: reading must not be what the machine is busy with.
+const READ_EVERY: Duration = Duration::from_millis(20);
+/// Far more requests than are ever under way at a rate that is held, and no more than the front door has connections.
+const AT_ONCE: usize = 500;
+/// A step of the search for the highest rate is tried so often: a shared machine is away for a second now and then.
+const TRIES: usize = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,9 +39,9 @@ async fn main() -> ExitCode {
     let stack = Stack::start().await;
     // What is started for the first requests is not what they are about.
     run(&stack, rate, 2).await;
-    let before = memory(&stack).await;
+    let (before, stolen) = (usage(&stack).await, stolen());
     let steady = run(&stack, rate, seconds).await;
-    let after = memory(&stack).await;
+    let (after, stolen) = (usage(&stack).await, stolen_since(stolen));
     println!("{rate} orders/s for {seconds} s");
     println!(
         "  accepted, persisted, lost    {}, {}, {}",
@@ -49,12 +54,19 @@ async fn main() -> ExitCode {
         steady.audit.unavailable
     );
     line("request to 202", &steady.acknowledged);
+    line("in the median second", &median_second(&steady.by_second));
     line("202 to readable", &steady.readable);
-    for (process, [mebibytes, processes]) in &after {
-        let [before, _] = before.get(process).copied().unwrap_or_default();
+    for (process, after) in &after {
+        let before = before.get(process).copied().unwrap_or_default();
+        let orders = u32::try_from(rate * seconds).unwrap_or(u32::MAX);
+        let busy = after.busy.saturating_sub(before.busy) / orders;
         println!(
-            "  memory of {process:<18} {before} MiB at the start, {mebibytes} MiB at the end, {processes} processes"
+            "  {process:<28} {busy:.1?} of processor time an order; {} processes, {} MiB at the start, {} MiB at the end",
+            after.processes, before.mebibytes, after.mebibytes
         );
+    }
+    if let Some(stolen) = stolen {
+        println!("  taken by other machines      {stolen} % of the processors");
     }
     drop(stack);
     if !steady.audit.lost.is_empty() || !steady.audit.doubled.is_empty() {
@@ -62,21 +74,31 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
+    println!("\nhighest rate, each held for 5 s");
     let mut held = 0;
-    for step in 1.. {
-        let rate = step * 50;
-        let stack = Stack::start().await;
-        run(&stack, rate, 2).await;
-        let run = run(&stack, rate, 5).await;
-        if run.audit.unavailable > 0 || run.late > Duration::from_secs(1) {
-            let what = if run.audit.unavailable > 0 {
-                "answered 5xx"
-            } else {
-                "more than a second late"
+    for rate in (1..).map(|step| step * 50) {
+        let mut tries = 0;
+        let run = loop {
+            tries += 1;
+            let stack = Stack::start().await;
+            run(&stack, rate, 2).await;
+            let run = run(&stack, rate, 5).await;
+            if run.is_held() || tries == TRIES {
+                break run;
+            }
+        };
+        println!(
+            "  {rate:>5}/s  p50 {:>5} ms  p99 {:>5} ms  {}",
+            at(&run.acknowledged, 50),
+            at(&run.acknowledged, 99),
+            bar(at(&run.acknowledged, 99))
+        );
+        if !run.is_held() {
+            let why = match run.audit.unavailable {
+                0 => "a request was answered more than a second after it was due".to_owned(),
+                count => format!("{count} requests were answered 5xx"),
             };
-            println!(
-                "highest rate held for 5 s      {held}/s (at {rate}/s the first request was {what})"
-            );
+            println!("held: {held}/s. At {rate}/s {why}, {TRIES} times out of {TRIES}.");
             break;
         }
         held = rate;
@@ -88,14 +110,24 @@ async fn main() -> ExitCode {
 struct Run {
     audit: Audit,
     acknowledged: Vec<Duration>,
+    /// By the second in which the request was due.
+    by_second: BTreeMap<u64, Vec<Duration>>,
     readable: Vec<Duration>,
     /// The longest that a request was answered after it was due.
     late: Duration,
 }
 
+impl Run {
+    /// Whether every request was accepted in time.
+    fn is_held(&self) -> bool {
+        self.audit.unavailable == 0 && self.late <= Duration::from_secs(1)
+    }
+}
+
 async fn run(stack: &Stack, rate: u64, seconds: u64) -> Run {
     let clients = Clients::of(stack).await;
     let (acknowledged, readable) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let by_second = Mutex::new(BTreeMap::<u64, Vec<Duration>>::new());
     let bar = ProgressBar::new(rate * seconds).with_prefix(format!("{rate}/s"));
     let template = "{prefix:<8} {wide_bar} {pos}/{len} {elapsed}";
     bar.set_style(
@@ -113,9 +145,13 @@ async fn run(stack: &Stack, rate: u64, seconds: u64) -> Run {
             return;
         }
         push(&acknowledged, answered - due(number));
+        if let Ok(mut seconds) = by_second.lock() {
+            let second = seconds.entry(number / rate).or_default();
+            second.push(answered - due(number));
+        }
         if number % READ == 0 {
             while stack.read(answer.text("order_id"), &[]).await.status != 200 {
-                sleep(Duration::from_millis(5)).await;
+                sleep(READ_EVERY).await;
             }
             push(&readable, answered.elapsed());
         }
@@ -131,8 +167,20 @@ async fn run(stack: &Stack, rate: u64, seconds: u64) -> Run {
         audit: clients.audit().await,
         late: acknowledged.last().copied().unwrap_or_default(),
         acknowledged,
+        by_second: by_second.into_inner().unwrap_or_default(),
         readable,
     }
+}
+
+/// The second whose slowest requests are the median of all seconds': what a machine that is away for some seconds is otherwise.
+fn median_second(by_second: &BTreeMap<u64, Vec<Duration>>) -> Vec<Duration> {
+    let mut seconds: Vec<Vec<Duration>> = by_second.values().cloned().collect();
+    for second in &mut seconds {
+        second.sort_unstable();
+    }
+    seconds.sort_unstable_by_key(|second| at(second, 99));
+    let median = seconds.len() / 2;
+    seconds.into_iter().nth(median).unwrap_or_default()
 }
 
 fn push(values: &Mutex<Vec<Duration>>, value: Duration) {
@@ -142,30 +190,49 @@ fn push(values: &Mutex<Vec<Duration>>, value: Duration) {
 }
 
 fn line(what: &str, sorted: &[Duration]) {
-    let at = |percent: usize| match sorted.len() {
-        0 => 0,
-        count => sorted[(count - 1) * percent / 100].as_millis(),
-    };
     println!(
         "  {what:<28} p50 {} ms, p99 {} ms, {} measured",
-        at(50),
-        at(99),
+        at(sorted, 50),
+        at(sorted, 99),
         sorted.len()
     );
 }
 
-/// Resident memory in MiB and number of processes, of the stack itself and of each function.
-async fn memory(stack: &Stack) -> BTreeMap<String, [u64; 2]> {
+/// A percentile in milliseconds.
+fn at(sorted: &[Duration], percent: usize) -> u128 {
+    match sorted.len() {
+        0 => 0,
+        count => sorted[(count - 1) * percent / 100].as_millis(),
+    }
+}
+
+/// A length for milliseconds: each further block is twice the time.
+fn bar(milliseconds: u128) -> String {
+    "█".repeat(usize::try_from((milliseconds + 1).ilog2()).unwrap_or_default())
+}
+
+/// What the processes of a function, or of the stack itself, take.
+#[derive(Clone, Copy, Default)]
+struct Usage {
+    processes: u64,
+    /// Resident.
+    mebibytes: u64,
+    /// Processor time, of user and system.
+    busy: Duration,
+}
+
+async fn usage(stack: &Stack) -> BTreeMap<String, Usage> {
     let state = stack.state().await;
-    let mut memory = BTreeMap::new();
+    let mut usage = BTreeMap::new();
     let mut count = |name: &str, pid: u64| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes =
-            resident.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        let sum: &mut [u64; 2] = memory.entry(name.to_owned()).or_default();
-        sum[0] += kibibytes.unwrap_or_default() / 1_024;
-        sum[1] += 1;
+        let process = procfs::process::Process::new(i32::try_from(pid).unwrap_or_default());
+        let Ok(stat) = process.and_then(|process| process.stat()) else {
+            return;
+        };
+        let sum: &mut Usage = usage.entry(name.to_owned()).or_default();
+        sum.processes += 1;
+        sum.mebibytes += stat.rss_bytes().get() / 1_048_576;
+        sum.busy += ticks(stat.utime + stat.stime);
     };
     if let Some(pid) = stack.pid() {
         count("local", pid.into());
@@ -179,5 +246,26 @@ async fn memory(stack: &Stack) -> BTreeMap<String, [u64; 2]> {
             count(name, process["pid"].as_u64().unwrap_or_default());
         }
     }
-    memory
+    usage
+}
+
+/// Processor time so far: what other machines of the host took of this one's, and all of it.
+fn stolen() -> Option<[u64; 2]> {
+    let total = KernelStats::current().ok()?.total;
+    let stolen = total.steal?;
+    let idle = total.idle + total.iowait.unwrap_or_default();
+    Some([
+        stolen,
+        total.user + total.nice + total.system + idle + stolen,
+    ])
+}
+
+/// What share of this machine's processors others took since then, in per cent.
+fn stolen_since(then: Option<[u64; 2]>) -> Option<u64> {
+    let ([stolen_then, all_then], [stolen, all]) = (then?, stolen()?);
+    ((stolen - stolen_then) * 100).checked_div(all - all_then)
+}
+
+fn ticks(count: u64) -> Duration {
+    Duration::from_millis(count * 1_000 / procfs::ticks_per_second())
 }

@@ -27,8 +27,8 @@ pub(crate) struct Counter {
     pub(crate) laws: Laws,
     pub(crate) random: Arc<Mutex<Rng>>,
     pub(crate) calls: RefCell<Vec<tests::Call>>,
-    /// Orders that were accepted, with their owners.
-    accepted: RefCell<Vec<(OrderId, String)>>,
+    /// Orders that a client was told of, with their owners: accepted, or of unknown outcome.
+    known: RefCell<Vec<(OrderId, String)>>,
     /// What was last read of an order.
     seen: RefCell<BTreeMap<OrderId, Value>>,
 }
@@ -44,7 +44,7 @@ impl Counter {
             laws,
             random,
             calls: RefCell::default(),
-            accepted: RefCell::default(),
+            known: RefCell::default(),
             seen: RefCell::default(),
         }
     }
@@ -59,12 +59,19 @@ impl Counter {
 
     async fn call(&self, name: &str, call: &Call) {
         match call {
-            Call::Keyed { key, content } => {
+            Call::Keyed {
+                key,
+                content,
+                wavers,
+            } => {
                 let key = format!("{name}-key-{key}-of-the-simulation");
                 for _ in 0..TRIES {
                     let told = self.submit(name, Some(&key), *content).await;
                     if matches!(told, Told::Accepted(..) | Told::TurnedAway) {
                         return;
+                    }
+                    if let (Told::Unknown(order_id), true) = (told, *wavers) {
+                        self.cancel(name, order_id).await;
                     }
                     sleep(self.pause()).await;
                 }
@@ -75,12 +82,12 @@ impl Counter {
                 }
             }
             Call::Cancel(which) => {
-                if let Some((order_id, _)) = self.one_of_the_accepted(*which) {
+                if let Some((order_id, _)) = self.one_of_the_known(*which) {
                     self.cancel(name, order_id).await;
                 }
             }
             Call::Read(which) => {
-                if let Some((order_id, owner)) = self.one_of_the_accepted(*which) {
+                if let Some((order_id, owner)) = self.one_of_the_known(*which) {
                     self.read(&owner, order_id).await;
                 }
             }
@@ -93,10 +100,10 @@ impl Counter {
         Duration::from_millis(self.random.lock().unwrap().u64(100..2_000))
     }
 
-    fn one_of_the_accepted(&self, which: usize) -> Option<(OrderId, String)> {
-        let accepted = self.accepted.borrow();
-        let index = which.checked_rem(accepted.len())?;
-        Some(accepted[index].clone())
+    fn one_of_the_known(&self, which: usize) -> Option<(OrderId, String)> {
+        let known = self.known.borrow();
+        let index = which.checked_rem(known.len())?;
+        Some(known[index].clone())
     }
 
     async fn submit(&self, name: &str, key: Option<&str>, content: u32) -> Told {
@@ -109,8 +116,8 @@ impl Counter {
             .send(name, "POST", "/orders", headers, Some(order(content)))
             .await;
         let told = self.remember(What::Submit(key.map(str::to_owned)), answer);
-        if let Told::Accepted(order_id, _) = told {
-            self.accepted.borrow_mut().push((order_id, name.to_owned()));
+        if let Told::Accepted(order_id, _) | Told::Unknown(order_id) = told {
+            self.known.borrow_mut().push((order_id, name.to_owned()));
         }
         told
     }
@@ -249,7 +256,7 @@ impl Counter {
         for data in [intent.encode(), event.to_string().into_bytes()] {
             self.put(&intent.order_id.to_string(), data);
         }
-        self.accepted
+        self.known
             .borrow_mut()
             .push((intent.order_id, name.to_owned()));
         let told = Told::Accepted(intent.order_id, intent.id);
@@ -280,8 +287,8 @@ impl Counter {
             _ => Vec::new(),
         };
         // In front of, or behind, what is sound of the same key.
-        let accepted = self.one_of_the_accepted(usize::try_from(kind).unwrap());
-        let key = accepted.map_or_else(
+        let known = self.one_of_the_known(usize::try_from(kind).unwrap());
+        let key = known.map_or_else(
             || sound.order_id.to_string(),
             |(order_id, _)| order_id.to_string(),
         );
@@ -289,8 +296,10 @@ impl Counter {
     }
 }
 
+/// Contents differ from the first in what is ordered, or in for whom.
 fn order(content: u32) -> String {
+    let (customer, sku) = (content / 2, content % 2);
     format!(
-        r#"{{"customer_id": "c-{content}", "currency": "EUR", "items": [{{"sku": "A-{content}", "quantity": 2, "unit_price": 1299}}]}}"#
+        r#"{{"customer_id": "c-{customer}", "currency": "EUR", "items": [{{"sku": "A-{sku}", "quantity": 2, "unit_price": 1299}}]}}"#
     )
 }

@@ -145,8 +145,10 @@ impl Lambda {
         let idle = self.idle_consumers.borrow_mut().pop();
         let (environment, consumer) = idle.unwrap_or_else(|| self.start_consumer());
         let mut event: KinesisEvent = serde_json::from_slice(event).unwrap();
-        if self.wire.mutant == Some(Mutant::StrangersCancelObeyed) {
-            self.obey_strangers(&mut event);
+        match self.wire.mutant {
+            Some(Mutant::StrangersCancelObeyed) => self.obey_strangers(&mut event),
+            Some(Mutant::FingerprintIgnoresItems) => self.ignore_items(&mut event),
+            _ => {}
         }
         let _invocation = self.laws.invocation_begins(&environment, &event);
         let deadline = Instant::now() + self.pipeline.consumer_timeout;
@@ -167,10 +169,15 @@ impl Lambda {
                     mutant.change_failures(failures, is_poison);
                 }
                 let response = failures.map(|failures| {
+                    let identifier = |number| match self.wire.mutant {
+                        Some(Mutant::NullIdentifier) => Value::Null,
+                        _ => json!(number),
+                    };
                     let failures: Vec<Value> = failures
                         .into_iter()
-                        .map(|number| json!({ "itemIdentifier": number }))
+                        .map(|number| json!({ "itemIdentifier": identifier(number) }))
                         .collect();
+                    self.must_be_of_the_batch(&failures, &event);
                     json!({ "batchItemFailures": failures })
                         .to_string()
                         .into_bytes()
@@ -234,6 +241,45 @@ impl Lambda {
                 )
             }
             _ => failures_of(consumer.handle(records, deadline).await),
+        }
+    }
+
+    /// An identifier that is none of the batch makes Lambda take the whole batch for failed.
+    fn must_be_of_the_batch(&self, failures: &[Value], event: &KinesisEvent) {
+        for failure in failures {
+            let identifier = &failure["itemIdentifier"];
+            let mut records = event.records.iter().map(|record| &record.kinesis);
+            if !records.any(|record| *identifier == record.sequence_number.as_str()) {
+                self.laws.broken(
+                    "a response names records of its batch",
+                    identifier.to_string(),
+                );
+            }
+        }
+    }
+
+    /// Lets a submit that differs from the row in nothing but what is ordered pass for the row's.
+    fn ignore_items(&self, event: &mut KinesisEvent) {
+        for record in &mut event.records {
+            let Ok(mut intent) = Intent::decode(&record.kinesis.data) else {
+                continue;
+            };
+            let row = self.laws.row(&intent.order_id.to_string());
+            let stored = row.and_then(|row| row.submitted);
+            if let (orders::Action::Submit { owner, order, .. }, Some(stored)) =
+                (&intent.action, stored)
+                && *owner == stored.owner
+                && order.customer_id() == stored.content.customer_id()
+            {
+                intent = Intent::submit(
+                    intent.id,
+                    intent.order_id,
+                    intent.accepted_at,
+                    stored.owner,
+                    stored.content,
+                );
+                record.kinesis.data.0 = intent.encode();
+            }
         }
     }
 

@@ -1,5 +1,4 @@
-//! What has to hold while a run goes on. What has to hold when it is over is in `world.rs`, most of it by the audit of the black-box
-//! tests.
+//! What has to hold while a run goes on. What has to hold when it is over is in `ending.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -14,7 +14,8 @@
 //! | `wire.rs` | what lies between a client of AWS and the model: time, and calls that go on when their caller is gone |
 //! | `poller.rs` | carries out what the event source mapping wants done |
 //! | `disasters.rs` | what goes wrong, when it is time |
-//! | `laws.rs` | what has to hold while it runs and when all is over |
+//! | `laws.rs` | what has to hold while it runs |
+//! | `ending.rs` | what has to hold when all is over |
 //! | `mutant.rs` | mistakes that the laws have to catch |
 //! | `switch.rs` | a value that many wait on, woken in a fixed order |
 //! | `shrink.rs` | a smaller plan that fails the same way |
@@ -28,6 +29,7 @@
 
 mod clients;
 mod disasters;
+mod ending;
 mod lambda;
 mod laws;
 mod mutant;

@@ -24,6 +24,8 @@ pub enum Mutant {
     NothingReported,
     /// Poison is not reported as failed.
     PoisonTakenForSuccess,
+    /// What failed is reported without its sequence number.
+    NullIdentifier,
     /// A batch's records run all at once, those of one key too.
     SameKeyConcurrently,
     /// What is retried does not hold back the later records of its key.
@@ -38,6 +40,8 @@ pub enum Mutant {
     IntentIdPerAttempt,
     /// The order id is random although the client has sent a key.
     RandomIdUnderKey,
+    /// The fingerprint leaves out what is ordered.
+    FingerprintIgnoresItems,
     /// A stranger's cancel counts as the owner's.
     StrangersCancelObeyed,
     /// A submit that comes late takes the cancel back.
@@ -48,7 +52,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::ConditionDropped,
         Self::ConflictTakenForDuplicate,
         Self::ErrorTakenForSuccess,
@@ -56,6 +60,7 @@ impl Mutant {
         Self::HighestCheckpoint,
         Self::NothingReported,
         Self::PoisonTakenForSuccess,
+        Self::NullIdentifier,
         Self::SameKeyConcurrently,
         Self::RetryHoldsNothingBack,
         Self::DeadlineIgnored,
@@ -63,6 +68,7 @@ impl Mutant {
         Self::AcceptedOnTimeout,
         Self::IntentIdPerAttempt,
         Self::RandomIdUnderKey,
+        Self::FingerprintIgnoresItems,
         Self::StrangersCancelObeyed,
         Self::LateSubmitRevives,
         Self::TimeToLive,

@@ -69,15 +69,17 @@ pub enum Call {
         key: u32,
         /// Which of several contents.
         content: u32,
+        /// Whether it cancels an order of unknown outcome before it submits it again.
+        wavers: bool,
     },
     /// Submits an order without a key, and does not try again unless it was told that nothing was accepted.
     Unkeyed {
         /// Which of several contents.
         content: u32,
     },
-    /// Cancels an order that a client has submitted: the n-th that was accepted so far, whoever's it is.
+    /// Cancels an order: the n-th that a client was told of so far, whoever's it is.
     Cancel(usize),
-    /// Reads an order that was accepted: the n-th.
+    /// Reads an order: the n-th that a client was told of.
     Read(usize),
     /// Puts something into the stream that is no event.
     Poison(u32),
@@ -301,6 +303,7 @@ fn call(random: &mut Rng, sound_only: bool) -> Call {
             key: random.u32(0..4) * random.u32(0..2),
             // Mostly the content that belongs to the key: another one is a conflict.
             content: if random.u32(0..6) == 0 { content } else { 0 },
+            wavers: random.u32(0..4) == 0,
         },
         8..=12 => Call::Unkeyed { content },
         13..=15 => Call::Cancel(random.usize(0..1_000)),

@@ -15,12 +15,13 @@ use event_source_mapping::{
 use fastrand::Rng;
 use orders::{OrderId, Row};
 use serde_json::{Value, json};
-use tests::{Audit, Discarded, Evidence, StreamRecord};
+use tests::{Discarded, Evidence, StreamRecord};
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 use tokio::time::{Instant, sleep};
 
 use crate::clients::Counter;
 use crate::disasters::strike;
+use crate::ending::settle;
 use crate::lambda::Lambda;
 use crate::laws::{Laws, Violation, item_of};
 use crate::plan::{Kind, Plan};
@@ -136,40 +137,8 @@ async fn live(plan: &Plan) -> Outcome {
     while let Some(done) = work.join_next().await {
         done.unwrap();
     }
-    world.aws.faults().clear();
-    world
-        .laws
-        .trace
-        .line("all is over, the rest has to be worked off");
-    world.drain().await;
-
-    let evidence = world.evidence();
-    let audit = Audit::of(&counter.calls.borrow(), &Evidence::default(), &evidence);
-    for (law, findings) in [
-        ("nothing acknowledged is lost", &audit.lost),
-        ("nothing is doubled", &audit.doubled),
-        ("nothing comes from nowhere", &audit.unexplained),
-    ] {
-        for finding in findings {
-            world.laws.broken(law, finding);
-        }
-    }
-    let poison = evidence
-        .records
-        .iter()
-        .filter(|record| record.intent().is_none())
-        .count();
-    if audit.poison_discarded < poison {
-        let seen = format!("{} of {poison} records", audit.poison_discarded);
-        world.laws.broken("the queue is told of all poison", seen);
-    }
-    let discarded = world.discarded();
-    if plan.is_within_budget && discarded > 0 {
-        world.laws.broken(
-            "an outage within the budget discards nothing",
-            format!("{discarded} records"),
-        );
-    }
+    let calls = counter.calls.take();
+    let evidence = settle(&world, plan, &calls).await;
     let intents = evidence.records.iter().filter_map(|record| record.intent());
     let ids: std::collections::BTreeSet<_> = intents.map(|intent| intent.id).collect();
     let mut faults: BTreeMap<String, u64> = BTreeMap::new();
@@ -188,7 +157,7 @@ async fn live(plan: &Plan) -> Outcome {
         intents: ids.len().try_into().unwrap(),
         deliveries: world.deliveries(),
         writes: world.laws.writes(),
-        discarded,
+        discarded: world.discarded(),
         simulated: began.elapsed(),
         faults,
     };
@@ -322,7 +291,8 @@ impl World {
                 .records_delivered
     }
 
-    fn discarded(&self) -> u64 {
+    /// Records in discards so far.
+    pub(crate) fn discarded(&self) -> u64 {
         *self.discarded.borrow()
             + self
                 .poller
@@ -334,7 +304,8 @@ impl World {
                 .records_discarded
     }
 
-    async fn drain(&self) {
+    /// Waits until all that is in the stream is worked off, if that is within the bound.
+    pub(crate) async fn drain(&self) {
         let give_up = Instant::now() + DRAINED_WITHIN;
         while !self.is_drained() {
             if Instant::now() > give_up {
@@ -379,8 +350,12 @@ impl World {
         Some(SequenceNumber::parse(&last.sequence_number.to_string()).unwrap())
     }
 
-    fn evidence(&self) -> Evidence {
-        let mut evidence = Evidence::default();
+    /// What stream and table hold, and the queue besides the `discards` that were taken from it before.
+    pub(crate) fn evidence(&self, discards: Vec<Discarded>) -> Evidence {
+        let mut evidence = Evidence {
+            discards,
+            ..Evidence::default()
+        };
         for shard in self.aws.kinesis().shards(STREAM).unwrap() {
             let read = self
                 .aws
@@ -407,8 +382,7 @@ impl World {
             );
         }
         loop {
-            let receive =
-                json!({"QueueUrl": QUEUE_URL, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600});
+            let receive = json!({"QueueUrl": QUEUE_URL, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43_200});
             let received = self
                 .aws
                 .operate(Service::Sqs, "ReceiveMessage", &receive)
