@@ -1,9 +1,8 @@
 //! How long a record waits before its next attempt: exponential, capped, with full jitter.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
+
+use fastrand::Rng;
 
 use crate::Settings;
 
@@ -11,8 +10,7 @@ use crate::Settings;
 pub(crate) struct Backoff {
     base: Duration,
     cap: Duration,
-    /// SplitMix64's state. Jitter needs to be spread evenly, not to be unguessable.
-    state: u64,
+    random: Rng,
 }
 
 impl Backoff {
@@ -20,16 +18,14 @@ impl Backoff {
         Self {
             base: settings.backoff_base,
             cap: settings.backoff_cap,
-            state: settings
-                .jitter_seed
-                .unwrap_or_else(|| RandomState::new().hash_one(0_u8)),
+            random: settings.jitter_seed.map_or_else(Rng::new, Rng::with_seed),
         }
     }
 
     /// The wait before retry number `retry` of a record, counted from 0.
     pub(crate) fn draw(&mut self, retry: u32) -> Duration {
-        let random = self.next_random();
-        full_jitter(self.ceiling(retry), random)
+        let ceiling = u64::try_from(self.ceiling(retry).as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.random.u64(0..=ceiling))
     }
 
     /// min(cap, base · 2^retry), without overflow.
@@ -37,27 +33,12 @@ impl Backoff {
         let factor = 1_u32.checked_shl(retry).unwrap_or(u32::MAX);
         self.base.saturating_mul(factor).min(self.cap)
     }
-
-    /// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
-    fn next_random(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
-/// Scales `random` (even over all of `u64`) to a duration between zero and `ceiling`, both included, in whole
-/// microseconds.
-fn full_jitter(ceiling: Duration, random: u64) -> Duration {
-    let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX);
-    let drawn = (u128::from(random) * (u128::from(micros) + 1)) >> 64;
-    Duration::from_micros(u64::try_from(drawn).unwrap_or(micros))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn backoff(base_ms: u64, cap_ms: u64, seed: u64) -> Backoff {
@@ -80,14 +61,15 @@ mod tests {
 
     #[test]
     fn jitter_reaches_from_zero_to_the_ceiling_and_no_further() {
-        let ceiling = Duration::from_millis(200);
-        assert_eq!(full_jitter(ceiling, 0), Duration::ZERO);
-        assert_eq!(
-            full_jitter(ceiling, u64::MAX / 2),
-            Duration::from_millis(100)
-        );
-        assert_eq!(full_jitter(ceiling, u64::MAX), ceiling);
-        assert!(full_jitter(Duration::MAX, u64::MAX) <= Duration::MAX);
+        let mut backoff = backoff(1, 1, 7);
+        let drawn: BTreeSet<_> = (0..20_000).map(|_| backoff.draw(0).as_micros()).collect();
+        assert_eq!(drawn, (0..=1_000).collect());
+    }
+
+    #[test]
+    fn the_longest_back_off_is_drawn_without_overflow() {
+        let settings = Settings::default().backoff(Duration::MAX, Duration::MAX);
+        Backoff::new(&settings).draw(u32::MAX);
     }
 
     #[test]

@@ -110,8 +110,8 @@ async fn neither_partition_key_nor_data_nor_a_panic_message_is_logged() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_batch_that_has_no_time_at_all_is_warned_about_once() {
+/// What is logged of a batch of this many records that has no time before its deadline.
+async fn logged_without_time(records: &[&str]) -> String {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(lines.clone())
@@ -119,16 +119,25 @@ async fn a_batch_that_has_no_time_at_all_is_warned_about_once() {
         .without_time()
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let event = event(&["a", "b"]);
     process(
-        &event.records,
+        &event(records).records,
         &settings(8).margin(ms(3_000)),
         within(ms(3_000)),
         |_| async { Verdict::Done },
     )
     .await;
+    lines.text()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_has_no_time_at_all_is_warned_about_once() {
     assert_eq!(
-        lines.text(),
+        logged_without_time(&["a", "b"]).await,
         " WARN kinesis_batch::kinesis: no record attempted: the margin leaves no time before the deadline records=2\n"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_batch_is_not_warned_about() {
+    assert_eq!(logged_without_time(&[]).await, "");
 }
