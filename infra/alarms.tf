@@ -145,7 +145,7 @@ locals {
       description = var.api_reserved_concurrency == null ? "The account is at 80 % of its concurrent executions: soon functions are throttled, this service's among them." : "The api is at 80 % of its reserved concurrency: soon requests are refused."
       metrics     = { executions = { namespace = "AWS/Lambda", name = "ConcurrentExecutions", stat = "Maximum", dimensions = var.api_reserved_concurrency == null ? {} : local.of_api } }
       expression  = "executions"
-      comparison  = "GreaterThanOrEqualToThreshold", threshold = floor(0.8 * coalesce(var.api_reserved_concurrency, var.account_concurrency_limit))
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = ceil(0.8 * coalesce(var.api_reserved_concurrency, var.account_concurrency_limit))
       period      = 60, window = 5, of = 3
     }
     api-5xx = {

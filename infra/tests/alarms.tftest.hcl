@@ -95,6 +95,19 @@ run "alarms_come_before_it_is_too_late" {
   }
 }
 
+run "a_single_reserved_execution_raises_no_alarm_while_it_is_free" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency = 1
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["concurrency"].threshold == 1
+    error_message = "With a threshold of 0 the alarm would never be off."
+  }
+}
+
 run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
   assert {
     condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query :
