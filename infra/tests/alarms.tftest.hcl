@@ -95,6 +95,20 @@ run "alarms_come_before_it_is_too_late" {
   }
 }
 
+run "a_service_with_few_orders_is_told_of_its_outage_too" {
+  assert {
+    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stalled"].metric_query :
+      try(one(query.metric).period, 300) * aws_cloudwatch_metric_alarm.orders["consumer-stalled"].evaluation_periods == 600 && try(one(query.metric).period, 300) >= 300
+    ])
+    error_message = "An order every five minutes must be enough for the alarm, and ten minutes without an invocation."
+  }
+
+  assert {
+    condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["api-5xx"].metric_query : query.expression], "IF(errors >= 5 OR errors == requests, 100 * errors / requests, 0)")
+    error_message = "Where every request fails, the alarm must not wait for five a minute."
+  }
+}
+
 run "a_single_reserved_execution_raises_no_alarm_while_it_is_free" {
   command = plan
 
