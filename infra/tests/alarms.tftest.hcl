@@ -149,6 +149,44 @@ run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
   }
 }
 
+# The dimensions that AWS documents, in the sources that alarms.tf names; with others a metric is empty, and its alarm mute.
+run "every_metric_has_the_dimensions_that_aws_gives_it" {
+  assert {
+    condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : [for metric in query.metric :
+      contains(lookup({
+        "AWS/ApiGateway 5xx"                                 = ["ApiId Stage"]
+        "AWS/ApiGateway Count"                               = ["ApiId Stage"]
+        "AWS/ApiGateway Latency"                             = ["ApiId Method Resource Stage"]
+        "AWS/DynamoDB ReadThrottleEvents"                    = ["TableName"]
+        "AWS/DynamoDB WriteThrottleEvents"                   = ["TableName"]
+        "AWS/Kinesis IncomingBytes"                          = ["StreamName"]
+        "AWS/Kinesis IncomingRecords"                        = ["StreamName"]
+        "AWS/Kinesis ReadProvisionedThroughputExceeded"      = ["StreamName"]
+        "AWS/Kinesis WriteProvisionedThroughputExceeded"     = ["StreamName"]
+        "AWS/Lambda ConcurrentExecutions"                    = ["", "FunctionName"]
+        "AWS/Lambda DestinationDeliveryFailures"             = ["FunctionName"]
+        "AWS/Lambda DroppedEventCount"                       = ["EventSourceMappingUUID"]
+        "AWS/Lambda Errors"                                  = ["FunctionName"]
+        "AWS/Lambda InvokedEventCount"                       = ["EventSourceMappingUUID"]
+        "AWS/Lambda IteratorAge"                             = ["FunctionName"]
+        "AWS/Lambda OnFailureDestinationDeliveredEventCount" = ["EventSourceMappingUUID"]
+        "AWS/Lambda Throttles"                               = ["FunctionName"]
+        "AWS/SQS ApproximateAgeOfOldestMessage"              = ["QueueName"]
+        "Orders/orders ConflictRecorded"                     = [""]
+        "Orders/orders ConflictTruncated"                    = [""]
+        "Orders/orders Rejected"                             = [""]
+        "Orders/orders Unfinished"                           = [""]
+      }, "${metric.namespace} ${metric.metric_name}", []), join(" ", sort(keys(coalesce(metric.dimensions, {})))))
+    ]]]))
+    error_message = "A metric does not exist with these dimensions."
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_stage.default[0].default_route_settings).detailed_metrics_enabled
+    error_message = "Without detailed metrics a route has no latency of its own, and the alarm api-latency no data."
+  }
+}
+
 run "the_dashboard_goes_from_left_to_right" {
   assert {
     condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.properties.markdown if widget.type == "text"] == ["## 1 · Front door", "## 2 · Stream", "## 3 · Consumer", "## 4 · Orders"]
