@@ -205,4 +205,13 @@ run "the_dashboard_goes_from_left_to_right" {
     ]]))
     error_message = "A metric is not in CloudWatch's form."
   }
+
+  # An alarm whose metric no graph shows leaves whoever is paged without a picture.
+  assert {
+    condition = length(setsubtract(
+      toset(flatten([for name, alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : [for metric in query.metric : "${metric.namespace} ${metric.metric_name}"]]])),
+      toset(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : [for metric in try(widget.properties.metrics, []) : "${metric[0]} ${metric[1]}"]])),
+    )) == 0
+    error_message = "The dashboard must show what alarms are about."
+  }
 }
