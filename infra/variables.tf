@@ -201,7 +201,7 @@ variable "stream_mode" {
 }
 
 variable "enhanced_fan_out" {
-  description = "Whether the mapping reads as a consumer of its own: 2 MB/s a shard for it alone, pushed within about 70 ms, at an additional price."
+  description = "Whether the mapping reads as a consumer of its own: 2 MB/s a shard for it alone, pushed within about 70 ms, at an additional price. Switching it replaces the mapping, which begins anew with all that the stream holds."
   type        = bool
   default     = false
   nullable    = false
