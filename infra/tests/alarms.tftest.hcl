@@ -42,8 +42,15 @@ run "every_alarm_tells_somebody_and_says_what_to_do" {
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Principal.Service == "cloudwatch.amazonaws.com" && jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Action == "sns:Publish"
-    error_message = "CloudWatch must be able to publish."
+    condition = jsondecode(aws_sns_topic_policy.alarms.policy).Statement == jsondecode(jsonencode([{
+      Sid       = "AlarmsOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = "arn:aws:sns:eu-test-1:123456789012:alarms"
+      Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+    }]))
+    error_message = "CloudWatch must be able to publish, for this account, and nobody else."
   }
 }
 
