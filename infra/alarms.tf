@@ -64,9 +64,10 @@ locals {
         incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
         invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
       }
+      # Five minutes and not one: a service with an order every few minutes would never have ten such minutes in a row.
       expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 1
-      period     = 60, window = 10, of = 10
+      period     = 300, window = 2, of = 2
     }
     unfinished = {
       description = "Intents could not be applied within an invocation: the table is out of reach. ${local.outage_budget_seconds} s after it began, Lambda begins to discard. If it will last longer, use the stop switch now."
@@ -145,16 +146,17 @@ locals {
       description = var.api_reserved_concurrency == null ? "The account is at 80 % of its concurrent executions: soon functions are throttled, this service's among them." : "The api is at 80 % of its reserved concurrency: soon requests are refused."
       metrics     = { executions = { namespace = "AWS/Lambda", name = "ConcurrentExecutions", stat = "Maximum", dimensions = var.api_reserved_concurrency == null ? {} : local.of_api } }
       expression  = "executions"
-      comparison  = "GreaterThanOrEqualToThreshold", threshold = floor(0.8 * coalesce(var.api_reserved_concurrency, var.account_concurrency_limit))
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = ceil(0.8 * coalesce(var.api_reserved_concurrency, var.account_concurrency_limit))
       period      = 60, window = 5, of = 3
     }
     api-5xx = {
-      description = "More than 1 % of the answers are 5xx, and at least five a minute. Look which: 503 is the stream or the table, 500 is the service itself, and the gateway's own are timeouts and throttles."
+      description = "More than 1 % of the answers are 5xx, and at least five a minute, or all are. Look which: 503 is the stream or the table, 500 is the service itself, and the gateway's own are timeouts and throttles."
       metrics = {
         errors   = local.http_api ? { namespace = "AWS/ApiGateway", name = "5xx", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "Url5xxCount", stat = "Sum", dimensions = local.of_api }
         requests = local.http_api ? { namespace = "AWS/ApiGateway", name = "Count", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "UrlRequestCount", stat = "Sum", dimensions = local.of_api }
       }
-      expression = "IF(errors >= 5, 100 * errors / requests, 0)"
+      # With few requests a single error is many percent; but where all fail, five a minute may never come.
+      expression = "IF(errors >= 5 OR errors == requests, 100 * errors / requests, 0)"
       comparison = "GreaterThanThreshold", threshold = 1
       period     = 60, window = 5, of = 3
     }

@@ -48,6 +48,7 @@ locals {
           metrics = [
             ["AWS/Kinesis", "IncomingRecords", local.of_stream, { stat = "Sum" }],
             ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", local.of_stream, { stat = "Sum", color = "#d62728" }],
+            ["AWS/Kinesis", "ReadProvisionedThroughputExceeded", local.of_stream, { stat = "Sum" }],
           ]
         },
         {
@@ -107,6 +108,7 @@ locals {
             ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", local.of_table, { stat = "Sum" }],
             ["AWS/DynamoDB", "ConsumedReadCapacityUnits", local.of_table, { stat = "Sum" }],
             ["AWS/DynamoDB", "WriteThrottleEvents", local.of_table, { stat = "Sum", color = "#d62728" }],
+            ["AWS/DynamoDB", "ReadThrottleEvents", local.of_table, { stat = "Sum" }],
           ]
         },
         {
@@ -117,6 +119,8 @@ locals {
             ["AWS/Lambda", "DestinationDeliveryFailures", local.of_consumer, { stat = "Sum" }],
             ], [for name in aws_sqs_queue.discarded[*].name :
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", { QueueName = name }, { stat = "Maximum" }]
+            ], [for name in aws_sqs_queue.discarded[*].name :
+            ["AWS/SQS", "ApproximateAgeOfOldestMessage", { QueueName = name }, { stat = "Maximum", yAxis = "right" }]
           ])
         },
       ]

@@ -177,7 +177,7 @@ variable "consumer_max_in_flight" {
   }
 }
 
-# What stands in the functions' code; a test of the workspace compares them (tests/tests/infra.rs).
+# What stands in the functions' code; a test of the workspace compares them (tests/tests/infra).
 locals {
   # Three attempts of 1.5 s and the back-offs between them (crates/api/src/patience.rs).
   put_seconds = 6

@@ -1,6 +1,6 @@
 # One role a function. Each statement is one sentence of the design: the api cannot write the table, the consumer cannot
 # write the stream. What AWS does on a function's behalf (polling, reporting discards, KMS, logs, tracing) stands beside
-# the calls that its code makes; a test of the workspace holds both lists against the code (tests/tests/infra.rs).
+# the calls that its code makes; a test of the workspace holds both lists against the code (tests/tests/infra).
 
 locals {
   assume_role_policy = jsonencode({

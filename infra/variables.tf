@@ -17,6 +17,11 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = length(var.tags) <= 49 && alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value)) && !startswith(lower(key), "aws:")])
+    error_message = "tags must be at most 49, with keys of 1 to 128 and values of up to 256 letters, digits, spaces and _.:/=+-@; no key begins with aws:."
+  }
 }
 
 variable "permissions_boundary_arn" {
@@ -75,13 +80,8 @@ variable "log_level" {
   nullable    = false
 
   validation {
-    condition     = contains(["error", "warn", "info", "debug", "trace"], var.log_level)
-    error_message = "log_level must be error, warn, info, debug or trace."
-  }
-
-  validation {
     condition     = contains(["info", "debug", "trace"], var.log_level)
-    error_message = "log_level must be info or finer: alarms are made from lines of that level."
+    error_message = "log_level must be info, debug or trace: alarms are made from lines of level info."
   }
 }
 
@@ -136,6 +136,15 @@ variable "account_concurrency_limit" {
     condition     = var.account_concurrency_limit >= 10 && floor(var.account_concurrency_limit) == var.account_concurrency_limit
     error_message = "account_concurrency_limit must be a whole number of at least 10."
   }
+
+  validation {
+    condition     = local.reserved_concurrency == 0 || local.reserved_concurrency + 100 <= var.account_concurrency_limit
+    error_message = "What is reserved must leave 100 of account_concurrency_limit to functions without a reservation: AWS refuses more."
+  }
+}
+
+locals {
+  reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0)
 }
 
 variable "api_pinned_version" {
@@ -192,7 +201,7 @@ variable "stream_mode" {
 }
 
 variable "enhanced_fan_out" {
-  description = "Whether the mapping reads as a consumer of its own: 2 MB/s a shard for it alone, pushed within about 70 ms, at an additional price."
+  description = "Whether the mapping reads as a consumer of its own: 2 MB/s a shard for it alone, pushed within about 70 ms, at an additional price. Switching it replaces the mapping, which begins anew with all that the stream holds."
   type        = bool
   default     = false
   nullable    = false

@@ -6,8 +6,9 @@ terraform {
 
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = "~> 6.0"
+      source = "hashicorp/aws"
+      # 6.28 knows the second permission of an open function URL (function_url.tf).
+      version = "~> 6.28"
     }
   }
 }

@@ -42,8 +42,15 @@ run "every_alarm_tells_somebody_and_says_what_to_do" {
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Principal.Service == "cloudwatch.amazonaws.com" && jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Action == "sns:Publish"
-    error_message = "CloudWatch must be able to publish."
+    condition = jsondecode(aws_sns_topic_policy.alarms.policy).Statement == jsondecode(jsonencode([{
+      Sid       = "AlarmsOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = "arn:aws:sns:eu-test-1:123456789012:alarms"
+      Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+    }]))
+    error_message = "CloudWatch must be able to publish, for this account, and nobody else."
   }
 }
 
@@ -95,6 +102,33 @@ run "alarms_come_before_it_is_too_late" {
   }
 }
 
+run "a_service_with_few_orders_is_told_of_its_outage_too" {
+  assert {
+    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stalled"].metric_query :
+      try(one(query.metric).period, 300) * aws_cloudwatch_metric_alarm.orders["consumer-stalled"].evaluation_periods == 600 && try(one(query.metric).period, 300) >= 300
+    ])
+    error_message = "An order every five minutes must be enough for the alarm, and ten minutes without an invocation."
+  }
+
+  assert {
+    condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["api-5xx"].metric_query : query.expression], "IF(errors >= 5 OR errors == requests, 100 * errors / requests, 0)")
+    error_message = "Where every request fails, the alarm must not wait for five a minute."
+  }
+}
+
+run "a_single_reserved_execution_raises_no_alarm_while_it_is_free" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency = 1
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["concurrency"].threshold == 1
+    error_message = "With a threshold of 0 the alarm would never be off."
+  }
+}
+
 run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
   assert {
     condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query :
@@ -122,6 +156,44 @@ run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
   }
 }
 
+# The dimensions that AWS documents, in the sources that alarms.tf names; with others a metric is empty, and its alarm mute.
+run "every_metric_has_the_dimensions_that_aws_gives_it" {
+  assert {
+    condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : [for metric in query.metric :
+      contains(lookup({
+        "AWS/ApiGateway 5xx"                                 = ["ApiId Stage"]
+        "AWS/ApiGateway Count"                               = ["ApiId Stage"]
+        "AWS/ApiGateway Latency"                             = ["ApiId Method Resource Stage"]
+        "AWS/DynamoDB ReadThrottleEvents"                    = ["TableName"]
+        "AWS/DynamoDB WriteThrottleEvents"                   = ["TableName"]
+        "AWS/Kinesis IncomingBytes"                          = ["StreamName"]
+        "AWS/Kinesis IncomingRecords"                        = ["StreamName"]
+        "AWS/Kinesis ReadProvisionedThroughputExceeded"      = ["StreamName"]
+        "AWS/Kinesis WriteProvisionedThroughputExceeded"     = ["StreamName"]
+        "AWS/Lambda ConcurrentExecutions"                    = ["", "FunctionName"]
+        "AWS/Lambda DestinationDeliveryFailures"             = ["FunctionName"]
+        "AWS/Lambda DroppedEventCount"                       = ["EventSourceMappingUUID"]
+        "AWS/Lambda Errors"                                  = ["FunctionName"]
+        "AWS/Lambda InvokedEventCount"                       = ["EventSourceMappingUUID"]
+        "AWS/Lambda IteratorAge"                             = ["FunctionName"]
+        "AWS/Lambda OnFailureDestinationDeliveredEventCount" = ["EventSourceMappingUUID"]
+        "AWS/Lambda Throttles"                               = ["FunctionName"]
+        "AWS/SQS ApproximateAgeOfOldestMessage"              = ["QueueName"]
+        "Orders/orders ConflictRecorded"                     = [""]
+        "Orders/orders ConflictTruncated"                    = [""]
+        "Orders/orders Rejected"                             = [""]
+        "Orders/orders Unfinished"                           = [""]
+      }, "${metric.namespace} ${metric.metric_name}", []), join(" ", sort(keys(coalesce(metric.dimensions, {})))))
+    ]]]))
+    error_message = "A metric does not exist with these dimensions."
+  }
+
+  assert {
+    condition     = one(aws_apigatewayv2_stage.default[0].default_route_settings).detailed_metrics_enabled
+    error_message = "Without detailed metrics a route has no latency of its own, and the alarm api-latency no data."
+  }
+}
+
 run "the_dashboard_goes_from_left_to_right" {
   assert {
     condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.properties.markdown if widget.type == "text"] == ["## 1 · Front door", "## 2 · Stream", "## 3 · Consumer", "## 4 · Orders"]
@@ -139,5 +211,14 @@ run "the_dashboard_goes_from_left_to_right" {
       for metric in try(widget.properties.metrics, []) : length(metric) % 2 == 1 && can(keys(metric[length(metric) - 1]))
     ]]))
     error_message = "A metric is not in CloudWatch's form."
+  }
+
+  # An alarm whose metric no graph shows leaves whoever is paged without a picture.
+  assert {
+    condition = length(setsubtract(
+      toset(flatten([for name, alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : [for metric in query.metric : "${metric.namespace} ${metric.metric_name}"]]])),
+      toset(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : [for metric in try(widget.properties.metrics, []) : "${metric[0]} ${metric[1]}"]])),
+    )) == 0
+    error_message = "The dashboard must show what alarms are about."
   }
 }

@@ -144,6 +144,18 @@ run "a_function_url_replaces_the_gateway" {
   }
 }
 
+run "pages_of_named_origins_may_call_a_function_url" {
+  variables {
+    front_door         = "function_url"
+    cors_allow_origins = ["https://shop.example"]
+  }
+
+  assert {
+    condition     = contains(one(aws_lambda_function_url.api[0].cors).allow_origins, "https://shop.example") && contains(one(aws_lambda_function_url.api[0].cors).allow_headers, "idempotency-key") && contains(one(aws_lambda_function_url.api[0].cors).expose_headers, "location")
+    error_message = "The function URL must let pages do what the HTTP API lets them do."
+  }
+}
+
 run "a_function_url_with_signatures_is_open_to_nobody_else" {
   variables {
     front_door = "function_url"

@@ -112,6 +112,18 @@ run "everything_is_encrypted_under_the_services_own_key" {
   }
 
   assert {
+    condition = alltrue([for policy in aws_sqs_queue_policy.discarded : jsondecode(policy.policy).Statement == jsondecode(jsonencode([{
+      Sid       = "OnlyEncryptedConnections"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = "arn:aws:sqs:eu-test-1:123456789012:discarded"
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]))]) && length(aws_sqs_queue_policy.discarded) == length(aws_sqs_queue.discarded)
+    error_message = "The queue must refuse unencrypted connections."
+  }
+
+  assert {
     condition = length(aws_s3_bucket.discarded) == length(aws_s3_bucket_server_side_encryption_configuration.discarded) && alltrue(flatten([
       for encryption in aws_s3_bucket_server_side_encryption_configuration.discarded : [for rule in encryption.rule :
         rule.bucket_key_enabled && one(rule.apply_server_side_encryption_by_default).sse_algorithm == "aws:kms" && one(rule.apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.orders.arn
@@ -192,7 +204,7 @@ run "a_discard_is_kept_longer_than_the_record_it_names" {
 
 run "the_table_can_be_restored_and_not_be_deleted_by_mistake" {
   assert {
-    condition     = one(aws_dynamodb_table.orders.point_in_time_recovery).enabled && aws_dynamodb_table.orders.deletion_protection_enabled
+    condition     = one(aws_dynamodb_table.orders.point_in_time_recovery).enabled && one(aws_dynamodb_table.orders.point_in_time_recovery).recovery_period_in_days == 35 && aws_dynamodb_table.orders.deletion_protection_enabled
     error_message = "The table must be protected."
   }
 

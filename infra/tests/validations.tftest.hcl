@@ -20,8 +20,6 @@ run "what_is_below_a_range_is_refused" {
     consumer_memory_mb               = 127
     consumer_max_in_flight           = 0
     log_retention_days               = 0
-    api_reserved_concurrency         = 0
-    account_concurrency_limit        = 9
     queue_retention_seconds          = 59
     archive_retention_days           = 1
     point_in_time_recovery_days      = 0
@@ -34,7 +32,7 @@ run "what_is_below_a_range_is_refused" {
   expect_failures = [
     var.shard_count, var.retention_hours, var.batch_size, var.batching_window_seconds, var.parallelization_factor,
     var.maximum_retry_attempts, var.consumer_timeout_seconds, var.api_memory_mb, var.consumer_memory_mb,
-    var.consumer_max_in_flight, var.log_retention_days, var.api_reserved_concurrency, var.account_concurrency_limit,
+    var.consumer_max_in_flight, var.log_retention_days,
     var.queue_retention_seconds, var.archive_retention_days, var.point_in_time_recovery_days,
     var.integration_timeout_milliseconds, var.requests_per_second, var.request_burst, var.conflict_alarm_count,
   ]
@@ -86,8 +84,6 @@ run "what_lies_between_two_allowed_values_is_refused" {
     consumer_memory_mb               = 128.5
     consumer_max_in_flight           = 1.5
     log_retention_days               = 2
-    api_reserved_concurrency         = 1.5
-    account_concurrency_limit        = 10.5
     queue_retention_seconds          = 604800.5
     archive_retention_days           = 2.5
     point_in_time_recovery_days      = 1.5
@@ -99,7 +95,7 @@ run "what_lies_between_two_allowed_values_is_refused" {
   expect_failures = [
     var.shard_count, var.retention_hours, var.batch_size, var.batching_window_seconds, var.parallelization_factor,
     var.maximum_retry_attempts, var.consumer_timeout_seconds, var.api_memory_mb, var.consumer_memory_mb,
-    var.consumer_max_in_flight, var.log_retention_days, var.api_reserved_concurrency, var.account_concurrency_limit,
+    var.consumer_max_in_flight, var.log_retention_days,
     var.queue_retention_seconds, var.archive_retention_days, var.point_in_time_recovery_days,
     var.integration_timeout_milliseconds, var.request_burst, var.conflict_alarm_count,
   ]
@@ -153,13 +149,46 @@ run "empty_and_overlong_words_are_refused" {
 
   variables {
     name                    = "orders-of-the-whole-company"
+    tags                    = { "" = "nothing" }
     api_pinned_version      = "0"
     consumer_pinned_version = ""
     caller                  = "jwt:"
     runbook_url             = ""
   }
 
-  expect_failures = [var.name, var.api_pinned_version, var.consumer_pinned_version, var.caller, var.runbook_url]
+  expect_failures = [var.name, var.tags, var.api_pinned_version, var.consumer_pinned_version, var.caller, var.runbook_url]
+}
+
+run "a_name_of_two_letters_is_refused" {
+  command = plan
+
+  variables {
+    name = "or"
+    tags = { team = "a;b" }
+  }
+
+  expect_failures = [var.name, var.tags]
+}
+
+run "tags_that_aws_keeps_for_itself_are_refused" {
+  command = plan
+
+  variables {
+    tags = { "aws:team" = "orders" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "more_than_an_authorizer_or_a_resource_takes_is_refused" {
+  command = plan
+
+  variables {
+    jwt_audience = [for number in range(51) : "audience-${number}"]
+    tags         = { for number in range(50) : "tag-${number}" => "value" }
+  }
+
+  expect_failures = [var.jwt_audience, var.tags]
 }
 
 run "an_origin_needs_a_scheme" {
@@ -265,6 +294,18 @@ run "the_api_outlasts_its_calls" {
   expect_failures = [var.api_timeout_seconds]
 }
 
+run "values_that_hang_together_are_whole_numbers_too" {
+  command = plan
+
+  variables {
+    api_timeout_seconds        = 7.5
+    maximum_record_age_seconds = 7200.5
+    account_concurrency_limit  = 10.5
+  }
+
+  expect_failures = [var.api_timeout_seconds, var.maximum_record_age_seconds, var.account_concurrency_limit]
+}
+
 run "the_gateway_outlasts_the_api" {
   command = plan
 
@@ -297,12 +338,67 @@ run "reserved_concurrency_covers_every_batch_in_flight" {
   expect_failures = [var.consumer_reserved_concurrency]
 }
 
+run "a_reservation_of_nothing_is_refused" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency      = 0
+    consumer_reserved_concurrency = 0
+  }
+
+  expect_failures = [var.api_reserved_concurrency, var.consumer_reserved_concurrency]
+}
+
+run "executions_are_reserved_whole" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency      = 1.5
+    consumer_reserved_concurrency = 2.5
+  }
+
+  expect_failures = [var.api_reserved_concurrency, var.consumer_reserved_concurrency]
+}
+
+run "an_on_demand_stream_needs_a_reservation_of_one_at_least" {
+  command = plan
+
+  variables {
+    stream_mode                   = "ON_DEMAND"
+    consumer_reserved_concurrency = 0
+  }
+
+  expect_failures = [var.consumer_reserved_concurrency]
+}
+
+run "a_reservation_leaves_a_hundred_to_all_others" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency      = 899
+    consumer_reserved_concurrency = 2
+  }
+
+  expect_failures = [var.account_concurrency_limit]
+}
+
 run "a_canary_gets_less_than_everything" {
   command = plan
 
   variables {
     api_pinned_version = "5"
     api_canary_weight  = 1
+  }
+
+  expect_failures = [var.api_canary_weight]
+}
+
+run "a_canary_gets_no_less_than_nothing" {
+  command = plan
+
+  variables {
+    api_pinned_version = "5"
+    api_canary_weight  = -0.1
   }
 
   expect_failures = [var.api_canary_weight]
@@ -318,11 +414,23 @@ run "a_canary_needs_a_pinned_version" {
   expect_failures = [var.api_canary_weight]
 }
 
-run "tokens_need_an_issuer_and_an_audience" {
+run "tokens_need_an_issuer" {
   command = plan
 
   variables {
-    caller = "jwt:sub"
+    caller       = "jwt:sub"
+    jwt_audience = ["orders"]
+  }
+
+  expect_failures = [var.caller]
+}
+
+run "tokens_need_an_audience" {
+  command = plan
+
+  variables {
+    caller     = "jwt:sub"
+    jwt_issuer = "https://issuer.example"
   }
 
   expect_failures = [var.caller]
@@ -368,9 +476,10 @@ run "alarms_have_least_values" {
   variables {
     iterator_age_alarm_seconds = 59
     latency_alarm_milliseconds = 49
+    account_concurrency_limit  = 9
   }
 
-  expect_failures = [var.iterator_age_alarm_seconds, var.latency_alarm_milliseconds]
+  expect_failures = [var.iterator_age_alarm_seconds, var.latency_alarm_milliseconds, var.account_concurrency_limit]
 }
 
 run "a_latency_beyond_the_timeout_would_never_be_seen" {
@@ -408,6 +517,7 @@ run "the_greatest_values_are_accepted" {
   command = plan
 
   variables {
+    tags                          = { for number in range(49) : "cost:team/${number}" => "orders + ärger @ 5 = 1_000.0" }
     shard_count                   = 500
     retention_hours               = 8760
     batch_size                    = 10000
@@ -420,6 +530,8 @@ run "the_greatest_values_are_accepted" {
     api_memory_mb                 = 10240
     consumer_memory_mb            = 10240
     consumer_max_in_flight        = 1000
+    account_concurrency_limit     = 6000
+    api_reserved_concurrency      = 900
     consumer_reserved_concurrency = 5000
     discard_destination           = "s3"
     archive_retention_days        = 3653

@@ -48,6 +48,13 @@ run "nobody_else_gets_into_the_archive" {
   }
 }
 
+run "the_archive_forgets_by_itself" {
+  assert {
+    condition     = one(aws_s3_bucket_lifecycle_configuration.discarded[0].rule).status == "Enabled" && one(one(aws_s3_bucket_lifecycle_configuration.discarded[0].rule).filter).prefix == "" && one(one(aws_s3_bucket_lifecycle_configuration.discarded[0].rule).expiration).days == 90
+    error_message = "Every object must expire: it holds a person's data."
+  }
+}
+
 run "the_consumer_may_write_the_archive_and_find_it" {
   assert {
     condition = [for statement in jsondecode(aws_iam_role_policy.consumer.policy).Statement : statement if contains(["KeepDiscards", "FindArchive", "EncryptDiscards"], statement.Sid)] == jsondecode(jsonencode([
