@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -75,18 +75,48 @@ fn every_test_that_it_names_exists() {
 }
 
 #[test]
-fn every_file_it_links_to_exists() {
-    let readme = readme();
-    let targets: Vec<&str> = readme
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-        .filter(|target| !target.starts_with("http"))
-        .collect();
-    assert!(targets.len() > 5);
-    for target in targets {
-        assert!(repository().join(target).exists(), "{target}");
+fn every_link_of_the_documentation_leads_somewhere() {
+    let docs = std::fs::read_dir(repository().join("docs")).unwrap();
+    let mut pages: Vec<PathBuf> = docs.map(|entry| entry.unwrap().path()).collect();
+    pages.push(repository().join("README.md"));
+    let mut links = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let targets = text.split("](").skip(1);
+        let targets = targets.filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.starts_with("http")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            assert!(file.exists(), "{}: {target}", page.display());
+            assert!(
+                heading.is_empty() || has_heading(&file, heading),
+                "{}: {target}",
+                page.display()
+            );
+            links += 1;
+        }
     }
+    assert!(links > 30, "{links}");
+}
+
+/// Whether a page has a heading of this anchor: its words in lower case, joined by hyphens, without punctuation.
+fn has_heading(page: &Path, anchor: &str) -> bool {
+    let text = std::fs::read_to_string(page).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .any(|heading| {
+            let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+            heading
+                .chars()
+                .filter(kept)
+                .collect::<String>()
+                .replace(' ', "-")
+                == anchor
+        })
 }
 
 #[tokio::test]

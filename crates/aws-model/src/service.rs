@@ -54,7 +54,8 @@ impl Service {
     }
 
     /// Service and operation of an `X-Amz-Target` value such as `Kinesis_20131202.PutRecord`.
-    pub(crate) fn of_target(target: &str) -> Option<(Self, &str)> {
+    #[must_use]
+    pub fn of_target(target: &str) -> Option<(Self, &str)> {
         let (prefix, operation) = target.split_once('.')?;
         let service = Self::ALL
             .into_iter()

@@ -11,6 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::calls::Calls;
 use crate::http_server::{self, Arrived, Limits, UnreadBody};
 
 /// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data, which is 13.4 MiB in
@@ -24,13 +25,13 @@ const LIMITS: Limits = Limits {
     body_patience: Duration::from_secs(30),
 };
 
-/// Serves `aws` on `listener` until the future is dropped; `other` answers what is no AWS call.
-pub async fn serve<O>(listener: TcpListener, aws: Aws, other: O)
+/// Serves `aws` on `listener` until the future is dropped, and counts `calls`; `other` answers what is no AWS call.
+pub async fn serve<O>(listener: TcpListener, aws: Aws, calls: Calls, other: O)
 where
     O: Fn(&Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
 {
     http_server::serve(listener, LIMITS, move |request, _| {
-        answer(aws.clone(), other.clone(), request)
+        answer(aws.clone(), calls.clone(), other.clone(), request)
     })
     .await;
 }
@@ -38,6 +39,7 @@ where
 /// `None` closes the connection without an answer.
 async fn answer(
     aws: Aws,
+    calls: Calls,
     other: impl Fn(&Request<Bytes>) -> Response<Bytes>,
     request: Arrived,
 ) -> Option<Response<Bytes>> {
@@ -59,6 +61,7 @@ async fn answer(
     if !is_call {
         return Some(other(&request));
     }
+    calls.count(request.headers());
     let mut reply = aws.call(&request);
     loop {
         match reply {
@@ -112,7 +115,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, aws.clone(), |request| {
+        server.spawn(serve(listener, aws.clone(), Calls::of(&[]), |request| {
             let (method, uri, length) = (request.method(), request.uri(), request.body().len());
             Response::new(format!("{method} {uri} {length} bytes").into())
         }));

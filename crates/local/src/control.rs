@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::calls::Calls;
 use crate::console::Console;
 use crate::function::{Disturbance, Function};
 use crate::poller::SharedMapping;
@@ -26,6 +27,8 @@ pub struct Control {
     pub queue: String,
     /// The functions, by name.
     pub functions: Vec<(&'static str, Arc<Function>)>,
+    /// What the functions have called.
+    pub calls: Calls,
     /// The event source mapping.
     pub mapping: SharedMapping,
     /// Where faults that are set and cleared are told of.
@@ -76,7 +79,11 @@ impl Control {
         let functions: serde_json::Map<_, _> = self
             .functions
             .iter()
-            .map(|(name, function)| ((*name).to_owned(), json!(function.state())))
+            .map(|(name, function)| {
+                let mut state = json!(function.state());
+                state["calls"] = json!(self.calls.by(name));
+                ((*name).to_owned(), state)
+            })
             .collect();
         let shards = self.aws.kinesis().shards(&self.stream).unwrap_or_default();
         let shards: Vec<Value> = shards

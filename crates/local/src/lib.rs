@@ -10,6 +10,7 @@
 
 pub mod aws_port;
 pub mod banner;
+pub mod calls;
 pub mod console;
 pub mod control;
 pub mod execution_environment;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::aws_port;
 use crate::banner::banner;
+use crate::calls::Calls;
 use crate::console::Console;
 use crate::control::Control;
 use crate::execution_environment::InitFailure;
@@ -163,7 +164,7 @@ async fn serve(
         .map_err(|error| StackError::Aws(error.to_string()))?;
     let function =
         |name: &str, executable, timeout_seconds: u32, memory_mb, own: &[(&str, &str)]| {
-            let environment = environment(aws_port.port(), options, own);
+            let environment = environment(name, aws_port.port(), options, own);
             let config = FunctionConfig {
                 name: name.into(),
                 executable,
@@ -204,6 +205,7 @@ async fn serve(
         &options.settings,
     )?);
     create_resources(&aws, &settings)?;
+    let calls = Calls::of(&["api", "consumer"]);
     let control = Arc::new(Control {
         aws: aws.clone(),
         stream: STREAM.into(),
@@ -212,6 +214,7 @@ async fn serve(
             ("api", Arc::clone(&api)),
             ("consumer", Arc::clone(&consumer)),
         ],
+        calls: calls.clone(),
         mapping: mapping.clone(),
         console: console.clone(),
         ready: AtomicBool::new(false),
@@ -221,9 +224,12 @@ async fn serve(
     let aws_port_number = aws_port.port();
     let aws_listener = listen("AWS_PORT", aws_port)?;
     let routes = Arc::clone(&control);
-    servers.spawn(aws_port::serve(aws_listener, aws.clone(), move |request| {
-        routes.answer(request)
-    }));
+    servers.spawn(aws_port::serve(
+        aws_listener,
+        aws.clone(),
+        calls,
+        move |request| routes.answer(request),
+    ));
     tokio::try_join!(api.warm_up(), consumer.warm_up())?;
 
     let poller = Poller {
@@ -300,11 +306,16 @@ fn create_resources(aws: &Aws, settings: &Settings) -> Result<(), StackError> {
 }
 
 /// What a function finds in its environment besides what Lambda sets: where AWS is, whom it acts as, and its settings.
-fn environment(aws_port: u16, options: &Options, own: &[(&str, &str)]) -> Vec<(String, String)> {
+fn environment(
+    name: &str,
+    aws_port: u16,
+    options: &Options,
+    own: &[(&str, &str)],
+) -> Vec<(String, String)> {
     let endpoint = format!("http://127.0.0.1:{aws_port}");
     let common = [
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_ACCESS_KEY_ID", name),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_SESSION_TOKEN", "local"),
         ("LOG_LEVEL", &options.log_level),
