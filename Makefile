@@ -109,6 +109,6 @@ deploy-localstack: ## Deploy to LocalStack with Terraform what `make package` ha
 	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
 	tests/localstack/start
 	TF_DATA_DIR=.terraform/localstack terraform -chdir=infra init -input=false
-	AWS_ENDPOINT_URL=$${AWS_ENDPOINT_URL:-http://127.0.0.1:$${LOCALSTACK_PORT:-4566}} AWS_REGION=us-east-1 \
+	env -u TF_CLI_ARGS_apply AWS_ENDPOINT_URL=$${AWS_ENDPOINT_URL:-http://127.0.0.1:$${LOCALSTACK_PORT:-4566}} AWS_REGION=us-east-1 \
 		AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test TF_DATA_DIR=.terraform/localstack \
 		terraform -chdir=infra apply -state=localstack.tfstate -var-file=settings/localstack.tfvars

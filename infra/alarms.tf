@@ -155,8 +155,9 @@ locals {
         errors   = local.http_api ? { namespace = "AWS/ApiGateway", name = "5xx", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "Url5xxCount", stat = "Sum", dimensions = local.of_api }
         requests = local.http_api ? { namespace = "AWS/ApiGateway", name = "Count", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "UrlRequestCount", stat = "Sum", dimensions = local.of_api }
       }
-      # With few requests a single error is many percent; but where all fail, five a minute may never come.
-      expression = "IF(errors >= 5 OR errors == requests, 100 * errors / requests, 0)"
+      # With few requests a single error is many percent; but where all fail, five a minute may never come. It takes about a
+      # request a minute: a minute without any is none of the three.
+      expression = "IF((errors >= 5) OR ((errors > 0) AND (errors == requests)), 100 * errors / requests, 0)"
       comparison = "GreaterThanThreshold", threshold = 1
       period     = 60, window = 5, of = 3
     }

@@ -111,7 +111,7 @@ run "a_service_with_few_orders_is_told_of_its_outage_too" {
   }
 
   assert {
-    condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["api-5xx"].metric_query : query.expression], "IF(errors >= 5 OR errors == requests, 100 * errors / requests, 0)")
+    condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["api-5xx"].metric_query : query.expression], "IF((errors >= 5) OR ((errors > 0) AND (errors == requests)), 100 * errors / requests, 0)")
     error_message = "Where every request fails, the alarm must not wait for five a minute."
   }
 }

@@ -131,11 +131,12 @@ impl Counter {
     /// What its owner has seen of an order does not go away again, and a cancelled one is not placed again.
     async fn read(&self, owner: &str, order_id: OrderId) {
         let path = format!("/orders/{order_id}");
+        // What had been seen when it was asked: an answer may be overtaken by that of a later read.
+        let before = self.seen.borrow().get(&order_id).cloned();
         let Some((status, body)) = self.send(owner, "GET", &path, json!({}), None).await else {
             return;
         };
         let mut seen = self.seen.borrow_mut();
-        let before = seen.get(&order_id);
         match (status, before) {
             (404, Some(_)) => self
                 .laws

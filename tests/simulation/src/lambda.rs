@@ -169,13 +169,9 @@ impl Lambda {
                     mutant.change_failures(failures, is_poison);
                 }
                 let response = failures.map(|failures| {
-                    let identifier = |number| match self.wire.mutant {
-                        Some(Mutant::NullIdentifier) => Value::Null,
-                        _ => json!(number),
-                    };
                     let failures: Vec<Value> = failures
                         .into_iter()
-                        .map(|number| json!({ "itemIdentifier": identifier(number) }))
+                        .map(|number| json!({ "itemIdentifier": number }))
                         .collect();
                     self.must_be_of_the_batch(&failures, &event);
                     json!({ "batchItemFailures": failures })
@@ -196,13 +192,13 @@ impl Lambda {
         }
     }
 
-    /// The sequence numbers that failed; nothing if the response names none because it cannot.
+    /// The identifiers that the consumer reports; nothing if it fails as a whole.
     async fn handle(
         &self,
         consumer: &Consumer,
         records: &[KinesisEventRecord],
         deadline: Instant,
-    ) -> Option<Vec<String>> {
+    ) -> Option<Vec<Option<String>>> {
         let deadline = match self.wire.mutant {
             Some(Mutant::DeadlineIgnored) => deadline + Duration::from_secs(60),
             _ => deadline,
@@ -224,10 +220,11 @@ impl Lambda {
                 while !left.is_empty() && Instant::now() + Duration::from_secs(1) < deadline {
                     let mut failed = Vec::new();
                     for record in left {
-                        let Ok(intent) = Intent::decode(&record.kinesis.data) else {
-                            continue;
+                        let applied = match Intent::decode(&record.kinesis.data) {
+                            Ok(intent) => consumer.apply(&intent).await.is_ok(),
+                            Err(_) => false,
                         };
-                        if consumer.apply(&intent).await.is_err() {
+                        if !applied {
                             failed.push(record);
                         }
                     }
@@ -236,7 +233,7 @@ impl Lambda {
                 }
                 Some(
                     left.iter()
-                        .map(|record| record.kinesis.sequence_number.clone())
+                        .map(|record| Some(record.kinesis.sequence_number.clone()))
                         .collect(),
                 )
             }
@@ -381,10 +378,8 @@ impl AddSigned for SystemTime {
     }
 }
 
-fn failures_of(report: kinesis_batch::Report) -> Option<Vec<String>> {
+fn failures_of(report: kinesis_batch::Report) -> Option<Vec<Option<String>>> {
     let failures = report.response.ok()?.batch_item_failures;
-    failures
-        .into_iter()
-        .map(|failure| failure.item_identifier)
-        .collect()
+    let identifiers = failures.into_iter().map(|failure| failure.item_identifier);
+    Some(identifiers.collect())
 }

@@ -34,13 +34,13 @@ pub enum Mutant {
     DeadlineIgnored,
     /// 202 before Kinesis has answered, and whatever it answers.
     AcceptedBeforePut,
-    /// 202 when Kinesis does not answer.
+    /// 202 when the connection breaks before Kinesis has answered.
     AcceptedOnTimeout,
     /// Every attempt to put an intent gives it a new id.
     IntentIdPerAttempt,
     /// The order id is random although the client has sent a key.
     RandomIdUnderKey,
-    /// The fingerprint leaves out what is ordered.
+    /// A submit that differs from the row in nothing but what is ordered is taken for the same order.
     FingerprintIgnoresItems,
     /// A stranger's cancel counts as the owner's.
     StrangersCancelObeyed,
@@ -150,7 +150,7 @@ impl Mutant {
     /// Changes the identifiers that the consumer reports. `is_poison` tells of a sequence number.
     pub(crate) fn change_failures(
         self,
-        failures: &mut Vec<String>,
+        failures: &mut Vec<Option<String>>,
         is_poison: impl Fn(&str) -> bool,
     ) {
         match self {
@@ -161,7 +161,10 @@ impl Mutant {
                 }
             }
             Self::NothingReported => failures.clear(),
-            Self::PoisonTakenForSuccess => failures.retain(|failure| !is_poison(failure)),
+            Self::PoisonTakenForSuccess => {
+                failures.retain(|failure| !failure.as_deref().is_some_and(&is_poison));
+            }
+            Self::NullIdentifier => failures.fill(None),
             _ => {}
         }
     }

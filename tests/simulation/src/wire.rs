@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) struct Wire {
     pub(crate) environment: String,
     /// Nothing but the usual delays.
     pub(crate) is_calm: bool,
+    /// The same, from some time on.
+    pub(crate) is_calmed: Arc<AtomicBool>,
     /// A mistake that is put in here.
     pub(crate) mutant: Option<Mutant>,
 }
@@ -54,12 +57,18 @@ impl Wire {
         orders::IntentId::from_random(random.u128(..).to_be_bytes()).to_string()
     }
 
+    /// From now on there is nothing but the usual delays, on the wires of all environments.
+    pub(crate) fn calm(&self) {
+        self.is_calmed.store(true, Ordering::Relaxed);
+    }
+
     fn weather(&self) -> Weather {
+        let is_calm = self.is_calm || self.is_calmed.load(Ordering::Relaxed);
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let mut delay = || {
             let millis = match random.u32(0..100) {
-                0 if !self.is_calm => random.u64(500..4_000),
-                1..=4 if !self.is_calm => random.u64(30..500),
+                0 if !is_calm => random.u64(500..4_000),
+                1..=4 if !is_calm => random.u64(30..500),
                 _ => random.u64(1..30),
             };
             Duration::from_millis(millis)
@@ -68,7 +77,7 @@ impl Wire {
         Weather {
             before,
             after,
-            is_broken: !self.is_calm && random.u32(0..200) == 0,
+            is_broken: !is_calm && random.u32(0..200) == 0,
         }
     }
 }

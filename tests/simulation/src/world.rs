@@ -194,6 +194,7 @@ impl World {
             random: Arc::clone(&random),
             environment: String::new(),
             is_calm: plan.is_within_budget,
+            is_calmed: Arc::default(),
             mutant: plan.mutant,
         };
         let lambda = Rc::new(Lambda::new(plan.pipeline.clone(), wire, laws.clone()));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use simulation::{Mutant, Plan, run};
 
 /// A mistake that this many seeds do not show is not caught.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 1_000;
 
 fn main() -> ExitCode {
     let mut missed = 0;
