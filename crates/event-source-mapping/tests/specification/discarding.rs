@@ -1,7 +1,8 @@
 //! What becomes of records that are given up, and of the message about them.
 
 use event_source_mapping::{
-    Action, Discard, Event, Happened, NeighbouringDiscards, Outcome, Settings, ShardListing,
+    Action, Discard, Event, Happened, Invocation, NeighbouringDiscards, Outcome, Settings,
+    ShardListing,
 };
 
 use crate::driver::{Driver, QUEUE, SHARD, numbers, settings, success};
@@ -216,9 +217,8 @@ fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
     assert_eq!(conditions, ["RetryAttemptsExhausted", "RecordAgeExceeded"]);
 }
 
-/// [I] Until it is told, a discard is not over: a stop drops it, and its records come again.
-#[test]
-fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
+/// Two records of which the first is given up and waits for the second, which is in flight when the mapping is stopped.
+fn stopped_while_a_discard_waits() -> (Driver, Invocation) {
     let mut settings = Settings {
         maximum_retry_attempts: 0,
         bisect_batch_on_function_error: true,
@@ -233,6 +233,13 @@ fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
     }
     let second = stream.invocation().unwrap();
     stream.send(Event::Disable);
+    (stream, second)
+}
+
+/// [I] Until it is told, a discard is not over: a stop drops it, and its records come again.
+#[test]
+fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
+    let (mut stream, second) = stopped_while_a_discard_waits();
     stream.finish(second, success());
     assert_eq!(stream.checkpoint(), None);
     assert_eq!(discarded(&stream), (0, 0));
@@ -243,20 +250,7 @@ fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
 /// [I] What is in flight at a stop may finish, and what waited for it is over with it.
 #[test]
 fn a_discard_that_waits_for_its_neighbour_is_told_with_it_if_that_fails_during_a_stop() {
-    let mut settings = Settings {
-        maximum_retry_attempts: 0,
-        bisect_batch_on_function_error: true,
-        ..settings()
-    };
-    settings.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
-    let mut stream = Driver::with_records(settings, 2);
-    for _ in 0..2 {
-        let invocation = stream.invocation().unwrap();
-        stream.finish(invocation, Outcome::FunctionError);
-        stream.wake_after(1_000);
-    }
-    let second = stream.invocation().unwrap();
-    stream.send(Event::Disable);
+    let (mut stream, second) = stopped_while_a_discard_waits();
     stream.finish(second, Outcome::FunctionError);
     let told = discard(&mut stream);
     assert_eq!(told.message().batch_info.records().batch_size, 2);
