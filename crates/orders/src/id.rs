@@ -203,6 +203,12 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_the_length_of_a_key_and_not_the_key() {
+        let shown = format!("{:?}", IdempotencyKey::parse("secret").unwrap());
+        assert_eq!(shown, "IdempotencyKey(6 characters)");
+    }
+
+    #[test]
     fn a_key_stands_alone_from_128_bits_on() {
         assert!(
             !IdempotencyKey::parse(&"k".repeat(21))

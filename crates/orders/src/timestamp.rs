@@ -20,12 +20,6 @@ impl Timestamp {
         RANGE.contains(&millis).then_some(Self(millis))
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
-    #[must_use]
-    pub fn unix_millis(self) -> i64 {
-        self.0
-    }
-
     /// Reads an RFC 3339 date and time, whatever its offset; what is finer than a millisecond is cut off.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

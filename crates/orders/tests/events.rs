@@ -75,6 +75,39 @@ fn what_is_written_today_is_the_golden_event() {
 }
 
 #[test]
+fn an_intent_carries_the_trace_that_it_was_put_into() {
+    let trace = Intent::decode(SUBMIT.as_bytes()).unwrap().traceparent;
+    let traced = Intent::decode(CANCEL.as_bytes())
+        .unwrap()
+        .in_trace(trace.clone());
+    let read = Intent::decode(&traced.encode()).unwrap();
+    assert_eq!(read.traceparent, trace);
+    assert_eq!(
+        format!("{:?}", read.traceparent.unwrap()),
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    );
+}
+
+#[test]
+fn each_kind_of_poison_has_a_short_name_of_its_own() {
+    let kinds = [
+        (Poison::NotJson, "not_json"),
+        (Poison::Attribute("id"), "bad_attribute"),
+        (Poison::DuplicateAttribute, "duplicate_attribute"),
+        (Poison::UnknownType, "unknown_type"),
+        (Poison::Data(vec![]), "invalid_data"),
+        (
+            Poison::UnknownFingerprintVersion,
+            "unknown_fingerprint_version",
+        ),
+        (Poison::FingerprintMismatch, "fingerprint_mismatch"),
+    ];
+    for (poison, name) in kinds {
+        assert_eq!(poison.code(), name);
+    }
+}
+
+#[test]
 fn unknown_attributes_are_left_alone() {
     let mut event = submit();
     event["tenant"] = json!("t-1");
