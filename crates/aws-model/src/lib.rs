@@ -14,18 +14,11 @@
 //!
 //! ```
 //! use aws_model::{Aws, Settings};
-//! use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let aws = Aws::new(Settings::default())?;
 //! aws.kinesis().create_stream("order-intents", 2, 24)?;
-//! let config = aws_sdk_kinesis::Config::builder()
-//!     .behavior_version(BehaviorVersion::latest())
-//!     .region(Region::new("us-east-1"))
-//!     .credentials_provider(Credentials::new("any", "any", None, None, "example"))
-//!     .http_client(aws.http_client())
-//!     .build();
-//! let client = aws_sdk_kinesis::Client::from_conf(config);
+//! let client = aws_sdk_kinesis::Client::new(&aws.sdk_config());
 //! # drop(client);
 //! # Ok(())
 //! # }

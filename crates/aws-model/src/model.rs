@@ -3,6 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -269,6 +273,21 @@ impl Aws {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
+    }
+
+    /// A configuration whose SDK clients call the model in place of the network: `us-east-1`, credentials that say nothing, and
+    /// tokio's clock for retries and timeouts. `into_builder` changes it.
+    #[must_use]
+    pub fn sdk_config(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(DEFAULT_REGION))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .http_client(self.http_client())
+            .build()
     }
 
     /// An HTTP client for AWS SDK configurations that calls the model in place of the network.

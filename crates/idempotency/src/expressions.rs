@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_model::{Aws, ManualClock, Service};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::{Duration, Instant};
@@ -21,15 +18,7 @@ fn table(aws: &Aws) -> LeaseTable {
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}]});
     aws.operate(Service::DynamoDb, "CreateTable", &table)
         .unwrap();
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "test", "test", None, None, "test",
-        )))
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .http_client(aws.http_client())
-        .build();
+    let config = aws.sdk_config();
     LeaseTable::new(&config, "locks", Settings::default())
 }
 

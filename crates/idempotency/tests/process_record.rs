@@ -5,9 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::event::kinesis::KinesisEvent;
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
@@ -27,7 +25,6 @@ const LOCKS: &str = "charge-locks";
 
 struct World {
     stack: Stack,
-    config: SdkConfig,
     queue_url: String,
 }
 
@@ -48,23 +45,11 @@ impl World {
         table.send().await.unwrap();
         let queue = stack.sqs().create_queue().queue_name("charges");
         let queue_url = queue.send().await.unwrap().queue_url.unwrap();
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(format!("http://127.0.0.1:{}", stack.aws_port()))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .build();
-        Self {
-            stack,
-            config,
-            queue_url,
-        }
+        Self { stack, queue_url }
     }
 
     fn consumer(&self) -> Consumer {
-        Consumer::new(&self.config, LOCKS, &self.queue_url)
+        Consumer::new(self.stack.config(), LOCKS, &self.queue_url)
     }
 
     /// The ids and order ids of the charges that were sent.

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// Far beyond Lambda's longest timeout; keeps the sum below what any clock can represent.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// A day: far beyond Lambda's longest timeout, and a sum with it far below what any clock can represent.
+pub(crate) const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The instant of the invocation's deadline, given in milliseconds since the Unix epoch as in the Runtime API's header
 /// `Lambda-Runtime-Deadline-Ms` (`lambda_runtime::Context::deadline`), where `now` is the wall clock's time at this moment.

@@ -2,11 +2,10 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use crate::deadline::LONGEST;
+
 /// tokio's timers, and so every wait here, have this resolution.
 const RESOLUTION: Duration = Duration::from_millis(1);
-
-/// Far beyond Lambda's longest timeout; keeps sums with it below what any clock can represent.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How a batch is worked through. The defaults suit a function whose work is one or a few short calls to AWS.
 ///

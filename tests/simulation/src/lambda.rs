@@ -8,12 +8,9 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use api::{Api, CallerSource, Origins};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::{Consumer, Table};
 use fastrand::Rng;
@@ -336,17 +333,10 @@ impl Lambda {
             ..self.wire.clone()
         };
         let clock = SimulatedTime(Instant::now() - self.laws.trace.elapsed());
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "simulation",
-                "simulation",
-                None,
-                None,
-                "simulation",
-            )))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        self.wire
+            .aws
+            .sdk_config()
+            .into_builder()
             .time_source(SharedTimeSource::new(clock))
             .http_client(wire.http_client())
             .build()

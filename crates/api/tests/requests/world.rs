@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use api::{Api, CallerSource, Origins, Stream, Table};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::encodings::Body;
 use aws_model::kinesis::{Position, Record};
 use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use orders::{Intent, Step, next_step};
 use serde_json::{Value, json};
 
@@ -51,15 +48,7 @@ impl World {
             "AttributeDefinitions": [{"AttributeName": "order_id", "AttributeType": "S"}]});
         aws.operate(Service::DynamoDb, "CreateTable", &table)
             .unwrap();
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .http_client(aws.http_client())
-            .build();
+        let config = aws.sdk_config();
         let started = tokio::time::Instant::now();
         let api = Api {
             stream: Stream::new(&config, "intents".into()),

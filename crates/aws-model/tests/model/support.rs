@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{Region, SdkConfig};
 use aws_model::{Aws, Clock, Kinesis, KinesisSettings, ManualClock, Settings};
-use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 
@@ -41,17 +40,10 @@ pub(crate) fn model(clock: Arc<dyn Clock>, kinesis: KinesisSettings) -> Aws {
 
 /// An SDK configuration over the model, in a region of its own, without retries.
 pub(crate) fn config(aws: &Aws) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
+    aws.sdk_config()
+        .into_builder()
         .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "test", "test", None, None, "test",
-        )))
-        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
-            aws_smithy_async::rt::sleep::TokioSleep::new(),
-        ))
         .retry_config(RetryConfig::disabled())
-        .http_client(aws.http_client())
         .build()
 }
 

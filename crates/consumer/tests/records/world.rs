@@ -3,11 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -91,13 +88,9 @@ impl World {
             wire: aws.http_client(),
             operations: Arc::default(),
         };
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        let config = aws
+            .sdk_config()
+            .into_builder()
             .http_client(calls.clone())
             .build();
         let table = Table::new(&config, "orders".into());
