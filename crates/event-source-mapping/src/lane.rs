@@ -129,13 +129,6 @@ impl Lane {
         self.discards.awaits(id) || self.invoking.as_ref().is_some_and(|one| one.id == id)
     }
 
-    /// Drops what is neither at the function nor given up. What is given up and not told goes with the lane, which a start makes anew.
-    pub(crate) fn stop(&mut self) {
-        self.gathered.clear();
-        self.gathered_bytes = 0;
-        self.parts.clear();
-    }
-
     /// When there will be something to do without an answer.
     pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
         if self.invoking.is_some() {

@@ -108,12 +108,11 @@ impl Shard {
         self.ended = true;
     }
 
-    /// Stops reading and delivering; what is in flight may finish.
+    /// Stops reading and delivering; what is in flight may finish. All else goes with the lanes, which a start makes anew.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
         self.overtaken = self.reading.is_some();
         self.iterator = None;
-        self.lanes.iter_mut().for_each(Lane::stop);
     }
 
     /// Does everything that is due.
@@ -289,9 +288,6 @@ impl Shard {
             context,
             &mut self.ledger,
         );
-        if self.stopping {
-            lane.stop();
-        }
         true
     }
 
@@ -306,9 +302,6 @@ impl Shard {
             return false;
         };
         lane.discard_answered(delivered, context, &mut self.ledger);
-        if self.stopping {
-            lane.stop();
-        }
         true
     }
 

@@ -86,6 +86,31 @@ fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
     assert!(invocation.payload().len() <= MAX_BATCH_BYTES);
 }
 
+/// [D] "Batching behavior": what a batch has taken no longer counts for the next one.
+#[test]
+fn what_six_megabytes_leave_behind_goes_out_by_its_own_size() {
+    let window = Settings {
+        batch_size: 100,
+        maximum_batching_window_in_seconds: 300,
+        ..settings()
+    };
+    let mut stream = Driver::new(window);
+    stream.add_shard(SHARD);
+    for key in ["a", "b", "c"] {
+        stream.put(SHARD, key, &vec![0; MAX_BATCH_BYTES / 8 * 3]);
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    // Any two of them are too many, one is not.
+    for number in [8, 9] {
+        let invocation = stream.invocation().unwrap();
+        assert_eq!(numbers(&invocation), [number]);
+        stream.finish(invocation, success());
+    }
+    assert!(stream.invocation().is_none());
+    stream.wake_after(300_000);
+    assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
+}
+
 /// [D] "Lambda quotas": 6 MB is the whole payload, so the envelope around the data counts.
 #[test]
 fn the_six_megabytes_include_base64_and_envelope() {

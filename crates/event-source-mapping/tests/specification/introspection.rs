@@ -40,6 +40,18 @@ fn the_status_shows_checkpoint_batch_in_flight_and_iterator_age() {
 }
 
 #[test]
+fn in_what_way_a_batch_failed_is_told_in_words() {
+    let words = [
+        (Failure::FunctionError, "the function failed"),
+        (Failure::TimedOut, "the function timed out"),
+        (Failure::UnusableResponse, "the response cannot be used"),
+    ];
+    for (failure, told) in words {
+        assert_eq!(failure.to_string(), told);
+    }
+}
+
+#[test]
 fn the_counters_count_what_happened() {
     let settings = Settings {
         batch_size: 4,

@@ -23,8 +23,13 @@ fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded
         },
         3,
     );
-    stream.run(|_| Outcome::FunctionError);
+    let mut attempts = Vec::new();
+    stream.run(|invocation| {
+        attempts.push(invocation.attempt());
+        Outcome::FunctionError
+    });
     assert_eq!(stream.batches(), [[8, 9, 10]; 3]);
+    assert_eq!(attempts, [1, 2, 3]);
     assert_eq!(stream.discarded(), [(8, 10, 3, 3)]);
 }
 

@@ -156,6 +156,32 @@ fn a_discard_that_is_on_its_way_when_the_mapping_is_disabled_may_finish() {
 }
 
 #[test]
+fn what_is_being_discarded_is_not_sent_again_by_an_enabled_mapping() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_retry_attempts: 0,
+            ..settings()
+        },
+        1,
+    );
+    let invocation = stream.invocation().unwrap();
+    stream.finish(invocation, Outcome::FunctionError);
+    let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
+        panic!("{:?}", stream.actions)
+    };
+    stream.send(Event::Disable);
+    assert_eq!(state(&stream), State::Disabling);
+    stream.send(Event::Enable);
+    stream.wake_after(60_000);
+    assert!(stream.invocation().is_none());
+    assert_eq!(state(&stream), State::Enabling);
+    stream.send(discard.delivered());
+    assert_eq!(state(&stream), State::Enabled);
+    stream.run(|_| success());
+    assert_eq!(stream.times_delivered(8), 1);
+}
+
+#[test]
 fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
     let mut stream = Driver::with_records(settings(), 1);
     let Some(Action::Fetch(fetch)) = stream.actions.pop_front() else {
