@@ -322,16 +322,52 @@ fn the_first_record_failed_isolate_splits_behind_it() {
 /// [D] With bisect off the batch is retried as it is.
 #[test]
 fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
-    let mut stream = Driver::with_records(
-        Settings {
-            maximum_retry_attempts: 1,
-            ..reporting()
-        },
-        3,
-    );
-    stream.run(|_| failures(&[8]));
-    assert_eq!(stream.batches(), [[8, 9, 10]; 2]);
-    assert_eq!(stream.discarded(), [(8, 10, 3, 2)]);
+    for first_record_failed in [
+        FirstRecordFailed::RetryWhole,
+        FirstRecordFailed::Halve,
+        FirstRecordFailed::Isolate,
+    ] {
+        let assumptions = Assumptions {
+            first_record_failed,
+            ..Assumptions::default()
+        };
+        let mut stream = Driver::with_records(
+            Settings {
+                maximum_retry_attempts: 1,
+                assumptions,
+                ..reporting()
+            },
+            3,
+        );
+        stream.run(|_| failures(&[8]));
+        assert_eq!(stream.batches(), [[8, 9, 10]; 2], "{first_record_failed:?}");
+        assert_eq!(stream.discarded(), [(8, 10, 3, 2)]);
+    }
+}
+
+/// [I] The records have been at the function, and that invocation is the one to look for.
+#[test]
+fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocation_that_failed() {
+    for outcome in [Outcome::FunctionError, failures(&[9])] {
+        let mut stream = Driver::with_records(
+            Settings {
+                maximum_record_age_in_seconds: 60,
+                ..bisecting(reporting())
+            },
+            3,
+        );
+        let invocation = stream.invocation().unwrap();
+        stream.finish(invocation, outcome);
+        stream.wake_after(61_000);
+        stream.run(|_| success());
+        assert!(!stream.discards.is_empty());
+        for message in &stream.discards {
+            assert_eq!(
+                message["requestContext"]["requestId"],
+                "c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5"
+            );
+        }
+    }
 }
 
 /// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off. [I] The curve is a setting.
