@@ -1,5 +1,7 @@
 //! Completing a lease and writing business items in one transaction, so that either both happen or neither.
 
+use std::cell::Cell;
+
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -33,7 +35,8 @@ pub enum Commit {
     },
     /// The lease is somebody else's by now, or was. Nothing was written.
     LeaseLost,
-    /// Whether it was committed is not known; either all of it was or nothing. If it was not, the lease ends by itself.
+    /// Whether it was committed is not known; either all of it was or nothing. If it was not, the lease ends by itself. Also if
+    /// DynamoDB refused an attempt after one that it did not answer, since that one may still arrive.
     Unconfirmed(StoreError),
 }
 
@@ -109,12 +112,27 @@ impl Lease {
         all.push(TransactWriteItem::builder().update(lock).build());
         all.extend(items);
         let token = self.token();
-        let said = self
-            .table()
-            .insist(self.end(), || self.send(all.clone(), &token))
-            .await;
+        // Attempts of which it is not known whether they have arrived, or still will.
+        let unanswered = Cell::new(0_u32);
+        let attempt = async || {
+            unanswered.update(|number| number + 1);
+            let said = self.send(all.clone(), &token).await;
+            if said
+                .as_ref()
+                .map_or_else(|error| !error.maybe_done, |_| true)
+            {
+                unanswered.update(|number| number - 1);
+            }
+            said
+        };
+        let said = self.table().insist(self.end(), attempt).await;
         let answer = match said {
             Ok(Said::Lock(answer)) => answer,
+            // What was in the way may be gone by the time that an earlier attempt arrives, and the lease is still ours then.
+            Ok(Said::Refused(_)) if unanswered.get() > 0 => {
+                self.mark_settled();
+                return Commit::Unconfirmed(StoreError::Unanswered("earlier-attempt"));
+            }
             Ok(Said::Refused(refusal)) => {
                 return Commit::Refused {
                     lease: self,

@@ -138,6 +138,24 @@ async fn an_item_that_is_in_the_way_is_named_and_the_lease_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_behind_an_unanswered_attempt_is_none_since_that_attempt_may_still_arrive() {
+    let world = World::new();
+    world.put_item("a");
+    let lease = world.holder().lease().await;
+    world.script([Fate::Late]);
+    let commit = lease.commit_with(vec![item("a", true)], "done").await;
+    let unconfirmed = StoreError::Unanswered("earlier-attempt");
+    assert!(
+        matches!(&commit, Commit::Unconfirmed(error) if *error == unconfirmed),
+        "{commit:?}"
+    );
+    world.delete_item("a");
+    world.deliver_late().await;
+    assert_eq!(world.items("items").len(), 1);
+    assert_eq!(committed(&world).await, "done");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_may_be_kept_for_good() {
     let world = World::new();
     let first = world.holder().lease().await;

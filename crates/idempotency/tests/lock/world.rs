@@ -232,6 +232,20 @@ impl World {
             .unwrap();
     }
 
+    /// Puts a business item, as somebody else.
+    pub(crate) fn put_item(&self, id: &str) {
+        let input = json!({"TableName": "items", "Item": {"id": {"S": id}}});
+        let put = self.aws.operate(Service::DynamoDb, "PutItem", &input);
+        put.unwrap();
+    }
+
+    /// Deletes a business item, as somebody else.
+    pub(crate) fn delete_item(&self, id: &str) {
+        let input = json!({"TableName": "items", "Key": {"id": {"S": id}}});
+        let deleted = self.aws.operate(Service::DynamoDb, "DeleteItem", &input);
+        deleted.unwrap();
+    }
+
     pub(crate) fn config(&self) -> SdkConfig {
         self.aws
             .sdk_config()
