@@ -73,8 +73,8 @@ CROSS := $(if $(filter $(TRIPLE),$(shell rustc -vV 2>/dev/null | sed -n 's/^host
 BUILT := $(if $(CROSS),$(CROSS)/)$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # Two crates are enough for a release, which shares nothing with the other profiles.
 FUNCTIONS := $(if $(filter release,$(PROFILE)),-p api -p consumer --bins,--workspace --bins --examples)
-# Whose machine and which folder it was built in is not part of a release.
-RELEASE_FLAGS := $(if $(filter release,$(PROFILE)),RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/orders --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo")
+# Whose machine and which folders it was built in is not part of a release; of prefixes that match, the last one counts.
+RELEASE_FLAGS := $(if $(filter release,$(PROFILE)),RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/orders --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(abspath $(TARGET))=/target --remap-path-prefix=$(abspath $(TARGET)/again)=/target")
 
 package: ## Build dist/api.zip and dist/consumer.zip (PROFILE=release ARCHITECTURE=x86_64)
 	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS)
