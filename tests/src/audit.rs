@@ -2,7 +2,8 @@
 //!
 //! Nothing that was acknowledged is lost: each accepted intent is applied, a duplicate, a recorded conflict, a cancel that
 //! the row refuses, or lies in a discarded range and is still in the stream. Nothing is doubled: one order a key, no more
-//! intents in the stream than calls were made. Nothing comes from nowhere: each row holds what an intent of the stream says.
+//! intents in the stream than calls were made. Nothing comes from nowhere: each row holds what an intent of the stream says, and
+//! each intent says what a client has asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +49,7 @@ impl Audit {
         let others = Intents::in_the_stream(before).of_order;
         audit.find_doubled(calls, &others.into_keys().collect(), &intents);
         audit.find_unexplained(evidence, &intents);
+        audit.find_unasked(calls, before, &intents);
         audit
     }
 
@@ -69,7 +71,7 @@ impl Audit {
                 (Told::Accepted(order_id, _), what) => {
                     self.accepted += 1;
                     let is_first = orders.insert(*order_id);
-                    self.absorbed += usize::from(!is_first && matches!(what, What::Submit(_)));
+                    self.absorbed += usize::from(!is_first && matches!(what, What::Submit { .. }));
                 }
                 (Told::TurnedAway, _) => self.turned_away += 1,
                 (Told::Unknown(_) | Told::Unavailable | Told::Failed, _) => self.unavailable += 1,
@@ -132,18 +134,27 @@ impl Audit {
     fn find_doubled(&mut self, calls: &[Call], others: &BTreeSet<OrderId>, intents: &Intents) {
         let mut of_key: BTreeMap<&str, BTreeSet<OrderId>> = BTreeMap::new();
         let mut calls_about: BTreeMap<OrderId, usize> = BTreeMap::new();
-        let mut unnamed = 0;
         for call in calls {
-            match call.told {
-                Told::Accepted(order_id, _) | Told::Unknown(order_id) => {
-                    *calls_about.entry(order_id).or_default() += 1;
-                    if let What::Submit(Some(key)) = &call.what {
-                        of_key.entry(key).or_default().insert(order_id);
-                    }
+            if let Told::Accepted(order_id, _) | Told::Unknown(order_id) = call.told {
+                *calls_about.entry(order_id).or_default() += 1;
+                if let What::Submit { key: Some(key), .. } = &call.what {
+                    of_key.entry(key).or_default().insert(order_id);
                 }
+            }
+        }
+        let mut unnamed = 0;
+        for call in calls.iter().filter(|call| call.told == Told::Failed) {
+            let order_id = match &call.what {
+                What::Cancel { order_id, .. } => Some(*order_id),
+                What::Submit { key, .. } => {
+                    let orders = key.as_deref().and_then(|key| of_key.get(key));
+                    orders.and_then(|orders| orders.first().copied())
+                }
+            };
+            match order_id {
+                Some(order_id) => *calls_about.entry(order_id).or_default() += 1,
                 // What it may have left in the stream has an order id that only the stream knows.
-                Told::Failed => unnamed += 1,
-                Told::Unavailable | Told::TurnedAway => {}
+                None => unnamed += 1,
             }
         }
         for (key, orders) in of_key {
@@ -155,7 +166,7 @@ impl Audit {
         let mut surplus = 0;
         for (order_id, ids) in &intents.of_order {
             match calls_about.get(order_id) {
-                Some(calls) if ids.len() > calls + unnamed => self.doubled.push(format!(
+                Some(calls) if ids.len() > *calls => self.doubled.push(format!(
                     "{} intents about {order_id} from {calls} calls",
                     ids.len()
                 )),
@@ -198,6 +209,37 @@ impl Audit {
                     self.unexplained
                         .push(format!("no intent cancels the order {order_id}"));
                 }
+            }
+        }
+    }
+
+    /// An intent is what was asked for in the call that it was the answer to, or in one of which nobody knows what came of it.
+    fn find_unasked(&mut self, calls: &[Call], before: &Evidence, intents: &Intents) {
+        let mut answered = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for call in calls {
+            match call.told {
+                Told::Accepted(order_id, id) => {
+                    answered.insert(id, (order_id, &call.what));
+                }
+                Told::Unknown(order_id) => unknown.push((Some(order_id), &call.what)),
+                Told::Failed => unknown.push((None, &call.what)),
+                Told::Unavailable | Told::TurnedAway => {}
+            }
+        }
+        let old = Intents::in_the_stream(before).by_id;
+        for (id, intent) in &intents.by_id {
+            let is_asked_for = match answered.get(id) {
+                Some((order_id, what)) => *order_id == intent.order_id && what.is(intent),
+                None => unknown.iter().any(|(order_id, what)| {
+                    order_id.is_none_or(|id| id == intent.order_id) && what.is(intent)
+                }),
+            };
+            if !is_asked_for && !old.contains_key(id) {
+                self.unexplained.push(format!(
+                    "intent {id} about {} is not what a client has asked for",
+                    intent.order_id
+                ));
             }
         }
     }
@@ -319,12 +361,20 @@ mod tests {
     }
 
     fn accepted(intent: &Intent, key: Option<&str>) -> Call {
+        let mut what = What::from(intent);
+        if let What::Submit { key: place, .. } = &mut what {
+            *place = key.map(str::to_owned);
+        }
         Call {
-            what: match intent.action {
-                Action::Submit { .. } => What::Submit(key.map(str::to_owned)),
-                Action::Cancel { .. } => What::Cancel,
-            },
+            what,
             told: Told::Accepted(intent.order_id, intent.id),
+        }
+    }
+
+    fn failed(intent: &Intent, key: Option<&str>) -> Call {
+        Call {
+            told: Told::Failed,
+            ..accepted(intent, key)
         }
     }
 
@@ -429,11 +479,48 @@ mod tests {
             audit(std::slice::from_ref(&told), &evidence).doubled.len(),
             1
         );
-        let failed = Call {
-            what: What::Submit(None),
-            told: Told::Failed,
+        let failed = failed(&intents[1], None);
+        audit(&[told, failed], &evidence).assert_kept();
+    }
+
+    #[test]
+    fn a_call_that_failed_is_about_its_own_order_alone() {
+        let intents = [submit(1, 1, ORDER), submit(1, 2, ORDER)];
+        let evidence = evidence(&intents, |_| true);
+        let told = accepted(&intents[0], Some("k"));
+        let retry = failed(&intents[1], Some("k"));
+        audit(&[told.clone(), retry], &evidence).assert_kept();
+        for other in [
+            failed(&intents[1], None),
+            failed(&intents[1], Some("other")),
+            failed(&cancel(2, 3), None),
+        ] {
+            let audit = audit(&[told.clone(), other], &evidence);
+            assert_eq!(audit.doubled.len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_intent_that_says_something_else_than_its_client_is_unexplained() {
+        let sent = submit(1, 1, ORDER);
+        let other = submit(1, 1, OTHER);
+        let evidence = evidence(std::slice::from_ref(&other), |_| true);
+        assert_eq!(
+            audit(&[accepted(&sent, None)], &evidence).unexplained.len(),
+            1
+        );
+        assert_eq!(
+            audit(&[failed(&sent, None)], &evidence).unexplained.len(),
+            1
+        );
+        audit(&[failed(&other, None)], &evidence).assert_kept();
+        let unknown = |order_id| Call {
+            told: Told::Unknown(order_id),
+            ..failed(&other, None)
         };
-        assert_eq!(audit(&[told, failed], &evidence).doubled.len(), 0);
+        audit(&[unknown(other.order_id)], &evidence).assert_kept();
+        let another = OrderId::from_random([2; 16]);
+        assert_eq!(audit(&[unknown(another)], &evidence).unexplained.len(), 1);
     }
 
     #[test]
@@ -443,7 +530,9 @@ mod tests {
         evidence.records.clear();
         assert_eq!(audit(&[], &evidence).unexplained.len(), 2);
         // An intent under the same id that says something else does not explain it.
-        evidence.records = self::evidence(&[submit(1, 1, OTHER)], |_| false).records;
-        assert_eq!(audit(&[], &evidence).unexplained.len(), 2);
+        let other = submit(1, 1, OTHER);
+        evidence.records = self::evidence(std::slice::from_ref(&other), |_| false).records;
+        let audit = audit(&[accepted(&other, None)], &evidence);
+        assert_eq!(audit.unexplained.len(), 2);
     }
 }

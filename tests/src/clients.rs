@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use orders::{Intent, IntentId, OrderId};
+use orders::{Action, Caller, Intent, IntentId, NewOrder, OrderId};
 
 use crate::{Answer, Audit, Evidence, Stack};
 
@@ -26,10 +26,60 @@ pub struct Call {
 /// What a client asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// An order, under this `Idempotency-Key`.
-    Submit(Option<String>),
+    /// An order.
+    Submit {
+        /// Who asked.
+        by: Caller,
+        /// What was ordered; `None` if it was no order.
+        order: Option<NewOrder>,
+        /// The `Idempotency-Key`, if there was one.
+        key: Option<String>,
+    },
     /// The cancelling of an order.
-    Cancel,
+    Cancel {
+        /// Who asked.
+        by: Caller,
+        /// Which order.
+        order_id: OrderId,
+    },
+}
+
+impl What {
+    /// Whether this is what an intent says.
+    #[must_use]
+    pub fn is(&self, intent: &Intent) -> bool {
+        match (self, &intent.action) {
+            (
+                Self::Submit { by, order, .. },
+                Action::Submit {
+                    owner,
+                    order: content,
+                    ..
+                },
+            ) => by == owner && order.as_ref() == Some(content),
+            (Self::Cancel { by, order_id }, Action::Cancel { caller }) => {
+                by == caller && *order_id == intent.order_id
+            }
+            _ => false,
+        }
+    }
+}
+
+impl From<&Intent> for What {
+    /// What somebody asked for whose intent this is, without a key.
+    fn from(intent: &Intent) -> Self {
+        match &intent.action {
+            Action::Submit { owner, order, .. } => Self::Submit {
+                by: owner.clone(),
+                order: Some(order.clone()),
+                key: None,
+            },
+            Action::Cancel { caller } => Self::Cancel {
+                by: caller.clone(),
+                order_id: intent.order_id,
+            },
+        }
+    }
 }
 
 /// What a client knows when it has its answer.
@@ -64,14 +114,26 @@ impl<'a> Clients<'a> {
             .into_iter()
             .collect();
         let answer = self.stack.submit(&headers, order).await;
-        self.remember(What::Submit(key.map(str::to_owned)), &answer);
+        let what = What::Submit {
+            by: Caller::anonymous(),
+            order: NewOrder::parse(order.as_bytes()).ok(),
+            key: key.map(str::to_owned),
+        };
+        self.remember(what, &answer);
         answer
     }
 
     /// Cancels an order.
+    ///
+    /// # Panics
+    /// If this is no order's id.
     pub async fn cancel(&self, order_id: &str) -> Answer {
         let answer = self.stack.cancel(order_id, &[]).await;
-        self.remember(What::Cancel, &answer);
+        let what = What::Cancel {
+            by: Caller::anonymous(),
+            order_id: OrderId::parse(order_id).unwrap(),
+        };
+        self.remember(what, &answer);
         answer
     }
 
@@ -87,11 +149,8 @@ impl<'a> Clients<'a> {
 
     /// Remembers an intent that was put into the stream as accepted.
     pub fn count_as_accepted(&self, intent: &Intent) {
-        let what = match intent.action {
-            orders::Action::Submit { .. } => What::Submit(None),
-            orders::Action::Cancel { .. } => What::Cancel,
-        };
         let told = Told::Accepted(intent.order_id, intent.id);
+        let what = What::from(intent);
         self.calls().push(Call { what, told });
     }
 
