@@ -66,7 +66,7 @@ impl Counter {
             } => {
                 let key = format!("{name}-key-{key}-of-the-simulation");
                 for _ in 0..TRIES {
-                    let told = self.submit(name, Some(&key), *content).await;
+                    let told = self.submit(name, Some(key.clone()), *content).await;
                     if matches!(told, Told::Accepted(..) | Told::TurnedAway) {
                         return;
                     }
@@ -106,16 +106,22 @@ impl Counter {
         Some(known[index].clone())
     }
 
-    async fn submit(&self, name: &str, key: Option<&str>, content: u32) -> Told {
+    async fn submit(&self, name: &str, key: Option<String>, content: u32) -> Told {
         let mut headers = json!({"content-type": "application/json"});
         let is_sent = self.lambda.wire.mutant != Some(Mutant::RandomIdUnderKey);
-        if let Some(key) = key.filter(|_| is_sent) {
+        if let Some(key) = key.as_deref().filter(|_| is_sent) {
             headers["idempotency-key"] = json!(key);
         }
+        let order = order(content);
+        let what = What::Submit {
+            by: Caller::parse(name).unwrap(),
+            order: NewOrder::parse(order.as_bytes()).ok(),
+            key,
+        };
         let answer = self
-            .send(name, "POST", "/orders", headers, Some(order(content)))
+            .send(name, "POST", "/orders", headers, Some(order))
             .await;
-        let told = self.remember(What::Submit(key.map(str::to_owned)), answer);
+        let told = self.remember(what, answer);
         if let Told::Accepted(order_id, _) | Told::Unknown(order_id) = told {
             self.known.borrow_mut().push((order_id, name.to_owned()));
         }
@@ -125,7 +131,11 @@ impl Counter {
     async fn cancel(&self, name: &str, order_id: OrderId) {
         let path = format!("/orders/{order_id}/cancel");
         let answer = self.send(name, "POST", &path, json!({}), None).await;
-        self.remember(What::Cancel, answer);
+        let what = What::Cancel {
+            by: Caller::parse(name).unwrap(),
+            order_id,
+        };
+        self.remember(what, answer);
     }
 
     /// What its owner has seen of an order does not go away again, and a cancelled one is not placed again.
@@ -162,7 +172,8 @@ impl Counter {
                 }
                 seen.insert(order_id, body);
             }
-            _ => {}
+            (404 | 503, _) => {}
+            (status, _) => self.unlike_the_contract(status, &body),
         }
     }
 
@@ -196,6 +207,13 @@ impl Counter {
         Some((response.status_code, body))
     }
 
+    fn unlike_the_contract(&self, status: i64, body: &Value) {
+        self.laws.broken(
+            "every answer is one of the contract",
+            format!("{status} {body}"),
+        );
+    }
+
     fn remember(&self, what: What, answer: Option<(i64, Value)>) -> Told {
         let told = match answer {
             None => Told::Failed,
@@ -206,17 +224,23 @@ impl Counter {
                     (202, Some(order_id), Some(intent_id)) => Told::Accepted(order_id, intent_id),
                     (503, Some(order_id), None) => Told::Unknown(order_id),
                     (503, None, None) => Told::Unavailable,
-                    (400..=499, None, None) => Told::TurnedAway,
+                    (400..=499, None, None) => {
+                        let seen = format!("{status} {body}");
+                        self.laws.broken("what is valid is not turned away", seen);
+                        Told::TurnedAway
+                    }
                     _ => {
-                        self.laws.broken(
-                            "every answer is one of the contract",
-                            format!("{status} {body}"),
-                        );
+                        self.unlike_the_contract(status, &body);
                         Told::Failed
                     }
                 }
             }
         };
+        if self.lambda.wire.is_calm && !matches!(told, Told::Accepted(..)) {
+            let seen = format!("{what:?} -> {told:?}");
+            self.laws
+                .broken("while the stream is well, every order is accepted", seen);
+        }
         self.laws
             .trace
             .line(format_args!("client   {what:?} -> {told:?}"));
@@ -260,10 +284,10 @@ impl Counter {
         self.known
             .borrow_mut()
             .push((intent.order_id, name.to_owned()));
-        let told = Told::Accepted(intent.order_id, intent.id);
+        self.laws.count("producer: put twice", 1);
         self.calls.borrow_mut().push(tests::Call {
-            what: What::Submit(None),
-            told,
+            what: What::from(&intent),
+            told: Told::Accepted(intent.order_id, intent.id),
         });
     }
 
@@ -285,10 +309,22 @@ impl Counter {
                 event["data"]["unknown"] = json!(true);
                 event.to_string().into_bytes()
             }
+            5 => {
+                event["data"]["fingerprint"] = json!(format!("2:{}", "0".repeat(64)));
+                event.to_string().into_bytes()
+            }
+            6 => {
+                event["subject"] = json!("nobody");
+                event.to_string().into_bytes()
+            }
+            7 => format!(r#"{{"id":"again",{}"#, &event.to_string()[1..]).into_bytes(),
             _ => Vec::new(),
         };
+        let poison = Intent::decode(&data).unwrap_err();
+        self.laws.count(&format!("poison: {}", poison.code()), 1);
         // In front of, or behind, what is sound of the same key.
-        let known = self.one_of_the_known(usize::try_from(kind).unwrap());
+        let which = self.random.lock().unwrap().usize(..);
+        let known = self.one_of_the_known(which);
         let key = known.map_or_else(
             || sound.order_id.to_string(),
             |(order_id, _)| order_id.to_string(),

@@ -17,6 +17,9 @@ pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster)
         .laws
         .trace
         .line(format_args!("DISASTER {:?}", disaster.kind));
+    if let Some(name) = disaster.kind.name() {
+        world.laws.count(name, 1);
+    }
     match disaster.kind {
         Kind::Service {
             service,
@@ -41,9 +44,9 @@ pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster)
         Kind::Restart(back) => world.restart_poller(back),
         Kind::SecondPoller(pause) => world.second_poller(pause).await,
         Kind::Stop(pause) => {
-            world.enabled.turn(false);
+            world.stop(true);
             sleep(pause).await;
-            world.enabled.turn(true);
+            world.stop(false);
         }
         Kind::Split(which) => split(&world.aws, which),
         Kind::Merge(which) => merge(&world.aws, which),

@@ -10,6 +10,9 @@ use orders::{Action, Caller, Fingerprint, NewOrder, OrderId};
 use crate::plan::Plan;
 use crate::world::{STREAM, World};
 
+/// Of more conflicts than these a row says only that there are more.
+const MAX_CONFLICTS: usize = 10;
+
 /// Works off what is left, looks, puts back what was discarded, works that off, and looks again.
 pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Evidence {
     world.aws.faults().clear();
@@ -66,6 +69,15 @@ fn look(world: &World, calls: &[Call], evidence: &Evidence) -> Audit {
     ] {
         for finding in findings {
             world.laws.broken(law, finding);
+        }
+    }
+    for record in &evidence.records {
+        let order_id = record.intent().map(|intent| intent.order_id.to_string());
+        if order_id.is_some_and(|order_id| order_id != record.partition_key) {
+            world.laws.broken(
+                "an intent lies under its order's key",
+                &record.partition_key,
+            );
         }
     }
     audit
@@ -131,12 +143,20 @@ fn unlike_the_stream(evidence: &Evidence) -> Vec<String> {
                 said.submits.len()
             ));
         }
-        // Contents are too few here for a row to be full of conflicts.
-        if row.conflicts != others || row.conflicts_truncated {
+        let is_full = others.len() > MAX_CONFLICTS;
+        let is_recorded = row.conflicts.is_subset(&others)
+            && row.conflicts.len() == others.len().min(MAX_CONFLICTS)
+            && row.conflicts_truncated == is_full;
+        if !is_recorded {
             findings.push(format!(
-                "{order_id}: {} conflicts of {} are recorded",
+                "{order_id}: {} conflicts of {} are recorded{}",
                 row.conflicts.len(),
-                others.len()
+                others.len(),
+                if row.conflicts_truncated {
+                    ", and that there are more"
+                } else {
+                    ""
+                }
             ));
         }
         let Some(owner) = row.submitted.map(|order| order.owner.hash()) else {
@@ -273,6 +293,35 @@ mod tests {
             ..row()
         };
         assert_eq!(findings(&all(), Some(row)).len(), 1);
+    }
+
+    #[test]
+    fn of_more_than_ten_conflicts_any_ten_are_recorded_and_that_there_are_more() {
+        let skus: Vec<String> = (0..12).map(|number| format!("B{number}")).collect();
+        let mut intents = vec![submit(1, "A"), cancel(3, "owner")];
+        intents.extend(
+            skus.iter()
+                .zip(4..)
+                .map(|(sku, number)| submit(number, sku)),
+        );
+        let recorded = |places: std::ops::Range<usize>, conflicts_truncated| Row {
+            conflicts: skus[places]
+                .iter()
+                .map(|sku| Fingerprint::of(&caller("owner"), &content(sku)))
+                .collect(),
+            conflicts_truncated,
+            ..row()
+        };
+        for sound in [recorded(0..10, true), recorded(2..12, true)] {
+            assert_eq!(findings(&intents, Some(sound)), [""; 0]);
+        }
+        for bad in [
+            recorded(0..10, false),
+            recorded(0..9, true),
+            recorded(0..11, true),
+        ] {
+            assert_eq!(findings(&intents, Some(bad)).len(), 1);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Execution environments: invocations that run to their end, crash at any await, freeze, or run out of time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -29,8 +29,14 @@ use crate::world::{START, STREAM, TABLE};
 /// What can be done to all environments of a function.
 #[derive(Debug)]
 pub(crate) struct Control {
+    name: &'static str,
+    laws: Laws,
     crash: Switch,
     frozen: Switch,
+    /// How many hold it frozen.
+    freezes: Cell<u32>,
+    /// How often it was frozen so far.
+    frozen_before: Cell<u32>,
 }
 
 /// How an invocation ended.
@@ -42,10 +48,14 @@ pub(crate) enum End<T> {
 }
 
 impl Control {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(name: &'static str, laws: Laws) -> Self {
         Self {
+            name,
+            laws,
             crash: Switch::new(false),
             frozen: Switch::new(false),
+            freezes: Cell::default(),
+            frozen_before: Cell::default(),
         }
     }
 
@@ -54,19 +64,39 @@ impl Control {
         self.crash.turn(true);
     }
 
-    /// Stops every invocation, or lets them go on.
-    pub(crate) fn freeze(&self, frozen: bool) {
-        self.frozen.turn(frozen);
+    /// Stops every invocation, or lets them go on when nobody else stops them.
+    pub(crate) fn freeze(&self, freeze: bool) {
+        self.freezes
+            .update(|freezes| if freeze { freezes + 1 } else { freezes - 1 });
+        self.frozen_before
+            .update(|before| before + u32::from(freeze));
+        self.frozen.turn(self.freezes.get() > 0);
     }
 
-    /// Runs an invocation.
+    /// Runs an invocation. One that was never frozen has to answer before its time is up.
     pub(crate) async fn run<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> End<T> {
-        tokio::select! {
+        let (was_frozen, before) = (self.frozen.is_on(), self.frozen_before.get());
+        let end = tokio::select! {
             biased;
             () = self.crash.turned() => End::Crashed,
             () = sleep_until(deadline) => End::TimedOut,
             result = self.unless_frozen(work) => End::Returned(result),
+        };
+        let was_frozen = was_frozen || self.frozen_before.get() > before;
+        let count = |what: &str| self.laws.count(&format!("{}: {what}", self.name), 1);
+        if was_frozen {
+            count("invocation frozen");
         }
+        match end {
+            End::Crashed => count("invocation crashed"),
+            End::TimedOut => count("invocation timed out"),
+            End::Returned(_) => {}
+        }
+        if matches!(end, End::TimedOut) && !was_frozen {
+            let law = "a function answers before its time is up";
+            self.laws.broken(law, self.name);
+        }
+        end
     }
 
     /// Polls the work only while it is not frozen. Its timers go on meanwhile, as those of a stopped process do.
@@ -108,8 +138,8 @@ impl Lambda {
     pub(crate) fn new(pipeline: Pipeline, wire: Wire, laws: Laws) -> Self {
         Self {
             pipeline,
-            api: Control::new(),
-            consumer: Control::new(),
+            api: Control::new("api", laws.clone()),
+            consumer: Control::new("consumer", laws.clone()),
             laws,
             random: Arc::clone(&wire.random),
             wire,
@@ -129,8 +159,13 @@ impl Lambda {
             .run(Instant::now() + TIMEOUT, api.answer(event, TIMEOUT))
             .await
         {
-            End::Returned(response) => {
+            End::Returned(mut response) => {
                 self.idle_apis.borrow_mut().push(api);
+                if let Some(mutant) = self.wire.mutant {
+                    let row = |order_id: &str| self.laws.row(order_id)?.submitted;
+                    let stored = |order_id: &str| Some(row(order_id)?.fingerprint.to_string());
+                    mutant.change_response(&mut response, stored);
+                }
                 Some(response)
             }
             End::Crashed | End::TimedOut => None,
@@ -178,14 +213,7 @@ impl Lambda {
                 End::Returned(response)
             }
             End::Crashed => End::Crashed,
-            End::TimedOut => {
-                if self.wire.is_calm {
-                    let seen = format!("{environment} is cut off");
-                    self.laws
-                        .broken("the consumer answers before its time is up", seen);
-                }
-                End::TimedOut
-            }
+            End::TimedOut => End::TimedOut,
         }
     }
 

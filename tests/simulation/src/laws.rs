@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_model::{Aws, Service};
-use orders::{Intent, Item, Row, Value};
-use serde_json::json;
+use orders::{Intent, Item, Row};
+use serde_json::{Value, json};
 
 use crate::trace::Trace;
 use crate::world::TABLE;
@@ -44,8 +44,14 @@ struct State {
     /// By environment and key: writes that somebody waits for.
     writing: BTreeMap<(String, String), usize>,
     rows: BTreeMap<String, Row>,
+    /// Each row's item as it is, and as it was before its last write.
+    items: BTreeMap<String, (Value, Value)>,
     /// Writes to the table, whatever came of them.
     writes: u64,
+    /// Records that the consumer was invoked with, each time.
+    deliveries: u64,
+    /// What went wrong, by kind.
+    counts: BTreeMap<String, u64>,
 }
 
 /// Until it is dropped an environment works on a batch.
@@ -90,6 +96,20 @@ impl Laws {
         self.lock().writes
     }
 
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.lock().deliveries
+    }
+
+    /// Something went wrong, so many times.
+    pub(crate) fn count(&self, kind: &str, times: u64) {
+        *self.lock().counts.entry(kind.to_owned()).or_default() += times;
+    }
+
+    /// What went wrong so far, by kind.
+    pub(crate) fn counted(&self) -> BTreeMap<String, u64> {
+        self.lock().counts.clone()
+    }
+
     pub(crate) fn invocation_begins(
         &self,
         environment: &str,
@@ -102,7 +122,10 @@ impl Laws {
                 intents.push(intent.id.to_string());
             }
         }
-        self.lock().batches.insert(environment.to_owned(), batch);
+        let mut state = self.lock();
+        state.deliveries += event.records.len() as u64;
+        state.batches.insert(environment.to_owned(), batch);
+        drop(state);
         InvocationInProgress {
             laws: self.clone(),
             environment: environment.to_owned(),
@@ -148,6 +171,15 @@ impl Laws {
         }
     }
 
+    /// What an eventually consistent read may still see of a row: nothing, or what it was before its last write.
+    pub(crate) fn item_before(&self, key: &str) -> Value {
+        self.lock()
+            .items
+            .get(key)
+            .map(|(_, before)| before.clone())
+            .unwrap_or_default()
+    }
+
     /// A write has had its effect, or none: what a register says it says for ever.
     pub(crate) fn row_may_have_changed(&self, aws: &Aws, key: &str) {
         let input =
@@ -155,9 +187,16 @@ impl Laws {
         let Ok(output) = aws.operate(Service::DynamoDb, "GetItem", &input) else {
             return;
         };
-        let Some(item) = output.get("Item").and_then(serde_json::Value::as_object) else {
+        let Some(item) = output.get("Item").and_then(Value::as_object) else {
             return;
         };
+        let now = Value::Object(item.clone());
+        let mut state = self.lock();
+        let items = state.items.entry(key.to_owned()).or_default();
+        if items.0 != now {
+            items.1 = std::mem::replace(&mut items.0, now);
+        }
+        drop(state);
         let row = match Row::from_item(&item_of(item)) {
             Ok(row) => row,
             Err(error) => return self.broken("every row can be read", format!("{key}: {error}")),
@@ -206,27 +245,27 @@ impl Drop for WriteInProgress {
 }
 
 /// An item in DynamoDB's JSON as the domain has it.
-pub(crate) fn item_of(item: &serde_json::Map<String, serde_json::Value>) -> Item {
+pub(crate) fn item_of(item: &serde_json::Map<String, Value>) -> Item {
     item.iter()
         .map(|(name, value)| (name.clone(), value_of(value)))
         .collect()
 }
 
-fn value_of(value: &serde_json::Value) -> Value {
+fn value_of(value: &Value) -> orders::Value {
     let (kind, value) = value
         .as_object()
         .and_then(|value| value.iter().next())
         .unwrap();
     match kind.as_str() {
-        "S" => Value::S(value.as_str().unwrap().to_owned()),
-        "N" => Value::N(value.as_str().unwrap().parse().unwrap()),
-        "BOOL" => Value::Bool(value.as_bool().unwrap()),
-        "M" => Value::M(item_of(value.as_object().unwrap())),
-        "L" => Value::L(value.as_array().unwrap().iter().map(value_of).collect()),
+        "S" => orders::Value::S(value.as_str().unwrap().to_owned()),
+        "N" => orders::Value::N(value.as_str().unwrap().parse().unwrap()),
+        "BOOL" => orders::Value::Bool(value.as_bool().unwrap()),
+        "M" => orders::Value::M(item_of(value.as_object().unwrap())),
+        "L" => orders::Value::L(value.as_array().unwrap().iter().map(value_of).collect()),
         "SS" => {
             let members = value.as_array().unwrap().iter();
             let members = members.map(|member| member.as_str().unwrap().to_owned());
-            Value::Ss(members.collect())
+            orders::Value::Ss(members.collect())
         }
         other => panic!("the service writes no {other}"),
     }

@@ -1,10 +1,13 @@
 //! Mistakes that a good engineer could make, put in at the seams: each must break a law. What cannot be caught here, because no
 //! law is about it, is not among them.
 
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::encodings::Body;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use orders::{Action, Caller, Intent, NewOrder};
 use serde_json::{Value, json};
 
 /// A mistake.
@@ -48,11 +51,21 @@ pub enum Mutant {
     LateSubmitRevives,
     /// The row has a time to live.
     TimeToLive,
+    /// The order's owner is who the order says it is for, not who called.
+    OwnerFromBody,
+    /// An outcome that is unknown is told as if nothing had been accepted.
+    UnknownToldAsUnavailable,
+    /// A second order under a key is turned away as a conflict, from what the row says.
+    ConflictTurnedAway,
+    /// The api reads without `ConsistentRead`.
+    EventuallyConsistentRead,
+    /// The intent lies under its own id, not under that of its order.
+    IntentIdAsPartitionKey,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::ConditionDropped,
         Self::ConflictTakenForDuplicate,
         Self::ErrorTakenForSuccess,
@@ -72,6 +85,11 @@ impl Mutant {
         Self::StrangersCancelObeyed,
         Self::LateSubmitRevives,
         Self::TimeToLive,
+        Self::OwnerFromBody,
+        Self::UnknownToldAsUnavailable,
+        Self::ConflictTurnedAway,
+        Self::EventuallyConsistentRead,
+        Self::IntentIdAsPartitionKey,
     ];
 
     /// Changes a request on its way.
@@ -86,14 +104,27 @@ impl Mutant {
                     .and_then(|body| body.remove("ConditionExpression"));
             }
             (Self::IntentIdPerAttempt, "PutRecord") if attempt(request) > 1 => {
-                let data = body["Data"]
-                    .as_str()
-                    .and_then(|data| BASE64_STANDARD.decode(data).ok());
-                let event = data.and_then(|data| serde_json::from_slice::<Value>(&data).ok());
-                if let Some(mut event) = event {
+                if let Some(mut event) = event_of(&body) {
                     event["id"] = json!(new_id());
                     body["Data"] = json!(BASE64_STANDARD.encode(event.to_string()));
                 }
+            }
+            (Self::OwnerFromBody, "PutRecord") => {
+                let event = event_of(&body).unwrap_or_default();
+                let intent = Intent::decode(event.to_string().as_bytes()).ok();
+                if let Some((intent, order, owner)) = intent.and_then(for_whom) {
+                    let (id, order_id, at) = (intent.id, intent.order_id, intent.accepted_at);
+                    let intent = Intent::submit(id, order_id, at, owner, order);
+                    body["Data"] = json!(BASE64_STANDARD.encode(intent.encode()));
+                }
+            }
+            (Self::IntentIdAsPartitionKey, "PutRecord") => {
+                if let Some(event) = event_of(&body) {
+                    body["PartitionKey"] = event["id"].clone();
+                }
+            }
+            (Self::EventuallyConsistentRead, "GetItem") => {
+                body["ConsistentRead"] = json!(false);
             }
             (Self::LateSubmitRevives, "UpdateItem")
                 if body.to_string().contains("submit_intent") =>
@@ -145,6 +176,35 @@ impl Mutant {
             (Self::AcceptedOnTimeout, "PutRecord") if answer.is_err() => Ok(success(operation)),
             _ => answer,
         }
+    }
+
+    /// Changes what the api answers. `stored` tells the fingerprint in the row of an order.
+    pub(crate) fn change_response(
+        self,
+        response: &mut ApiGatewayV2httpResponse,
+        stored: impl FnOnce(&str) -> Option<String>,
+    ) {
+        let Some(Body::Text(text)) = &response.body else {
+            return;
+        };
+        let mut body: Value = serde_json::from_str(text).unwrap_or_default();
+        match (self, response.status_code) {
+            (Self::UnknownToldAsUnavailable, 503) => {
+                body.as_object_mut()
+                    .and_then(|problem| problem.remove("order_id"));
+            }
+            (Self::ConflictTurnedAway, 202) => {
+                let stored = body["order_id"].as_str().and_then(stored);
+                let sent = body["fingerprint"].as_str();
+                if sent.is_none() || stored.is_none() || stored.as_deref() == sent {
+                    return;
+                }
+                response.status_code = 409;
+                body = json!({"status": 409, "title": "Conflict"});
+            }
+            _ => return,
+        }
+        response.body = Some(Body::Text(body.to_string()));
     }
 
     /// Changes the identifiers that the consumer reports. `is_poison` tells of a sequence number.
@@ -207,6 +267,21 @@ fn attempt(request: &HttpRequest) -> u32 {
         .unwrap_or(1)
 }
 
+/// The event that a PutRecord carries.
+fn event_of(body: &Value) -> Option<Value> {
+    let data = BASE64_STANDARD.decode(body["Data"].as_str()?).ok()?;
+    serde_json::from_slice(&data).ok()
+}
+
+/// A submit, its order, and a caller of the name of whom the order is for.
+fn for_whom(intent: Intent) -> Option<(Intent, NewOrder, Caller)> {
+    let Action::Submit { order, .. } = &intent.action else {
+        return None;
+    };
+    let (order, owner) = (order.clone(), Caller::parse(order.customer_id())?);
+    Some((intent, order, owner))
+}
+
 fn json_of(request: &HttpRequest) -> Option<Value> {
     serde_json::from_slice(request.body().bytes()?).ok()
 }
@@ -218,7 +293,7 @@ fn revive(body: &mut Value) {
         .into_iter()
         .flatten();
     let callers: Vec<String> = owner
-        .filter_map(|(_, value)| orders::Caller::parse(value["S"].as_str()?))
+        .filter_map(|(_, value)| Caller::parse(value["S"].as_str()?))
         .map(|caller| format!("cancel:{}", caller.hash()))
         .collect();
     let mut removed = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_source_mapping::{FirstRecordFailed, NeighbouringDiscards};
+use event_source_mapping::{Backoff, FirstRecordFailed, NeighbouringDiscards};
 use fastrand::Rng;
 
 use crate::mutant::Mutant;
@@ -49,6 +49,12 @@ pub struct Pipeline {
     pub first_record_failed: FirstRecordFailed,
     /// What is assumed of AWS when neighbours are discarded.
     pub neighbouring_discards: NeighbouringDiscards,
+    /// What is assumed of the pauses between retries: the first of them, each twice the one before, and the longest.
+    pub retry_backoff: Backoff,
+    /// What is assumed of the pause between two reads of a shard.
+    pub poll_interval: Duration,
+    /// What is assumed of the most records in a read.
+    pub read_limit: u32,
 }
 
 /// A client: who it is and what it asks for, one thing after the other.
@@ -81,7 +87,7 @@ pub enum Call {
     Cancel(usize),
     /// Reads an order: the n-th that a client was told of.
     Read(usize),
-    /// Puts something into the stream that is no event.
+    /// Puts something into the stream that is no sound event, of one of nine kinds.
     Poison(u32),
     /// Puts an intent into the stream twice, as a producer does whose answer was lost; with attributes of a newer version.
     Producer {
@@ -99,18 +105,16 @@ impl Call {
 }
 
 impl Kind {
-    /// What kind of disaster it is, for counting.
+    /// The disaster's name for counting it; `None` for those of which not they but what they hit is counted.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> Option<&'static str> {
         match self {
-            Self::Service { .. } => "service",
-            Self::Crash(_) => "crash",
-            Self::Freeze(..) => "freeze",
-            Self::Restart(_) => "poller restarted from an old checkpoint",
-            Self::SecondPoller(_) => "second poller",
-            Self::Stop(_) => "mapping stopped",
-            Self::Split(_) => "shard split",
-            Self::Merge(_) => "shards merged",
+            Self::Service { .. } | Self::Crash(_) | Self::Freeze(..) => None,
+            Self::Restart(_) => Some("poller: lost, another from an old checkpoint"),
+            Self::SecondPoller(_) => Some("poller: two at once"),
+            Self::Stop(_) => Some("poller: stopped by the switch"),
+            Self::Split(_) => Some("shards: split"),
+            Self::Merge(_) => Some("shards: merged, or tried to where there was one"),
         }
     }
 }
@@ -195,7 +199,13 @@ const ERRORS: [(&str, &[&str]); 3] = [
     ),
     (
         "sqs",
-        &["ServiceUnavailable", "AccessDeniedException", "lost-answer"],
+        &[
+            "RequestThrottled",
+            "ServiceUnavailable",
+            "AccessDeniedException",
+            "timeout",
+            "lost-answer",
+        ],
     ),
 ];
 
@@ -261,6 +271,12 @@ fn pipeline(random: &mut Rng) -> Pipeline {
             true => NeighbouringDiscards::Separate,
             false => NeighbouringDiscards::Merged,
         },
+        retry_backoff: Backoff {
+            start: Duration::from_millis(random.u64(100..=2_000)),
+            cap: Duration::from_secs(random.u64(2..=60)),
+        },
+        poll_interval: Duration::from_millis(random.u64(200..=1_000)),
+        read_limit: [10, 100, 10_000][random.usize(0..3)],
     }
 }
 
@@ -279,6 +295,20 @@ fn clients(random: &mut Rng, sound_only: bool) -> Vec<Client> {
             }
         })
         .collect();
+    if random.u32(0..4) == 0 {
+        // More different orders under one key than a row has room for as conflicts.
+        let at = random.usize(0..clients.len());
+        let quarrel = (0..14).map(|content| {
+            let pause = Duration::from_millis(random.u64(0..1_000));
+            let call = Call::Keyed {
+                key: 0,
+                content,
+                wavers: false,
+            };
+            (pause, call)
+        });
+        clients[at].calls.extend(quarrel);
+    }
     let writes = |clients: &[Client]| {
         let calls = clients.iter().flat_map(|client| &client.calls);
         calls.filter(|(_, call)| call.writes()).count()
@@ -308,27 +338,34 @@ fn call(random: &mut Rng, sound_only: bool) -> Call {
         8..=12 => Call::Unkeyed { content },
         13..=15 => Call::Cancel(random.usize(0..1_000)),
         16..=17 => Call::Read(random.usize(0..1_000)),
-        18 if !sound_only => Call::Poison(random.u32(0..6)),
+        18 if !sound_only => Call::Poison(random.u32(0..9)),
         _ => Call::Producer { content },
     }
 }
 
 fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
-    let tries = u64::try_from(pipeline.retries + 1).unwrap_or(1);
-    let budget = (pipeline.consumer_timeout - Duration::from_millis(500)).as_secs() * tries;
     let errors = [
+        "ProvisionedThroughputExceededException",
         "ThrottlingException",
-        "AccessDeniedException",
         "InternalServerError",
+        "ServiceUnavailable",
+        "AccessDeniedException",
         "ResourceNotFoundException",
+        "kms-key-disabled",
+        "timeout",
     ];
+    let error = errors[random.usize(0..errors.len())];
+    // A call that is not answered may wait until its invocation is over, although the outage is not: that one does not count.
+    let tries = pipeline.retries + i64::from(error != "timeout");
+    let tries = u64::try_from(tries).unwrap_or(1);
+    let budget = (pipeline.consumer_timeout - Duration::from_millis(500)).as_secs() * tries;
     Disaster {
         at: Duration::from_millis(random.u64(0..30_000)),
         kind: Kind::Service {
             service: "dynamodb",
-            error: errors[random.usize(0..errors.len())],
+            error,
             milliseconds: 0,
-            rate: 1.0,
+            rate: [0.5, 0.9, 1.0, 1.0][random.usize(0..4)],
             seconds: random.u64(1..=budget),
         },
     }

@@ -38,9 +38,9 @@ pub(crate) struct Poller {
     pub(crate) enabled: Rc<Switch>,
     /// The checkpoints of every second.
     pub(crate) history: RefCell<Vec<(Instant, BTreeMap<ShardId, Checkpoint>)>>,
-    /// Keys of the batches in flight, and what was started of each.
+    /// Keys of the batches in flight, and what was started of each, in whatever shard: a child's records come after its parents'.
     pub(crate) in_flight: RefCell<BTreeSet<String>>,
-    pub(crate) started: RefCell<BTreeMap<(ShardId, String), BTreeSet<SequenceNumber>>>,
+    pub(crate) started: RefCell<BTreeMap<String, BTreeSet<SequenceNumber>>>,
     /// How much of this poller's life is over, for the trace.
     pub(crate) name: &'static str,
 }
@@ -85,14 +85,20 @@ impl Poller {
                     }
                 }
             }
+            // The switch may have been turned while something else was ready.
+            let switch = self.enabled.is_on();
+            if switch != self.mapping.borrow().settings().enabled {
+                event = match switch {
+                    true => Event::Enable,
+                    false => Event::Disable,
+                };
+                continue;
+            }
             let wake_at = step.wake_at.map(|at| Instant::now() + at.since(now));
             event = tokio::select! {
                 biased;
                 Some(answer) = answered.recv() => answer,
-                () = self.enabled.turned() => match self.enabled.is_on() {
-                    true => Event::Enable,
-                    false => Event::Disable,
-                },
+                () = self.enabled.turned() => Event::Wake,
                 () = sleep_until(list_at) => {
                     list_at = Instant::now() + LISTING;
                     self.listing()
@@ -151,8 +157,7 @@ impl Poller {
         }
         let mut started = self.started.borrow_mut();
         for record in records {
-            let place = (batch.shard_id().clone(), record.partition_key.clone());
-            let before = started.entry(place).or_default();
+            let before = started.entry(record.partition_key.clone()).or_default();
             let is_late = before
                 .last()
                 .is_some_and(|last| record.sequence_number < *last);
@@ -169,6 +174,7 @@ impl Poller {
 
     fn fetch(&self, fetch: Fetch) -> Event {
         if self.random.lock().unwrap().u32(0..50) == 0 {
+            self.laws.count("poller: read failed", 1);
             return fetch.failed();
         }
         let position = match fetch.from() {
@@ -218,6 +224,7 @@ async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) ->
     sleep(delay).await;
     let request_id = format!("invocation-{}", invocation.id());
     if is_refused {
+        lambda.laws.count("consumer: invoke refused", 1);
         return invocation.finished(request_id, Outcome::NotInvoked);
     }
     let outcome = match lambda.batch(&invocation.payload()).await {

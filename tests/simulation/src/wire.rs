@@ -12,9 +12,10 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -39,6 +40,9 @@ pub(crate) struct Wire {
     pub(crate) mutant: Option<Mutant>,
 }
 
+/// From here on a call counts as a slow one.
+const SLOW: Duration = Duration::from_millis(500);
+
 /// What the wire does to one call.
 struct Weather {
     before: Duration,
@@ -62,6 +66,29 @@ impl Wire {
         self.is_calmed.store(true, Ordering::Relaxed);
     }
 
+    /// Half of the reads that do not ask for more than eventual consistency see the row as it was before its last write.
+    fn stale_read(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        if operation(request) != "GetItem" {
+            return None;
+        }
+        let input: Value = serde_json::from_slice(request.body().bytes()?).ok()?;
+        let is_consistent = input["ConsistentRead"] == true;
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_consistent || random.bool() {
+            return None;
+        }
+        drop(random);
+        let output = match self
+            .laws
+            .item_before(input["Key"]["order_id"]["S"].as_str()?)
+        {
+            Value::Null => json!({}),
+            item => json!({ "Item": item }),
+        };
+        let body = SdkBody::from(output.to_string());
+        Some(HttpResponse::new(200.try_into().ok()?, body))
+    }
+
     fn weather(&self) -> Weather {
         let is_calm = self.is_calm || self.is_calmed.load(Ordering::Relaxed);
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,10 +101,17 @@ impl Wire {
             Duration::from_millis(millis)
         };
         let (before, after) = (delay(), delay());
+        let is_broken = !is_calm && random.u32(0..200) == 0;
+        drop(random);
+        if is_broken {
+            self.laws.count("wire: connection broken", 1);
+        } else if before + after >= SLOW {
+            self.laws.count("wire: half a second and more", 1);
+        }
         Weather {
             before,
             after,
-            is_broken: !is_calm && random.u32(0..200) == 0,
+            is_broken,
         }
     }
 }
@@ -123,6 +157,7 @@ impl HttpConnector for Connector {
         }
         let weather = wire.weather();
         let operation = operation(&request).to_owned();
+        let stale = wire.stale_read(&request);
         let model = self.model.clone();
         let under_way = written_key(&request)
             .map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
@@ -132,6 +167,7 @@ impl HttpConnector for Connector {
                 return Err(broken());
             }
             let key = under_way.as_ref().map(|(_, key)| key.clone());
+            let laws = wire.laws.clone();
             let (mutant, of_answer) = (wire.mutant, operation.clone());
             // Once it is sent, a request has its effect whether or not somebody still waits for the answer.
             let sent = tokio::spawn(async move {
@@ -153,9 +189,16 @@ impl HttpConnector for Connector {
             if mutant.is_some_and(|mutant| mutant.is_hasty(&operation)) {
                 return Ok(success(&operation));
             }
-            let mut answer = sent.await.unwrap_or_else(|_| Err(broken()));
+            let answer = sent.await.unwrap_or_else(|panic| {
+                laws.broken("nothing panics", panic.to_string());
+                Err(broken())
+            });
             sleep(weather.after).await;
             drop(under_way);
+            let mut answer = match (stale, answer) {
+                (Some(stale), Ok(answer)) if answer.status().is_success() => Ok(stale),
+                (_, answer) => answer,
+            };
             if let Some(mutant) = mutant {
                 answer = mutant.change_answer(&of_answer, answer);
             }

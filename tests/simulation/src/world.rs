@@ -1,7 +1,8 @@
 //! A run: everything is started, disturbed, let go, drained, and looked at.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::disasters::strike;
 use crate::ending::settle;
 use crate::lambda::Lambda;
 use crate::laws::{Laws, Violation, item_of};
-use crate::plan::{Kind, Plan};
+use crate::plan::Plan;
 use crate::poller::Poller;
 use crate::switch::Switch;
 use crate::trace::Trace;
@@ -66,7 +67,7 @@ pub struct Counts {
     pub discarded: u64,
     /// Simulated time.
     pub simulated: Duration,
-    /// Calls and whole services that were disturbed, by kind.
+    /// What went wrong, by kind: calls, invocations, reads and records that were hit, and what befell poller and shards.
     pub faults: BTreeMap<String, u64>,
 }
 
@@ -95,15 +96,13 @@ pub(crate) struct World {
     settings: event_source_mapping::Settings,
     random: Arc<Mutex<Rng>>,
     poller: RefCell<(Rc<Poller>, JoinHandle<()>)>,
+    /// How many hold the stop switch.
+    stops: Cell<u32>,
     /// Of pollers that are gone.
-    deliveries: RefCell<u64>,
-    discarded: RefCell<u64>,
+    discarded: Cell<u64>,
 }
 
-/// Runs a plan to its end.
-///
-/// # Panics
-/// If the simulation itself is at fault.
+/// Runs a plan to its end. A panic, of the service or of the simulation, breaks a law.
 #[must_use]
 pub fn run(plan: &Plan) -> Outcome {
     // The SDK's jitter comes from this thread's generator.
@@ -113,13 +112,28 @@ pub fn run(plan: &Plan) -> Outcome {
         .start_paused(true)
         .build()
         .unwrap();
+    let laws = {
+        let _clock = runtime.enter();
+        Laws::new(Trace::new())
+    };
     let local = LocalSet::new();
-    local.block_on(&runtime, live(plan))
+    let life = AssertUnwindSafe(|| local.block_on(&runtime, live(plan, laws.clone())));
+    let counts = catch_unwind(life).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        laws.broken("nothing panics", text.unwrap_or("a panic without words"));
+        Counts::default()
+    });
+    Outcome {
+        violations: laws.violations(),
+        trace: laws.trace.take(),
+        counts,
+    }
 }
 
-async fn live(plan: &Plan) -> Outcome {
+async fn live(plan: &Plan, laws: Laws) -> Counts {
     let began = Instant::now();
-    let world = World::new(plan);
+    let world = World::new(plan, laws);
     let counter = Rc::new(Counter::new(
         world.aws.clone(),
         Rc::clone(&world.lambda),
@@ -144,32 +158,23 @@ async fn live(plan: &Plan) -> Outcome {
     let mut faults: BTreeMap<String, u64> = BTreeMap::new();
     for (service, error, calls) in world.aws.faults().hits() {
         *faults
-            .entry(format!("{} {error}", service.name()))
+            .entry(format!("{}: {error}", service.name()))
             .or_default() += calls;
     }
-    for disaster in &plan.disasters {
-        if !matches!(disaster.kind, Kind::Service { .. }) {
-            *faults.entry(disaster.kind.name().to_owned()).or_default() += 1;
-        }
-    }
-    let counts = Counts {
+    faults.extend(world.laws.counted());
+    Counts {
         runs: 1,
         intents: ids.len().try_into().unwrap(),
-        deliveries: world.deliveries(),
+        deliveries: world.laws.deliveries(),
         writes: world.laws.writes(),
         discarded: world.discarded(),
         simulated: began.elapsed(),
         faults,
-    };
-    Outcome {
-        violations: world.laws.violations(),
-        trace: world.laws.trace.take(),
-        counts,
     }
 }
 
 impl World {
-    fn new(plan: &Plan) -> Rc<Self> {
+    fn new(plan: &Plan, laws: Laws) -> Rc<Self> {
         let random = Arc::new(Mutex::new(Rng::with_seed(plan.seed ^ 0x5EED)));
         let aws = Aws::new(Settings {
             clock: Arc::new(TokioClock::starting_at(START)),
@@ -187,7 +192,6 @@ impl World {
         aws.operate(Service::DynamoDb, "CreateTable", &table)
             .unwrap();
 
-        let laws = Laws::new(Trace::new());
         let wire = Wire {
             aws: aws.clone(),
             laws: laws.clone(),
@@ -221,8 +225,8 @@ impl World {
             settings,
             random,
             poller: RefCell::new((poller, task)),
-            deliveries: RefCell::default(),
-            discarded: RefCell::default(),
+            stops: Cell::default(),
+            discarded: Cell::default(),
         })
     }
 
@@ -276,25 +280,20 @@ impl World {
 
     fn count(&self, poller: &Poller) {
         let counters = poller.mapping.borrow().counters();
-        *self.deliveries.borrow_mut() += counters.records_delivered;
-        *self.discarded.borrow_mut() += counters.records_discarded;
+        self.discarded
+            .update(|before| before + counters.records_discarded);
     }
 
-    fn deliveries(&self) -> u64 {
-        *self.deliveries.borrow()
-            + self
-                .poller
-                .borrow()
-                .0
-                .mapping
-                .borrow()
-                .counters()
-                .records_delivered
+    /// Holds the stop switch, or lets go of it: the mapping is enabled while nobody holds it.
+    pub(crate) fn stop(&self, stop: bool) {
+        self.stops
+            .update(|stops| if stop { stops + 1 } else { stops - 1 });
+        self.enabled.turn(self.stops.get() == 0);
     }
 
     /// Records in discards so far.
     pub(crate) fn discarded(&self) -> u64 {
-        *self.discarded.borrow()
+        self.discarded.get()
             + self
                 .poller
                 .borrow()
@@ -377,10 +376,10 @@ impl World {
         let scanned = self.aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();
         for item in scanned["Items"].as_array().unwrap() {
             let id = OrderId::parse(item["order_id"]["S"].as_str().unwrap()).unwrap();
-            evidence.rows.insert(
-                id,
-                Row::from_item(&item_of(item.as_object().unwrap())).unwrap(),
-            );
+            // One that cannot be read has broken its law when it was written.
+            if let Ok(row) = Row::from_item(&item_of(item.as_object().unwrap())) {
+                evidence.rows.insert(id, row);
+            }
         }
         loop {
             let receive = json!({"QueueUrl": QUEUE_URL, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43_200});
@@ -419,9 +418,11 @@ fn settings(plan: &Plan, aws: &Aws) -> event_source_mapping::Settings {
     settings.assumptions = Assumptions {
         first_record_failed: pipeline.first_record_failed,
         neighbouring_discards: pipeline.neighbouring_discards,
+        retry_backoff: pipeline.retry_backoff,
+        poll_interval: pipeline.poll_interval,
+        read_limit: pipeline.read_limit,
         // The queue is away for a while, not for good.
         discard_delivery_attempts: 1_000,
-        ..Assumptions::default()
     };
     settings
 }
