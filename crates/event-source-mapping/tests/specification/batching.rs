@@ -289,6 +289,32 @@ fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
 
 /// [I] AWS publishes no bound; a poller has one.
 #[test]
+fn what_is_read_ahead_of_a_hot_key_is_bounded_in_records() {
+    let mut settings = Settings {
+        batch_size: 1,
+        parallelization_factor: 2,
+        ..settings()
+    };
+    settings.assumptions.read_limit = 4;
+    let mut stream = Driver::new(settings);
+    stream.add_shard(SHARD);
+    for _ in 0..20 {
+        stream.put(SHARD, "hot", b"{}");
+    }
+    stream.list(&[ShardListing::new(SHARD)]);
+    let first = stream.invocation().unwrap();
+    for _ in 0..20 {
+        stream.wake_after(1_000);
+        assert!(stream.invocation().is_none());
+    }
+    assert_eq!(stream.mapping.counters().records_read, 4);
+    stream.finish(first, success());
+    stream.run(|_| success());
+    assert_eq!(stream.batches().len(), 20);
+}
+
+/// [I] AWS publishes no bound; a poller has one.
+#[test]
 fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
     const RECORD: usize = 1024 * 1024;
     let mut settings = Settings {
