@@ -1,15 +1,23 @@
-//! What production code relies on of AWS's own APIs: each call, limit and error code. The same on the embedded models, on
+//! What production code and the lease lock rely on of AWS's own APIs: each call, limit and error code. The same on the embedded models, on
 //! LocalStack and on AWS (docs/testing.md lists where they differ), and through the clients that the functions use.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use api::{Refusal, Stream};
 use aws_config::retry::RetryConfig;
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use aws_sdk_kinesis::primitives::Blob;
 use consumer::{Answer, TableError};
 use futures::future::join_all;
@@ -255,6 +263,138 @@ async fn an_order_that_is_not_there_is_read_as_none() {
         .get(OrderId::from_random(random()), PATIENCE)
         .await;
     assert_eq!(read, Ok(None));
+}
+
+/// A put of an item that says only this, if there is none under its key; if there is one, it comes back.
+fn put_if_absent(stack: &Stack, order_id: &str, said: &str) -> Put {
+    Put::builder()
+        .table_name(stack.table())
+        .item("order_id", AttributeValue::S(order_id.to_owned()))
+        .item("said", AttributeValue::S(said.to_owned()))
+        .condition_expression("attribute_not_exists(order_id)")
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .unwrap()
+}
+
+/// What those say that are there of these items.
+async fn said(stack: &Stack, order_ids: &[&str]) -> Vec<String> {
+    let mut found = vec![];
+    for order_id in order_ids {
+        let get = stack
+            .dynamodb()
+            .get_item()
+            .table_name(stack.table())
+            .key("order_id", AttributeValue::S((*order_id).to_owned()))
+            .consistent_read(true);
+        if let Some(item) = get.send().await.unwrap().item {
+            found.push(item["said"].as_s().unwrap().clone());
+        }
+    }
+    found
+}
+
+/// The puts as one transaction under a token; the codes of the reasons and the items that were in the way, if it is cancelled.
+async fn transact(
+    stack: &Stack,
+    token: &str,
+    puts: Vec<Put>,
+) -> Result<(), Vec<(String, Option<String>)>> {
+    let items = puts
+        .into_iter()
+        .map(|put| TransactWriteItem::builder().put(put).build());
+    let transaction = stack
+        .dynamodb()
+        .transact_write_items()
+        .set_transact_items(Some(items.collect()))
+        .client_request_token(token);
+    match transaction
+        .send()
+        .await
+        .map_err(SdkError::into_service_error)
+    {
+        Ok(_) => Ok(()),
+        Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let reasons = cancelled.cancellation_reasons().iter();
+            let reasons = reasons.map(|reason| {
+                let said = reason.item().and_then(|item| item.get("said"));
+                (
+                    reason.code().unwrap_or_default().to_owned(),
+                    said.map(|said| said.as_s().unwrap().clone()),
+                )
+            });
+            Err(reasons.collect())
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// Ids that no other test has.
+fn two_ids() -> [String; 2] {
+    [random(), random()].map(|random| OrderId::from_random(random).to_string())
+}
+
+#[tokio::test]
+async fn a_put_whose_condition_fails_brings_back_the_item_that_is_there() {
+    let stack = Stack::start_without_functions().await;
+    let [id, _] = two_ids();
+    let put = async |said: &str| {
+        let put = put_if_absent(&stack, &id, said);
+        stack
+            .dynamodb()
+            .put_item()
+            .table_name(stack.table())
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_return_values_on_condition_check_failure(
+                put.return_values_on_condition_check_failure,
+            )
+            .send()
+            .await
+            .map_err(SdkError::into_service_error)
+    };
+    put("first").await.unwrap();
+    let PutItemError::ConditionalCheckFailedException(refused) = put("second").await.unwrap_err()
+    else {
+        panic!("not refused by its condition")
+    };
+    assert_eq!(refused.item.unwrap()["said"].as_s().unwrap(), "first");
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_cancelled_writes_nothing_and_gives_a_reason_for_each_item() {
+    let stack = Stack::start_without_functions().await;
+    let [a, b] = two_ids();
+    let put = |order_id, said| put_if_absent(&stack, order_id, said);
+    transact(&stack, &a, vec![put(&a, "first")]).await.unwrap();
+    let reasons = transact(&stack, &b, vec![put(&b, "second"), put(&a, "second")]).await;
+    let expected = vec![
+        ("None".to_owned(), None),
+        (
+            "ConditionalCheckFailed".to_owned(),
+            Some("first".to_owned()),
+        ),
+    ];
+    assert_eq!(reasons, Err(expected));
+    assert_eq!(said(&stack, &[&a, &b]).await, ["first"]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_sent_again_under_its_token_counts_as_done() {
+    let stack = Stack::start_without_functions().await;
+    let [a, b] = two_ids();
+    let transaction = async |token: &str| {
+        let puts = vec![
+            put_if_absent(&stack, &a, "once"),
+            put_if_absent(&stack, &b, "once"),
+        ];
+        transact(&stack, token, puts).await
+    };
+    assert_eq!(transaction(&a).await, Ok(()));
+    assert_eq!(transaction(&a).await, Ok(()));
+    let refused = ("ConditionalCheckFailed".to_owned(), Some("once".to_owned()));
+    assert_eq!(transaction(&b).await, Err(vec![refused.clone(), refused]));
+    assert_eq!(said(&stack, &[&a, &b]).await, ["once", "once"]);
 }
 
 #[tokio::test]
