@@ -67,9 +67,8 @@ fn the_window_gathers_what_arrives_in_it() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
 }
 
-/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each, one fits.
-#[test]
-fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
+/// Three records of 3 MB each in base64, of which a batch takes one, and a window in which more might come.
+fn three_of_half_a_batch() -> Driver {
     let window = Settings {
         batch_size: 100,
         maximum_batching_window_in_seconds: 300,
@@ -81,6 +80,13 @@ fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
         stream.put(SHARD, key, &vec![0; MAX_BATCH_BYTES / 8 * 3]);
     }
     stream.list(&[ShardListing::new(SHARD)]);
+    stream
+}
+
+/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each, one fits.
+#[test]
+fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
+    let mut stream = three_of_half_a_batch();
     let invocation = stream.invocation().unwrap();
     assert_eq!(numbers(&invocation), [8]);
     assert!(invocation.payload().len() <= MAX_BATCH_BYTES);
@@ -89,17 +95,7 @@ fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
 /// [D] "Batching behavior": what a batch has taken no longer counts for the next one.
 #[test]
 fn what_six_megabytes_leave_behind_goes_out_by_its_own_size() {
-    let window = Settings {
-        batch_size: 100,
-        maximum_batching_window_in_seconds: 300,
-        ..settings()
-    };
-    let mut stream = Driver::new(window);
-    stream.add_shard(SHARD);
-    for key in ["a", "b", "c"] {
-        stream.put(SHARD, key, &vec![0; MAX_BATCH_BYTES / 8 * 3]);
-    }
-    stream.list(&[ShardListing::new(SHARD)]);
+    let mut stream = three_of_half_a_batch();
     // Any two of them are too many, one is not.
     for number in [8, 9] {
         let invocation = stream.invocation().unwrap();

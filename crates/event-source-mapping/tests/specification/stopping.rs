@@ -2,7 +2,7 @@
 //! false, Lambda pauses polling and invocation"; what becomes of a batch in flight and of its retries is [I].
 
 use event_source_mapping::{
-    Action, Checkpoint, Event, Happened, Mapping, Outcome, Settings, ShardListing,
+    Action, Checkpoint, Discard, Event, Happened, Mapping, Outcome, Settings, ShardListing,
     StartingPosition, State,
 };
 
@@ -135,8 +135,8 @@ fn a_batch_that_is_still_in_flight_is_not_sent_again_by_an_enabled_mapping() {
     assert_eq!(stream.times_delivered(8), 1);
 }
 
-#[test]
-fn a_discard_that_is_on_its_way_when_the_mapping_is_disabled_may_finish() {
+/// One record that has failed, and the discard of it that is on its way.
+fn discarding() -> (Driver, Discard) {
     let mut stream = Driver::with_records(
         Settings {
             maximum_retry_attempts: 0,
@@ -146,10 +146,16 @@ fn a_discard_that_is_on_its_way_when_the_mapping_is_disabled_may_finish() {
     );
     let invocation = stream.invocation().unwrap();
     stream.finish(invocation, Outcome::FunctionError);
-    stream.send(Event::Disable);
     let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
     };
+    (stream, discard)
+}
+
+#[test]
+fn a_discard_that_is_on_its_way_when_the_mapping_is_disabled_may_finish() {
+    let (mut stream, discard) = discarding();
+    stream.send(Event::Disable);
     stream.send(discard.delivered());
     assert_eq!(stream.checkpoint(), Some(8));
     assert_eq!(state(&stream), State::Disabled);
@@ -157,18 +163,7 @@ fn a_discard_that_is_on_its_way_when_the_mapping_is_disabled_may_finish() {
 
 #[test]
 fn what_is_being_discarded_is_not_sent_again_by_an_enabled_mapping() {
-    let mut stream = Driver::with_records(
-        Settings {
-            maximum_retry_attempts: 0,
-            ..settings()
-        },
-        1,
-    );
-    let invocation = stream.invocation().unwrap();
-    stream.finish(invocation, Outcome::FunctionError);
-    let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
-        panic!("{:?}", stream.actions)
-    };
+    let (mut stream, discard) = discarding();
     stream.send(Event::Disable);
     assert_eq!(state(&stream), State::Disabling);
     stream.send(Event::Enable);
