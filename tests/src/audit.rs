@@ -46,10 +46,10 @@ impl Audit {
         let mut audit = Self::default();
         audit.count(calls, evidence);
         audit.find_lost(calls, before, evidence, &intents);
-        let others = Intents::in_the_stream(before).of_order;
-        audit.find_doubled(calls, &others.into_keys().collect(), &intents);
+        let others = Intents::in_the_stream(before);
+        audit.find_doubled(calls, &others, &intents);
         audit.find_unexplained(evidence, &intents);
-        audit.find_unasked(calls, before, &intents);
+        audit.find_unasked(calls, &others, &intents);
         audit
     }
 
@@ -131,7 +131,7 @@ impl Audit {
         }
     }
 
-    fn find_doubled(&mut self, calls: &[Call], others: &BTreeSet<OrderId>, intents: &Intents) {
+    fn find_doubled(&mut self, calls: &[Call], others: &Intents, intents: &Intents) {
         let mut of_key: BTreeMap<&str, BTreeSet<OrderId>> = BTreeMap::new();
         let mut calls_about: BTreeMap<OrderId, usize> = BTreeMap::new();
         for call in calls {
@@ -170,7 +170,7 @@ impl Audit {
                     "{} intents about {order_id} from {calls} calls",
                     ids.len()
                 )),
-                None if !others.contains(order_id) => surplus += 1,
+                None if !others.of_order.contains_key(order_id) => surplus += 1,
                 _ => {}
             }
         }
@@ -214,7 +214,7 @@ impl Audit {
     }
 
     /// An intent is what was asked for in the call that it was the answer to, or in one of which nobody knows what came of it.
-    fn find_unasked(&mut self, calls: &[Call], before: &Evidence, intents: &Intents) {
+    fn find_unasked(&mut self, calls: &[Call], others: &Intents, intents: &Intents) {
         let mut answered = BTreeMap::new();
         let mut unknown = Vec::new();
         for call in calls {
@@ -227,7 +227,6 @@ impl Audit {
                 Told::Unavailable | Told::TurnedAway => {}
             }
         }
-        let old = Intents::in_the_stream(before).by_id;
         for (id, intent) in &intents.by_id {
             let is_asked_for = match answered.get(id) {
                 Some((order_id, what)) => *order_id == intent.order_id && what.is(intent),
@@ -235,7 +234,7 @@ impl Audit {
                     order_id.is_none_or(|id| id == intent.order_id) && what.is(intent)
                 }),
             };
-            if !is_asked_for && !old.contains_key(id) {
+            if !is_asked_for && !others.by_id.contains_key(id) {
                 self.unexplained.push(format!(
                     "intent {id} about {} is not what a client has asked for",
                     intent.order_id
