@@ -15,6 +15,39 @@ use crate::{Outcome, RecordReport, Settings, Summary, Verdict, work_through};
 /// Each record that failed is logged once, at the end: sequence number, shard, attempts and reason, at level `WARN` if it was
 /// attempted, else `DEBUG`. A batch of which nothing could be attempted gets one more line, at `WARN`. Neither data nor partition key is ever logged, as both may be personal data.
 ///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
+/// use kinesis_batch::{Settings, Verdict, deadline, process};
+///
+/// async fn greet(record: &KinesisEventRecord) -> Verdict {
+///     match record.kinesis.data.as_slice() {
+///         b"hello" => Verdict::Done,
+///         _ => Verdict::Reject("no-greeting"),
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let event: KinesisEvent = serde_json::from_str(r#"{"Records": [
+/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "101", "data": "aGVsbG8=", "approximateArrivalTimestamp": 1795323600.123}},
+/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "102", "data": "/w==", "approximateArrivalTimestamp": 1795323600.124}},
+/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "103", "data": "aGVsbG8=", "approximateArrivalTimestamp": 1795323600.125}}
+/// # ]}"#)?;
+/// # let now = SystemTime::now();
+/// # let deadline_ms = now.duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as u64 + 3_000;
+/// // The event has three records of one key: "hello", another, "hello".
+/// let until = deadline(deadline_ms, now);
+/// let report = process(&event.records, &Settings::default(), until, greet).await;
+///
+/// assert_eq!((report.summary.done, report.summary.rejected), (2, 1));
+/// let response = report.response?; // what the handler returns
+/// assert_eq!(serde_json::to_string(&response)?, r#"{"batchItemFailures":[{"itemIdentifier":"102"}]}"#);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Panics
 /// If polled outside a tokio runtime with time enabled.
 pub async fn process<'a, W, F>(
