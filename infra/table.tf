@@ -4,6 +4,10 @@
 # the lock); see docs/architecture.md.
 
 resource "aws_dynamodb_table" "orders" {
+  # What depends on something is destroyed before it. So the refusal of a protected table saves the accepted orders that are not
+  # applied yet, and what is known of discards.
+  depends_on = [aws_kinesis_stream.intents, aws_sqs_queue.discarded]
+
   name                        = coalesce(var.table_name, var.name)
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "order_id"
