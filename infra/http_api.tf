@@ -7,9 +7,13 @@ locals {
   authorization = local.jwt ? "JWT" : var.caller == "iam" ? "AWS_IAM" : "NONE"
   routes        = local.http_api ? toset(["POST /orders", "POST /orders/{id}/cancel", "GET /orders/{id}"]) : toset([])
 
-  cors_methods         = ["GET", "POST"]
-  cors_request_headers = ["authorization", "content-type", "idempotency-key", "prefer", "traceparent"]
-  cors_answer_headers  = ["location", "retry-after", "preference-applied"]
+  cors_methods = ["GET", "POST"]
+  cors_request_headers = concat(
+    ["authorization", "content-type", "idempotency-key", "prefer", "traceparent"],
+    # What a signature takes besides (IAM user guide, "Elements of an AWS API request signature").
+    var.caller == "iam" ? ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"] : [],
+  )
+  cors_answer_headers = ["location", "retry-after", "preference-applied"]
 }
 
 resource "aws_apigatewayv2_api" "orders" {

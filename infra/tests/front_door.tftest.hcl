@@ -97,6 +97,18 @@ run "signatures_are_checked_before_the_api" {
   }
 }
 
+run "a_page_may_send_a_signature_where_one_is_asked_for" {
+  variables {
+    caller             = "iam"
+    cors_allow_origins = ["https://shop.example"]
+  }
+
+  assert {
+    condition     = length(setsubtract(["authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"], one(aws_apigatewayv2_api.orders[0].cors_configuration).allow_headers)) == 0
+    error_message = "The browser would refuse to send a signed request."
+  }
+}
+
 run "pages_of_named_origins_may_call" {
   variables {
     cors_allow_origins = ["https://shop.example"]
