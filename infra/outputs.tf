@@ -20,6 +20,11 @@ output "first_order" {
 output "outage_budget_seconds" {
   description = "At least so long an outage of the table is ridden out without a discard. For a longer one use the stop switch (consumer_enabled = false)."
   value       = local.outage_budget_seconds
+
+  precondition {
+    condition     = local.outage_budget_seconds < local.record_lifetime_seconds
+    error_message = "The retries must be used up within a record's lifetime, or it is gone before the outage is ridden out: lower maximum_retry_attempts or consumer_timeout_seconds, or raise retention_hours or maximum_record_age_seconds."
+  }
 }
 
 output "record_lifetime_seconds" {
@@ -48,8 +53,8 @@ output "discard_destination_arn" {
 }
 
 output "discard_queue_url" {
-  description = "The on-failure queue, or null."
-  value       = one(aws_sqs_queue.discarded[*].url)
+  description = "The queue of discards. It is there although the destination is a bucket, for what it held before."
+  value       = aws_sqs_queue.discarded.url
 }
 
 output "mapping_id" {

@@ -272,6 +272,27 @@ run "a_stream_of_two_weeks_needs_the_archive" {
   expect_failures = [var.discard_destination]
 }
 
+run "retries_that_outlast_the_stream_promise_nothing" {
+  command = plan
+
+  variables {
+    maximum_retry_attempts = 2928
+  }
+
+  expect_failures = [output.outage_budget_seconds]
+}
+
+run "retries_that_outlast_the_age_of_a_record_promise_nothing" {
+  command = plan
+
+  variables {
+    maximum_retry_attempts     = 20
+    maximum_record_age_seconds = 619
+  }
+
+  expect_failures = [output.outage_budget_seconds]
+}
+
 run "the_archive_outlasts_the_stream" {
   command = plan
 
@@ -526,7 +547,7 @@ run "the_greatest_values_are_accepted" {
     maximum_retry_attempts        = 10000
     maximum_record_age_seconds    = 604800
     api_timeout_seconds           = 29
-    consumer_timeout_seconds      = 900
+    consumer_timeout_seconds      = 60
     api_memory_mb                 = 10240
     consumer_memory_mb            = 10240
     consumer_max_in_flight        = 1000
@@ -537,5 +558,13 @@ run "the_greatest_values_are_accepted" {
     archive_retention_days        = 3653
     requests_per_second           = 10000
     request_burst                 = 5000
+  }
+}
+
+run "the_longest_timeout_of_a_function_is_taken" {
+  command = plan
+
+  variables {
+    consumer_timeout_seconds = 900
   }
 }
