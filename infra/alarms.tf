@@ -37,9 +37,13 @@ locals {
   of_mapping  = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }
   of_stream   = { StreamName = aws_kinesis_stream.intents.name }
   of_table    = { TableName = aws_dynamodb_table.orders.name }
+  of_queue    = { QueueName = aws_sqs_queue.discarded.name }
   of_http_api = { ApiId = one(aws_apigatewayv2_api.orders[*].id), Stage = "$default" }
 
   half_lifetime_seconds = local.record_lifetime_seconds / 2
+
+  # A quarter of the stream's retention; CloudWatch looks back over a week at most.
+  discard_patience_hours = min(floor(var.retention_hours / 4), 168)
 
   # metrics: id → namespace, name, statistic, dimensions. The alarm is on `expression`, over `window` periods of `period`
   # seconds, `of` of which must be beyond the threshold.
@@ -69,6 +73,17 @@ locals {
       comparison = "GreaterThanOrEqualToThreshold", threshold = 1
       period     = 300, window = 2, of = 2
     }
+    consumer-stopped = {
+      description = "Intents came in during six hours and none was handed to the consumer. After ${local.record_lifetime_seconds} s accepted orders are lost without a report. It is the alarm of a service with few orders; others hear of it by consumer-stalled."
+      metrics = {
+        incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
+        invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
+      }
+      # A quarter of the shortest retention.
+      expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = 1
+      period     = 21600, window = 1, of = 1
+    }
     unfinished = {
       description = "Intents could not be applied within an invocation: the table is out of reach. ${local.outage_budget_seconds} s after it began, Lambda begins to discard. If it will last longer, use the stop switch now."
       metrics     = { unfinished = { namespace = local.metric_namespace, name = "Unfinished", stat = "Sum", dimensions = {} } }
@@ -82,6 +97,18 @@ locals {
       expression  = "delivered"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 1, of = 1
+    }
+    discards-waiting = {
+      description = "There have been discards in the queue for ${local.discard_patience_hours} h without a break. Once the stream has let go of the record (${var.retention_hours} h), the order cannot be put back."
+      # Not the age of the oldest: a message that was looked at three times no longer counts for that (SQS developer guide,
+      # "Available CloudWatch metrics for Amazon SQS").
+      metrics = {
+        visible = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Minimum", dimensions = local.of_queue }
+        looked  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesNotVisible", stat = "Minimum", dimensions = local.of_queue }
+      }
+      expression = "visible + looked"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = 1
+      period     = 3600, window = local.discard_patience_hours, of = local.discard_patience_hours
     }
     dropped = {
       description = "Lambda gave up on intents and could not report them: nobody will be told which. Mend the destination, then find them by replaying the stream from before now."
@@ -206,20 +233,9 @@ locals {
     }
   }
 
-  alarms_of_queue = {
-    discards-waiting = {
-      description = "The oldest discard has been in the queue for a quarter of the stream's retention. Once the stream has let go of the record, the order cannot be put back."
-      metrics     = { age = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = one(aws_sqs_queue.discarded[*].name) } } }
-      expression  = "age"
-      comparison  = "GreaterThanThreshold", threshold = var.retention_hours * 3600 / 4
-      period      = 300, window = 1, of = 1
-    }
-  }
-
   alarms = merge(
     local.alarms_always,
     { for name, alarm in local.alarms_of_provisioned_stream : name => alarm if var.stream_mode == "PROVISIONED" },
-    { for name, alarm in local.alarms_of_queue : name => alarm if var.discard_destination == "sqs" },
   )
 }
 

@@ -113,15 +113,13 @@ locals {
         },
         {
           title = "Given up"
-          metrics = concat([
+          metrics = [
             ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", local.of_mapping, { stat = "Sum" }],
             ["AWS/Lambda", "DroppedEventCount", local.of_mapping, { stat = "Sum", color = "#d62728" }],
             ["AWS/Lambda", "DestinationDeliveryFailures", local.of_consumer, { stat = "Sum" }],
-            ], [for name in aws_sqs_queue.discarded[*].name :
-            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", { QueueName = name }, { stat = "Maximum" }]
-            ], [for name in aws_sqs_queue.discarded[*].name :
-            ["AWS/SQS", "ApproximateAgeOfOldestMessage", { QueueName = name }, { stat = "Maximum", yAxis = "right" }]
-          ])
+            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", local.of_queue, { stat = "Maximum" }],
+            ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", local.of_queue, { stat = "Maximum" }],
+          ]
         },
       ]
     },

@@ -3,12 +3,11 @@
 # Streams event source").
 
 locals {
-  discard_destination_arn = one(concat(aws_sqs_queue.discarded[*].arn, aws_s3_bucket.discarded[*].arn))
+  discard_destination_arn = var.discard_destination == "sqs" ? aws_sqs_queue.discarded.arn : one(aws_s3_bucket.discarded[*].arn)
 }
 
+# It is there whatever the destination is: what it still holds when that changes must not go with it.
 resource "aws_sqs_queue" "discarded" {
-  count = var.discard_destination == "sqs" ? 1 : 0
-
   name                       = "${var.name}-intents-discarded"
   message_retention_seconds  = var.queue_retention_seconds
   visibility_timeout_seconds = 300
@@ -16,9 +15,7 @@ resource "aws_sqs_queue" "discarded" {
 }
 
 resource "aws_sqs_queue_policy" "discarded" {
-  count = var.discard_destination == "sqs" ? 1 : 0
-
-  queue_url = aws_sqs_queue.discarded[0].url
+  queue_url = aws_sqs_queue.discarded.url
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -26,7 +23,7 @@ resource "aws_sqs_queue_policy" "discarded" {
       Effect    = "Deny"
       Principal = "*"
       Action    = "sqs:*"
-      Resource  = aws_sqs_queue.discarded[0].arn
+      Resource  = aws_sqs_queue.discarded.arn
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
   })

@@ -29,6 +29,12 @@ locals {
       "kms:EncryptionContext:aws:dynamodb:subscriberId" = local.account
     }
   }
+  through_sqs = {
+    StringEquals = {
+      "kms:ViaService"                    = "sqs.${local.region}.${local.dns_suffix}"
+      "kms:EncryptionContext:aws:sqs:arn" = aws_sqs_queue.discarded.arn
+    }
+  }
 
   # X-Ray's actions know no resources.
   trace = [for on in [var.tracing] : {
@@ -38,26 +44,8 @@ locals {
     Resource = "*"
   } if on]
 
-  keep_discards_in_queue = [for queue in aws_sqs_queue.discarded : {
-    Sid      = "KeepDiscards"
-    Effect   = "Allow"
-    Action   = "sqs:SendMessage"
-    Resource = queue.arn
-  }]
-  encrypt_discards_in_queue = [for queue in aws_sqs_queue.discarded : {
-    Sid      = "EncryptDiscards"
-    Effect   = "Allow"
-    Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
-    Resource = aws_kms_key.orders.arn
-    Condition = {
-      StringEquals = {
-        "kms:ViaService"                    = "sqs.${local.region}.${local.dns_suffix}"
-        "kms:EncryptionContext:aws:sqs:arn" = queue.arn
-      }
-    }
-  }]
   keep_discards_in_archive = [for bucket in aws_s3_bucket.discarded : {
-    Sid      = "KeepDiscards"
+    Sid      = "ArchiveDiscards"
     Effect   = "Allow"
     Action   = "s3:PutObject"
     Resource = "${bucket.arn}/*"
@@ -69,7 +57,7 @@ locals {
     Resource = bucket.arn
   }]
   encrypt_discards_in_archive = [for bucket in aws_s3_bucket.discarded : {
-    Sid      = "EncryptDiscards"
+    Sid      = "EncryptArchive"
     Effect   = "Allow"
     Action   = "kms:GenerateDataKey"
     Resource = aws_kms_key.orders.arn
@@ -182,9 +170,21 @@ resource "aws_iam_role_policy" "consumer" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.consumer.arn}:*"
       },
+      # Also where the destination is the archive: until a change of it is done, Lambda still reports to the queue.
+      {
+        Sid      = "KeepDiscards"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = aws_sqs_queue.discarded.arn
+      },
+      {
+        Sid       = "EncryptDiscards"
+        Effect    = "Allow"
+        Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
+        Resource  = aws_kms_key.orders.arn
+        Condition = local.through_sqs
+      },
       ],
-      local.keep_discards_in_queue,
-      local.encrypt_discards_in_queue,
       local.keep_discards_in_archive,
       local.find_archive,
       local.encrypt_discards_in_archive,

@@ -58,7 +58,7 @@ run "each_thing_that_can_go_wrong_has_its_alarm" {
   assert {
     condition = keys(aws_cloudwatch_metric_alarm.orders) == [
       "api-5xx", "api-errors", "api-latency", "api-throttles", "concurrency", "conflicts", "consumer-errors", "consumer-stalled",
-      "consumer-throttles", "destination-failures", "discarded", "discards-waiting", "dropped", "iterator-age",
+      "consumer-stopped", "consumer-throttles", "destination-failures", "discarded", "discards-waiting", "dropped", "iterator-age",
       "iterator-age-critical", "poison", "stream-capacity", "stream-throttles", "table-throttles", "unfinished",
     ]
     error_message = "An alarm is missing, or new: then describe it in docs/runbook.md and name it here."
@@ -77,7 +77,7 @@ run "alarms_come_before_it_is_too_late" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.orders["discards-waiting"].threshold < var.retention_hours * 3600
+    condition     = aws_cloudwatch_metric_alarm.orders["discards-waiting"].evaluation_periods < var.retention_hours
     error_message = "A discard must be looked at while the stream keeps the record."
   }
 
@@ -113,6 +113,33 @@ run "a_service_with_few_orders_is_told_of_its_outage_too" {
   assert {
     condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["api-5xx"].metric_query : query.expression], "IF((errors >= 5) OR ((errors > 0) AND (errors == requests)), 100 * errors / requests, 0)")
     error_message = "Where every request fails, the alarm must not wait for five a minute."
+  }
+}
+
+# CloudWatch API reference, PutMetricAlarm: a week at most where a period is an hour or longer, otherwise a day.
+run "no_alarm_looks_back_further_than_cloudwatch_does" {
+  command = plan
+
+  variables {
+    retention_hours        = 8760
+    discard_destination    = "s3"
+    archive_retention_days = 400
+  }
+
+  assert {
+    condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query :
+      one(query.metric).period * alarm.evaluation_periods <= (one(query.metric).period < 3600 ? 86400 : 604800) if length(query.metric) > 0
+    ]]))
+    error_message = "CloudWatch would refuse the alarm."
+  }
+}
+
+run "a_consumer_that_stands_still_is_noticed_while_the_stream_keeps_the_orders" {
+  assert {
+    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stopped"].metric_query :
+      2 * one(query.metric).period <= 24 * 3600 / 2 if length(query.metric) > 0
+    ])
+    error_message = "In the shortest retention there must be time for two periods, and as much again to mend."
   }
 }
 
@@ -178,7 +205,8 @@ run "every_metric_has_the_dimensions_that_aws_gives_it" {
         "AWS/Lambda IteratorAge"                             = ["FunctionName"]
         "AWS/Lambda OnFailureDestinationDeliveredEventCount" = ["EventSourceMappingUUID"]
         "AWS/Lambda Throttles"                               = ["FunctionName"]
-        "AWS/SQS ApproximateAgeOfOldestMessage"              = ["QueueName"]
+        "AWS/SQS ApproximateNumberOfMessagesNotVisible"      = ["QueueName"]
+        "AWS/SQS ApproximateNumberOfMessagesVisible"         = ["QueueName"]
         "Orders/orders ConflictRecorded"                     = [""]
         "Orders/orders ConflictTruncated"                    = [""]
         "Orders/orders Rejected"                             = [""]

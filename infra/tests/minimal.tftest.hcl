@@ -16,7 +16,7 @@ run "a_day_three_retries_and_a_queue" {
   }
 
   assert {
-    condition     = aws_sqs_queue.discarded[0].message_retention_seconds == 1209600 && length(aws_s3_bucket.discarded) == 0
+    condition     = aws_sqs_queue.discarded.message_retention_seconds == 1209600 && length(aws_s3_bucket.discarded) == 0
     error_message = "The minimal destination is a queue that keeps 14 days."
   }
 
@@ -38,7 +38,7 @@ run "the_outputs_can_be_used_as_they_are" {
   }
 
   assert {
-    condition     = output.discard_destination_arn == aws_sqs_queue.discarded[0].arn && output.discard_queue_url == aws_sqs_queue.discarded[0].url && output.table_stream_arn == null
+    condition     = output.discard_destination_arn == aws_sqs_queue.discarded.arn && output.discard_queue_url == aws_sqs_queue.discarded.url && output.table_stream_arn == null
     error_message = "The outputs must name what there is."
   }
 }

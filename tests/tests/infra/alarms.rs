@@ -9,7 +9,6 @@ fn alarms() -> BTreeSet<String> {
     [
         "alarms_always =",
         "alarms_of_provisioned_stream =",
-        "alarms_of_queue =",
     ]
     .map(|local| names(body(&terraform, local)))
     .into_iter()
