@@ -741,7 +741,7 @@ async fn a_commit_of_two_writes_of_one_item_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_commit_may_have_99_items() {
+async fn a_commit_may_have_99_items_and_no_more() {
     let stack = Stack::start_alone_without_functions().await;
     let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
     let lease = leased(&locks, &key).await;
