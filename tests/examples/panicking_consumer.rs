@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
 
 async fn serve(environment: Environment) -> Result<(), StartError> {
     let table = Table::new(
-        &function::sdk_config().await,
+        consumer::client(&function::sdk_config().await),
         environment.required("TABLE_NAME")?,
     );
     let settings = kinesis_batch::Settings::default();

@@ -8,27 +8,36 @@
 )]
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use api::{Refusal, Stream};
 use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use aws_sdk_kinesis::primitives::Blob;
 use consumer::{Answer, TableError};
 use futures::future::join_all;
+use idempotency::{
+    Begin, Commit, Fingerprint, Key, Lease, LeaseTable, Refusal as CommitRefusal, RefusedItem,
+    Settled,
+};
 use orders::{
     Caller, Change, Condition, Intent, IntentId, Item, NewOrder, OrderId, Row, Step, Timestamp,
     Value, Write, next_step,
 };
 use tests::{ORDER, Stack, eventually, order, submit_intent};
+use tokio::time::Instant;
 
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is tested is what AWS says, not how fast: a busy LocalStack may need long for one answer.
+const SLOWEST_ANSWER: Duration = Duration::from_secs(30);
 
 fn random() -> [u8; 16] {
     uuid::Uuid::new_v4().into_bytes()
@@ -64,11 +73,36 @@ fn set(order_id: OrderId, attributes: Vec<(&str, Value)>, guard: &str) -> Write 
 }
 
 fn table(stack: &Stack) -> consumer::Table {
-    consumer::Table::new(stack.config(), stack.table().to_owned())
+    table_named(stack, stack.table())
+}
+
+/// The consumer's table, but more patient. Still without retries: a write that is sent again is refused if it was done.
+fn table_named(stack: &Stack, name: &str) -> consumer::Table {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(SLOWEST_ANSWER)
+        .build();
+    let config = aws_sdk_dynamodb::config::Builder::from(stack.config())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .build();
+    let client = aws_sdk_dynamodb::Client::from_conf(config);
+    consumer::Table::new(client, name.to_owned())
 }
 
 fn api_table(stack: &Stack) -> api::Table {
     api::Table::new(stack.config(), stack.table().to_owned())
+}
+
+/// The row of an order. A read that is not answered in the api's time does no harm, and is tried again.
+async fn read(table: &api::Table, id: OrderId) -> Option<Row> {
+    eventually("the answer to a read", || async {
+        match table.get(id, PATIENCE).await {
+            Ok(row) => Some(row),
+            Err(api::TableError::NoAnswer(_)) => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    })
+    .await
 }
 
 /// Applies an intent as the consumer does, and to a model of the row; every answer has to be the model's.
@@ -118,11 +152,11 @@ async fn every_write_of_an_order_is_done_or_refused_with_the_row_as_it_is() {
     let mut item = None;
     for intent in intents {
         apply(&table, &mut item, &intent).await;
-        let row = reader.get(id, PATIENCE).await.unwrap();
+        let row = read(&reader, id).await;
         let expected = item.as_ref().map(|item| Row::from_item(item).unwrap());
         assert_eq!(row, expected);
     }
-    let row = reader.get(id, PATIENCE).await.unwrap().unwrap();
+    let row = read(&reader, id).await.unwrap();
     assert_eq!((row.conflicts.len(), row.conflicts_truncated), (10, true));
 }
 
@@ -187,6 +221,18 @@ fn set_a(order_id: OrderId, bytes: usize) -> Write {
     set(order_id, vec![("a", Value::S("x".repeat(bytes)))], "a")
 }
 
+/// A row that says `much`, and has no room for 20,000 bytes more; gives its id.
+async fn large_row(stack: &Stack) -> String {
+    let id = OrderId::from_random(random());
+    let attributes = vec![
+        ("a", Value::S("x".repeat(MOST - 10_000))),
+        ("said", Value::S("much".to_owned())),
+    ];
+    let written = table(stack).write(&set(id, attributes, "a")).await;
+    assert_eq!(written, Ok(Answer::Done));
+    id.to_string()
+}
+
 #[tokio::test]
 async fn a_row_that_would_become_too_large_is_refused_as_such() {
     let stack = Stack::start_without_functions().await;
@@ -227,7 +273,7 @@ async fn the_writes_and_reads_of_a_table_that_is_missing_say_so() {
         vec![("a", Value::S("a".to_owned()))],
         "a",
     );
-    let table = consumer::Table::new(stack.config(), missing.clone());
+    let table = table_named(&stack, &missing);
     assert_eq!(
         table.write(&write).await,
         Err(TableError::Failed(failed.clone()))
@@ -259,10 +305,8 @@ async fn a_table_with_another_key_refuses_without_calling_the_record_too_large()
 #[tokio::test]
 async fn an_order_that_is_not_there_is_read_as_none() {
     let stack = Stack::start_without_functions().await;
-    let read = api_table(&stack)
-        .get(OrderId::from_random(random()), PATIENCE)
-        .await;
-    assert_eq!(read, Ok(None));
+    let row = read(&api_table(&stack), OrderId::from_random(random())).await;
+    assert_eq!(row, None);
 }
 
 /// A put of an item that says only this, if there is none under its key; if there is one, it comes back.
@@ -294,19 +338,41 @@ async fn said(stack: &Stack, order_ids: &[&str]) -> Vec<String> {
     found
 }
 
-/// The puts as one transaction under a token; the codes of the reasons and the items that were in the way, if it is cancelled.
+fn put_in_transaction(stack: &Stack, order_id: &str, said: &str) -> TransactWriteItem {
+    let put = put_if_absent(stack, order_id, said);
+    TransactWriteItem::builder().put(put).build()
+}
+
+/// An update of an attribute that is not of the key, on condition that the row says this; if it does not, it comes back.
+fn update_in_transaction(
+    stack: &Stack,
+    order_id: &str,
+    said: &str,
+    value: String,
+) -> TransactWriteItem {
+    let update = Update::builder()
+        .table_name(stack.table())
+        .key("order_id", AttributeValue::S(order_id.to_owned()))
+        .update_expression("SET b = :b")
+        .condition_expression("said = :said")
+        .expression_attribute_values(":b", AttributeValue::S(value))
+        .expression_attribute_values(":said", AttributeValue::S(said.to_owned()))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .unwrap();
+    TransactWriteItem::builder().update(update).build()
+}
+
+/// These writes as one transaction under a token; the reasons, if it is cancelled.
 async fn transact(
     stack: &Stack,
     token: &str,
-    puts: Vec<Put>,
-) -> Result<(), Vec<(String, Option<String>)>> {
-    let items = puts
-        .into_iter()
-        .map(|put| TransactWriteItem::builder().put(put).build());
+    items: Vec<TransactWriteItem>,
+) -> Result<(), Vec<CancellationReason>> {
     let transaction = stack
         .dynamodb()
         .transact_write_items()
-        .set_transact_items(Some(items.collect()))
+        .set_transact_items(Some(items))
         .client_request_token(token);
     match transaction
         .send()
@@ -315,18 +381,22 @@ async fn transact(
     {
         Ok(_) => Ok(()),
         Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            let reasons = cancelled.cancellation_reasons().iter();
-            let reasons = reasons.map(|reason| {
-                let said = reason.item().and_then(|item| item.get("said"));
-                (
-                    reason.code().unwrap_or_default().to_owned(),
-                    said.map(|said| said.as_s().unwrap().clone()),
-                )
-            });
-            Err(reasons.collect())
+            Err(cancelled.cancellation_reasons().to_vec())
         }
         Err(error) => panic!("{error:?}"),
     }
+}
+
+/// The codes of the reasons, and what the items say that were in the way.
+fn codes(reasons: &[CancellationReason]) -> Vec<(&str, Option<&str>)> {
+    let reasons = reasons.iter().map(|reason| {
+        let said = reason.item().and_then(|item| item.get("said"));
+        (
+            reason.code().unwrap_or_default(),
+            said.map(|said| said.as_s().unwrap().as_str()),
+        )
+    });
+    reasons.collect()
 }
 
 /// Ids that no other test has.
@@ -363,38 +433,327 @@ async fn a_put_whose_condition_fails_brings_back_the_item_that_is_there() {
 
 #[tokio::test]
 async fn a_transaction_that_is_cancelled_writes_nothing_and_gives_a_reason_for_each_item() {
-    let stack = Stack::start_without_functions().await;
+    let stack = Stack::start_alone_without_functions().await;
     let [a, b] = two_ids();
-    let put = |order_id, said| put_if_absent(&stack, order_id, said);
+    let put = |order_id, said| put_in_transaction(&stack, order_id, said);
     transact(&stack, &a, vec![put(&a, "first")]).await.unwrap();
-    let reasons = transact(&stack, &b, vec![put(&b, "second"), put(&a, "second")]).await;
-    let expected = vec![
-        ("None".to_owned(), None),
-        (
-            "ConditionalCheckFailed".to_owned(),
-            Some("first".to_owned()),
-        ),
-    ];
-    assert_eq!(reasons, Err(expected));
+    let items = vec![put(&b, "second"), put(&a, "second")];
+    let reasons = transact(&stack, &b, items).await.unwrap_err();
+    let expected = [("None", None), ("ConditionalCheckFailed", Some("first"))];
+    assert_eq!(codes(&reasons), expected);
     assert_eq!(said(&stack, &[&a, &b]).await, ["first"]);
 }
 
 #[tokio::test]
+async fn an_update_that_cancels_its_transaction_brings_back_the_item_that_is_there() {
+    let stack = Stack::start_alone_without_functions().await;
+    let [a, b] = two_ids();
+    let put = |order_id, said| put_in_transaction(&stack, order_id, said);
+    transact(&stack, &a, vec![put(&a, "first")]).await.unwrap();
+    let update = update_in_transaction(&stack, &a, "second", "x".to_owned());
+    let reasons = transact(&stack, &b, vec![update, put(&b, "second")]).await;
+    let reasons = reasons.unwrap_err();
+    let expected = [("ConditionalCheckFailed", Some("first")), ("None", None)];
+    assert_eq!(codes(&reasons), expected);
+    assert_eq!(said(&stack, &[&a, &b]).await, ["first"]);
+}
+
+#[tokio::test]
+async fn an_update_that_makes_its_item_too_large_cancels_its_transaction_and_says_so() {
+    let stack = Stack::start_alone_without_functions().await;
+    let [_, b] = two_ids();
+    let large = large_row(&stack).await;
+    let items = vec![
+        put_in_transaction(&stack, &b, "second"),
+        update_in_transaction(&stack, &large, "much", "x".repeat(20_000)),
+    ];
+    let reasons = transact(&stack, &b, items).await.unwrap_err();
+    assert_eq!(codes(&reasons), [("None", None), ("ValidationError", None)]);
+    let message = reasons[1].message().unwrap_or_default();
+    assert_eq!(
+        TableError::of("ValidationError", message),
+        TableError::ItemTooLarge
+    );
+    assert_eq!(said(&stack, &[&large, &b]).await, ["much"]);
+}
+
+#[tokio::test]
 async fn a_transaction_that_is_sent_again_under_its_token_counts_as_done() {
-    let stack = Stack::start_without_functions().await;
+    let stack = Stack::start_alone_without_functions().await;
     let [a, b] = two_ids();
     let transaction = async |token: &str| {
         let puts = vec![
-            put_if_absent(&stack, &a, "once"),
-            put_if_absent(&stack, &b, "once"),
+            put_in_transaction(&stack, &a, "once"),
+            put_in_transaction(&stack, &b, "once"),
         ];
         transact(&stack, token, puts).await
     };
     assert_eq!(transaction(&a).await, Ok(()));
     assert_eq!(transaction(&a).await, Ok(()));
-    let refused = ("ConditionalCheckFailed".to_owned(), Some("once".to_owned()));
-    assert_eq!(transaction(&b).await, Err(vec![refused.clone(), refused]));
+    let reasons = transaction(&b).await.unwrap_err();
+    let refused = ("ConditionalCheckFailed", Some("once"));
+    assert_eq!(codes(&reasons), [refused, refused]);
     assert_eq!(said(&stack, &[&a, &b]).await, ["once", "once"]);
+}
+
+#[tokio::test]
+async fn a_number_is_below_another_by_its_value_and_a_missing_one_is_below_none() {
+    let stack = Stack::start_without_functions().await;
+    let [id, missing] = two_ids();
+    let dynamodb = stack.dynamodb();
+    let put = dynamodb.put_item().table_name(stack.table());
+    let put = put.item("order_id", AttributeValue::S(id.clone()));
+    let put = put.item("nine", AttributeValue::N("9".to_owned()));
+    put.send().await.unwrap();
+    for (order_id, name, limit, holds) in [
+        (&id, "nine", "10", true),
+        (&id, "nine", "9", false),
+        (&id, "none", "10", false),
+        (&missing, "nine", "10", false),
+    ] {
+        let update = dynamodb.update_item().table_name(stack.table());
+        let update = update.key("order_id", AttributeValue::S(order_id.clone()));
+        let answer = update
+            .update_expression("SET a = :a")
+            .condition_expression("#name < :limit")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":a", AttributeValue::S("a".to_owned()))
+            .expression_attribute_values(":limit", AttributeValue::N(limit.to_owned()))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => assert!(holds, "{name} < {limit}"),
+            Err(error) => {
+                assert_eq!(error.code(), Some("ConditionalCheckFailedException"));
+                assert!(!holds, "{name} < {limit}");
+            }
+        }
+    }
+    assert_eq!(stack.row(&missing).await, None);
+}
+
+/// How long a lock's holder may work, and how long its lease lasts.
+const INVOCATION: Duration = Duration::from_secs(600);
+const LEASE: Duration = Duration::from_secs(120);
+
+/// The locks, in the table of the orders, as one sees them whose clock is so far ahead of the machine's.
+fn locks(stack: &Stack, ahead: Duration) -> LeaseTable {
+    let settings = idempotency::Settings::default()
+        .partition_key("order_id")
+        .longest_lease(LEASE)
+        .call_timeout(SLOWEST_ANSWER)
+        .clock(move || SystemTime::now() + ahead);
+    LeaseTable::new(stack.config(), stack.table(), settings)
+}
+
+/// A key that no other test has.
+fn lock_key() -> Key {
+    Key::new("conformance", [random()]).unwrap()
+}
+
+async fn begin(locks: &LeaseTable, key: &Key, payload: &str) -> Begin {
+    let fingerprint = Fingerprint::of_bytes(payload.as_bytes());
+    let deadline = Instant::now() + INVOCATION;
+    locks.begin(key, &fingerprint, deadline).await.unwrap()
+}
+
+async fn leased(locks: &LeaseTable, key: &Key) -> Lease {
+    match begin(locks, key, "5 EUR").await {
+        Begin::Leased(lease) => lease,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What was kept: the result, or the failure.
+async fn replayed(locks: &LeaseTable, key: &Key) -> Result<String, String> {
+    match begin(locks, key, "5 EUR").await {
+        Begin::Replayed(stored) => stored.result().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(commit: Commit) -> (Lease, CommitRefusal) {
+    match commit {
+        Commit::Refused { lease, refusal } => (lease, refusal),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lock_is_held_by_one_and_what_comes_of_it_is_replayed() {
+    let stack = Stack::start_without_functions().await;
+    let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
+    let lease = leased(&locks, &key).await;
+    assert_eq!(lease.takeovers(), 0);
+    let second = begin(&locks, &key, "5 EUR").await;
+    assert!(matches!(second, Begin::InProgress { .. }), "{second:?}");
+    let another = begin(&locks, &key, "8 EUR").await;
+    assert!(matches!(another, Begin::Mismatch), "{another:?}");
+
+    assert_eq!(lease.complete("receipt").await, Settled::Done);
+    assert_eq!(replayed(&locks, &key).await, Ok("receipt".to_owned()));
+    let another = begin(&locks, &key, "8 EUR").await;
+    assert!(matches!(another, Begin::Mismatch), "{another:?}");
+}
+
+#[tokio::test]
+async fn a_lock_is_renewed_for_longer_and_never_for_shorter() {
+    let stack = Stack::start_without_functions().await;
+    let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
+    let lease = leased(&locks, &key).await;
+    let until = async || {
+        let row = stack.row(key.id()).await.unwrap();
+        row["lease_until"].as_n().unwrap().parse::<u64>().unwrap()
+    };
+    let begun = until().await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(lease.renew(LEASE).await, Settled::Done);
+    let renewed = until().await;
+    assert!(begun < renewed, "{begun} {renewed}");
+    assert_eq!(lease.renew(LEASE / 2).await, Settled::Done);
+    assert_eq!(until().await, renewed);
+    assert_eq!(lease.release().await, Settled::Done);
+}
+
+#[tokio::test]
+async fn a_lock_that_was_left_behind_goes_to_one_of_those_who_want_it() {
+    let stack = Stack::start_without_functions().await;
+    let key = lock_key();
+    let lost = leased(&locks(&stack, Duration::ZERO), &key).await;
+    let later = locks(&stack, INVOCATION);
+    let takers = join_all((0..10).map(|_| begin(&later, &key, "5 EUR"))).await;
+    let mut held = Vec::new();
+    for taker in takers {
+        match taker {
+            Begin::Leased(lease) => held.push(lease),
+            Begin::InProgress { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(held.len(), 1);
+    let held = held.remove(0);
+    assert_eq!(held.takeovers(), 1);
+    assert_eq!(lost.renew(LEASE).await, Settled::LeaseLost);
+    assert_eq!(lost.complete("mine").await, Settled::LeaseLost);
+
+    assert_eq!(held.release().await, Settled::Done);
+    let next = leased(&later, &key).await;
+    assert_eq!(next.takeovers(), 1, "a release forgets no takeover");
+    assert_eq!(next.fail("no funds").await, Settled::Done);
+    assert_eq!(replayed(&later, &key).await, Err("no funds".to_owned()));
+}
+
+#[tokio::test]
+async fn a_lock_whose_window_is_over_is_replaced_as_a_whole() {
+    let stack = Stack::start_without_functions().await;
+    let key = lock_key();
+    let lease = leased(&locks(&stack, Duration::ZERO), &key).await;
+    assert_eq!(lease.complete("receipt").await, Settled::Done);
+    assert!(stack.row(key.id()).await.unwrap().contains_key("result"));
+
+    let next_month = locks(&stack, Duration::from_secs(30 * 24 * 60 * 60));
+    let lease = leased(&next_month, &key).await;
+    assert_eq!(lease.takeovers(), 0);
+    assert!(!stack.row(key.id()).await.unwrap().contains_key("result"));
+    assert_eq!(lease.release().await, Settled::Done);
+}
+
+#[tokio::test]
+async fn a_commit_completes_the_lock_and_writes_its_items() {
+    let stack = Stack::start_alone_without_functions().await;
+    let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
+    let lease = leased(&locks, &key).await;
+    let [a, b] = two_ids();
+    let items = [&a, &b].map(|id| put_in_transaction(&stack, id, "committed"));
+    let commit = lease.commit_with(items.to_vec(), "done").await;
+    assert!(matches!(commit, Commit::Committed), "{commit:?}");
+    assert_eq!(said(&stack, &[&a, &b]).await, ["committed", "committed"]);
+    assert_eq!(replayed(&locks, &key).await, Ok("done".to_owned()));
+}
+
+#[tokio::test]
+async fn a_commit_that_items_refuse_writes_nothing_names_them_and_leaves_the_lock() {
+    let stack = Stack::start_alone_without_functions().await;
+    let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
+    let [a, b] = two_ids();
+    let put = |order_id, said| put_in_transaction(&stack, order_id, said);
+    transact(&stack, &a, vec![put(&a, "first")]).await.unwrap();
+    let lease = leased(&locks, &key).await;
+    let items = vec![put(&b, "second"), put(&a, "second")];
+    let (lease, refusal) = refused(lease.commit_with(items, "done").await);
+    let in_the_way = RefusedItem {
+        index: 1,
+        code: "ConditionalCheckFailed".to_owned(),
+        item: stack.row(&a).await,
+    };
+    assert_eq!(refusal, CommitRefusal::Items(vec![in_the_way]));
+    assert_eq!(said(&stack, &[&a, &b]).await, ["first"]);
+    let commit = lease.commit_with(vec![put(&b, "second")], "done").await;
+    assert!(matches!(commit, Commit::Committed), "{commit:?}");
+    assert_eq!(replayed(&locks, &key).await, Ok("done".to_owned()));
+}
+
+#[tokio::test]
+async fn a_commit_of_a_lock_that_was_taken_over_writes_nothing() {
+    let stack = Stack::start_alone_without_functions().await;
+    let (later, key) = (locks(&stack, INVOCATION), lock_key());
+    let lost = leased(&locks(&stack, Duration::ZERO), &key).await;
+    let held = leased(&later, &key).await;
+    let [a, b] = two_ids();
+    let put = |order_id, said| vec![put_in_transaction(&stack, order_id, said)];
+    let commit = lost.commit_with(put(&a, "mine"), "mine").await;
+    assert!(matches!(commit, Commit::LeaseLost), "{commit:?}");
+    let commit = held.commit_with(put(&b, "theirs"), "theirs").await;
+    assert!(matches!(commit, Commit::Committed), "{commit:?}");
+    assert_eq!(said(&stack, &[&a, &b]).await, ["theirs"]);
+    assert_eq!(replayed(&later, &key).await, Ok("theirs".to_owned()));
+}
+
+#[tokio::test]
+async fn a_commit_that_makes_an_item_too_large_names_it() {
+    let stack = Stack::start_alone_without_functions().await;
+    let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
+    let large = large_row(&stack).await;
+    let lease = leased(&locks, &key).await;
+    let update = update_in_transaction(&stack, &large, "much", "x".repeat(20_000));
+    let (lease, refusal) = refused(lease.commit_with(vec![update], "done").await);
+    let CommitRefusal::Items(items) = refusal else {
+        panic!("{refusal:?}")
+    };
+    assert_eq!(items.len(), 1);
+    let (index, code) = (items[0].index, items[0].code.as_str());
+    assert_eq!((index, code), (0, "ValidationError"));
+    assert_eq!(lease.release().await, Settled::Done);
+}
+
+#[tokio::test]
+async fn a_commit_of_two_writes_of_one_item_is_refused_as_a_whole() {
+    let stack = Stack::start_alone_without_functions().await;
+    let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
+    let lease = leased(&locks, &key).await;
+    let [id, _] = two_ids();
+    let twice = vec![put_in_transaction(&stack, &id, "twice"); 2];
+    let (lease, refusal) = refused(lease.commit_with(twice, "done").await);
+    let code = "ValidationException".to_owned();
+    assert_eq!(refusal, CommitRefusal::Request(code));
+    assert!(said(&stack, &[&id]).await.is_empty());
+    assert_eq!(lease.release().await, Settled::Done);
+}
+
+#[tokio::test]
+async fn a_commit_may_have_99_items_and_no_more() {
+    let stack = Stack::start_alone_without_functions().await;
+    let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
+    let lease = leased(&locks, &key).await;
+    let items: Vec<_> = (0..100)
+        .map(|_| put_in_transaction(&stack, &two_ids()[0], "one of many"))
+        .collect();
+    let (lease, refusal) = refused(lease.commit_with(items.clone(), "done").await);
+    let code = "ValidationException".to_owned();
+    assert_eq!(refusal, CommitRefusal::Request(code));
+    let commit = lease.commit_with(items[..99].to_vec(), "done").await;
+    assert!(matches!(commit, Commit::Committed), "{commit:?}");
+    assert_eq!(replayed(&locks, &key).await, Ok("done".to_owned()));
 }
 
 #[tokio::test]

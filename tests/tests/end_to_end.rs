@@ -371,7 +371,8 @@ async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
         let key = key();
         eventually("the order being accepted", || async {
             let answer = stack.submit(&[("idempotency-key", &key)], ORDER).await;
-            assert!(answer.status == 202 || is_slow, "{}", answer.body);
+            let is_known = answer.status == 202 || (is_slow && answer.status == 503);
+            assert!(is_known, "{}: {}", answer.status, answer.body);
             (answer.status == 202).then(|| answer.text("order_id").to_owned())
         })
         .await

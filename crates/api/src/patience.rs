@@ -14,8 +14,9 @@ const MAX_ATTEMPTS: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
-/// The tokens that retries cost, of one client alone. By default all clients of a process share them, and what one of them
-/// used up the others lack.
+/// The tokens that retries cost, of one client alone. By default the clients of one service and region in a process share
+/// them. On Lambda the api has one client of each service, so it is the same there; a simulation and tests have many apis in
+/// one process, and what one of them had used up others would lack.
 pub(crate) fn own_tokens() -> RetryPartition {
     RetryPartition::custom("api").build()
 }

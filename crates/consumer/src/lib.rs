@@ -177,7 +177,7 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
             .filter(|number| number.get() <= 1_000)
             .ok_or_else(|| "must be a whole number from 1 to 1000".to_owned())
     })?;
-    let table = Table::new(&function::sdk_config().await, table_name);
+    let table = Table::new(client(&function::sdk_config().await), table_name);
     let batch = kinesis_batch::Settings::default().max_in_flight(max_in_flight);
     let consumer = &Consumer::new(table, batch);
     function::serve(async move |event: KinesisEvent, context| {

@@ -78,13 +78,10 @@ pub fn client(config: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Client {
 }
 
 impl Table {
-    /// The table of this name, by a [`client`] of its own.
+    /// The table of this name, written by this [`client`].
     #[must_use]
-    pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
-        Self {
-            client: client(config),
-            name,
-        }
+    pub const fn new(client: aws_sdk_dynamodb::Client, name: String) -> Self {
+        Self { client, name }
     }
 
     /// Does one conditional write: one `UpdateItem`.

@@ -62,7 +62,8 @@ impl LeaseTable {
     ///
     /// It makes a client of its own from the configuration, in which the SDK's retries are off: what can be tried again is
     /// tried again here, with the deadline in view. The SDK's retries would multiply with these, and they draw on a budget
-    /// that the whole process shares, so that one hot partition would use it up for every key.
+    /// that by default all DynamoDB clients of a process share for a region, so that one hot partition would use it up for
+    /// every key, and for your other clients too.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>, settings: Settings) -> Self {
         let client = aws_sdk_dynamodb::config::Builder::from(config)

@@ -346,7 +346,8 @@ impl Lambda {
 
     fn start_consumer(&self) -> (String, Consumer) {
         let (environment, _) = self.next("consumer");
-        let table = Table::new(&self.config(environment.clone()), TABLE.into());
+        let client = consumer::client(&self.config(environment.clone()));
+        let table = Table::new(client, TABLE.into());
         let places = self.pipeline.max_in_flight.try_into().unwrap();
         let seed = self.random.lock().unwrap().u64(..);
         let settings = kinesis_batch::Settings::default()

@@ -112,6 +112,22 @@ async fn what_to_do_about_an_unknown_outcome_depends_on_what_was_asked() {
     }
 }
 
+// A simulated api has others beside it in its process, and others before it; on Lambda it is alone.
+#[tokio::test(start_paused = true)]
+async fn an_api_retries_whatever_others_in_its_process_have_used_up() {
+    let other = World::new("none");
+    other.fault("kinesis", "ProvisionedThroughputExceededException");
+    for _ in 0..100 {
+        assert_eq!(other.send(submit(ORDER)).await.status, 503);
+    }
+    let world = World::new("none");
+    world.fault("kinesis", "ProvisionedThroughputExceededException");
+    let (answer, ()) = tokio::join!(world.send(submit(ORDER)), async {
+        world.aws.faults().clear();
+    });
+    assert_eq!(answer.status, 202);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_put_whose_answer_is_lost_is_tried_again_with_the_same_event() {
     let world = World::new("none");

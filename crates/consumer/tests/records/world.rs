@@ -93,12 +93,13 @@ impl World {
             .into_builder()
             .http_client(calls.clone())
             .build();
-        let table = Table::new(&config, "orders".into());
+        let client = consumer::client(&config);
+        let table = Table::new(client.clone(), "orders".into());
         let settings = kinesis_batch::Settings::default().jitter_seed(Some(1));
         Self {
             consumer: Consumer::new(table.clone(), settings),
             table,
-            client: consumer::client(&config),
+            client,
             aws,
             calls,
         }
