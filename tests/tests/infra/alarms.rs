@@ -6,14 +6,11 @@ use crate::source::{body, names, read, terraform};
 
 fn alarms() -> BTreeSet<String> {
     let terraform = terraform();
-    [
-        "alarms_always =",
-        "alarms_of_provisioned_stream =",
-    ]
-    .map(|local| names(body(&terraform, local)))
-    .into_iter()
-    .flatten()
-    .collect()
+    ["alarms_always =", "alarms_of_provisioned_stream ="]
+        .map(|local| names(body(&terraform, local)))
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The sections of the runbook that are named like an alarm: `## name`, everything until the next one.
