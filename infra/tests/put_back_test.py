@@ -50,7 +50,7 @@ if fault == "interrupt":
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(10)
 if fault:
-    given = "" if sys.stdin is None else sys.stdin.read()
+    given = pathlib.Path(value("--cli-input-json")[len("file://"):]).read_text() if command == "put-record" else ""
     end(error=f"An error occurred ({fault}) when calling the operation (reached max retries: 2): refused {given}")
 assert value("--region") == "eu-west-1" and value("--output") == "json" and value("--cli-binary-format") == "base64"
 if command == "get-shard-iterator":
@@ -70,8 +70,12 @@ if command == "get-records":
         answer["NextShardIterator"] = str(int(page[-1]["SequenceNumber"]) + 1 if page else at)
     end(json.dumps(answer))
 if command == "put-record":
-    assert value("--cli-input-json") == "file:///dev/stdin"
-    given = json.loads(pathlib.Path("/dev/stdin").read_text())
+    assert value("--cli-input-json").startswith("file:///")
+    file = pathlib.Path(value("--cli-input-json")[len("file://"):])
+    assert file.stat().st_mode & 0o077 == 0
+    shard["files"].append(str(file))
+    # Version 2 reads it twice.
+    given = file.read_text() and json.loads(file.read_text())
     assert given["StreamARN"] == shard["stream"]
     number = str(int(shard["records"][-1]["SequenceNumber"]) + 1)
     shard["records"].append({"SequenceNumber": number, "PartitionKey": given["PartitionKey"], "Data": given["Data"]})
@@ -112,7 +116,7 @@ class PutBack(unittest.TestCase):
         path = self.folder / "shard.json"
         shard = json.loads(path.read_text()) if path.exists() else {
             "version": "aws-cli/2.17.1 Python/3.11.8 Linux/6.1 exe/x86_64.debian.12",
-            "stream": STREAM, "id": SHARD, "records": [], "page": 2, "faults": {}, "objects": {}, "calls": [],
+            "stream": STREAM, "id": SHARD, "records": [], "page": 2, "faults": {}, "objects": {}, "calls": [], "files": [],
         }
         path.write_text(json.dumps(shard | changes))
 
@@ -151,7 +155,7 @@ class PutBack(unittest.TestCase):
         return {"Records": [{"eventSource": "aws:kinesis", "kinesis": entry} for entry in kinesis]}
 
     def put_back(self, *arguments: str, given: object = None, status: int = 0, path: str | None = None) -> str:
-        """What it says; never what is in a record nor under which key, neither so nor in the list of processes."""
+        """What it says; never what is in a record nor under which key, neither so nor in the list of processes, and no file is left behind."""
         run = subprocess.run(
             [sys.executable, str(PUT_BACK), *(arguments or ["-"])],
             input=given if isinstance(given, str) else json.dumps(given),
@@ -170,6 +174,7 @@ class PutBack(unittest.TestCase):
             self.assertNotIn(entry["PartitionKey"], shown)
             self.assertNotIn(entry["Data"], shown)
         self.assertNotIn("customer", shown)
+        self.assertEqual([file for file in self.now("files") if Path(file).exists()], [])
         return said
 
     def calls(self, command: str) -> list[list[str]]:
@@ -352,7 +357,7 @@ class PutBack(unittest.TestCase):
         self.shard(version="aws-cli/1.45.11 Python/3.11.7 Linux/6.18 botocore/1.43.11")
         said = self.put_back(given=self.report(), status=1)
         self.assertIn("needs version 2 of the AWS CLI", said)
-        self.assertIn("this is aws-cli/1.45.11", said)
+        self.assertIn(f"{self.folder}/aws is aws-cli/1.45.11", said)
         self.assertEqual([call for call in self.now("calls") if call != ["--version"]], [])
 
     def test_a_missing_cli_is_a_sentence(self) -> None:
