@@ -3,7 +3,6 @@
 
 import base64
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -18,7 +17,7 @@ SHARD = "shardId-000000000003"
 # As texts the first of them is the largest.
 FIRST = 99_998
 
-# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a command fail with, if not null.
+# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a command fail with, or null.
 FAKE = r"""
 import json, os, pathlib, signal, sys, time
 here = pathlib.Path(__file__).parent
@@ -49,6 +48,9 @@ if fault == "interrupt":
     (here / "shard.json").write_text(json.dumps(shard))
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(10)
+if fault == "vanish":
+    (here / "aws").unlink()
+    fault = "InternalFailure"
 if fault:
     given = pathlib.Path(value("--cli-input-json")[len("file://"):]).read_text() if command == "put-record" else ""
     end(error=f"An error occurred ({fault}) when calling the operation (reached max retries: 2): refused {given}")
@@ -89,8 +91,7 @@ import os, time
 def sleep(seconds):
     with open(os.path.join(os.path.dirname(__file__), "slept"), "a") as slept:
         slept.write(f"{seconds}\\n")
-if not os.environ.get("FAKE"):
-    time.sleep = sleep
+time.sleep = sleep
 """
 
 
@@ -105,7 +106,7 @@ class PutBack(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         (self.folder / "aws.py").write_text(FAKE)
         fake = self.folder / "aws"
-        fake.write_text(f'#!/bin/sh\nFAKE=1 exec "{sys.executable}" "{self.folder}/aws.py" "$@"\n')
+        fake.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -S "{self.folder}/aws.py" "$@"\n')
         fake.chmod(0o755)
         (self.folder / "sitecustomize.py").write_text(NO_SLEEP)
         # Two records before the range and two behind it.
@@ -131,7 +132,8 @@ class PutBack(unittest.TestCase):
         return [(entry["PartitionKey"], entry["Data"]) for entry in map(record, range(first, last + 1))]
 
     def report(self, first: int = FIRST, last: int = FIRST + 5, **more: object) -> dict[str, object]:
-        """As a queue gets it (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source")."""
+        """As a queue gets it (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
+        source")."""
         more = {"batchSize": last - first + 1, "streamArn": STREAM} | more
         payload = {"payload": more.pop("payload")} if "payload" in more else {}
         return {
@@ -151,11 +153,12 @@ class PutBack(unittest.TestCase):
 
     def event(self, first: int, last: int) -> dict[str, object]:
         names = {"SequenceNumber": "sequenceNumber", "PartitionKey": "partitionKey", "Data": "data"}
-        kinesis = [{names[name]: value for name, value in record(number).items()} for number in range(first, last + 1)]
+        records = map(record, range(first, last + 1))
+        kinesis = [{names[name]: value for name, value in entry.items()} for entry in records]
         return {"Records": [{"eventSource": "aws:kinesis", "kinesis": entry} for entry in kinesis]}
 
     def put_back(self, *arguments: str, given: object = None, status: int = 0, path: str | None = None) -> str:
-        """What it says; never what is in a record nor under which key, neither so nor in the list of processes, and no file is left behind."""
+        """What it says. Neither content nor key of a record is in it, nor in the list of processes, and no file is left behind."""
         run = subprocess.run(
             [sys.executable, str(PUT_BACK), *(arguments or ["-"])],
             input=given if isinstance(given, str) else json.dumps(given),
@@ -267,6 +270,17 @@ class PutBack(unittest.TestCase):
         self.assertIn("All 4 records that are left were put back.", said)
         self.assertNotIn("delete", said)
 
+    def test_a_shard_that_is_gone_does_not_keep_what_is_left_elsewhere(self) -> None:
+        gone = {"get-shard-iterator": ["ResourceNotFoundException"]}
+        self.shard(faults=gone)
+        bodies = [json.dumps(self.report()), json.dumps(self.report(FIRST + 4, FIRST + 5))]
+        received = {"Messages": [{"Body": body} for body in bodies]}
+        said = self.put_back(given=received, status=1)
+        self.assertIn("-, message 1: the stream cannot be read; nothing was put", said)
+        self.shard(faults=gone)
+        self.put_back("--what-is-left", "-", given=received)
+        self.assertEqual(self.put(), self.records(FIRST + 4, FIRST + 5))
+
     def test_nothing_that_is_left_is_no_success(self) -> None:
         self.shard(records=self.now()[8:])
         said = self.put_back("--what-is-left", "-", given=self.report(), status=1)
@@ -289,7 +303,8 @@ class PutBack(unittest.TestCase):
         self.assertEqual(self.put(), self.records(FIRST, FIRST + 1))
         self.assertIn("AccessDeniedException", said)
         self.assertIn("2 of 6 records were put. Not put:\n", said)
-        self.assertEqual([line.split()[0] for line in said.splitlines() if line.startswith("  ")], [str(FIRST + n) for n in range(2, 6)])
+        not_put = [line.split()[0] for line in said.splitlines() if line.startswith("  ")]
+        self.assertEqual(not_put, [str(number) for number in range(FIRST + 2, FIRST + 6)])
         self.assertIn("give the same command again", said)
         self.assertNotIn("delete", said)
         self.put_back(given=self.report())
@@ -303,6 +318,12 @@ class PutBack(unittest.TestCase):
         self.assertIn("give the same command again", said)
         self.shard(faults={"get-records": [None, "interrupt"]})
         self.assertIn("interrupted; nothing was put", self.put_back(given=self.report(), status=1))
+
+    def test_a_cli_that_can_no_longer_be_started_is_a_put_that_failed(self) -> None:
+        self.shard(faults={"put-record": [None, "vanish"]})
+        said = self.put_back(given=self.report(), status=1, path=str(self.folder))
+        self.assertIn("No such file", said)
+        self.assertIn("1 of 6 records were put. Not put:\n", said)
 
     def test_an_archived_report_has_the_records_with_it(self) -> None:
         event = self.event(FIRST, FIRST + 5)
@@ -339,6 +360,8 @@ class PutBack(unittest.TestCase):
             {"Messages": [{"Body": "an order of customer 7"}]},
             self.report(streamArn="arn:aws:dynamodb:eu-west-1:111122223333:table/customer"),
             self.report(payload="an order of customer 7"),
+            self.report(batchSize=0),
+            self.report(FIRST + 1, FIRST, batchSize=1),
             self.report(FIRST, FIRST, payload=event),
         ]
         for given in wrong:
