@@ -1,0 +1,394 @@
+#!/usr/bin/env python3
+"""What infra/put-back reads, what it puts and what it says, with a program in the place of the AWS CLI that keeps one shard."""
+
+import base64
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PUT_BACK = Path(__file__).resolve().parent.parent / "put-back"
+STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders-intents"
+SHARD = "shardId-000000000003"
+# As texts the first of them is the largest.
+FIRST = 99_998
+
+# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a command fail with, or null.
+FAKE = r"""
+import json, os, pathlib, signal, sys, time
+here = pathlib.Path(__file__).parent
+shard = json.loads((here / "shard.json").read_text())
+arguments = sys.argv[1:]
+shard["calls"].append(arguments)
+
+def end(answer=None, error=None):
+    (here / "shard.json").write_text(json.dumps(shard))
+    if error:
+        print(f"\naws: [ERROR]: {error}", file=sys.stderr)
+        sys.exit(254)
+    if answer is not None:
+        print(answer)
+    sys.exit(0)
+
+def value(option):
+    return arguments[arguments.index(option) + 1]
+
+if arguments == ["--version"]:
+    end(shard["version"])
+if arguments[:2] == ["s3", "cp"]:
+    end(shard["objects"][arguments[2]])
+command = arguments[1]
+faults = shard["faults"].get(command) or [None]
+fault = faults.pop(0)
+if fault == "interrupt":
+    (here / "shard.json").write_text(json.dumps(shard))
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(10)
+if fault == "vanish":
+    (here / "aws").unlink()
+    fault = "InternalFailure"
+if fault:
+    given = pathlib.Path(value("--cli-input-json")[len("file://"):]).read_text() if command == "put-record" else ""
+    end(error=f"An error occurred ({fault}) when calling the operation (reached max retries: 2): refused {given}")
+assert value("--region") == "eu-west-1" and value("--output") == "json" and value("--cli-binary-format") == "base64"
+if command == "get-shard-iterator":
+    assert value("--stream-arn") == shard["stream"] and value("--shard-id") == shard["id"], arguments
+    at = {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}[value("--shard-iterator-type")]
+    end(json.dumps({"ShardIterator": str(int(value("--starting-sequence-number")) + at)}))
+if command == "get-records":
+    shard["records"] += shard.pop("meanwhile", [])
+    at = int(value("--shard-iterator"))
+    behind = [record for record in shard["records"] if int(record["SequenceNumber"]) >= at]
+    page = behind[: min(shard["page"], int(value("--limit")))]
+    # Kinesis may give an empty page before the end.
+    if shard.pop("empty_page", False):
+        page = []
+    answer = {"Records": page, "MillisBehindLatest": 0 if len(page) == len(behind) else 1000}
+    if not (shard.get("closed") and len(page) == len(behind)):
+        answer["NextShardIterator"] = str(int(page[-1]["SequenceNumber"]) + 1 if page else at)
+    end(json.dumps(answer))
+if command == "put-record":
+    assert value("--cli-input-json").startswith("file:///")
+    file = pathlib.Path(value("--cli-input-json")[len("file://"):])
+    assert file.stat().st_mode & 0o077 == 0
+    shard["files"].append(str(file))
+    # Version 2 reads it twice.
+    given = file.read_text() and json.loads(file.read_text())
+    assert given["StreamARN"] == shard["stream"]
+    number = str(int(shard["records"][-1]["SequenceNumber"]) + 1)
+    shard["records"].append({"SequenceNumber": number, "PartitionKey": given["PartitionKey"], "Data": given["Data"]})
+    end(json.dumps({"ShardId": shard["id"], "SequenceNumber": number}))
+raise SystemExit(f"no such command: {arguments}")
+"""
+
+# Nobody waits for the pauses, which are noted.
+NO_SLEEP = """
+import os, time
+def sleep(seconds):
+    with open(os.path.join(os.path.dirname(__file__), "slept"), "a") as slept:
+        slept.write(f"{seconds}\\n")
+time.sleep = sleep
+"""
+
+
+def record(number: int) -> dict[str, str]:
+    data = base64.b64encode(f"an order of customer {number}".encode()).decode()
+    return {"SequenceNumber": str(number), "PartitionKey": f"key-of-{number}", "Data": data}
+
+
+class PutBack(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        (self.folder / "aws.py").write_text(FAKE)
+        fake = self.folder / "aws"
+        fake.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -S "{self.folder}/aws.py" "$@"\n')
+        fake.chmod(0o755)
+        (self.folder / "sitecustomize.py").write_text(NO_SLEEP)
+        # Two records before the range and two behind it.
+        self.shard(records=[record(number) for number in range(FIRST - 2, FIRST + 8)])
+
+    def shard(self, **changes: object) -> None:
+        """Changes what the shard is."""
+        path = self.folder / "shard.json"
+        shard = json.loads(path.read_text()) if path.exists() else {
+            "version": "aws-cli/2.17.1 Python/3.11.8 Linux/6.1 exe/x86_64.debian.12",
+            "stream": STREAM, "id": SHARD, "records": [], "page": 2, "faults": {}, "objects": {}, "calls": [], "files": [],
+        }
+        path.write_text(json.dumps(shard | changes))
+
+    def now(self, what: str = "records") -> list:
+        return json.loads((self.folder / "shard.json").read_text())[what]
+
+    def put(self) -> list[tuple[str, str]]:
+        """Key and data of what was put."""
+        return [(record["PartitionKey"], record["Data"]) for record in self.now() if int(record["SequenceNumber"]) > FIRST + 7]
+
+    def records(self, first: int, last: int) -> list[tuple[str, str]]:
+        return [(entry["PartitionKey"], entry["Data"]) for entry in map(record, range(first, last + 1))]
+
+    def report(self, first: int = FIRST, last: int = FIRST + 5, **more: object) -> dict[str, object]:
+        """As a queue gets it (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
+        source")."""
+        more = {"batchSize": last - first + 1, "streamArn": STREAM} | more
+        payload = {"payload": more.pop("payload")} if "payload" in more else {}
+        return {
+            "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 4},
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": None},
+            "version": "1.0",
+            "timestamp": "2025-11-25T19:03:18.000Z",
+            "KinesisBatchInfo": {
+                "shardId": SHARD,
+                "startSequenceNumber": str(first),
+                "endSequenceNumber": str(last),
+                "approximateArrivalOfFirstRecord": "2025-11-25T19:03:18.000Z",
+                "approximateArrivalOfLastRecord": "2025-11-25T19:03:18.000Z",
+                **more,
+            },
+        } | payload
+
+    def event(self, first: int, last: int) -> dict[str, object]:
+        names = {"SequenceNumber": "sequenceNumber", "PartitionKey": "partitionKey", "Data": "data"}
+        records = map(record, range(first, last + 1))
+        kinesis = [{names[name]: value for name, value in entry.items()} for entry in records]
+        return {"Records": [{"eventSource": "aws:kinesis", "kinesis": entry} for entry in kinesis]}
+
+    def put_back(self, *arguments: str, given: object = None, status: int = 0, path: str | None = None) -> str:
+        """What it says. Neither content nor key of a record is in it, nor in the list of processes, and no file is left behind."""
+        run = subprocess.run(
+            [sys.executable, str(PUT_BACK), *(arguments or ["-"])],
+            input=given if isinstance(given, str) else json.dumps(given),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": path or f"{self.folder}:/usr/bin:/bin", "PYTHONPATH": str(self.folder)},
+            # A shell ignores it for what runs in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        said = run.stdout + run.stderr
+        self.assertEqual(run.returncode, status, said)
+        self.assertNotIn("Traceback", said)
+        shown = said + json.dumps(self.now("calls"))
+        for entry in self.now():
+            self.assertNotIn(entry["PartitionKey"], shown)
+            self.assertNotIn(entry["Data"], shown)
+        self.assertNotIn("customer", shown)
+        self.assertEqual([file for file in self.now("files") if Path(file).exists()], [])
+        return said
+
+    def calls(self, command: str) -> list[list[str]]:
+        return [call for call in self.now("calls") if command in call]
+
+    def test_the_range_is_put_in_its_order_and_nothing_else(self) -> None:
+        said = self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+        self.assertIn(f"6 records of orders-intents, {SHARD}, from {FIRST} to {FIRST + 5}", said)
+        self.assertIn(f"2 of 6: {FIRST + 1} was put as {FIRST + 9}", said)
+        self.assertTrue(said.endswith("All 6 records were put back. Now delete the report, or the reports.\n"), said)
+
+    def test_all_is_read_before_the_first_is_put(self) -> None:
+        self.put_back(given=self.report())
+        commands = [call[1] for call in self.now("calls") if call[0] == "kinesis"]
+        self.assertEqual(commands, ["get-shard-iterator", *["get-records"] * 3, *["put-record"] * 6])
+
+    def test_what_receive_message_prints_is_as_many_reports_as_it_has(self) -> None:
+        bodies = [json.dumps(self.report(FIRST, FIRST)), json.dumps(self.report(FIRST + 4, FIRST + 5))]
+        received = {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": body} for body in bodies]}
+        file = self.folder / "reports.json"
+        file.write_text(json.dumps(received))
+        said = self.put_back(str(file))
+        self.assertEqual(self.put(), self.records(FIRST, FIRST) + self.records(FIRST + 4, FIRST + 5))
+        self.assertIn("All 3 records were put back.", said)
+
+    def test_a_consumer_with_enhanced_fan_out_is_one_of_the_stream(self) -> None:
+        self.put_back(given=self.report(streamArn=f"{STREAM}/consumer/orders:1700000000"))
+        self.assertEqual(len(self.put()), 6)
+
+    def test_a_range_with_more_records_than_the_report_counts_is_put_as_a_whole(self) -> None:
+        self.put_back(given=self.report(batchSize=2))
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_a_throttled_read_is_repeated(self) -> None:
+        throttled = "ProvisionedThroughputExceededException"
+        self.shard(faults={"get-records": [None, throttled, throttled], "get-shard-iterator": [throttled]})
+        self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_a_read_that_is_throttled_for_good_puts_nothing_and_says_so(self) -> None:
+        self.shard(faults={"get-records": [None] + ["ProvisionedThroughputExceededException"] * 100})
+        said = self.put_back(given=self.report(), status=1)
+        self.assertEqual(self.put(), [])
+        self.assertIn("the stream cannot be read; nothing was put", said)
+        self.assertIn("ProvisionedThroughputExceededException", said.splitlines()[-1])
+        slept = sum(map(float, (self.folder / "slept").read_text().split()))
+        self.assertTrue(60 < slept < 120, slept)
+
+    def test_an_expired_iterator_is_replaced_by_one_behind_the_last_record_read(self) -> None:
+        self.shard(faults={"get-records": [None, "ExpiredIteratorException", None, "ExpiredIteratorException"]})
+        self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+        [_, second, third] = self.calls("get-shard-iterator")
+        self.assertIn("AFTER_SEQUENCE_NUMBER", second)
+        self.assertEqual([second[-1], third[-1]], [str(FIRST + 1), str(FIRST + 3)])
+
+    def test_an_iterator_that_is_expired_when_it_is_new_is_not_asked_for_again_and_again(self) -> None:
+        self.shard(faults={"get-records": ["ExpiredIteratorException"] * 100})
+        self.assertIn("ExpiredIteratorException", self.put_back(given=self.report(), status=1))
+
+    def test_an_empty_page_is_not_the_end(self) -> None:
+        self.shard(empty_page=True)
+        self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_what_is_put_meanwhile_is_left_alone(self) -> None:
+        self.shard(records=self.now()[:8], meanwhile=[record(FIRST + 6), record(FIRST + 7)])
+        self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_an_end_that_the_shard_does_not_have_is_said_and_nothing_is_put(self) -> None:
+        for closed in (False, True):
+            with self.subTest(closed=closed):
+                self.shard(closed=closed)
+                said = self.put_back(given=self.report(last=FIRST + 20, batchSize=6), status=1)
+                self.assertIn(f"(not {FIRST + 20}): 8 records are left of 6 or more. Nothing was put.", said)
+                self.assertEqual(self.put(), [])
+
+    def test_what_the_stream_has_forgotten_is_said_and_nothing_is_put(self) -> None:
+        self.shard(records=self.now()[4:])
+        said = self.put_back(given=self.report(), status=1)
+        self.assertIn(f"(not {FIRST}): 4 records are left of 6 or more. Nothing was put.", said)
+        self.assertEqual(self.put(), [])
+
+    def test_what_is_left_is_put_if_that_is_asked_for(self) -> None:
+        self.shard(records=self.now()[4:])
+        said = self.put_back("--what-is-left", "-", given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST + 2, FIRST + 5))
+        self.assertIn("All 4 records that are left were put back.", said)
+        self.assertNotIn("delete", said)
+
+    def test_a_shard_that_is_gone_does_not_keep_what_is_left_elsewhere(self) -> None:
+        gone = {"get-shard-iterator": ["ResourceNotFoundException"]}
+        self.shard(faults=gone)
+        bodies = [json.dumps(self.report()), json.dumps(self.report(FIRST + 4, FIRST + 5))]
+        received = {"Messages": [{"Body": body} for body in bodies]}
+        said = self.put_back(given=received, status=1)
+        self.assertIn("-, message 1: the stream cannot be read; nothing was put", said)
+        self.shard(faults=gone)
+        self.put_back("--what-is-left", "-", given=received)
+        self.assertEqual(self.put(), self.records(FIRST + 4, FIRST + 5))
+
+    def test_nothing_that_is_left_is_no_success(self) -> None:
+        self.shard(records=self.now()[8:])
+        said = self.put_back("--what-is-left", "-", given=self.report(), status=1)
+        self.assertIn("there is nothing to put back", said)
+        self.assertEqual(self.put(), [])
+
+    def test_fewer_records_than_the_report_counts_are_not_taken_for_all(self) -> None:
+        said = self.put_back(given=self.report(batchSize=7), status=1)
+        self.assertIn("6 records are left of 7 or more", said)
+
+    def test_a_throttled_put_is_repeated(self) -> None:
+        throttled = "ProvisionedThroughputExceededException"
+        self.shard(faults={"put-record": [None, throttled, "KMSThrottlingException", None, throttled]})
+        self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_a_put_that_fails_half_way_is_said_and_the_same_command_completes_it(self) -> None:
+        self.shard(faults={"put-record": [None, None, "AccessDeniedException"]})
+        said = self.put_back(given=self.report(), status=1)
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 1))
+        self.assertIn("AccessDeniedException", said)
+        self.assertIn("2 of 6 records were put. Not put:\n", said)
+        not_put = [line.split()[0] for line in said.splitlines() if line.startswith("  ")]
+        self.assertEqual(not_put, [str(number) for number in range(FIRST + 2, FIRST + 6)])
+        self.assertIn("give the same command again", said)
+        self.assertNotIn("delete", said)
+        self.put_back(given=self.report())
+        self.assertEqual(self.put()[2:], self.records(FIRST, FIRST + 5))
+
+    def test_an_interrupted_one_says_the_same(self) -> None:
+        self.shard(faults={"put-record": [None, "interrupt"]})
+        said = self.put_back(given=self.report(), status=1)
+        self.assertIn("interrupted\n1 of 6 records were put.", said)
+        self.assertIn(f"  {FIRST + 1} of {SHARD}", said)
+        self.assertIn("give the same command again", said)
+        self.shard(faults={"get-records": [None, "interrupt"]})
+        self.assertIn("interrupted; nothing was put", self.put_back(given=self.report(), status=1))
+
+    def test_a_cli_that_can_no_longer_be_started_is_a_put_that_failed(self) -> None:
+        self.shard(faults={"put-record": [None, "vanish"]})
+        said = self.put_back(given=self.report(), status=1, path=str(self.folder))
+        self.assertIn("No such file", said)
+        self.assertIn("1 of 6 records were put. Not put:\n", said)
+
+    def test_an_archived_report_has_the_records_with_it(self) -> None:
+        event = self.event(FIRST, FIRST + 5)
+        # The stream has forgotten them.
+        self.shard(records=self.now()[8:])
+        for payload in (json.dumps(event), event):
+            with self.subTest(type(payload).__name__):
+                before = len(self.put())
+                self.shard(objects={"s3://archive/aws/lambda/m/report": json.dumps(self.report(payload=payload))})
+                said = self.put_back("s3://archive/aws/lambda/m/report")
+                self.assertEqual(self.put()[before:], self.records(FIRST, FIRST + 5))
+                self.assertEqual(self.calls("get-records"), [])
+                self.assertIn("All 6 records were put back.", said)
+
+    def test_an_archived_report_with_fewer_records_than_it_counts_is_completed_from_the_stream(self) -> None:
+        report = self.report(payload=json.dumps(self.event(FIRST + 4, FIRST + 5)))
+        self.put_back(given=report)
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_what_is_left_in_the_archive_and_what_is_left_in_the_stream_are_put_once(self) -> None:
+        self.shard(records=self.now()[5:])
+        report = self.report(payload=json.dumps(self.event(FIRST + 2, FIRST + 4)))
+        self.assertIn("4 records are left of 6 or more", self.put_back(given=report, status=1))
+        self.put_back("--what-is-left", "-", given=report)
+        self.assertEqual(self.put(), self.records(FIRST + 2, FIRST + 5))
+
+    def test_what_is_no_report_is_refused_without_being_shown(self) -> None:
+        event = self.event(FIRST, FIRST)
+        event["Records"][0]["kinesis"]["data"] = "an order of customer 7"
+        wrong = [
+            "an order of customer 7",
+            "[]",
+            {"order": "of customer 7"},
+            {"Messages": [{"Body": "an order of customer 7"}]},
+            self.report(streamArn="arn:aws:dynamodb:eu-west-1:111122223333:table/customer"),
+            self.report(payload="an order of customer 7"),
+            self.report(batchSize=0),
+            self.report(FIRST + 1, FIRST, batchSize=1),
+            self.report(FIRST, FIRST, payload=event),
+        ]
+        for given in wrong:
+            with self.subTest(given):
+                said = self.put_back(given=given, status=1)
+                self.assertIn("is no report of discarded records; nothing was put", said)
+        self.assertEqual(self.put(), [])
+
+    def test_a_queue_that_gave_no_message_is_no_success(self) -> None:
+        self.assertIn("- is empty; nothing was put", self.put_back(given="", status=1))
+
+    def test_a_file_that_is_missing_is_named(self) -> None:
+        self.assertIn("missing.json cannot be read", self.put_back("missing.json", status=1))
+
+    def test_version_1_of_the_cli_is_refused(self) -> None:
+        self.shard(version="aws-cli/1.45.11 Python/3.11.7 Linux/6.18 botocore/1.43.11")
+        said = self.put_back(given=self.report(), status=1)
+        self.assertIn("needs version 2 of the AWS CLI", said)
+        self.assertIn(f"{self.folder}/aws is aws-cli/1.45.11", said)
+        self.assertEqual([call for call in self.now("calls") if call != ["--version"]], [])
+
+    def test_a_missing_cli_is_a_sentence(self) -> None:
+        nowhere = self.folder / "nowhere"
+        nowhere.mkdir()
+        said = self.put_back(given=self.report(), status=1, path=str(nowhere))
+        self.assertEqual(said, "infra/put-back: the AWS CLI (`aws`, version 2) is not installed, or not on the PATH\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
