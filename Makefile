@@ -73,18 +73,25 @@ CROSS := $(if $(filter $(TRIPLE),$(shell rustc -vV 2>/dev/null | sed -n 's/^host
 BUILT := $(if $(CROSS),$(CROSS)/)$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # Two crates are enough for a release, which shares nothing with the other profiles.
 FUNCTIONS := $(if $(filter release,$(PROFILE)),-p api -p consumer --bins,--workspace --bins --examples)
+# With what only a debugger reads they would be too large for Lambda; the profile release strips by itself.
+STRIP := $(if $(filter release,$(PROFILE)),,--strip)
 # Whose machine and which folders it was built in is not part of a release; of prefixes that match, the last one counts.
 RELEASE_FLAGS := $(if $(filter release,$(PROFILE)),RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/orders --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(abspath $(TARGET))=/target --remap-path-prefix=$(abspath $(TARGET)/again)=/target")
+# Where the packages of a profile are: a release alone is where `make deploy` takes it from.
+packages = $(if $(filter release,$1),dist,$(TARGET)/dist-$1)
+# What goes to LocalStack is of a profile that is built in a minute, unless one is asked for.
+TRIED := $(if $(filter file,$(origin PROFILE)),dev,$(PROFILE))
 
-package: ## Build dist/api.zip and dist/consumer.zip (PROFILE=release ARCHITECTURE=x86_64)
+package: ## Build dist/api.zip and dist/consumer.zip (ARCHITECTURE=x86_64; PROFILE=dev: in target/dist-dev)
 	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS)
-	infra/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE) $(if $(filter release,$(PROFILE)),,--strip)
+	infra/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE) --to $(call packages,$(PROFILE)) $(STRIP)
 
 package-reproducible: package ## Build the packages a second time from nothing, and compare
 	rm -rf $(TARGET)/again
 	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS) --target-dir $(TARGET)/again
-	infra/package $(TARGET)/again/$(BUILT) --architecture $(ARCHITECTURE) --to $(TARGET)/again/dist
-	cmp dist/api.zip $(TARGET)/again/dist/api.zip && cmp dist/consumer.zip $(TARGET)/again/dist/consumer.zip
+	infra/package $(TARGET)/again/$(BUILT) --architecture $(ARCHITECTURE) --to $(TARGET)/again/dist $(STRIP)
+	cmp $(call packages,$(PROFILE))/api.zip $(TARGET)/again/dist/api.zip
+	cmp $(call packages,$(PROFILE))/consumer.zip $(TARGET)/again/dist/consumer.zip
 	rm -rf $(TARGET)/again
 
 localstack: ## Start LocalStack, in Docker or on this machine (LOCALSTACK_PORT=4566)
@@ -93,22 +100,17 @@ localstack: ## Start LocalStack, in Docker or on this machine (LOCALSTACK_PORT=4
 stop-localstack: ## Stop it
 	@tests/localstack/stop
 
-# The packages are what is deployed, of a profile that is built in a minute; PROFILE=release is the real thing.
 test-localstack: ## Run the black-box tests against LocalStack, with the functions' packages (E2E_TARGET=aws: against AWS)
-	@$(MAKE) --no-print-directory package PROFILE=$(if $(filter command line,$(origin PROFILE)),$(PROFILE),dev)
-	@CARGO="$(CARGO)" tests/localstack/test
+	@$(MAKE) --no-print-directory package PROFILE=$(TRIED)
+	@CARGO="$(CARGO)" E2E_PACKAGES="$(abspath $(call packages,$(TRIED)))" tests/localstack/test
 
 deploy: ## Deploy to AWS what `make package` has built (SETTINGS=production for that setting)
 	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
 	terraform -chdir=infra init -input=false
 	terraform -chdir=infra apply $(if $(SETTINGS),-var-file=settings/$(SETTINGS).tfvars)
 
-# The provider takes the endpoint from the environment, as every AWS tool does. The state is LocalStack's own: it holds
-# nothing that outlives it.
-deploy-localstack: ## Deploy to LocalStack with Terraform what `make package` has built
-	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
-	tests/localstack/start
-	TF_DATA_DIR=.terraform/localstack terraform -chdir=infra init -input=false
-	env -u TF_CLI_ARGS_apply AWS_ENDPOINT_URL=$${AWS_ENDPOINT_URL:-http://127.0.0.1:$${LOCALSTACK_PORT:-4566}} AWS_REGION=us-east-1 \
-		AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test TF_DATA_DIR=.terraform/localstack \
-		terraform -chdir=infra apply -state=localstack.tfstate -var-file=settings/localstack.tfvars
+deploy-localstack: ## Deploy to LocalStack with Terraform, for a try (PROFILE=dev)
+	@$(MAKE) --no-print-directory package PROFILE=$(TRIED)
+	@tests/localstack/start
+	@tests/localstack/terraform init -input=false
+	@tests/localstack/terraform apply $(foreach function,api consumer,-var "$(function)_package=$(abspath $(call packages,$(TRIED)))/$(function).zip")

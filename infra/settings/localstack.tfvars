@@ -3,5 +3,5 @@
 # It has no HTTP APIs.
 front_door = "function_url"
 
-# It is gone when LocalStack ends, or by `terraform destroy`.
+# It is gone when LocalStack ends, or by `tests/localstack/terraform destroy`.
 deletion_protection = false

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""What infra/package packs and what it refuses, with small C programs in the place of the functions. Needs cc and readelf."""
+"""What infra/package packs and what it refuses, with small C programs in the place of the functions. Needs cc, readelf and strip."""
 
+import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 import zipfile
@@ -86,6 +88,23 @@ class Package(unittest.TestCase):
             with self.subTest(version):
                 self.build("api", *self.library("libm.so.7", version), source=uses)
                 self.assert_refused(reason)
+
+    def test_a_program_that_starts_by_a_loader_of_its_systems_own_is_refused(self) -> None:
+        self.build("api", "-Wl,--dynamic-linker=/nix/ld.so")
+        self.assert_refused("is started by /nix/ld.so")
+
+    def test_a_tool_that_is_missing_is_named(self) -> None:
+        for function in ("api", "consumer"):
+            self.build(function)
+        (self.folder / "tools").mkdir()
+        for tool in ("readelf", "strip"):
+            with self.subTest(tool):
+                command = [sys.executable, str(PACKAGE), str(self.folder), "--architecture", HERE, "--strip"]
+                command += ["--to", str(self.folder / "dist")]
+                tools = {**os.environ, "PATH": str(self.folder / "tools")}
+                packed = subprocess.run(command, capture_output=True, text=True, check=False, env=tools)
+                self.assertEqual(packed.stderr, f"infra/package: {tool} is missing: it is part of binutils\n")
+                (self.folder / "tools" / tool).symlink_to(shutil.which(tool))
 
     def test_glibc_as_old_as_amazon_linuxs_is_taken(self) -> None:
         uses = "int odd(void); int main(void) { return odd(); }"

@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""Deploys the service by the AWS APIs, from the packages that would be deployed, for one test, and removes it again.
+"""Deploys the service by the AWS APIs, from the functions' packages, for one test, and removes it again.
 
-    deployment.py create NAME --settings FILE [--packages DIST] [--log-level LEVEL] [--without-functions]
+    deployment.py create NAME --settings FILE [--log-level LEVEL] [--without-functions]
     deployment.py log NAME
     deployment.py remove NAME
     deployment.py sweep PREFIX
+    deployment.py account
 
 `create` makes what infra/ describes, as far as LocalStack knows it and a test needs it: stream, table, on-failure queue,
 roles, functions with an alias each, event source mapping, function URL. All names begin with NAME. What it made it prints
 as one JSON object; if it fails, it removes what it had made. `log` prints what the functions have logged. `remove` removes
 everything of that name, and is content if there is nothing. `sweep` removes every deployment whose name begins with PREFIX and a
-dash, and fails if there was one: whoever had made it should have removed it.
+dash. Its exit code is 0 if there was none, 3 if there was one and it is gone now (whoever had made it should have removed it),
+and another one if anything may be left. `account` prints whose the credentials are.
 
-Where the APIs are, and who calls, is in the environment as for every AWS tool: AWS_ENDPOINT_URL, AWS_REGION, credentials.
+Where the APIs are, and who calls, is in the environment as for every AWS tool: AWS_ENDPOINT_URL, AWS_REGION, credentials. So
+are the folder of the packages, E2E_PACKAGES, which is dist/ if not given, and what they are built for, ARCHITECTURE.
 """
 
 import argparse
@@ -21,15 +24,26 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 PATIENCE_SECONDS = 120
+# DeleteQueue takes up to 60 s (SQS API reference), and a table that is being deleted is listed until it is gone.
+AWS_FORGETS_WITHIN_SECONDS = 90
+# What it is about is still being made or changed, so it can be deleted in a while.
+BUSY = ("(ResourceInUseException)", "(ResourceConflictException)")
+# That of a sweep which has found something and removed it.
+REMOVED_NOW = 3
 POLLS = {"Delay": 0.2, "MaxAttempts": 5 * PATIENCE_SECONDS}
+
+
+class NotRemoved(Exception):
+    """Something of a deployment may still be there."""
 
 
 class Deployment:
@@ -147,7 +161,8 @@ class Deployment:
             FunctionResponseTypes=["ReportBatchItemFailures"] if settings["report_batch_item_failures"] else [],
             DestinationConfig={"OnFailure": {"Destination": queue_arn}},
         )
-        return self.until_accepted(create, "permission")["UUID"]
+        # The second is the sentence about a role that is not known yet.
+        return self.until_accepted(create, "permission", "ensure the role can perform")["UUID"]
 
     def create_url(self) -> str:
         """A function URL that everybody may call."""
@@ -176,30 +191,47 @@ class Deployment:
     # --- removing
 
     def remove(self) -> None:
-        """Removes whatever there is. The mapping goes first, so that nothing polls what is gone."""
-        consumer = self.functions["consumer"]
-        mappings = gone(lambda: self.awslambda.list_event_source_mappings(FunctionName=f"{consumer}:live")["EventSourceMappings"])
-        for mapping in mappings or []:
-            gone(lambda: self.awslambda.delete_event_source_mapping(UUID=mapping["UUID"]))
-            self.until(
-                "the mapping is gone",
-                lambda: gone(lambda: self.awslambda.get_event_source_mapping(UUID=mapping["UUID"])) is None,
-            )
+        """Removes whatever there is. What cannot be removed keeps nothing else from it."""
+        api = self.functions["api"]
+        # The mapping goes first, so that nothing polls what is gone.
+        steps = [self.remove_mappings, partial(self.awslambda.delete_function_url_config, FunctionName=api, Qualifier="live")]
         for function, name in self.functions.items():
-            if function == "api":
-                gone(lambda: self.awslambda.delete_function_url_config(FunctionName=name, Qualifier="live"))
-            gone(lambda: self.awslambda.delete_function(FunctionName=name))
-            gone(lambda: self.iam.delete_role_policy(RoleName=name, PolicyName=function))
-            gone(lambda: self.iam.delete_role(RoleName=name))
-            gone(lambda: self.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}"))
-        gone(lambda: self.kinesis.delete_stream(StreamName=self.stream, EnforceConsumerDeletion=True))
-        gone(lambda: self.dynamodb.delete_table(TableName=self.table))
-        if queue := gone(lambda: self.sqs.get_queue_url(QueueName=self.queue)):
-            gone(lambda: self.sqs.delete_queue(QueueUrl=queue["QueueUrl"]))
-        self.until(
-            "the stream is gone",
-            lambda: gone(lambda: self.kinesis.describe_stream_summary(StreamName=self.stream)) is None,
-        )
+            steps += [
+                partial(self.awslambda.delete_function, FunctionName=name),
+                partial(self.iam.delete_role_policy, RoleName=name, PolicyName=function),
+                partial(self.iam.delete_role, RoleName=name),
+                partial(self.logs.delete_log_group, logGroupName=f"/aws/lambda/{name}"),
+            ]
+        steps += [
+            partial(self.kinesis.delete_stream, StreamName=self.stream, EnforceConsumerDeletion=True),
+            partial(self.dynamodb.delete_table, TableName=self.table),
+            self.remove_queue,
+            self.until_the_stream_is_gone,
+        ]
+        errors = []
+        for step in steps:
+            try:
+                gone(partial(self.until_accepted, step, *BUSY))
+            except (ClientError, BotoCoreError, TimeoutError) as error:
+                errors.append(str(error))
+        if errors:
+            raise NotRemoved(f"{self.name}: " + "; ".join(errors))
+
+    def remove_mappings(self) -> None:
+        """Of all mappings, those of the consumer: they are listed also when the function is gone."""
+        pages = self.awslambda.get_paginator("list_event_source_mappings").paginate()
+        for mapping in [mapping for page in pages for mapping in page["EventSourceMappings"]]:
+            if f":function:{self.functions['consumer']}:" in mapping["FunctionArn"]:
+                look = partial(self.awslambda.get_event_source_mapping, UUID=mapping["UUID"])
+                gone(partial(self.awslambda.delete_event_source_mapping, UUID=mapping["UUID"]))
+                self.until("the mapping is gone", lambda: gone(look) is None)
+
+    def remove_queue(self) -> None:
+        self.sqs.delete_queue(QueueUrl=self.sqs.get_queue_url(QueueName=self.queue)["QueueUrl"])
+
+    def until_the_stream_is_gone(self) -> None:
+        look = partial(self.kinesis.describe_stream_summary, StreamName=self.stream)
+        self.until("the stream is gone", lambda: gone(look) is None)
 
     # --- waiting
 
@@ -210,13 +242,13 @@ class Deployment:
                 raise TimeoutError(f"{PATIENCE_SECONDS} s passed until {what}")
             time.sleep(0.2)
 
-    def until_accepted(self, call, while_it_says: str):
+    def until_accepted(self, call, *while_it_says: str):
         give_up = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 return call()
             except ClientError as error:
-                if while_it_says not in str(error) or time.monotonic() > give_up:
+                if not any(words in str(error) for words in while_it_says) or time.monotonic() > give_up:
                     raise
             time.sleep(1)
 
@@ -259,25 +291,53 @@ def left(prefix: str) -> list[str]:
     return [f"{kind} {name}" for kind, names in named.items() for name in names if name.startswith(prefix)]
 
 
+def left_for_good(prefix: str) -> list[str]:
+    """The same, when AWS has had the time to forget what was deleted."""
+    give_up = time.monotonic() + (0 if is_localstack() else AWS_FORGETS_WITHIN_SECONDS)
+    while (found := left(prefix)) and time.monotonic() < give_up:
+        time.sleep(5)
+    return found
+
+
+def sweep(prefix: str) -> int:
+    """Gives the exit code."""
+    found = left_for_good(prefix)
+    if not found:
+        return 0
+    print("left behind: " + ", ".join(found), file=sys.stderr)
+    # What a deployment makes begins with its name, and that ends with eight hexadecimal digits.
+    names = {re.search(rf"{re.escape(prefix)}-[0-9a-f]{{8}}", thing) for thing in found}
+    for name in {name.group() for name in names if name}:
+        try:
+            Deployment(name).remove()
+        except NotRemoved as error:
+            print(error, file=sys.stderr)
+    if still := left_for_good(prefix):
+        print("could not be removed: " + ", ".join(still), file=sys.stderr)
+        return 1
+    return REMOVED_NOW
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Deploys the service for a test, and removes it.")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create")
     create.add_argument("name")
     create.add_argument("--settings", type=Path, required=True)
-    create.add_argument("--packages", type=Path, default=Path(__file__).resolve().parents[2] / "dist")
     create.add_argument("--log-level", default="info")
     create.add_argument("--without-functions", action="store_true")
     for command in ("log", "remove"):
         commands.add_parser(command).add_argument("name")
     commands.add_parser("sweep").add_argument("prefix")
+    commands.add_parser("account")
     options = parser.parse_args()
     match options.command:
         case "create":
             deployment = Deployment(options.name)
             settings = json.loads(options.settings.read_text())
+            packages = Path(os.environ.get("E2E_PACKAGES") or Path(__file__).resolve().parents[2] / "dist")
             try:
-                print(json.dumps(deployment.create(settings, options.packages, options.log_level, not options.without_functions)))
+                print(json.dumps(deployment.create(settings, packages, options.log_level, not options.without_functions)))
             except BaseException:
                 deployment.remove()
                 raise
@@ -286,13 +346,9 @@ def main() -> None:
         case "remove":
             Deployment(options.name).remove()
         case "sweep":
-            found = left(options.prefix)
-            # What a deployment makes begins with its name, and that ends with eight hexadecimal digits.
-            names = {re.search(rf"{re.escape(options.prefix)}-[0-9a-f]{{8}}", thing) for thing in found}
-            for name in names - {None}:
-                Deployment(name.group()).remove()
-            if found:
-                sys.exit("left behind, and removed now: " + ", ".join(found))
+            sys.exit(sweep(options.prefix))
+        case "account":
+            print(boto3.client("sts").get_caller_identity()["Account"])
 
 
 if __name__ == "__main__":

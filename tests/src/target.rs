@@ -5,9 +5,9 @@
 pub enum Target {
     /// The stack of `make run`, with faults to inject: the default.
     Embedded,
-    /// LocalStack, at `AWS_ENDPOINT_URL`, with functions from the packages in `dist/`.
+    /// LocalStack, at `AWS_ENDPOINT_URL`, with functions from the packages in `E2E_PACKAGES`.
     LocalStack,
-    /// AWS, with the credentials and the region of the environment, and functions from the packages in `dist/`.
+    /// AWS, with the credentials and the region of the environment, and functions from the packages in `E2E_PACKAGES`.
     Aws,
 }
 
