@@ -44,10 +44,16 @@ if arguments[:2] == ["s3", "cp"]:
 command = arguments[1]
 faults = shard["faults"].get(command) or [None]
 fault = faults.pop(0)
-if fault == "interrupt":
+interruptions = {"interrupt": signal.SIGINT, "hang-up": signal.SIGHUP, "terminate": signal.SIGTERM}
+if fault in interruptions:
+    if command == "put-record":
+        shard["files"].append(value("--cli-input-json")[len("file://"):])
     (here / "shard.json").write_text(json.dumps(shard))
-    os.kill(os.getppid(), signal.SIGINT)
+    os.kill(os.getppid(), interruptions[fault])
     time.sleep(10)
+if fault == "hang-up, and nobody minds":
+    os.kill(os.getppid(), signal.SIGHUP)
+    fault = None
 if fault == "vanish":
     (here / "aws").unlink()
     fault = "InternalFailure"
@@ -57,17 +63,26 @@ if fault:
 assert value("--region") == "eu-west-1" and value("--output") == "json" and value("--cli-binary-format") == "base64"
 if command == "get-shard-iterator":
     assert value("--stream-arn") == shard["stream"] and value("--shard-id") == shard["id"], arguments
-    at = {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}[value("--shard-iterator-type")]
-    end(json.dumps({"ShardIterator": str(int(value("--starting-sequence-number")) + at)}))
+    kind = value("--shard-iterator-type")
+    if kind == "TRIM_HORIZON":
+        end(json.dumps({"ShardIterator": "0"}))
+    at = int(value("--starting-sequence-number"))
+    if at < int(shard["records"][0]["SequenceNumber"]) and shard.get("forgotten") == "refused":
+        end(error="An error occurred (InvalidArgumentException) when calling the GetShardIterator operation: StartingSequenceNumber")
+    end(json.dumps({"ShardIterator": str(at + {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}[kind])}))
 if command == "get-records":
     shard["records"] += shard.pop("meanwhile", [])
     at = int(value("--shard-iterator"))
+    if shard.get("still") or (0 < at < int(shard["records"][0]["SequenceNumber"]) and shard.get("forgotten") == "empty"):
+        end(json.dumps({"Records": [], "MillisBehindLatest": 86400000, "NextShardIterator": str(at)}))
     behind = [record for record in shard["records"] if int(record["SequenceNumber"]) >= at]
     page = behind[: min(shard["page"], int(value("--limit")))]
-    # Kinesis may give an empty page before the end.
-    if shard.pop("empty_page", False):
+    # Kinesis may give empty pages before the end.
+    empty = shard.get("empty_pages", 0)
+    if empty:
+        shard["empty_pages"] = empty - 1
         page = []
-    answer = {"Records": page, "MillisBehindLatest": 0 if len(page) == len(behind) else 1000}
+    answer = {"Records": page, "MillisBehindLatest": 0 if len(page) == len(behind) else 1000 * (1 + empty)}
     if not (shard.get("closed") and len(page) == len(behind)):
         answer["NextShardIterator"] = str(int(page[-1]["SequenceNumber"]) + 1 if page else at)
     end(json.dumps(answer))
@@ -157,10 +172,12 @@ class PutBack(unittest.TestCase):
         kinesis = [{names[name]: value for name, value in entry.items()} for entry in records]
         return {"Records": [{"eventSource": "aws:kinesis", "kinesis": entry} for entry in kinesis]}
 
-    def put_back(self, *arguments: str, given: object = None, status: int = 0, path: str | None = None) -> str:
+    def put_back(
+        self, *arguments: str, given: object = None, status: int = 0, path: str | None = None, before: tuple[str, ...] = ()
+    ) -> str:
         """What it says. Neither content nor key of a record is in it, nor in the list of processes, and no file is left behind."""
         run = subprocess.run(
-            [sys.executable, str(PUT_BACK), *(arguments or ["-"])],
+            [*before, sys.executable, str(PUT_BACK), *(arguments or ["-"])],
             input=given if isinstance(given, str) else json.dumps(given),
             capture_output=True,
             text=True,
@@ -240,9 +257,38 @@ class PutBack(unittest.TestCase):
         self.assertIn("ExpiredIteratorException", self.put_back(given=self.report(), status=1))
 
     def test_an_empty_page_is_not_the_end(self) -> None:
-        self.shard(empty_page=True)
+        self.shard(empty_pages=1)
         self.put_back(given=self.report())
         self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_a_long_way_without_records_is_gone_to_its_end_and_shown(self) -> None:
+        self.shard(empty_pages=70)
+        said = self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+        self.assertIn(f"-: {SHARD}: 20 pages read, 0 records of the range, 52 s behind the end", said)
+        self.assertEqual(said.count("pages read"), 3)
+
+    def test_the_oldest_records_are_found_whatever_kinesis_makes_of_a_place_that_it_has_forgotten(self) -> None:
+        self.shard(records=self.now()[4:])
+        for forgotten in ("refused", "empty"):
+            with self.subTest(forgotten):
+                self.shard(forgotten=forgotten)
+                before = len(self.put())
+                said = self.put_back(given=self.report(), status=1)
+                self.assertIn(f"(not {FIRST}): 4 records are left of 6 or more. Nothing was put.", said)
+                self.put_back("--what-is-left", "-", given=self.report())
+                self.assertEqual(self.put()[before:], self.records(FIRST + 2, FIRST + 5))
+
+    def test_what_comes_before_the_range_is_not_put_when_it_is_read_from_the_oldest_record(self) -> None:
+        self.shard(faults={"get-shard-iterator": ["InvalidArgumentException"]})
+        self.put_back(given=self.report())
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
+    def test_a_stream_that_gives_nothing_and_comes_no_nearer_to_its_end_is_said_to_be_unreadable(self) -> None:
+        self.shard(still=True)
+        said = self.put_back(given=self.report(), status=1)
+        self.assertIn("the stream cannot be read; nothing was put: empty pages only, 86400 s behind the end", said)
+        self.assertLess(len(self.calls("get-records")), 100)
 
     def test_what_is_put_meanwhile_is_left_alone(self) -> None:
         self.shard(records=self.now()[:8], meanwhile=[record(FIRST + 6), record(FIRST + 7)])
@@ -318,6 +364,18 @@ class PutBack(unittest.TestCase):
         self.assertIn("give the same command again", said)
         self.shard(faults={"get-records": [None, "interrupt"]})
         self.assertIn("interrupted; nothing was put", self.put_back(given=self.report(), status=1))
+
+    def test_a_closed_terminal_and_a_shutdown_are_interruptions(self) -> None:
+        for fault in ("hang-up", "terminate"):
+            with self.subTest(fault):
+                self.shard(faults={"put-record": [None, fault]})
+                said = self.put_back(given=self.report(), status=1)
+                self.assertIn("interrupted\n1 of 6 records were put.", said)
+
+    def test_nohup_is_obeyed(self) -> None:
+        self.shard(faults={"put-record": [None, "hang-up, and nobody minds"]})
+        self.put_back(given=self.report(), before=("nohup",))
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
 
     def test_a_cli_that_can_no_longer_be_started_is_a_put_that_failed(self) -> None:
         self.shard(faults={"put-record": [None, "vanish"]})
