@@ -79,7 +79,8 @@ locals {
         incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
         invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
       }
-      # A quarter of the shortest retention.
+      # A quarter of the shortest retention. The window slides, so that the first order after six quiet hours can be in it before
+      # its invocation is; metric math has nothing that tells the two apart.
       expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 1
       period     = 21600, window = 1, of = 1
@@ -99,15 +100,16 @@ locals {
       period      = 60, window = 1, of = 1
     }
     discards-waiting = {
-      description = "There have been discards in the queue for ${local.discard_patience_hours} h without a break. Once the stream has let go of the record (${var.retention_hours} h), the order cannot be put back."
-      # Not the age of the oldest: a message that was looked at three times no longer counts for that (SQS developer guide,
-      # "Available CloudWatch metrics for Amazon SQS").
+      description = "There has been a discard in the queue in each of the last ${local.discard_patience_hours} h. Once the stream has let go of the record (${var.retention_hours} h), the order cannot be put back."
+      # Not the age of the oldest: a message that was looked at three times no longer counts for that. A message that is looked
+      # at moves from the one count to the other, so neither count's minimum tells; and nothing in flight is no datapoint (SQS
+      # developer guide, "Available CloudWatch metrics for Amazon SQS"). The counts are approximate: one message is about 1.
       metrics = {
-        visible = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Minimum", dimensions = local.of_queue }
-        looked  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesNotVisible", stat = "Minimum", dimensions = local.of_queue }
+        visible = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Average", dimensions = local.of_queue }
+        looked  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesNotVisible", stat = "Average", dimensions = local.of_queue }
       }
-      expression = "visible + looked"
-      comparison = "GreaterThanOrEqualToThreshold", threshold = 1
+      expression = "FILL(visible, 0) + FILL(looked, 0)"
+      comparison = "GreaterThanOrEqualToThreshold", threshold = 0.9
       period     = 3600, window = local.discard_patience_hours, of = local.discard_patience_hours
     }
     dropped = {

@@ -34,6 +34,11 @@ resource "aws_s3_bucket" "discarded" {
 
   bucket        = "${var.name}-discarded-${local.account}-${local.region}"
   force_destroy = !var.deletion_protection
+
+  # When the destination changes, the mapping lets go of the bucket before it is deleted.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_public_access_block" "discarded" {

@@ -143,6 +143,23 @@ run "a_consumer_that_stands_still_is_noticed_while_the_stream_keeps_the_orders" 
   }
 }
 
+run "a_discard_is_waiting_whether_somebody_looks_at_it_or_not" {
+  assert {
+    condition = (
+      contains([for query in aws_cloudwatch_metric_alarm.orders["discards-waiting"].metric_query : query.expression], "FILL(visible, 0) + FILL(looked, 0)")
+      && aws_cloudwatch_metric_alarm.orders["discards-waiting"].threshold < 1
+    )
+    error_message = "While nothing is in flight, that count may have no datapoint; and one discard must be enough."
+  }
+
+  assert {
+    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["discards-waiting"].metric_query :
+      one(query.metric).stat == "Average" if length(query.metric) > 0
+    ])
+    error_message = "A discard that is looked at once an hour must count: each count by itself is then 0 for a while."
+  }
+}
+
 run "a_single_reserved_execution_raises_no_alarm_while_it_is_free" {
   command = plan
 

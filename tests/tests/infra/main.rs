@@ -1,5 +1,6 @@
 //! What `infra/` deploys is what the code is: its settings, its environment, its calls, its log lines, its time limits,
-//! and an entry of the runbook for each alarm. What Terraform itself can check stands in `infra/tests`.
+//! an entry of the runbook for each alarm, and what the documents say of it. What Terraform itself can check stands in
+//! `infra/tests`.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,5 +12,6 @@ mod alarms;
 mod calls;
 mod environment;
 mod logs;
+mod prices;
 mod settings;
 mod source;
