@@ -16,8 +16,9 @@ pub enum Event {
     /// Time has passed: [`Step::wake_at`] has come. Harmless at any other time.
     Wake,
     /// What ListShards says, all pages of it. The first listing begins the work. In later ones a shard that is new (resharding) is added,
-    /// and one that is no longer named is gone: what was read of it is delivered, then it is finished. A listing may be repeated at any
-    /// time, best after [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
+    /// and one that is no longer named is gone: what was read of it is delivered, then it is finished. A shard whose parent is neither
+    /// named nor known waits for that too, since one that is gone may be its ancestor. A listing may be repeated at any time, best after
+    /// [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
     /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords). They are added like those of a listing,
     /// but nothing is taken for gone: a child of a parent that is not known, as the other one of a merge can be, waits for it until a

@@ -203,13 +203,27 @@ impl Mapping {
                 shard.mark_gone();
             }
         }
-        // Nothing is left of a parent that is not named now and was not before.
+        // Nothing is left of a parent that is not named now and was not before. Whether one of those that are gone is an ancestor nobody
+        // can say then: what was read of them comes first.
         let known = &named | &self.shards.keys().cloned().collect();
+        let gone: Vec<_> = self
+            .shards
+            .iter()
+            .filter(|(_, shard)| shard.is_gone_but_for_what_was_read())
+            .map(|(id, _)| id.clone())
+            .collect();
+        let settle = |parents: &mut Vec<ShardId>| {
+            let named = parents.len();
+            parents.retain(|parent| known.contains(parent));
+            if parents.len() < named {
+                parents.extend(gone.iter().cloned());
+            }
+        };
         for shard in self.shards.values_mut() {
-            shard.keep_parents(&known);
+            settle(shard.parents_mut());
         }
         for shard in &mut listing {
-            shard.parents.retain(|parent| known.contains(parent));
+            settle(&mut shard.parents);
         }
         self.add(listing);
         self.listed = true;

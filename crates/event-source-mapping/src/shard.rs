@@ -12,7 +12,6 @@ use crate::{
     ShardState, ShardStatus, StartingPosition, Timestamp,
 };
 
-use std::collections::BTreeSet;
 use std::mem;
 use std::time::Duration;
 
@@ -93,9 +92,15 @@ impl Shard {
         self.lanes.iter().all(Lane::is_quiet)
     }
 
-    /// Waits for no parent but these.
-    pub(crate) fn keep_parents(&mut self, known: &BTreeSet<ShardId>) {
-        self.parents.retain(|parent| known.contains(parent));
+    /// The parents that it waits for.
+    pub(crate) fn parents_mut(&mut self) -> &mut Vec<ShardId> {
+        &mut self.parents
+    }
+
+    /// What was read of it may still be under way. It waits for no other shard, so that others may wait for it; one that does was never
+    /// read.
+    pub(crate) fn is_gone_but_for_what_was_read(&self) -> bool {
+        self.gone && !self.finished && self.parents.is_empty()
     }
 
     pub(crate) fn parent_finished(&mut self, parent: &ShardId) {

@@ -597,8 +597,11 @@ impl History {
                 } else {
                     let read = self.driver.read(&fetch);
                     if read.next_iterator.is_none() {
+                        // What is gone is neither listed nor named: it would be known to be there and not there.
                         let children = self.parents_of.iter();
-                        let children = children.filter(|(_, parents)| parents.contains(&shard));
+                        let children = children
+                            .filter(|(child, _)| !self.gone.contains(child))
+                            .filter(|(_, parents)| parents.contains(&shard));
                         found = self.listing(children.map(|(child, _)| child.clone()));
                     }
                     fetch.succeeded(read)

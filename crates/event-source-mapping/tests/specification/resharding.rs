@@ -3,7 +3,7 @@
 //! before those of its children.
 
 use event_source_mapping::{
-    Action, Event, Outcome, Settings, ShardListing, ShardState, StartingPosition,
+    Action, Event, Invocation, Outcome, Settings, ShardListing, ShardState, StartingPosition,
 };
 
 use crate::driver::{Driver, SHARD, numbers, settings, success};
@@ -174,6 +174,44 @@ fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one
     stream.list(&[listing(SHARD, &[]), child]);
     stream.run(|_| success());
     assert_eq!(stream.batches(), [[8], [9]]);
+}
+
+/// A record of a shard that is gone at the function, one in a shard of which the parent was never seen, and one in a shard that never had
+/// a parent.
+fn gone_but_for_what_was_read(grandchild_was_found: bool) -> (Driver, Invocation) {
+    let mut stream = Driver::with_records(settings(), 1);
+    for shard in [GRANDCHILD, OTHER] {
+        stream.add_shard(shard);
+        stream.put(shard, "a", b"{}");
+    }
+    let of_the_gone = stream.invocation().unwrap();
+    let grandchild = listing(GRANDCHILD, &[CHILD]);
+    if grandchild_was_found {
+        stream.send(Event::ShardsFound(vec![grandchild.clone()]));
+    }
+    stream.list(&[grandchild, listing(OTHER, &[])]);
+    (stream, of_the_gone)
+}
+
+/// [I] It may be an ancestor, and the shards that would say so are gone.
+#[test]
+fn a_shard_of_which_the_parent_was_never_seen_waits_for_what_was_read_of_those_that_are_gone() {
+    for grandchild_was_found in [false, true] {
+        let (mut stream, of_the_gone) = gone_but_for_what_was_read(grandchild_was_found);
+        let other = stream.invocation().unwrap();
+        stream.finish(other, success());
+        stream.wake_after(60_000);
+        assert!(stream.invocation().is_none());
+        assert_eq!(state(&stream, GRANDCHILD), ShardState::WaitingForParents);
+        stream.finish(of_the_gone, success());
+        assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
+    }
+}
+
+#[test]
+fn a_shard_that_never_had_a_parent_waits_for_none_that_are_gone() {
+    let (mut stream, _of_the_gone) = gone_but_for_what_was_read(false);
+    assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
 /// [I] Under LATEST too: everything in a child that appears later is newer than the mapping.
