@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo load outage-budget test simulate mutants measure check fmt clippy docs dependencies test-infra \
+.PHONY: help build run demo load outage-budget test properties simulate mutants measure check fmt clippy docs dependencies test-infra \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
 help: ## List the commands
@@ -23,6 +23,13 @@ demo: build ## A thousand orders while everything goes wrong, and what became of
 
 test: ## Run all tests: unit, property, end to end
 	$(CARGO) test --locked --workspace
+
+# The same tests as in `make test`, which draws the same cases every time. A fresh seed, unless one is given.
+CASES ?= 1000
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
+	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --no-fail-fast --lib \
+		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules
 
 simulate: ## Run the service through simulated disasters (SEEDS=2000 FIRST=1)
 	$(CARGO) build --locked --workspace --bins --examples --profile measured

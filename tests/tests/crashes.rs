@@ -115,10 +115,11 @@ async fn a_consumer_that_is_thawed_in_time_goes_on() {
 
 #[tokio::test]
 async fn a_timeout_shorter_than_the_work_makes_progress_with_every_invocation() {
-    // Ten writes of one key take four seconds, one after the other, and an invocation has half a second for them.
+    // Ten writes of one key take eight seconds, one after the other, and an invocation has two and a half for them: time for
+    // three, and for one of them on the slowest machine.
     let stack = Stack::start_with(StackOptions {
         settings: vec![
-            ("consumer_timeout_seconds", json!(1)),
+            ("consumer_timeout_seconds", json!(3)),
             ("shard_count", json!(1)),
         ],
         ..StackOptions::default()
@@ -130,7 +131,7 @@ async fn a_timeout_shorter_than_the_work_makes_progress_with_every_invocation() 
     for _ in 0..10 {
         clients.submit(Some(&key), &order(1)).await;
     }
-    stack.slow("dynamodb", 400, 600).await;
+    stack.slow("dynamodb", 800, 600).await;
     stack.enable_mapping(true).await;
     stack.drained().await;
     stack.no_faults().await;
@@ -140,7 +141,7 @@ async fn a_timeout_shorter_than_the_work_makes_progress_with_every_invocation() 
     let counters = &stack.state().await["mapping"]["counters"];
     assert_eq!(counters["records_discarded"], 0, "{counters}");
     assert!(
-        counters["batches_partially_failed"].as_u64() >= Some(5),
+        counters["batches_partially_failed"].as_u64() >= Some(3),
         "{counters}"
     );
     assert_eq!(

@@ -45,10 +45,11 @@ async fn no_order_content_caller_key_or_header_is_in_a_log_at_any_level() {
             format!(r#"{{"specversion": "1.0", "type": "{MARK}"}}"#),
         )
         .await;
-    stack.fault("kinesis", "InternalFailure", 1).await;
+    stack.fault("kinesis", "InternalFailure", 600).await;
     stack.submit(&headers, &order("C")).await;
-    stack.fault("dynamodb", "AccessDeniedException", 1).await;
+    stack.fault("dynamodb", "AccessDeniedException", 600).await;
     stack.read(&id, &headers).await;
+    stack.no_faults().await;
     stack.discarded().await;
 
     let log = stack.log();

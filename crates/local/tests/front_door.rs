@@ -149,7 +149,7 @@ async fn a_function_that_fails_crashes_or_answers_nonsense_is_an_internal_server
 
 #[tokio::test]
 async fn a_function_that_runs_into_its_timeout_is_an_internal_server_error() {
-    let door = Door::with_timeout(Duration::from_secs(1)).await;
+    let door = Door::with_timeout(Duration::from_secs(2)).await;
     assert_eq!(door.get("/hang").await.status(), 500);
     assert_eq!(door.get("/").await.status(), 200);
 }

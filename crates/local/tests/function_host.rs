@@ -310,7 +310,7 @@ async fn between_two_invocations_a_process_is_frozen() {
 #[tokio::test]
 async fn an_invocation_that_is_frozen_goes_on_when_it_is_thawed() {
     let function = TestFunction::new();
-    let answer = function.respond(json!({ "do": "sleep", "ms": 1000 }));
+    let answer = function.respond(json!({ "do": "sleep", "ms": 3000 }));
     let disturbed = async {
         busy(&function).await;
         let pids = function.function.disturb(Disturbance::Freeze);
@@ -324,8 +324,8 @@ async fn an_invocation_that_is_frozen_goes_on_when_it_is_thawed() {
 
 #[tokio::test]
 async fn an_invocation_that_stays_frozen_times_out() {
-    let function = TestFunction::with(Duration::from_secs(1), &[]);
-    let error = function.fail(json!({ "do": "sleep", "ms": 900 }));
+    let function = TestFunction::with(Duration::from_secs(4), &[]);
+    let error = function.fail(json!({ "do": "sleep", "ms": 3500 }));
     let disturbed = async {
         busy(&function).await;
         function.function.disturb(Disturbance::Freeze)
@@ -368,7 +368,7 @@ async fn an_event_above_six_megabytes_is_refused() {
 async fn an_invocation_goes_on_when_its_caller_gives_up() {
     let function = TestFunction::new();
     function.respond(json!({})).await;
-    let abandoned = function.invoke(json!({ "do": "sleep", "ms": 100 }));
+    let abandoned = function.invoke(json!({ "do": "sleep", "ms": 2000 }));
     assert!(
         tokio::time::timeout(Duration::from_millis(20), abandoned)
             .await
