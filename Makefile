@@ -31,13 +31,11 @@ properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
 	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --no-fail-fast --lib \
 		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules
 
-simulate: ## Run the service through simulated disasters (SEEDS=2000 FIRST=1)
-	$(CARGO) build --locked --workspace --bins --examples --profile measured
-	@$(TARGET)/measured/simulate
+simulate: build ## Run the service through simulated disasters (SEEDS=2000 FIRST=1)
+	@$(TARGET)/debug/simulate
 
-mutants: ## Put mistakes into the service and see the simulation catch each
-	$(CARGO) build --locked --workspace --bins --examples --profile measured
-	@$(TARGET)/measured/mutants
+mutants: build ## Put mistakes into the service and see the simulation catch each
+	@$(TARGET)/debug/mutants
 
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/examples/measure
