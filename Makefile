@@ -24,7 +24,7 @@ demo: build ## A thousand orders while everything goes wrong, and what became of
 test: ## Run all tests: unit, property, end to end
 	$(CARGO) test --locked --workspace
 
-# The same tests as in `make test`, which draws the same cases every time. A fresh seed, unless one is given.
+# Every test target that has properties; `make test` draws the same cases every time. A fresh seed, unless one is given.
 CASES ?= 1000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
