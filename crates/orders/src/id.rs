@@ -19,7 +19,10 @@ pub struct OrderId(Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(Uuid);
 
-/// The value of an `Idempotency-Key` header: 1–255 visible ASCII characters (0x21–0x7E).
+/// The value of an `Idempotency-Key` header: 1–255 visible ASCII characters (0x21–0x7E), none of them a comma.
+///
+/// Gateways join the values of a repeated header with commas (RFC 9110 §5.3). A client that sent its key twice would get
+/// another order than by sending it once, and a short key three times would pass for a long one.
 ///
 /// `Debug` shows no content: where no caller is known the key alone scopes the order, like a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,10 +90,11 @@ impl IdempotencyKey {
     /// The most characters of a key.
     pub const MAX: usize = 255;
 
-    /// Takes a header's value as a key, or `None` if it is empty, too long or not all visible ASCII.
+    /// Takes a header's value as a key, or `None` if it is empty, too long, not all visible ASCII, or has a comma.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        ((1..=Self::MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()))
+        let is_of_key = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+        ((1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_of_key))
             .then(|| Self(text.to_owned()))
     }
 
@@ -130,6 +134,8 @@ impl fmt::Debug for IdempotencyKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn derived(issuer: &str, caller: &str, key: &str) -> OrderId {
@@ -188,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_visible_ascii_of_bounded_length() {
+    fn a_key_is_visible_ascii_of_bounded_length_without_a_comma() {
         assert!(IdempotencyKey::parse("k").is_some());
         assert!(IdempotencyKey::parse(&"k".repeat(255)).is_some());
         for bad in [
@@ -197,6 +203,8 @@ mod tests {
             "a b".into(),
             "ä".into(),
             "a\u{7f}".into(),
+            "k,k".into(),
+            ",".into(),
         ] {
             assert!(IdempotencyKey::parse(&bad).is_none(), "{bad}");
         }
@@ -220,5 +228,31 @@ mod tests {
                 .unwrap()
                 .stands_alone()
         );
+    }
+
+    // A header's value as gateways make it of one line or more.
+    fn header() -> impl Strategy<Value = String> {
+        proptest::collection::vec("[a-c,]{0,4}", 1..4).prop_map(|lines| lines.join(","))
+    }
+
+    proptest! {
+        #[test]
+        fn different_headers_issuers_and_callers_never_share_an_order(
+            one in ("[ab]{0,3}", "[ab]{1,3}", header()),
+            other in ("[ab]{0,3}", "[ab]{1,3}", header()),
+        ) {
+            let id = |(issuer, caller, key): &(String, String, String)| {
+                let key = IdempotencyKey::parse(key)?;
+                Some(OrderId::for_key(issuer, &Caller::parse(caller).unwrap(), &key))
+            };
+            if let (Some(id_of_one), Some(id_of_other)) = (id(&one), id(&other)) {
+                prop_assert_eq!(id_of_one == id_of_other, one == other);
+            }
+        }
+
+        #[test]
+        fn no_key_is_made_of_lines_that_were_joined(lines in proptest::collection::vec("[!-~]{0,30}", 2..4)) {
+            prop_assert_eq!(IdempotencyKey::parse(&lines.join(",")), None);
+        }
     }
 }
