@@ -67,8 +67,9 @@ impl Api {
         identity: &Identity,
         order_id: OrderId,
     ) -> Result<Option<OrderView>, Problem> {
-        match self.table.get(order_id, request.time_left()).await {
-            Ok(row) => Ok(row.and_then(|row| row.view(order_id, &identity.caller))),
+        let caller = &identity.caller;
+        match self.table.get(order_id, caller, request.time_left()).await {
+            Ok(row) => Ok(row.and_then(|row| row.view(order_id, caller))),
             Err(error) => {
                 let gateway_request_id = request.id();
                 let (reason, code) = (error.reason(), error.code());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_kinesis::operation::put_record::PutRecordError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -13,6 +14,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use function::PassingErrors;
 use orders::Intent;
 
 use crate::patience;
@@ -65,8 +67,9 @@ impl Stream {
     /// The stream of this name, by a client of its own.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
-        let config = aws_sdk_kinesis::config::Builder::from(&patience::bounded(config))
-            .retry_partition(patience::own_tokens())
+        let config = aws_sdk_kinesis::config::Builder::from(&patience::for_puts(config))
+            .retry_partition(patience::no_shared_budget())
+            .retry_classifier(PassingErrors::classifier::<PutRecordError>("kinesis"))
             .build();
         Self {
             client: aws_sdk_kinesis::Client::from_conf(config),

@@ -1,11 +1,13 @@
 //! The orders table, read only.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use function::attribute_value;
-use orders::{OrderId, Row, UnreadableRow};
+use function::{PassingErrors, attribute_value};
+use orders::{Caller, OrderId, Row, UnreadableRow};
 
 use crate::patience;
 
@@ -59,8 +61,9 @@ impl Table {
     /// The table of this name, by a client of its own.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
-        let config = aws_sdk_dynamodb::config::Builder::from(&patience::bounded(config))
-            .retry_partition(patience::own_tokens())
+        let config = aws_sdk_dynamodb::config::Builder::from(&patience::for_reads(config))
+            .retry_partition(patience::no_shared_budget())
+            .retry_classifier(PassingErrors::classifier::<GetItemError>("dynamodb"))
             .build();
         Self {
             client: aws_sdk_dynamodb::Client::from_conf(config),
@@ -68,13 +71,20 @@ impl Table {
         }
     }
 
-    /// The row of an order, by a strongly consistent read: an order that was there once does not go away again.
+    /// The row of an order of this owner, by a strongly consistent read: an order that was there once does not go
+    /// away again.
+    ///
+    /// The row of another owner is `None`, as an order that does not exist, and nothing but its owner is read. So
+    /// neither an error nor the time that it takes to read a row tells a stranger that there is one.
+    ///
+    /// It takes at most 1.5 s: a refusal is tried again within that time, a silent table is not.
     ///
     /// # Errors
-    /// [`TableError`] if there is no answer within `time_left`, or none that can be read.
+    /// [`TableError`] if there is no answer within that time or `time_left`, or none that can be read.
     pub async fn get(
         &self,
         order_id: OrderId,
+        owner: &Caller,
         time_left: Duration,
     ) -> Result<Option<Row>, TableError> {
         let request = self
@@ -90,6 +100,7 @@ impl Table {
         match answer {
             Ok(output) => output
                 .item()
+                .filter(|item| is_owned_by(item, owner))
                 .map(|item| Row::from_item(&attribute_value::item_from_sdk(item)))
                 .transpose()
                 .map_err(TableError::Unreadable),
@@ -99,4 +110,8 @@ impl Table {
             Err(error) => Err(TableError::NoAnswer(function::no_answer(&error))),
         }
     }
+}
+
+fn is_owned_by(item: &HashMap<String, AttributeValue>, caller: &Caller) -> bool {
+    matches!(item.get(Row::OWNER), Some(AttributeValue::S(owner)) if owner == caller.as_str())
 }

@@ -1,6 +1,6 @@
 //! What each function of the service does around its handler: read its settings, set up its log, take invocations and
-//! keep what is in them out of logs and errors; and the one translation that the functions share, that of the order
-//! row to and from DynamoDB's types.
+//! keep what is in them out of logs and errors; the one list of AWS's errors that pass by themselves; and the one
+//! translation that the functions share, that of the order row to and from DynamoDB's types.
 //!
 //! A function's `main` is this, and nothing else:
 //!
@@ -15,20 +15,26 @@
 //!
 //! async fn start(environment: Environment) -> Result<(), StartError> {
 //!     let greeting = &environment.required("GREETING")?;
-//!     function::serve(async move |name: String, _| Ok(format!("{greeting} {name}"))).await
+//!     function::serve(async move |event, _| {
+//!         let name: String = function::read(&event)?;
+//!         Ok(format!("{greeting} {name}"))
+//!     })
+//!     .await
 //! }
 //! ```
 
 pub mod attribute_value;
 mod environment;
 mod log;
+mod passing_errors;
 mod serve;
 
 use std::process::ExitCode;
 
 use aws_sdk_dynamodb::error::SdkError;
 pub use environment::{Environment, StartError};
-pub use serve::{Failure, serve};
+pub use passing_errors::{PassingError, PassingErrors};
+pub use serve::{Failure, read, serve};
 
 /// What Lambda sets in every function's environment and the runtime cannot do without (Lambda developer guide, "Defined
 /// runtime environment variables").

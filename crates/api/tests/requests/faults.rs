@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use aws_model::Fault;
+use function::{PassingError, PassingErrors};
+use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::world::{ORDER, World, request, submit, with_header};
+use crate::world::{Answer, ORDER, World, request, submit, with_header};
 
 const NOT_ACCEPTED: &str = "urn:problem:orders:not-accepted";
 const OUTCOME_UNKNOWN: &str = "urn:problem:orders:outcome-unknown";
@@ -112,20 +115,108 @@ async fn what_to_do_about_an_unknown_outcome_depends_on_what_was_asked() {
     }
 }
 
-// A simulated api has others beside it in its process, and others before it; on Lambda it is alone.
+/// Sends while the first attempt, and it alone, fails like this.
+async fn send_failing_once(world: &World, service: &str, error: &str, request: Value) -> Answer {
+    world.fault(service, error);
+    let (answer, ()) = tokio::join!(world.send(request), async { world.aws.faults().clear() });
+    answer
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_api_retries_whatever_others_in_its_process_have_used_up() {
-    let other = World::new("none");
-    other.fault("kinesis", "ProvisionedThroughputExceededException");
-    for _ in 0..100 {
-        assert_eq!(other.send(submit(ORDER)).await.status, 503);
-    }
+async fn every_put_has_three_attempts_however_many_were_throttled_before_it() {
     let world = World::new("none");
-    world.fault("kinesis", "ProvisionedThroughputExceededException");
-    let (answer, ()) = tokio::join!(world.send(submit(ORDER)), async {
-        world.aws.faults().clear();
+    for _ in 0..200 {
+        world.fault("kinesis", "ProvisionedThroughputExceededException");
+        assert_eq!(world.send(submit(ORDER)).await.status, 503);
+    }
+    world.aws.faults().clear();
+    for n in 0..30 {
+        let error = "ProvisionedThroughputExceededException";
+        let answer = send_failing_once(&world, "kinesis", error, submit(ORDER)).await;
+        assert_eq!(answer.status, 202, "put {n}");
+    }
+}
+
+/// The errors of a service that pass by themselves. Of those that the SDKs know of other services, a model has not all.
+fn injectable(service: &'static str) -> impl Iterator<Item = &'static PassingError> {
+    PassingErrors::of(service).filter(move |error| {
+        let is_injectable = Fault::new(service, error.code, 1.0, 1).is_ok();
+        assert!(
+            is_injectable || error.source.contains("/sdkref/"),
+            "{service}: {}",
+            error.code
+        );
+        is_injectable
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_stream_that_passes_by_itself_is_tried_again() {
+    for error in injectable("kinesis") {
+        let world = World::new("none");
+        let answer = send_failing_once(&world, "kinesis", error.code, submit(ORDER)).await;
+        assert_eq!(answer.status, 202, "{}", error.code);
+        assert_eq!(world.records().len(), 1, "{}", error.code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_table_that_passes_by_itself_is_tried_again() {
+    for error in injectable("dynamodb") {
+        let world = World::new("none");
+        let unknown = request("GET", "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2");
+        let answer = send_failing_once(&world, "dynamodb", error.code, unknown).await;
+        assert_eq!(answer.status, 404, "{}", error.code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_somebody_has_to_mend_is_not_tried_again() {
+    for error in ["AccessDeniedException", "ResourceNotFoundException"] {
+        let world = World::new("none");
+        let answer = send_failing_once(&world, "kinesis", error, submit(ORDER)).await;
+        assert_eq!(answer.status, 503, "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_gets_a_second_and_a_half_and_a_silent_attempt_is_not_repeated() {
+    let world = World::new("none");
+    world.fault("dynamodb", "timeout");
+    let began = Instant::now();
+    let answer = world
+        .send(request(
+            "GET",
+            "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2",
+        ))
+        .await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(
+        began.elapsed().as_millis() / 10,
+        150,
+        "{:?}",
+        began.elapsed()
+    );
+    let hits: u64 = world.aws.faults().hits().iter().map(|hit| hit.2).sum();
+    assert_eq!(hits, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_comes_on_top_of_the_time_that_a_read_gets() {
+    let world = World::new("none");
+    let unknown = request("GET", "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2");
+    let waiting = with_header(unknown, "prefer", "wait=2");
+    let began = Instant::now();
+    let (answer, ()) = tokio::join!(world.send(waiting), async {
+        tokio::time::sleep(Duration::from_millis(1_900)).await;
+        world.fault("dynamodb", "timeout");
     });
-    assert_eq!(answer.status, 202);
+    assert_eq!(answer.status, 404);
+    assert!(
+        began.elapsed() <= Duration::from_millis(3_510),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

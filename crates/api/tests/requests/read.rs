@@ -168,10 +168,10 @@ async fn a_table_that_fails_while_a_client_waits_does_not_take_the_answer_back()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_cannot_be_read_is_a_500() {
+async fn a_row_of_the_callers_own_that_cannot_be_read_is_a_500() {
     let world = World::new("none");
     let id = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
-    let item = json!({"order_id": {"S": id}, "fingerprint": {"S": "by hand"}});
+    let item = json!({"order_id": {"S": id}, "owner": {"S": "anonymous"}, "fingerprint": {"S": "by hand"}});
     let put = json!({"TableName": "orders", "Item": item});
     world
         .aws
@@ -182,4 +182,33 @@ async fn a_row_that_cannot_be_read_is_a_500() {
         (answer.status, answer.text("title")),
         (500, "Internal Server Error")
     );
+}
+
+// Else a stranger could tell an order that exists from one that does not.
+#[tokio::test(start_paused = true)]
+async fn another_callers_row_that_cannot_be_read_is_the_404_of_an_unknown_order() {
+    let id = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
+    let unknown = World::new("jwt:sub").send(get(id, "bob")).await;
+    for item in [
+        json!({"owner": {"S": "ann"}, "fingerprint": {"S": "by hand"}}),
+        json!({"owner": {"S": "ann"}}),
+        json!({"owner": {"S": "ann"}, "content": {"S": "?"}, "conflicts": {"N": "1"}}),
+        json!({"owner": {"S": ""}, "fingerprint": {"S": "by hand"}}),
+        json!({"owner": {"N": "7"}, "fingerprint": {"S": "by hand"}}),
+        json!({"fingerprint": {"S": "by hand"}}),
+        json!({"cancel:0123456789abcdef": {"S": "by hand"}}),
+    ] {
+        let world = World::new("jwt:sub");
+        let mut row = item.clone();
+        row["order_id"] = json!({"S": id});
+        let put = json!({"TableName": "orders", "Item": row});
+        world
+            .aws
+            .operate(aws_model::Service::DynamoDb, "PutItem", &put)
+            .unwrap();
+        let answer = world.send(get(id, "bob")).await;
+        assert_eq!(answer.status, 404, "{item}");
+        assert_eq!(answer.body, unknown.body, "{item}");
+        assert_eq!(answer.headers, unknown.headers, "{item}");
+    }
 }
