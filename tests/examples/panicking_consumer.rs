@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use aws_lambda_events::event::kinesis::KinesisEvent;
 use consumer::{Consumer, Table};
 use function::{Environment, Failure, StartError};
-use kinesis_batch::Verdict;
+use kinesis_batch::{KinesisEvent, Verdict};
 use orders::{Action, Intent};
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,10 +20,11 @@ async fn serve(environment: Environment) -> Result<(), StartError> {
     );
     let settings = kinesis_batch::Settings::default();
     let consumer = &Consumer::new(table, settings.clone());
-    function::serve(async move |event: KinesisEvent, context| {
+    function::serve(async move |event, context| {
+        let event: KinesisEvent = function::read(&event)?;
         let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
         let report = kinesis_batch::process(&event.records, &settings, deadline, |record| async {
-            let Ok(intent) = Intent::decode(&record.kinesis.data) else {
+            let Ok(intent) = Intent::decode(record.data()) else {
                 return Verdict::Reject("poison");
             };
             if let Action::Submit { order, .. } = &intent.action {

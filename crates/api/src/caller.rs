@@ -1,8 +1,10 @@
 //! Who calls: where the front door's word on it is read.
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use orders::Caller;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Where a caller's identity is read in the request context: the setting `CALLER`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +23,9 @@ pub enum CallerSource {
     /// them retries what another one sent it stays one order. So whoever may assume a role shares its orders; where
     /// people share one (single sign-on, a Cognito identity pool), use `jwt`.
     Iam,
-    /// `lambda:FIELD`: this field of the context that a Lambda authorizer returns.
+    /// `lambda:FIELD`: this field of the context that a Lambda authorizer returns. It has to be
+    /// text. A number names nobody: it may have lost digits on its way here, so that two callers
+    /// would be one, and the number 7 would be the caller whose name is the text `7`.
     Lambda {
         /// The field.
         field: String,
@@ -30,13 +34,13 @@ pub enum CallerSource {
 
 /// A caller and who vouches for the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The token's issuer, or the kind of authorizer.
-    pub issuer: String,
+    pub(crate) issuer: String,
     /// The caller.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// Whether the front door knows callers at all.
-    pub is_known: bool,
+    pub(crate) is_known: bool,
 }
 
 impl CallerSource {
@@ -60,9 +64,9 @@ impl CallerSource {
 
     /// The caller of a request; `None` if a caller is required and the context names none (or none that
     /// [`Caller::parse`] takes, or `anonymous`). It is never anonymous then.
-    #[must_use]
-    pub fn identify(&self, context: &ApiGatewayV2httpRequestContext) -> Option<Identity> {
-        let authorizer = context.authorizer.as_ref();
+    ///
+    /// `authorizer` is the member of that name in the event's `requestContext`.
+    pub(crate) fn identify(&self, authorizer: Option<&RawValue>) -> Option<Identity> {
         let (issuer, name) = match self {
             Self::Nobody => {
                 return Some(Identity {
@@ -72,25 +76,24 @@ impl CallerSource {
                 });
             }
             Self::Jwt { claim } => {
-                let claims = &authorizer?.jwt.as_ref()?.claims;
-                let issuer = claims.get("iss").cloned().unwrap_or_default();
-                (issuer, claims.get(claim)?.clone())
+                let claims = members(members(authorizer?).remove("jwt")?).remove("claims")?;
+                let mut claims = members(claims);
+                let issuer = claims.remove("iss").and_then(text);
+                (issuer.unwrap_or_default(), text(claims.remove(&**claim)?)?)
             }
             Self::Iam => {
-                let arn = authorizer?.iam.as_ref()?.user_arn.as_deref()?;
-                ("iam".to_owned(), principal(arn).to_owned())
+                let iam = members(authorizer?).remove("iam")?;
+                let arn = text(members(iam).remove("userArn")?)?;
+                ("iam".to_owned(), principal(&arn).to_owned())
             }
             Self::Lambda { field } => {
-                let name = match authorizer?.fields.get(field)? {
-                    Value::String(name) => name.clone(),
-                    Value::Number(number) => number.to_string(),
-                    _ => return None,
-                };
+                let context = members(authorizer?).remove("lambda")?;
+                let name = text(members(context).remove(&**field)?)?;
                 ("lambda".to_owned(), name)
             }
         };
         let caller = Caller::parse(&name)?;
-        // Nobody may take the name under which everyone's orders stand.
+        // Nobody may take the name under which everyone's orders are kept.
         (caller != Caller::anonymous()).then_some(Identity {
             issuer,
             caller,
@@ -105,6 +108,20 @@ impl CallerSource {
             _ => "Bearer",
         }
     }
+}
+
+/// The members of an object, and none of anything else.
+fn members(object: &RawValue) -> BTreeMap<Cow<'_, str>, &RawValue> {
+    serde_json::from_str(object.get()).unwrap_or_default()
+}
+
+/// A name, which is text. If it is something else the deployment is at fault, so the log says so.
+fn text(name: &RawValue) -> Option<String> {
+    let text = serde_json::from_str(name.get());
+    if text.is_err() && name.get() != "null" {
+        tracing::warn!("the caller's name is not text, which CALLER needs");
+    }
+    text.ok()
 }
 
 /// The principal behind an ARN: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` all but the session; any other ARN

@@ -22,6 +22,6 @@ impl Api {
         let intent = Intent::cancel(intent_id, order_id, now, identity.caller)
             .in_trace(request.traceparent());
         self.accept(&intent, request, Retry::Cancel).await?;
-        Answer::accepted(&intent)
+        Answer::accepted(&intent, request.base_path())
     }
 }

@@ -13,8 +13,10 @@
 //! Every error is a problem document (RFC 9457, `problem.rs`). What went wrong inside goes to the log, never to the
 //! client; what the client sent goes to neither.
 
+mod base_path;
 mod caller;
 mod cancel;
+mod event;
 mod patience;
 mod problem;
 mod read;
@@ -29,12 +31,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use function::{Environment, StartError};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use function::{Environment, Failure, StartError};
 use orders::{Intent, IntentId, OrderId, Timestamp};
-use serde_json::Value;
 
-pub use caller::{CallerSource, Identity};
+pub use base_path::BasePath;
+pub use caller::CallerSource;
+use event::{Event, Unreadable};
 use problem::{Problem, Retry};
 use request::Request;
 use response::Answer;
@@ -51,6 +54,8 @@ pub struct Api {
     pub table: Table,
     /// Where a caller's identity is read.
     pub callers: CallerSource,
+    /// What precedes `/orders` in the paths that clients see.
+    pub base_path: BasePath,
     /// Where ids and times come from.
     pub origins: Origins,
 }
@@ -105,16 +110,30 @@ impl fmt::Debug for Origins {
 impl Api {
     /// Answers one request, an event in payload format 2.0, within the time that is left of the invocation.
     ///
-    /// There is always an answer: whatever fails is a problem document with the status that tells the client what to
-    /// do about it.
-    pub async fn answer(&self, event: Value, time_left: Duration) -> ApiGatewayV2httpResponse {
-        let Ok(event) = serde_json::from_value::<ApiGatewayV2httpRequest>(event) else {
-            // What cannot be read is not said: it would quote the client.
-            tracing::warn!("an event cannot be read");
-            let problem = Problem::bad_request("The request cannot be read.");
-            return problem.answer(None).into_event();
+    /// To a request there is always an answer: whatever fails is a problem document with the status that tells the
+    /// client what to do about it. An event that is not JSON is a request that cannot be read, and gets a 400: the
+    /// front door has put into it what its client sent.
+    ///
+    /// # Errors
+    /// [`Failure::UnreadableEvent`] if the event is JSON and not a request in payload format 2.0: the function is
+    /// deployed behind something else. No client can mend that, so the invocation fails, the client gets the
+    /// gateway's 500, and an alarm on the function's errors hears of it.
+    pub async fn answer(
+        &self,
+        event: &[u8],
+        time_left: Duration,
+    ) -> Result<ApiGatewayV2httpResponse, Failure> {
+        let event = match Event::read(event) {
+            Ok(event) => event,
+            Err(Unreadable::NotARequest(failure)) => return Err(failure),
+            Err(Unreadable::NotJson) => {
+                // What cannot be read is not said: it would quote the client.
+                tracing::warn!("a request cannot be read");
+                let problem = Problem::bad_request("The request cannot be read.");
+                return Ok(problem.answer(None).into_event());
+            }
         };
-        let request = Request::new(&event, time_left);
+        let request = Request::new(&event, &self.base_path, time_left);
         let (route, answer) = match Route::of(&request) {
             Ok(route) => (route.name(), self.dispatch(route, &request).await),
             Err(problem) => ("none", Err(problem)),
@@ -124,13 +143,13 @@ impl Api {
         // What the client has of the request is API Gateway's id, in the problem's `instance` and in a header.
         let gateway_request_id = request.id();
         tracing::info!(gateway_request_id, route, status, intent_id, "answered");
-        answer.into_event()
+        Ok(answer.into_event())
     }
 
     async fn dispatch(&self, route: Route<'_>, request: &Request<'_>) -> Result<Answer, Problem> {
         let identity = self
             .callers
-            .identify(request.context())
+            .identify(request.authorizer())
             .ok_or_else(|| Problem::caller_required(&self.callers))?;
         match route {
             Route::Submit => self.submit(request, identity).await,
@@ -168,7 +187,8 @@ impl Api {
 
 /// Runs the function: reads its settings, makes its clients, and serves invocations until Lambda ends the process.
 ///
-/// Settings: `STREAM_NAME`, `TABLE_NAME`, and `CALLER` ([`CallerSource::parse`]).
+/// Settings: `STREAM_NAME`, `TABLE_NAME`, `CALLER` ([`CallerSource::parse`]), and `BASE_PATH`
+/// ([`BasePath::parse`]), which may be missing.
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
@@ -176,17 +196,19 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let stream_name = environment.required("STREAM_NAME")?;
     let table_name = environment.required("TABLE_NAME")?;
     let callers = environment.parsed("CALLER", CallerSource::parse)?;
+    let base_path = environment.parsed_or_default("BASE_PATH", BasePath::parse)?;
     let config = function::sdk_config().await;
     let api = &Api {
         stream: Stream::new(&config, stream_name),
         table: Table::new(&config, table_name),
         callers,
+        base_path,
         origins: Origins::of_system(),
     };
     function::serve(async move |event, context| {
         let deadline = context.deadline();
         let time_left = deadline.duration_since(SystemTime::now());
-        Ok(api.answer(event, time_left.unwrap_or_default()).await)
+        api.answer(&event, time_left.unwrap_or_default()).await
     })
     .await
 }

@@ -3,27 +3,36 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpRequestContext};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::Method;
 use orders::TraceParent;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
+
+use crate::base_path::BasePath;
+use crate::event::Event;
 
 /// What stays of an invocation's time for the answer to be written and to travel.
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// One request.
 pub(crate) struct Request<'a> {
-    event: &'a ApiGatewayV2httpRequest,
+    event: &'a Event,
+    /// What precedes `/orders` in the path, as the client sees it.
+    base_path: &'a str,
+    /// The path behind it.
+    path: &'a str,
     /// When the answer has to be ready.
     until: Instant,
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn new(event: &'a ApiGatewayV2httpRequest, time_left: Duration) -> Self {
+    pub(crate) fn new(event: &'a Event, base_path: &BasePath, time_left: Duration) -> Self {
+        let (base_path, path) = base_path.split(without_stage(event));
         Self {
             event,
+            base_path,
+            path,
             until: Instant::now() + time_left.saturating_sub(MARGIN),
         }
     }
@@ -33,37 +42,42 @@ impl<'a> Request<'a> {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    pub(crate) fn context(&self) -> &'a ApiGatewayV2httpRequestContext {
-        &self.event.request_context
+    /// What the authorizer says of the caller.
+    pub(crate) fn authorizer(&self) -> Option<&'a RawValue> {
+        self.event.request_context.authorizer.as_deref()
     }
 
     /// API Gateway's id of the request, which its access log has too.
     pub(crate) fn id(&self) -> Option<&'a str> {
-        self.context().request_id.as_deref()
+        self.event.request_context.request_id.as_deref()
     }
 
-    pub(crate) fn method(&self) -> &'a Method {
-        &self.context().http.method
+    pub(crate) fn method(&self) -> &'a str {
+        &self.event.request_context.http.method
     }
 
-    /// The path without the stage's name, which API Gateway leaves in front of it unless the stage is `$default`.
+    /// What precedes `/orders` in the path that the client used: the setting `BASE_PATH`, or
+    /// nothing where the request did not come by way of it.
+    pub(crate) fn base_path(&self) -> &'a str {
+        self.base_path
+    }
+
+    /// The path without stage and base path.
     pub(crate) fn path(&self) -> &'a str {
-        let path = self.event.raw_path.as_deref().unwrap_or_default();
-        let stage = self.context().stage.as_deref().unwrap_or_default();
-        path.strip_prefix('/')
-            .and_then(|path| path.strip_prefix(stage))
-            .filter(|rest| rest.starts_with('/'))
-            .unwrap_or(path)
+        self.path
     }
 
-    /// A header's value, if it is there and visible ASCII.
+    /// The value of one of the headers that are [read](crate::event::HEADERS), if it was sent and
+    /// is visible ASCII. A gateway joins the values of a repeated header with commas.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.event.headers.get(name)?.to_str().ok()
+        let visible = |byte: u8| matches!(byte, b'\t' | b' '..=b'~');
+        let value = self.event.headers.get(name)?;
+        value.bytes().all(visible).then_some(value)
     }
 
-    /// Whether the header is there, readable or not.
+    /// Whether the header was sent, readable or not.
     pub(crate) fn has_header(&self, name: &str) -> bool {
-        self.event.headers.contains_key(name)
+        self.event.headers.get(name).is_some()
     }
 
     /// The body, or `None` if API Gateway says it is base64 and it is not.
@@ -80,4 +94,14 @@ impl<'a> Request<'a> {
     pub(crate) fn traceparent(&self) -> Option<TraceParent> {
         self.header("traceparent").and_then(TraceParent::parse)
     }
+}
+
+/// The path without the stage's name, which API Gateway leaves in front of it unless the stage is `$default`.
+fn without_stage(event: &Event) -> &str {
+    let stage = event.request_context.stage.as_deref().unwrap_or_default();
+    let path = event.raw_path.as_str();
+    path.strip_prefix('/')
+        .and_then(|path| path.strip_prefix(stage))
+        .filter(|rest| rest.starts_with('/'))
+        .unwrap_or(path)
 }

@@ -30,8 +30,8 @@ impl Answer {
         Ok(Self::text(status, content_type, body))
     }
 
-    /// The 202 to an intent that is in the stream.
-    pub(crate) fn accepted(intent: &Intent) -> Result<Self, Problem> {
+    /// The 202 to an intent that is in the stream. `base_path` precedes `/orders` in `Location`.
+    pub(crate) fn accepted(intent: &Intent, base_path: &str) -> Result<Self, Problem> {
         #[derive(Serialize)]
         struct Accepted<'a> {
             order_id: String,
@@ -52,7 +52,7 @@ impl Answer {
                 Action::Cancel { .. } => None,
             },
         };
-        let location = HeaderValue::from_str(&format!("/orders/{}", intent.order_id));
+        let location = HeaderValue::from_str(&format!("{base_path}/orders/{}", intent.order_id));
         let mut answer = Self::json(StatusCode::ACCEPTED, "application/json", &document)?
             .with(header::LOCATION, location.map_err(|_| Problem::internal())?)
             .with(header::RETRY_AFTER, RETRY_AFTER);

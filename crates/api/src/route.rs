@@ -19,7 +19,7 @@ impl<'a> Route<'a> {
         Self::find(request.method(), request.path())
     }
 
-    fn find(method: &Method, path: &'a str) -> Result<Self, Problem> {
+    fn find(method: &str, path: &'a str) -> Result<Self, Problem> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let (allowed, route) = match segments[..] {
             ["orders"] => (Method::POST, Self::Submit),
@@ -29,7 +29,7 @@ impl<'a> Route<'a> {
             }
             _ => return Err(Problem::not_found("There is nothing at this path.")),
         };
-        if *method == allowed {
+        if method == allowed.as_str() {
             Ok(route)
         } else {
             Err(Problem::method_not_allowed(&allowed))

@@ -29,7 +29,7 @@ impl Api {
         let intent = Intent::submit(intent_id, order_id, now, identity.caller, order)
             .in_trace(request.traceparent());
         self.accept(&intent, request, retry).await?;
-        Answer::accepted(&intent)
+        Answer::accepted(&intent, request.base_path())
     }
 }
 
@@ -52,9 +52,17 @@ fn order(request: &Request<'_>) -> Result<NewOrder, Problem> {
 }
 
 /// `application/json`, whatever its parameters: JSON has none that matter (RFC 8259 §11).
+///
+/// A comma outside quotes is a gateway's: the header was sent more than once, and which of the
+/// values holds nobody knows (RFC 9110 §5.3).
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    // Quoted strings are the odd ones of what quotes separate; a quote within one is not of this world.
+    let is_single = !content_type
+        .split('"')
+        .step_by(2)
+        .any(|text| text.contains(','));
+    is_single && essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn idempotency_key(
@@ -70,7 +78,7 @@ fn idempotency_key(
         .and_then(IdempotencyKey::parse)
         .ok_or_else(|| {
             Problem::bad_request(format!(
-                "Idempotency-Key must have 1 to {} visible ASCII characters.",
+                "Idempotency-Key must be sent once and have 1 to {} visible ASCII characters, none of them a comma.",
                 IdempotencyKey::MAX
             ))
         })?;

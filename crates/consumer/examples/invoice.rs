@@ -12,7 +12,6 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -21,7 +20,7 @@ use aws_sdk_dynamodb::types::{
 };
 use consumer::{ApplyError, TableError};
 use function::{Environment, Failure, StartError, attribute_value};
-use kinesis_batch::Verdict;
+use kinesis_batch::{KinesisEvent, Verdict};
 use orders::{Action, Intent, NewOrder, OrderId, Outcome, Row, Step, Write, next_step};
 
 #[tokio::main(flavor = "current_thread")]
@@ -33,10 +32,11 @@ async fn main() -> ExitCode {
 async fn serve(_: Environment) -> Result<(), StartError> {
     let client = &consumer::client(&function::sdk_config().await);
     let settings = &kinesis_batch::Settings::default();
-    function::serve(async move |event: KinesisEvent, context| {
+    function::serve(async move |event, context| {
+        let event: KinesisEvent = function::read(&event)?;
         let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
         let report = kinesis_batch::process(&event.records, settings, deadline, |record| async {
-            match Intent::decode(&record.kinesis.data) {
+            match Intent::decode(record.data()) {
                 Ok(intent) => match apply(client, &intent).await {
                     Ok(_) => Verdict::Done,
                     Err(error) => error.verdict(),

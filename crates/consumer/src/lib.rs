@@ -35,9 +35,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use function::{Environment, Failure, StartError};
-use kinesis_batch::{Report, Verdict};
+use kinesis_batch::{KinesisEvent, KinesisRecord, Report, Verdict};
 use orders::{Intent, Outcome, Row, Step, next_step};
 use tokio::time::Instant;
 
@@ -65,15 +64,15 @@ impl Consumer {
     /// Works through the records of one invocation until they are done or `deadline` is near.
     ///
     /// The response in the report names every record that has to come again, and is empty if none has to.
-    pub async fn handle(&self, records: &[KinesisEventRecord], deadline: Instant) -> Report {
+    pub async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
         let outcomes = Mutex::new(Outcomes::default());
         let report = kinesis_batch::process(records, &self.batch, deadline, |record| {
             let outcomes = &outcomes;
             async move {
-                let intent = match Intent::decode(&record.kinesis.data) {
+                let intent = match Intent::decode(record.data()) {
                     Ok(intent) => intent,
                     Err(poison) => {
-                        let sequence_number = &record.kinesis.sequence_number;
+                        let sequence_number = &record.sequence_number;
                         tracing::debug!(sequence_number, %poison, "poison");
                         return Verdict::Reject(poison.code());
                     }
@@ -180,7 +179,8 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let table = Table::new(client(&function::sdk_config().await), table_name);
     let batch = kinesis_batch::Settings::default().max_in_flight(max_in_flight);
     let consumer = &Consumer::new(table, batch);
-    function::serve(async move |event: KinesisEvent, context| {
+    function::serve(async move |event, context| {
+        let event: KinesisEvent = function::read(&event)?;
         let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
         let report = consumer.handle(&event.records, deadline).await;
         report.response.map_err(|_| Failure::UnnamedRecord)

@@ -64,6 +64,21 @@ impl Environment {
     ) -> Result<T, StartError> {
         parse(&self.required(name)?).map_err(|expected| StartError::Wrong { name, expected })
     }
+
+    /// A setting that `parse` reads and that may be missing or empty.
+    ///
+    /// # Errors
+    /// [`StartError::Wrong`] if it is there and `parse` refuses it.
+    pub fn parsed_or_default<T: Default>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, StartError> {
+        match self.parsed(name, parse) {
+            Err(StartError::Missing(_)) => Ok(T::default()),
+            result => result,
+        }
+    }
 }
 
 impl fmt::Debug for Environment {
@@ -90,6 +105,14 @@ mod tests {
             let error = environment.required("TABLE_NAME").unwrap_err();
             assert_eq!(error.to_string(), "setting TABLE_NAME is missing");
         }
+    }
+
+    #[test]
+    fn a_setting_that_may_be_missing_is_refused_only_if_it_is_wrong() {
+        let read = |value| environment("LIMIT", value).parsed_or_default("LIMIT", number);
+        assert_eq!(read("").unwrap(), 0);
+        assert_eq!(read("7").unwrap(), 7);
+        assert!(read("many").is_err());
     }
 
     #[test]

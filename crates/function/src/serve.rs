@@ -1,12 +1,21 @@
 //! Invocations in, answers out, and nothing of what is in them into logs or error messages.
+//!
+//! Lambda's runtime reads an event before a handler sees it. Its error quotes what it cannot read:
+//! a header's name, a value, a caller. So a layer of ours takes the event's bytes out of the
+//! runtime's reach, and the handler gets them as they came.
 
+use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
+use std::task::{Context as Polling, Poll};
 
+use bytes::Bytes;
 use futures::FutureExt as _;
-use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::{Layer, Service};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use tokio::task::futures::TaskLocalFuture;
 
 use crate::environment::StartError;
 
@@ -24,6 +33,19 @@ pub enum Failure {
     UnnamedRecord,
 }
 
+impl Failure {
+    /// The failure of an invocation whose event is not what the function is invoked with.
+    ///
+    /// It logs one line at level `ERROR`, which says where the event stops making sense and
+    /// repeats nothing of it.
+    #[must_use]
+    pub fn unreadable_event(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        tracing::error!(line, column, "the event cannot be read");
+        Self::UnreadableEvent
+    }
+}
+
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         Self {
@@ -33,35 +55,128 @@ impl From<Failure> for Diagnostic {
     }
 }
 
+/// Reads an event, a JSON document.
+///
+/// # Errors
+/// [`Failure::UnreadableEvent`] if it is not one of this type; the log then has a line about it.
+pub fn read<E: DeserializeOwned>(event: &[u8]) -> Result<E, Failure> {
+    serde_json::from_slice(event).map_err(|error| Failure::unreadable_event(&error))
+}
+
 /// Serves invocations until Lambda ends the process.
 ///
-/// The event is deserialized here and a panic is caught here, because the runtime would put the offending value or the
-/// panic's message into its log and into the error that it reports.
+/// The handler gets each event as the bytes that Lambda sent; [`read`] makes a value of them. A
+/// panic of the handler is caught here, because the runtime would put its message into the log and
+/// into the error that it reports.
 ///
 /// # Errors
 /// [`StartError::Runtime`] if Lambda's Runtime API fails.
-pub async fn serve<E, R, H>(handler: H) -> Result<(), StartError>
+pub async fn serve<R, H>(handler: H) -> Result<(), StartError>
 where
-    E: DeserializeOwned,
     R: Serialize,
-    H: AsyncFn(E, Context) -> Result<R, Failure>,
+    H: AsyncFn(Bytes, Context) -> Result<R, Failure>,
 {
     let handler = &handler;
-    let service = service_fn(move |event: LambdaEvent<Value>| {
+    let service = service_fn(move |event: LambdaEvent<()>| {
         // Boxed, because the runtime's layers around an SDK call nest deeper than the compiler follows.
         Box::pin(async move {
-            let Ok(payload) = serde_json::from_value(event.payload) else {
-                tracing::error!("the event cannot be read");
-                return Err(Failure::UnreadableEvent);
-            };
+            let bytes = EVENT.with(RefCell::take);
             // The hook has logged where.
-            AssertUnwindSafe(handler(payload, event.context))
+            AssertUnwindSafe(handler(bytes, event.context))
                 .catch_unwind()
                 .await
                 .unwrap_or(Err(Failure::Panicked))
         })
     });
-    lambda_runtime::run(service)
+    Runtime::new(service)
+        .layer(OutOfReach)
+        .layer(TracingLayer::new())
+        .run()
         .await
-        .map_err(|error| StartError::Runtime(error.to_string()))
+        .map_err(|error| StartError::Runtime(reason(&*error)))
+}
+
+tokio::task_local! {
+    /// The event of the invocation that is being served.
+    static EVENT: RefCell<Bytes>;
+}
+
+/// The layer that takes an event out of the runtime's reach: the runtime reads a `null` instead.
+struct OutOfReach;
+
+impl<S> Layer<S> for OutOfReach {
+    type Service = EventTaken<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        EventTaken { inner }
+    }
+}
+
+struct EventTaken<S> {
+    inner: S,
+}
+
+impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for EventTaken<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = TaskLocalFuture<RefCell<Bytes>, S::Future>;
+
+    fn poll_ready(&mut self, polling: &mut Polling<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(polling)
+    }
+
+    fn call(&mut self, mut invocation: LambdaInvocation) -> Self::Future {
+        let event = std::mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
+        EVENT.scope(RefCell::new(event), self.inner.call(invocation))
+    }
+}
+
+/// Why the runtime ended, without the words of what it could not read.
+///
+/// The runtime reads the headers of an invocation, and whoever may invoke the function chooses one
+/// of them (`ClientContext` of the `Invoke` operation). Its error would quote that header.
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(error) = error.downcast_ref::<serde_json::Error>() {
+        let (line, column) = (error.line(), error.column());
+        return format!("a header of an invocation cannot be read, line {line}, column {column}");
+    }
+    if error.is::<http::header::ToStrError>() || error.is::<std::num::ParseIntError>() {
+        return "a header of an invocation cannot be read".to_owned();
+    }
+    // What is left is the connection to the Runtime API, which carries nothing of a client's in its errors: the
+    // outermost says what failed, its sources why.
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        reason = format!("{reason}: {error}");
+        source = error.source();
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_cannot_be_read_is_not_repeated() {
+        let quoting = serde_json::from_str::<u8>(r#""MARK""#).unwrap_err();
+        assert!(
+            quoting.to_string().contains("MARK"),
+            "else there is nothing to keep out"
+        );
+        let reason = reason(&quoting);
+        assert!(!reason.contains("MARK"), "{reason}");
+        assert!(reason.contains("header"), "{reason}");
+    }
+
+    #[test]
+    fn an_event_of_another_kind_is_a_failure_of_fixed_words() {
+        let failure = read::<u8>(br#""MARK""#).unwrap_err();
+        assert_eq!(failure, Failure::UnreadableEvent);
+        assert_eq!(
+            Diagnostic::from(failure).error_message,
+            "the event cannot be read"
+        );
+    }
 }

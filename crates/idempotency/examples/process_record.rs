@@ -11,10 +11,9 @@ use std::time::SystemTime;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use idempotency::{Error, Failure, Fingerprint, Key, Lease, LeaseTable, Outcome, Settings};
-use kinesis_batch::{Verdict, deadline};
+use kinesis_batch::{KinesisEvent, KinesisRecord, Verdict, deadline};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,8 +110,8 @@ impl Consumer {
     }
 
     /// What a record's outcome means to Lambda.
-    async fn work(&self, record: &KinesisEventRecord, deadline: Instant) -> Verdict {
-        match self.process_record(&record.kinesis.data, deadline).await {
+    async fn work(&self, record: &KinesisRecord, deadline: Instant) -> Verdict {
+        match self.process_record(record.data(), deadline).await {
             Ok(Outcome::Executed(Ok(_)) | Outcome::Replayed(Ok(_))) => Verdict::Done,
             Ok(
                 Outcome::Executed(Err(Refusal::NoAmount))

@@ -8,20 +8,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_lambda_events::event::{
-    kinesis::{KinesisEvent, KinesisEventRecord},
-    streams::KinesisEventResponse,
-};
-use kinesis_batch::{Settings, Verdict, deadline, process};
+use aws_lambda_events::event::streams::KinesisEventResponse;
+use kinesis_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 
-async fn store(record: &KinesisEventRecord) -> Verdict {
-    if serde_json::from_slice::<Value>(&record.kinesis.data).is_err() {
+async fn store(record: &KinesisRecord) -> Verdict {
+    if serde_json::from_slice::<Value>(record.data()).is_err() {
         return Verdict::Reject("not-json");
     }
-    let file = temp_dir().join(&record.kinesis.sequence_number);
-    match tokio::fs::write(file, &*record.kinesis.data).await {
+    let file = temp_dir().join(&record.sequence_number);
+    match tokio::fs::write(file, record.data()).await {
         Ok(()) => Verdict::Done,
         Err(_) => Verdict::Retry("disk"),
     }

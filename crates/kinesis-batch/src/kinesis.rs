@@ -1,15 +1,21 @@
 //! Kinesis on top of the schedule: keys and sequence numbers out of the records, failures into the partial batch response.
 
-use aws_lambda_events::{event::kinesis::KinesisEventRecord, event::streams::KinesisEventResponse};
+use std::future::ready;
+
+use aws_lambda_events::event::streams::KinesisEventResponse;
+use futures::future::Either;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::{Outcome, RecordReport, Settings, Summary, Verdict, work_through};
+use crate::{KinesisRecord, Outcome, RecordReport, Settings, Summary, Verdict, work_through};
+
+/// The reason of a record whose data is no valid base64 in the event. Its work is not called.
+pub const UNREADABLE_DATA: &str = "unreadable-data";
 
 /// Works through the records of one invocation and reports on them.
 ///
-/// `records` are [`KinesisEvent::records`](aws_lambda_events::event::kinesis::KinesisEvent), in the order in which Lambda
-/// sent them, which is that of their sequence numbers. `deadline` is the invocation's ([`deadline`](crate::deadline) makes it
+/// `records` are [`KinesisEvent::records`](crate::KinesisEvent), in the order in which Lambda sent them, which is that of
+/// their sequence numbers. `deadline` is the invocation's ([`deadline`](crate::deadline) makes it
 /// from Lambda's context). How and when `work` is called is said at [`work_through`]; the key is the partition key.
 ///
 /// Each record that failed is logged once, at the end: sequence number, shard, attempts and reason, at level `WARN` if it was
@@ -18,11 +24,10 @@ use crate::{Outcome, RecordReport, Settings, Summary, Verdict, work_through};
 /// ```
 /// use std::time::SystemTime;
 ///
-/// use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-/// use kinesis_batch::{Settings, Verdict, deadline, process};
+/// use kinesis_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
 ///
-/// async fn greet(record: &KinesisEventRecord) -> Verdict {
-///     match record.kinesis.data.as_slice() {
+/// async fn greet(record: &KinesisRecord) -> Verdict {
+///     match record.data() {
 ///         b"hello" => Verdict::Done,
 ///         _ => Verdict::Reject("no-greeting"),
 ///     }
@@ -31,9 +36,9 @@ use crate::{Outcome, RecordReport, Settings, Summary, Verdict, work_through};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let event: KinesisEvent = serde_json::from_str(r#"{"Records": [
-/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "101", "data": "aGVsbG8=", "approximateArrivalTimestamp": 1795323600.123}},
-/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "102", "data": "/w==", "approximateArrivalTimestamp": 1795323600.124}},
-/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "103", "data": "aGVsbG8=", "approximateArrivalTimestamp": 1795323600.125}}
+/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "101", "data": "aGVsbG8="}},
+/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "102", "data": "/w=="}},
+/// #     {"kinesis": {"partitionKey": "a", "sequenceNumber": "103", "data": "aGVsbG8="}}
 /// # ]}"#)?;
 /// # let now = SystemTime::now();
 /// # let deadline_ms = now.duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as u64 + 3_000;
@@ -51,21 +56,27 @@ use crate::{Outcome, RecordReport, Settings, Summary, Verdict, work_through};
 /// # Panics
 /// If polled outside a tokio runtime with time enabled.
 pub async fn process<'a, W, F>(
-    records: &'a [KinesisEventRecord],
+    records: &'a [KinesisRecord],
     settings: &Settings,
     deadline: Instant,
-    work: W,
+    mut work: W,
 ) -> Report
 where
-    W: FnMut(&'a KinesisEventRecord) -> F,
+    W: FnMut(&'a KinesisRecord) -> F,
     F: Future<Output = Verdict>,
 {
     let reports = work_through(
         records,
-        |record| record.kinesis.partition_key.as_str(),
+        |record| record.partition_key.as_str(),
         settings,
         deadline,
-        work,
+        |record| {
+            if record.is_readable() {
+                Either::Left(work(record))
+            } else {
+                Either::Right(ready(Verdict::Reject(UNREADABLE_DATA)))
+            }
+        },
     )
     .await;
     for (record, report) in records.iter().zip(&reports) {
@@ -113,13 +124,13 @@ pub struct Report {
 pub struct MissingSequenceNumber;
 
 fn respond(
-    records: &[KinesisEventRecord],
+    records: &[KinesisRecord],
     reports: &[RecordReport],
 ) -> Result<KinesisEventResponse, MissingSequenceNumber> {
     let mut response = KinesisEventResponse::default();
     for (record, report) in records.iter().zip(reports) {
         if report.outcome.is_failure() {
-            let number = &record.kinesis.sequence_number;
+            let number = &record.sequence_number;
             if number.is_empty() {
                 return Err(MissingSequenceNumber);
             }
@@ -129,9 +140,9 @@ fn respond(
     Ok(response)
 }
 
-fn log_failure(record: &KinesisEventRecord, report: &RecordReport) {
-    let sequence_number = &record.kinesis.sequence_number;
-    let shard = shard(record).unwrap_or("unknown");
+fn log_failure(record: &KinesisRecord, report: &RecordReport) {
+    let sequence_number = &record.sequence_number;
+    let shard = record.shard_id.as_deref().unwrap_or("unknown");
     let attempts = report.attempts;
     match report.outcome {
         Outcome::Done => {}
@@ -151,10 +162,4 @@ fn log_failure(record: &KinesisEventRecord, report: &RecordReport) {
         ),
         Outcome::NotAttempted => debug!(sequence_number, shard, "record not attempted"),
     }
-}
-
-/// An `eventID` is `shardId-000000000000:<sequence number>`.
-fn shard(record: &KinesisEventRecord) -> Option<&str> {
-    let (shard, _) = record.event_id.as_deref()?.rsplit_once(':')?;
-    Some(shard)
 }

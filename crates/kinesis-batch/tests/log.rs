@@ -67,12 +67,9 @@ async fn logged() -> String {
         &settings(8).margin(ms(10)),
         within(ms(20)),
         |record| async {
-            match record.kinesis.partition_key.as_str() {
+            match record.partition_key.as_str() {
                 "jane-poison" => Verdict::Reject("unknown-type"),
-                "jane-bug" => panic!(
-                    "{} sent {:?}",
-                    record.kinesis.partition_key, record.kinesis.data
-                ),
+                "jane-bug" => panic!("{} sent {:?}", record.partition_key, record.data()),
                 "jane-stuck" => {
                     std::future::pending::<()>().await;
                     Verdict::Done

@@ -146,7 +146,7 @@ fn run(
     let (report, took) = runtime.block_on(async {
         let began = Instant::now();
         let report = process(&records, &settings, began + time, |record| {
-            let index = record.kinesis.sequence_number.parse::<usize>().unwrap() - 100;
+            let index = record.sequence_number.parse::<usize>().unwrap() - 100;
             let nth = {
                 let mut attempts = attempts.borrow_mut();
                 attempts[index] += 1;
@@ -371,7 +371,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let report = runtime.block_on(async {
             process(&batch, &settings(4), support::within(ms(1_000)), |record| async {
-                if record.kinesis.partition_key == "poison" { Verdict::Reject("poison") } else { Verdict::Done }
+                if record.partition_key == "poison" { Verdict::Reject("poison") } else { Verdict::Done }
             })
             .await
         });

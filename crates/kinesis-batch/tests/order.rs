@@ -346,7 +346,7 @@ async fn the_future_is_send_when_the_work_is() {
     assert_send(keyed).await;
     let kinesis =
         kinesis_batch::process(&event.records, &settings, deadline, |record| async move {
-            sleep(ms(record.kinesis.data.len() as u64)).await;
+            sleep(ms(record.data().len() as u64)).await;
             Verdict::Done
         });
     assert_send(kinesis).await;

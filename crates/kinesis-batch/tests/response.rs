@@ -8,18 +8,19 @@
 
 mod support;
 
-use aws_lambda_events::event::kinesis::KinesisEventRecord;
-use kinesis_batch::{MissingSequenceNumber, Outcome, Report, Summary, Verdict, process};
-use support::{event, ms, record, settings, unnamed, within};
+use kinesis_batch::{
+    KinesisRecord, MissingSequenceNumber, Outcome, Report, Summary, Verdict, process,
+};
+use support::{event, ms, record, record_json, settings, unnamed, within};
 
 fn json(report: &Report) -> String {
     serde_json::to_string(report.response.as_ref().unwrap()).unwrap()
 }
 
 /// Rejects the records whose partition key begins with "poison", retries "stuck", panics at "bug", does the others.
-async fn run(records: &[KinesisEventRecord]) -> Report {
+async fn run(records: &[KinesisRecord]) -> Report {
     process(records, &settings(8), within(ms(1_000)), |record| async {
-        match record.kinesis.partition_key.as_str() {
+        match record.partition_key.as_str() {
             "poison" => Verdict::Reject("unknown-type"),
             "stuck" => Verdict::Retry("throttled"),
             "bug" => panic!("a bug"),
@@ -85,10 +86,10 @@ async fn a_record_without_a_number_that_is_done_needs_no_name() {
 
 #[tokio::test(start_paused = true)]
 async fn an_absent_sequence_number_in_the_event_is_a_missing_one() {
-    let mut value = serde_json::to_value(record("poison", "100")).unwrap();
+    let mut value = record_json("poison", "100");
     let members = value["kinesis"].as_object_mut().unwrap();
     members.remove("sequenceNumber");
-    let absent: KinesisEventRecord = serde_json::from_value(value).unwrap();
+    let absent: KinesisRecord = serde_json::from_value(value).unwrap();
     let report = run(&[record("a", "99"), absent]).await;
     assert_eq!(report.response, Err(MissingSequenceNumber));
 }

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use api::{Api, CallerSource, Origins};
+use api::{Api, BasePath, CallerSource, Origins};
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::{Consumer, Table};
 use fastrand::Rng;
 use futures::future::join_all;
+use kinesis_batch::{KinesisEvent, KinesisRecord};
 use orders::Intent;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -154,12 +154,15 @@ impl Lambda {
         const TIMEOUT: Duration = Duration::from_secs(10);
         let idle = self.idle_apis.borrow_mut().pop();
         let api = idle.unwrap_or_else(|| self.start_api());
-        match self
-            .api
-            .run(Instant::now() + TIMEOUT, api.answer(event, TIMEOUT))
-            .await
-        {
-            End::Returned(mut response) => {
+        let event = event.to_string();
+        let answer = api.answer(event.as_bytes(), TIMEOUT);
+        match self.api.run(Instant::now() + TIMEOUT, answer).await {
+            End::Returned(Err(failure)) => {
+                self.laws
+                    .broken("every request can be read", failure.to_string());
+                None
+            }
+            End::Returned(Ok(mut response)) => {
                 self.idle_apis.borrow_mut().push(api);
                 if let Some(mutant) = self.wire.mutant {
                     let row = |order_id: &str| self.laws.row(order_id)?.submitted;
@@ -194,9 +197,9 @@ impl Lambda {
                     .push((environment, consumer));
                 if let (Some(mutant), Some(failures)) = (self.wire.mutant, &mut failures) {
                     let is_poison = |number: &str| {
-                        let mut records = event.records.iter().map(|record| &record.kinesis);
+                        let mut records = event.records.iter();
                         let record = records.find(|record| record.sequence_number == number);
-                        record.is_some_and(|record| Intent::decode(&record.data).is_err())
+                        record.is_some_and(|record| Intent::decode(record.data()).is_err())
                     };
                     mutant.change_failures(failures, is_poison);
                 }
@@ -221,7 +224,7 @@ impl Lambda {
     async fn handle(
         &self,
         consumer: &Consumer,
-        records: &[KinesisEventRecord],
+        records: &[KinesisRecord],
         deadline: Instant,
     ) -> Option<Vec<Option<String>>> {
         let deadline = match self.wire.mutant {
@@ -241,11 +244,11 @@ impl Lambda {
                 Some(each?.concat())
             }
             Some(Mutant::RetryHoldsNothingBack) => {
-                let mut left: Vec<&KinesisEventRecord> = records.iter().collect();
+                let mut left: Vec<&KinesisRecord> = records.iter().collect();
                 while !left.is_empty() && Instant::now() + Duration::from_secs(1) < deadline {
                     let mut failed = Vec::new();
                     for record in left {
-                        let applied = match Intent::decode(&record.kinesis.data) {
+                        let applied = match Intent::decode(record.data()) {
                             Ok(intent) => consumer.apply(&intent).await.is_ok(),
                             Err(_) => false,
                         };
@@ -258,7 +261,7 @@ impl Lambda {
                 }
                 Some(
                     left.iter()
-                        .map(|record| Some(record.kinesis.sequence_number.clone()))
+                        .map(|record| Some(record.sequence_number.clone()))
                         .collect(),
                 )
             }
@@ -270,7 +273,7 @@ impl Lambda {
     fn must_be_of_the_batch(&self, failures: &[Value], event: &KinesisEvent) {
         for failure in failures {
             let identifier = &failure["itemIdentifier"];
-            let mut records = event.records.iter().map(|record| &record.kinesis);
+            let mut records = event.records.iter();
             if !records.any(|record| *identifier == record.sequence_number.as_str()) {
                 self.laws.broken(
                     "a response names records of its batch",
@@ -283,7 +286,7 @@ impl Lambda {
     /// Lets a submit that differs from the row in nothing but what is ordered pass for the row's.
     fn ignore_items(&self, event: &mut KinesisEvent) {
         for record in &mut event.records {
-            let Ok(mut intent) = Intent::decode(&record.kinesis.data) else {
+            let Ok(mut intent) = Intent::decode(record.data()) else {
                 continue;
             };
             let row = self.laws.row(&intent.order_id.to_string());
@@ -300,7 +303,7 @@ impl Lambda {
                     stored.owner,
                     stored.content,
                 );
-                record.kinesis.data.0 = intent.encode();
+                replace_data(record, intent.encode());
             }
         }
     }
@@ -308,14 +311,14 @@ impl Lambda {
     /// Makes every cancel one of the order's owner.
     fn obey_strangers(&self, event: &mut KinesisEvent) {
         for record in &mut event.records {
-            let Ok(intent) = Intent::decode(&record.kinesis.data) else {
+            let Ok(intent) = Intent::decode(record.data()) else {
                 continue;
             };
             let row = self.laws.row(&intent.order_id.to_string());
             let owner = row.and_then(|row| Some(row.submitted?.owner));
             if let (orders::Action::Cancel { .. }, Some(owner)) = (&intent.action, owner) {
                 let cancel = Intent::cancel(intent.id, intent.order_id, intent.accepted_at, owner);
-                record.kinesis.data.0 = cancel.encode();
+                replace_data(record, cancel.encode());
             }
         }
     }
@@ -337,6 +340,7 @@ impl Lambda {
             stream: api::Stream::new(&config, STREAM.into()),
             table: api::Table::new(&config, TABLE.into()),
             callers: CallerSource::parse("jwt:sub").unwrap(),
+            base_path: BasePath::default(),
             origins: Origins::new(
                 move || random.lock().unwrap().u128(..).to_be_bytes(),
                 move || time_since(began).checked_add_signed_millis(skew),
@@ -395,6 +399,13 @@ impl AddSigned for SystemTime {
         let by = Duration::from_millis(millis.unsigned_abs());
         if millis < 0 { self - by } else { self + by }
     }
+}
+
+/// Lets a record be the same in all but its data.
+fn replace_data(record: &mut KinesisRecord, data: Vec<u8>) {
+    let shard_id = record.shard_id.take();
+    *record = KinesisRecord::new(&*record.partition_key, &*record.sequence_number, data);
+    record.shard_id = shard_id;
 }
 
 fn failures_of(report: kinesis_batch::Report) -> Option<Vec<Option<String>>> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_model::{Aws, Service};
+use kinesis_batch::KinesisEvent;
 use orders::{Intent, Item, Row};
 use serde_json::{Value, json};
 
@@ -117,7 +117,7 @@ impl Laws {
     ) -> InvocationInProgress {
         let mut batch: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for record in &event.records {
-            if let Ok(intent) = Intent::decode(&record.kinesis.data) {
+            if let Ok(intent) = Intent::decode(record.data()) {
                 let intents = batch.entry(intent.order_id.to_string()).or_default();
                 intents.push(intent.id.to_string());
             }

@@ -8,6 +8,7 @@
 
 mod callers;
 mod cancel;
+mod events;
 mod faults;
 mod read;
 mod submit;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use api::{Api, CallerSource, Origins, Stream, Table};
+use api::{Api, BasePath, CallerSource, Origins, Stream, Table};
 use aws_lambda_events::encodings::Body;
 use aws_model::kinesis::{Position, Record};
 use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
@@ -54,6 +54,7 @@ impl World {
             stream: Stream::new(&config, "intents".into()),
             table: Table::new(&config, "orders".into()),
             callers: CallerSource::parse(callers).unwrap(),
+            base_path: BasePath::default(),
             origins: Origins::new(
                 || uuid::Uuid::new_v4().into_bytes(),
                 move || UNIX_EPOCH + Duration::from_millis(START) + started.elapsed(),
@@ -68,15 +69,25 @@ impl World {
 
     /// Sends a request to an invocation that has this much time left.
     pub(crate) async fn send_within(&self, time_left: Duration, request: Value) -> Answer {
-        let answer = self.api.answer(request, time_left).await;
+        let event = request.to_string();
+        self.answer(event.as_bytes(), time_left).await.unwrap()
+    }
+
+    /// What the function answers to these bytes of an event, or why the invocation fails.
+    pub(crate) async fn answer(
+        &self,
+        event: &[u8],
+        time_left: Duration,
+    ) -> Result<Answer, function::Failure> {
+        let answer = self.api.answer(event, time_left).await?;
         let Some(Body::Text(body)) = answer.body else {
             panic!("no body")
         };
-        Answer {
+        Ok(Answer {
             status: answer.status_code,
             headers: answer.headers,
             body: serde_json::from_str(&body).unwrap(),
-        }
+        })
     }
 
     /// Everything in the stream.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -12,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use base64::Engine as _;
 use consumer::{Consumer, Table};
-use kinesis_batch::Report;
+use kinesis_batch::{KinesisEvent, KinesisRecord, Report};
 use orders::{Caller, Intent, IntentId, Item, NewOrder, OrderId, Row, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -168,7 +167,7 @@ pub(crate) fn failures(report: &Report) -> Vec<usize> {
 }
 
 /// Records as Lambda sends them. The partition key is the subject of the event, if it has one.
-fn records(batch: &[Vec<u8>]) -> Vec<KinesisEventRecord> {
+fn records(batch: &[Vec<u8>]) -> Vec<KinesisRecord> {
     let record = |(index, data): (usize, &Vec<u8>)| {
         let event: Value = serde_json::from_slice(data).unwrap_or_default();
         let sequence_number = (1_000 + index).to_string();

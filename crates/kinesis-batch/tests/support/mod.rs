@@ -4,14 +4,18 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-use kinesis_batch::Settings;
-use serde_json::json;
+use kinesis_batch::{KinesisEvent, KinesisRecord, Settings};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 /// One record of the event that Lambda sends; "aGVsbG8=" is "hello".
-pub(crate) fn record(partition_key: &str, sequence_number: &str) -> KinesisEventRecord {
-    serde_json::from_value(json!({
+pub(crate) fn record(partition_key: &str, sequence_number: &str) -> KinesisRecord {
+    serde_json::from_value(record_json(partition_key, sequence_number)).unwrap()
+}
+
+/// The same in the event's JSON.
+pub(crate) fn record_json(partition_key: &str, sequence_number: &str) -> Value {
+    json!({
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
             "partitionKey": partition_key,
@@ -26,21 +30,21 @@ pub(crate) fn record(partition_key: &str, sequence_number: &str) -> KinesisEvent
         "invokeIdentityArn": "arn:aws:iam::000000000000:role/consumer",
         "awsRegion": "eu-central-1",
         "eventSourceARN": "arn:aws:kinesis:eu-central-1:000000000000:stream/order-intents"
-    }))
-    .unwrap()
+    })
 }
 
 /// An event with these partition keys; the record at index i has the sequence number 100 + i.
 pub(crate) fn event(partition_keys: &[&str]) -> KinesisEvent {
-    let mut event = KinesisEvent::default();
-    for (index, key) in partition_keys.iter().enumerate() {
-        event.records.push(record(key, &(100 + index).to_string()));
+    let records = partition_keys.iter().enumerate();
+    KinesisEvent {
+        records: records
+            .map(|(index, key)| record(key, &(100 + index).to_string()))
+            .collect(),
     }
-    event
 }
 
 /// A record without a sequence number.
-pub(crate) fn unnamed(partition_key: &str) -> KinesisEventRecord {
+pub(crate) fn unnamed(partition_key: &str) -> KinesisRecord {
     record(partition_key, "")
 }
 
