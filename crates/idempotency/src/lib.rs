@@ -25,6 +25,6 @@ pub use fingerprint::{Fingerprint, FingerprintError};
 pub use key::{Key, KeyError, MAX_NAMESPACE};
 pub use lease::{Begin, Lease, Settled};
 pub use once::{Failure, HowLost, Outcome};
-pub use settings::{MAX_RESULT_BYTES, Settings};
+pub use settings::{MAX_RESULT_BYTES, Settings, SettingsError};
 pub use stored::{Digest, Replay, Stored};
 pub use table::LeaseTable;
