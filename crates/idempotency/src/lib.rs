@@ -20,7 +20,7 @@ mod transition;
 mod write;
 
 pub use commit::{Commit, Refusal, RefusedItem};
-pub use error::{Error, StoreError};
+pub use error::{Error, PASSING_CODES, StoreError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use key::{Key, KeyError, MAX_NAMESPACE};
 pub use lease::{Begin, Lease, Settled};
