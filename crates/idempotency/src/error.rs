@@ -33,7 +33,8 @@ pub enum StoreError {
     /// No answer, for this reason, although it was tried again until time was up: the write may have been done.
     #[error("no answer: {0}")]
     Unanswered(&'static str),
-    /// DynamoDB answered with this code until time was up: one of [`PASSING_CODES`], or with a status from 500.
+    /// DynamoDB answered with this code until time was up: one of [`PASSING_CODES`], or with a
+    /// status from 500.
     #[error("busy: {0}")]
     Busy(String),
     /// DynamoDB answered with this code, which trying again at once does not change: a missing permission, table or KMS
@@ -45,26 +46,30 @@ pub enum StoreError {
     Foreign,
 }
 
-/// The error codes of DynamoDB that pass by themselves: a call that is answered with one is tried again until its time is up.
-/// So is one that is answered with a status from 500, whatever its code; those that are documented are named here all the
-/// same.
+/// The error codes of DynamoDB that pass by themselves: a call that is answered with one is tried
+/// again until its time is up. So is one that is answered with a status from 500, whatever its
+/// code; those that are documented are named here all the same.
 ///
-/// Collected from the errors of `GetItem`, `PutItem`, `UpdateItem`, `DeleteItem` and `TransactWriteItems` and from "Common
-/// Errors" (API reference), from "Error handling with DynamoDB", "OK to retry?" (developer guide), and from what the AWS SDKs
-/// try again ("Retry behavior" in their reference guide, and the classifier of the Rust SDK).
+/// Collected from the errors of `GetItem`, `PutItem`, `UpdateItem`, `DeleteItem` and
+/// `TransactWriteItems` and from "Common Errors" (API reference), from "Error handling with
+/// DynamoDB", "OK to retry?" (developer guide), and from what the AWS SDKs try again ("Retry
+/// behavior" in their reference guide, and the classifier of the Rust SDK).
 ///
 /// | | why it passes |
 /// |---|---|
 /// | throttling | there are fewer requests later |
 /// | conflicts | the other write ends |
 /// | failures of the service | AWS mends them |
-/// | expired or unknown credentials, a signature that is too old or too new | the next attempt is signed anew, by credentials that are fetched again when they have expired, and by a clock that may have been set |
+/// | credentials that have expired | the next attempt is signed with new ones |
+/// | a signature that is too old or too new | the next attempt is signed anew |
 ///
-/// DynamoDB has no code of its own for a KMS that throttles: it is a `ThrottlingException` like others. Kinesis has one,
-/// `KMSThrottlingException`, which is here in case that DynamoDB ever says so.
+/// DynamoDB has no code of its own for a KMS that throttles: it is a `ThrottlingException` like
+/// others. Kinesis has one, `KMSThrottlingException`, which is here in case that DynamoDB ever says
+/// so.
 ///
-/// One code that the developer guide calls retryable is left out: an `ItemCollectionSizeLimitExceededException` lasts until
-/// somebody deletes something. `AccessDeniedException`, `ResourceNotFoundException` and `ValidationException` are for somebody
+/// One code that the developer guide calls retryable is left out: an
+/// `ItemCollectionSizeLimitExceededException` lasts until somebody deletes something.
+/// `AccessDeniedException`, `ResourceNotFoundException` and `ValidationException` are for somebody
 /// to mend, and so is what is not listed.
 pub const PASSING_CODES: &[&str] = &[
     // Throttling.

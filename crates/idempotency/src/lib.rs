@@ -7,6 +7,7 @@ mod error;
 #[cfg(test)]
 mod expressions;
 mod fingerprint;
+mod json;
 mod key;
 mod lease;
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use crate::write::{Condition, Item, Test, Value};
 
-/// The attributes of a lock's item besides the table's key. A name is in this list and nowhere else, and an item is made of
-/// nothing but [`Attribute`]s: so what an item may carry is what the [settings](crate::Settings::partition_key) refuse as
-/// the name of a key.
+/// The attributes of a lock's item besides the table's key. A name is in this list and nowhere
+/// else, and an item is made of nothing but [`Attribute`]s: so what an item may carry is what the
+/// [settings](crate::Settings::partition_key) refuse as the name of a key.
 macro_rules! attributes {
     ($($(#[$doc:meta])+ $attribute:ident = $name:literal,)+) => {
         /// An attribute of a lock's item.

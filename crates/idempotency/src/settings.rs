@@ -10,7 +10,8 @@ use crate::record::Attribute;
 /// lock's other attributes and a sort key.
 pub const MAX_RESULT_BYTES: usize = 380_000;
 
-/// The longest name of a key's attribute, in bytes (DynamoDB developer guide, "Constraints in Amazon DynamoDB").
+/// The longest name of a key's attribute, in bytes (DynamoDB developer guide, "Constraints in
+/// Amazon DynamoDB").
 const MAX_NAME: usize = 255;
 
 /// The longest value of a sort key, in bytes (from the same page).
@@ -105,8 +106,8 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// [`SettingsError`] if it is called like [an attribute of the lock](crate#the-table) or like the sort key, is empty, or is
-    /// longer than DynamoDB takes.
+    /// [`SettingsError`] if it is called like [an attribute of the lock](crate#the-table) or like
+    /// the sort key, is empty, or is longer than DynamoDB takes.
     pub fn partition_key(mut self, name: impl Into<String>) -> Result<Self, SettingsError> {
         let name = name.into();
         check_name("partition_key", &name)?;
@@ -126,7 +127,8 @@ impl Settings {
     /// The partition key is the lock's own all the same, so locks spread over the table's partitions.
     ///
     /// # Errors
-    /// [`SettingsError`] as for [`partition_key`](Self::partition_key), and if the value is empty or longer than DynamoDB takes.
+    /// [`SettingsError`] as for [`partition_key`](Self::partition_key), and if the value is empty
+    /// or longer than DynamoDB takes.
     pub fn sort_key(
         mut self,
         name: impl Into<String>,
@@ -249,8 +251,8 @@ impl Settings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// The lock's item has an attribute of this name. It would take the place of the key: every lease would be an item of its
-    /// own, and none would keep another from the work.
+    /// The lock's item has an attribute of this name. It would take the place of the key: every
+    /// lease would be an item of its own, and none would keep another from the work.
     #[error("{setting}: \"{name}\" is an attribute of the lock itself")]
     ReservedName {
         /// Which setting it is.

@@ -22,9 +22,10 @@ use crate::{Key, StoreError};
 
 /// A DynamoDB table that holds locks. A cheap handle: clones share the client and the cache.
 ///
-/// The table needs a partition key that is a string, and its time to live should be enabled on the attribute `ttl`. Its
-/// permissions: `dynamodb:UpdateItem`, and what the items of [`commit_with`](crate::Lease::commit_with) need. It must not be
-/// a global table with replicas that are written to: there the last writer wins, which voids every condition.
+/// The table needs a partition key that is a string, and its time to live should be enabled on the
+/// attribute `ttl`. Its permissions: `dynamodb:UpdateItem`, and what the items of
+/// [`commit_with`](crate::Lease::commit_with) need. It must not be a global table with replicas
+/// that are written to: there the last writer wins, which voids every condition.
 #[derive(Clone)]
 pub struct LeaseTable {
     pub(crate) inner: Arc<Inner>,

@@ -24,10 +24,12 @@ pub(crate) struct Write {
     pub(crate) condition: Condition,
 }
 
-/// What a write changes. Either is an `UpdateItem`, which has to name the whole key of the table and cannot set any of it.
+/// What a write changes. Either is an `UpdateItem`, which has to name the whole key of the table
+/// and cannot set any of it.
 ///
-/// A `PutItem` would do for the second, but not over a table one of whose keys is called like an attribute of the lock:
-/// DynamoDB would take the attribute for the key, and every lease would be an item of its own, which nobody holds yet.
+/// A `PutItem` would do for the second, but not over a table one of whose keys is called like an
+/// attribute of the lock: DynamoDB would take the attribute for the key, and every lease would be
+/// an item of its own, which nobody holds yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Change {
     /// These attributes are set.

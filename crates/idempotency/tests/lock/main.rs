@@ -8,6 +8,7 @@
 
 mod commit;
 mod fencing;
+mod identity;
 mod names;
 mod outcomes;
 mod schedules;

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::world::{Holder, PAYLOAD, World, deadline, fingerprint, item, key};
 
-/// What a lock's item is called by in the requests of every way that a lease can go, and in the table afterwards.
+/// What a lock's item is called by in the requests of every way that a lease can go, and in the
+/// table afterwards.
 async fn attributes_in_use() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for way in 0..7 {
@@ -150,7 +151,8 @@ async fn over_a_table_whose_keys_are_others_than_the_settings_say_no_work_is_don
 
 #[tokio::test(start_paused = true)]
 async fn any_other_name_holds_a_lock() {
-    // Reserved words of DynamoDB, names that look like paths, like aliases and like parts of expressions.
+    // Reserved words of DynamoDB, names that look like paths, like aliases and like parts of
+    // expressions.
     let names = [
         "#n0", ":v0", "a.b", "a[0]", "size", "SET", "Owner", "é", "id ",
     ];
