@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_model::Service;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use idempotency::{
-    Begin, Commit, Error, Failure, Outcome, Settings, SettingsError, Settled, StoreError,
+    Begin, Commit, Error, Failure, Outcome, Refusal, Settings, SettingsError, Settled, StoreError,
 };
 use serde_json::{Value, json};
 
@@ -147,6 +148,24 @@ async fn over_a_table_whose_keys_are_others_than_the_settings_say_no_work_is_don
         create(&world, &keys);
         does_no_work(&world, &world.holder_with(sorted()), &keys).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_business_item_in_the_place_of_the_lock_is_refused_and_the_lease_stays() {
+    let world = World::new();
+    let lease = world.holder().lease().await;
+    let before = world.lock();
+    let put = Put::builder()
+        .table_name("locks")
+        .item("id", AttributeValue::S(key().id().to_owned()));
+    let put = TransactWriteItem::builder().put(put.build().unwrap());
+    let commit = lease.commit_with(vec![put.build()], "receipt").await;
+    let Commit::Refused { lease, refusal } = commit else {
+        panic!("{commit:?}")
+    };
+    assert_eq!(refusal, Refusal::Request("ValidationException".into()));
+    assert_eq!(world.lock(), before);
+    assert_eq!(lease.complete("receipt").await, Settled::Done);
 }
 
 #[tokio::test(start_paused = true)]
