@@ -540,6 +540,7 @@ const LEASE: Duration = Duration::from_secs(120);
 fn locks(stack: &Stack, ahead: Duration) -> LeaseTable {
     let settings = idempotency::Settings::default()
         .partition_key("order_id")
+        .unwrap()
         .longest_lease(LEASE)
         .call_timeout(SLOWEST_ANSWER)
         .clock(move || SystemTime::now() + ahead);

@@ -19,6 +19,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
+/// What of an order the charge depends on.
+#[derive(Debug, Deserialize)]
+struct Order {
+    #[serde(default)]
+    amount: Value,
+}
+
 /// What a charge came to: stored, and given to every duplicate.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
@@ -73,13 +80,17 @@ impl Consumer {
         data: &[u8],
         deadline: Instant,
     ) -> Result<Charged, Unworkable> {
-        let payload: Value =
-            serde_json::from_slice(data).map_err(|_| Unworkable::Poison("not-json"))?;
-        let key = Key::of_payload("charge", &payload, ["/order_id"])
+        let not_json = Unworkable::Poison("not-json");
+        let Ok(text) = std::str::from_utf8(data) else {
+            return Err(not_json);
+        };
+        let order: Order = serde_json::from_str(text).map_err(|_| not_json)?;
+        // Of the text, which has every number as it was sent.
+        let key = Key::of_json("charge", data, ["/order_id"])
             .map_err(|_| Unworkable::Poison("no-order-id"))?;
         let fingerprint =
-            Fingerprint::of(&payload).map_err(|_| Unworkable::Poison("no-fingerprint"))?;
-        let work = async |lease: &Lease| self.charge(&payload, lease).await;
+            Fingerprint::of_json(data).map_err(|error| Unworkable::Poison(error.code()))?;
+        let work = async |lease: &Lease| self.charge(text, &order, lease).await;
         self.table
             .once(&key, &fingerprint, deadline, work)
             .await
@@ -87,18 +98,23 @@ impl Consumer {
     }
 
     /// The business logic.
-    async fn charge(&self, payload: &Value, lease: &Lease) -> Result<Receipt, Failure<Refusal>> {
+    async fn charge(
+        &self,
+        text: &str,
+        order: &Order,
+        lease: &Lease,
+    ) -> Result<Receipt, Failure<Refusal>> {
         if lease.takeovers() > 0 {
             return Err(Failure::Keep(Refusal::MayBeCharged));
         }
-        let Some(amount) = payload["amount"].as_u64().filter(|amount| *amount > 0) else {
+        let Some(amount) = order.amount.as_u64().filter(|amount| *amount > 0) else {
             return Err(Failure::Keep(Refusal::NoAmount));
         };
         let sent = self
             .queue
             .send_message()
             .queue_url(&self.queue_url)
-            .message_body(payload.to_string())
+            .message_body(text)
             .send()
             .await
             // The message may have been sent: whoever is next has to know.

@@ -16,7 +16,7 @@ use crate::record::State;
 use crate::stored::body;
 use crate::table::{NoVerdict, no_verdict, old_item, to_sdk};
 use crate::transition::{self, Answer, Fenced};
-use crate::write::{Aliases, Change, Write, render_set};
+use crate::write::{Aliases, Write};
 use crate::{Lease, StoreError};
 
 /// What [`Lease::commit_with`] came to.
@@ -165,13 +165,10 @@ impl Lease {
 
     /// The lock's part of the transaction, on condition that the lease is still ours.
     fn lock_update(&self, write: &Write) -> Result<Update, StoreError> {
-        let Change::Set(attributes) = &write.change else {
-            return Err(StoreError::Unanswered("not-sent"));
-        };
         let mut aliases = Aliases::default();
         let key_name = &self.table().settings().partition_key;
         let condition = write.condition.render(key_name, &mut aliases);
-        let update = render_set(attributes, &mut aliases);
+        let update = write.change.render(&mut aliases);
         let (names, values) = to_sdk(aliases);
         Update::builder()
             .table_name(&self.table().inner.name)

@@ -107,7 +107,7 @@ proptest! {
             if let Some(start) = start {
                 // As it is, whatever it is: a claim with another content.
                 let mut put = transition::first(&Claim { owner: String::new(), fingerprint: String::new(), lease_until: 0, expires_at: 0, ttl: 0 });
-                put.change = crate::write::Change::Put(start.to_item());
+                put.change = crate::write::Change::Replace(start.to_item());
                 assert_eq!(table.write(&key, &put, until).await, Ok(Answer::Done));
                 item = Some(start.to_item());
             }

@@ -1,11 +1,9 @@
 //! What a request asks for, so that another request under the same key is told apart from a repetition.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::json::{Fault, Json, What, serialize};
 use crate::key::hex;
 
 /// What was asked for, as a hash. A duplicate has the same key and the same fingerprint; the same key with another
@@ -13,38 +11,123 @@ use crate::key::hex;
 ///
 /// Make it of what the work depends on, and leave out what differs between deliveries of the same request (time stamps of
 /// the delivery, trace ids).
+///
+/// | you have | take | numbers |
+/// |---|---|---|
+/// | the JSON text | [`of_json`](Self::of_json) | as they are written |
+/// | a value without floats | [`of`](Self::of) | integers of any size; a float is an error |
+/// | anything else | [`of_bytes`](Self::of_bytes) | |
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(String);
 
-/// The payload has no JSON form: a map whose keys are not strings, an integer beyond 64 bits, or a `Serialize` that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the payload has no JSON form")]
-pub struct FingerprintError;
+/// Why a payload has no fingerprint: another payload would have the same one.
+///
+/// Each holds the JSON pointer (RFC 6901) of what is in the way, empty for the payload as a whole.
+/// It is made of the payload's names; where those are somebody's data, log the [`code`](Self::code)
+/// instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FingerprintError {
+    /// There is a floating-point number, and nobody knows what digits it had before it became one.
+    ///
+    /// serde_json reads numbers with a fraction, an exponent or more than 64 bits as doubles. So
+    /// 0.1 is the same `Value` as 0.1000000000000000055, and 18446744073709551617 the same as
+    /// 18446744073709551618. Use [`Fingerprint::of_json`] if you have the text, and otherwise a
+    /// number that is exact: an amount in cents, or a string.
+    #[error("the number at \"{0}\" is a floating-point number, which may have lost digits")]
+    Float(String),
+    /// There is something that has no JSON form: a map whose keys are neither strings nor integers,
+    /// or a `Serialize` that fails.
+    #[error("the payload has no JSON form at \"{0}\"")]
+    NoJsonForm(String),
+    /// An object has two members of this name, of which readers of JSON take the one or the other
+    /// (RFC 8259, section 4).
+    #[error("\"{0}\" is in the payload more than once")]
+    Ambiguous(String),
+    /// The payload is not a JSON text, or is nested more than 128 deep.
+    #[error("the payload is not JSON")]
+    NotJson,
+}
+
+impl FingerprintError {
+    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Float(_) => "fingerprint-float",
+            Self::NoJsonForm(_) => "fingerprint-no-json-form",
+            Self::Ambiguous(_) => "fingerprint-ambiguous",
+            Self::NotJson => "fingerprint-payload-not-json",
+        }
+    }
+}
+
+impl From<Fault> for FingerprintError {
+    fn from(fault: Fault) -> Self {
+        match fault.what {
+            What::Float => Self::Float(fault.pointer),
+            What::NoForm => Self::NoJsonForm(fault.pointer),
+            What::SecondMember => Self::Ambiguous(fault.pointer),
+            What::NotJson => Self::NotJson,
+        }
+    }
+}
 
 impl Fingerprint {
-    /// Of a payload, by its JSON with the fields of every object in order: how a sender orders fields and spells strings does
-    /// not count.
+    /// Of a payload, by its JSON with the members of every object in order: how a sender orders
+    /// members and spells strings does not count. Two values of which the JSON is the same are the
+    /// same payload: `None` and `()`, or the key `1` of a map and the key `"1"`.
     ///
-    /// Numbers count as they are, so that no two integers are taken for one; `5` and `5.0` are different. (Canonical JSON by
-    /// RFC 8785 reads all numbers as doubles, in which 2⁵³ and 2⁵³ + 1 are the same amount.)
+    /// Integers count with all their digits, up to 128 bits. (Canonical JSON by RFC 8785 reads all
+    /// numbers as doubles, in which 2⁵³ and 2⁵³ + 1 are the same amount.) Floating-point numbers
+    /// are refused, a `Value`'s too.
     ///
     /// ```
-    /// use idempotency::Fingerprint;
+    /// use idempotency::{Fingerprint, FingerprintError};
     /// use serde_json::json;
     ///
     /// let one = Fingerprint::of(&json!({"amount": 5, "currency": "EUR"}))?;
     /// let other = Fingerprint::of(&json!({"currency": "EUR", "amount": 5}))?;
     /// assert_eq!(one, other);
+    ///
+    /// let price = Fingerprint::of(&json!({"items": [{"price": 12.99}]}));
+    /// assert_eq!(price, Err(FingerprintError::Float("/items/0/price".into())));
+    /// # Ok::<_, FingerprintError>(())
+    /// ```
+    ///
+    /// If serde_json's feature `arbitrary_precision` is on in your build, a `Value` keeps its
+    /// numbers as they are written, and then they are taken as [`of_json`](Self::of_json) takes
+    /// them.
+    ///
+    /// # Errors
+    /// [`FingerprintError`] if another payload would have the same fingerprint, or it has no JSON
+    /// form.
+    pub fn of<T: Serialize + ?Sized>(payload: &T) -> Result<Self, FingerprintError> {
+        Ok(Self::of_value(&serialize(payload)?)?)
+    }
+
+    /// Of a payload that is a JSON text. As [`of`](Self::of), and with the same result for the same
+    /// payload, but every number counts as it is written: `5`, `5.0` and `5.00` are different,
+    /// `1e5` and `1E+5` are not.
+    ///
+    /// ```
+    /// use idempotency::Fingerprint;
+    ///
+    /// let one = Fingerprint::of_json(br#"{"price": 12.99, "currency": "EUR"}"#)?;
+    /// let other = Fingerprint::of_json(br#"{"currency":"EUR","price":12.99}"#)?;
+    /// assert_eq!(one, other);
     /// # Ok::<_, idempotency::FingerprintError>(())
     /// ```
     ///
     /// # Errors
-    /// [`FingerprintError`] if it has no JSON form.
-    pub fn of<T: Serialize + ?Sized>(payload: &T) -> Result<Self, FingerprintError> {
-        let value = serde_json::to_value(payload).map_err(|_| FingerprintError)?;
-        let mut json = String::new();
-        write_sorted(&value, &mut json);
-        Ok(Self::tagged("json", json.as_bytes()))
+    /// [`FingerprintError::NotJson`], or [`FingerprintError::Ambiguous`] for a name that occurs
+    /// twice in one object.
+    pub fn of_json(payload: &[u8]) -> Result<Self, FingerprintError> {
+        Ok(Self::of_value(&Json::read(payload)?)?)
+    }
+
+    fn of_value(payload: &Json) -> Result<Self, Fault> {
+        Ok(Self::tagged("json", payload.canonical()?.as_bytes()))
     }
 
     /// Of bytes as they are. Never equal to one made by [`of`](Self::of).
@@ -63,33 +146,11 @@ impl Fingerprint {
     }
 }
 
-/// Compact JSON, the fields of objects in the order of their names' bytes, whatever order the `Value` keeps them in.
-fn write_sorted(value: &Value, json: &mut String) {
-    match value {
-        Value::Object(fields) => {
-            let sorted: BTreeMap<_, _> = fields.iter().collect();
-            for (index, (name, value)) in sorted.into_iter().enumerate() {
-                json.push(if index == 0 { '{' } else { ',' });
-                json.push_str(&Value::from(name.as_str()).to_string());
-                json.push(':');
-                write_sorted(value, json);
-            }
-            json.push_str(if fields.is_empty() { "{}" } else { "}" });
-        }
-        Value::Array(values) => {
-            for (index, value) in values.iter().enumerate() {
-                json.push(if index == 0 { '[' } else { ',' });
-                write_sorted(value, json);
-            }
-            json.push_str(if values.is_empty() { "[]" } else { "]" });
-        }
-        scalar => json.push_str(&scalar.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -132,7 +193,9 @@ mod tests {
 
     #[test]
     fn what_has_no_json_form_has_no_fingerprint() {
-        let map = BTreeMap::from([((1, 2), 3)]);
-        assert_eq!(Fingerprint::of(&map), Err(FingerprintError));
+        let map = json!({"a": 1});
+        let payload = (map, BTreeMap::from([((1, 2), 3)]));
+        let refused = FingerprintError::NoJsonForm("/1".into());
+        assert_eq!(Fingerprint::of(&payload), Err(refused));
     }
 }

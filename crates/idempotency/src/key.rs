@@ -3,14 +3,17 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::json::{Fault, Json, What, is_integer};
+
 /// The longest namespace, in bytes.
 pub const MAX_NAMESPACE: usize = 255;
 
 /// Under which key a piece of work is done once.
 ///
-/// In the table it is `<namespace>#<SHA-256 of the parts, in hex>`, so its length is bounded whatever the parts are, and
-/// nothing personal in them reaches the table. The parts are hashed with their lengths: `("a", "bc")` and `("ab", "c")` are
-/// different keys.
+/// In the table it is `<namespace>#<SHA-256 of the parts, in hex>`, so its length is bounded
+/// whatever the parts are, and nothing personal in them reaches the table. The parts are hashed
+/// with their lengths and kinds: `("a", "bc")` and `("ab", "c")` are different keys, and so are the
+/// string `"1"` and the number `1` of a payload.
 ///
 /// ```
 /// use idempotency::Key;
@@ -27,7 +30,10 @@ pub struct Key {
 
 /// Why there is no key. A piece of work that cannot be named is not done: doing it without a lock would do it once for
 /// every delivery.
+///
+/// A JSON pointer in it is one that the caller has passed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     /// The namespace is empty, longer than [`MAX_NAMESPACE`] bytes, or contains `#`.
     #[error("the namespace is empty, too long, or contains '#'")]
@@ -35,12 +41,54 @@ pub enum KeyError {
     /// There is no part, or an empty one.
     #[error("the key is missing or has an empty part")]
     Missing,
-    /// The payload has nothing at this JSON pointer, or `null`.
+    /// The payload has nothing at this JSON pointer, or `null`, or an empty string.
     #[error("the payload has no {0}")]
     NotInPayload(String),
     /// The payload has an object or an array at this JSON pointer.
     #[error("{0} is not a string, a number or a boolean")]
     NotScalar(String),
+    /// The number at this JSON pointer is not an integer, or is one that does not fit into 64 bits
+    /// and was read as a double. In either case other numbers look the same by now.
+    ///
+    /// [`Key::of_json`] takes integers of any size. Where a number with a fraction identifies
+    /// something, make a string of it.
+    #[error("the number at {0} is not an integer, or has lost digits")]
+    NotInteger(String),
+    /// On the way of this JSON pointer, an object has two members of one name.
+    #[error("{0} is in the payload more than once")]
+    Ambiguous(String),
+    /// The payload is not a JSON text, or is nested more than 128 deep.
+    #[error("the payload is not JSON")]
+    NotJson,
+}
+
+impl KeyError {
+    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Namespace => "key-namespace",
+            Self::Missing => "key-missing",
+            Self::NotInPayload(_) => "key-not-in-payload",
+            Self::NotScalar(_) => "key-not-scalar",
+            Self::NotInteger(_) => "key-not-integer",
+            Self::Ambiguous(_) => "key-ambiguous",
+            Self::NotJson => "key-payload-not-json",
+        }
+    }
+}
+
+/// What a part of a key is, besides its bytes. In the hash it is the first byte of the eight that
+/// say how long the part is, which no length reaches: so strings are hashed as they were before
+/// there were kinds.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A string, or what the caller has passed.
+    Text = 0,
+    /// An integer of a payload, in decimal digits.
+    Number = 1,
+    /// `true` or `false` of a payload.
+    Bool = 2,
 }
 
 impl Key {
@@ -54,17 +102,26 @@ impl Key {
         I: IntoIterator,
         I::Item: AsRef<[u8]>,
     {
+        let parts = parts.into_iter().map(|part| Ok((Kind::Text, part)));
+        Self::of_parts(namespace, parts)
+    }
+
+    fn of_parts<P: AsRef<[u8]>>(
+        namespace: &str,
+        parts: impl Iterator<Item = Result<(Kind, P), KeyError>>,
+    ) -> Result<Self, KeyError> {
         if namespace.is_empty() || namespace.len() > MAX_NAMESPACE || namespace.contains('#') {
             return Err(KeyError::Namespace);
         }
         let mut hash = Sha256::new();
         let mut empty = true;
         for part in parts {
+            let (kind, part) = part?;
             let part = part.as_ref();
             if part.is_empty() {
                 return Err(KeyError::Missing);
             }
-            hash.update((part.len() as u64).to_be_bytes());
+            hash.update((((kind as u64) << 56) | part.len() as u64).to_be_bytes());
             hash.update(part);
             empty = false;
         }
@@ -77,20 +134,29 @@ impl Key {
         })
     }
 
-    /// The key of what stands at these JSON pointers (RFC 6901) in a payload. Strings count as they are, numbers and
-    /// booleans as JSON writes them; so the string `"1"` and the number `1` are the same part.
+    /// The key of what stands at these JSON pointers (RFC 6901) in a payload: strings, integers and
+    /// booleans. The sequence of the pointers counts, the pointers themselves do not.
+    ///
+    /// Two values have the same key if they are the same value of the same kind. The string `"1"`,
+    /// the number `1` and `true` are three, and strings are compared byte by byte, without
+    /// normalization of Unicode. A string counts as the same part that
+    /// [`new`](Self::new) takes:
     ///
     /// ```
     /// use idempotency::{Key, KeyError};
     ///
     /// let payload = serde_json::json!({"order": {"id": "o-1"}, "line": 2});
-    /// let key = Key::of_payload("charge", &payload, ["/order/id", "/line"])?;
-    /// assert_eq!(key, Key::new("charge", ["o-1", "2"])?);
+    /// let key = Key::of_payload("charge", &payload, ["/order/id"])?;
+    /// assert_eq!(key, Key::new("charge", ["o-1"])?);
     ///
     /// let missing = Key::of_payload("charge", &payload, ["/order/number"]);
     /// assert_eq!(missing, Err(KeyError::NotInPayload("/order/number".into())));
     /// # Ok::<_, KeyError>(())
     /// ```
+    ///
+    /// A `Value` holds integers of 64 bits. A larger one it has read as a double, and so have the
+    /// numbers next to it been; such a number is refused. If you have the text,
+    /// [`of_json`](Self::of_json) reads every integer.
     ///
     /// # Errors
     /// [`KeyError`]; a missing value and `null` are errors, never a skipped lock.
@@ -99,17 +165,45 @@ impl Key {
         payload: &Value,
         pointers: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, KeyError> {
-        let part = |pointer: &str| match payload.pointer(pointer) {
+        let part = |pointer: &'a str| match payload.pointer(pointer) {
             None | Some(Value::Null) => Err(KeyError::NotInPayload(pointer.to_owned())),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(scalar @ (Value::Bool(_) | Value::Number(_))) => Ok(scalar.to_string()),
+            Some(Value::String(value)) => text(value, pointer),
+            Some(Value::Bool(value)) => Ok((Kind::Bool, value.to_string())),
+            Some(Value::Number(number)) => integer(&number.to_string(), pointer),
             Some(_) => Err(KeyError::NotScalar(pointer.to_owned())),
         };
-        let parts = pointers
-            .into_iter()
-            .map(part)
-            .collect::<Result<Vec<_>, _>>()?;
-        Self::new(namespace, parts)
+        Self::of_parts(namespace, pointers.into_iter().map(part))
+    }
+
+    /// As [`of_payload`](Self::of_payload), of a JSON text, in which integers may have any number
+    /// of digits. Both give the same key where both give one.
+    ///
+    /// ```
+    /// use idempotency::Key;
+    ///
+    /// let one = Key::of_json("charge", br#"{"id": 18446744073709551617}"#, ["/id"])?;
+    /// let other = Key::of_json("charge", br#"{"id": 18446744073709551618}"#, ["/id"])?;
+    /// assert_ne!(one, other);
+    /// # Ok::<_, idempotency::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`of_payload`](Self::of_payload), and [`KeyError::NotJson`] and [`KeyError::Ambiguous`].
+    pub fn of_json<'a>(
+        namespace: &str,
+        payload: &[u8],
+        pointers: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, KeyError> {
+        let payload = Json::read(payload)?;
+        let part = |pointer: &'a str| match payload.at(pointer)? {
+            None | Some(Json::Null) => Err(KeyError::NotInPayload(pointer.to_owned())),
+            Some(Json::Text(value)) => text(value, pointer),
+            Some(Json::Bool(value)) => Ok((Kind::Bool, value.to_string())),
+            Some(Json::Number(number)) => integer(number, pointer),
+            Some(Json::Float) => Err(KeyError::NotInteger(pointer.to_owned())),
+            Some(Json::Array(_) | Json::Object(_)) => Err(KeyError::NotScalar(pointer.to_owned())),
+        };
+        Self::of_parts(namespace, pointers.into_iter().map(part))
     }
 
     /// The namespace.
@@ -122,6 +216,30 @@ impl Key {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+}
+
+fn text(value: &str, pointer: &str) -> Result<(Kind, String), KeyError> {
+    if value.is_empty() {
+        return Err(KeyError::NotInPayload(pointer.to_owned()));
+    }
+    Ok((Kind::Text, value.to_owned()))
+}
+
+fn integer(number: &str, pointer: &str) -> Result<(Kind, String), KeyError> {
+    if !is_integer(number) {
+        return Err(KeyError::NotInteger(pointer.to_owned()));
+    }
+    Ok((Kind::Number, number.to_owned()))
+}
+
+impl From<Fault> for KeyError {
+    fn from(fault: Fault) -> Self {
+        match fault.what {
+            What::SecondMember => Self::Ambiguous(fault.pointer),
+            What::Float => Self::NotInteger(fault.pointer),
+            What::NotJson | What::NoForm => Self::NotJson,
+        }
     }
 }
 
@@ -162,6 +280,31 @@ mod tests {
     }
 
     #[test]
+    fn a_number_and_a_boolean_of_a_payload_are_hashed_with_their_kinds() {
+        let payload = serde_json::json!({"number": 2, "bool": true, "text": "2"});
+        for (pointer, hash) in [
+            // printf '\1\0\0\0\0\0\0\0012' | sha256sum
+            (
+                "/number",
+                "5d56f4ecd1c1fb76a6258421b48d9058281ac5af8355f75612c4b660d146a42d",
+            ),
+            // printf '\2\0\0\0\0\0\0\4true' | sha256sum
+            (
+                "/bool",
+                "fe27f4245d1aa8bda15ba203a8458ab6364490164fedfadbc554eaf45af358c0",
+            ),
+            // printf '\0\0\0\0\0\0\0\0012' | sha256sum
+            (
+                "/text",
+                "25af8dcacaa1d2a02c5b816b1b9b11170ac46366770f7173f5c61311653b8082",
+            ),
+        ] {
+            let key = Key::of_payload("n", &payload, [pointer]).unwrap();
+            assert_eq!(key.id(), format!("n#{hash}"), "{pointer}");
+        }
+    }
+
+    #[test]
     fn where_one_part_ends_and_the_next_begins_counts() {
         let keys = [
             Key::new("n", ["a", "bc"]),
@@ -183,7 +326,7 @@ mod tests {
         let of = |pointer| Key::of_payload("n", &payload, [pointer]);
         assert_eq!(of("/id"), Err(KeyError::NotInPayload("/id".into())));
         assert_eq!(of("/other"), Err(KeyError::NotInPayload("/other".into())));
-        assert_eq!(of("/empty"), Err(KeyError::Missing));
+        assert_eq!(of("/empty"), Err(KeyError::NotInPayload("/empty".into())));
         assert_eq!(of("/list"), Err(KeyError::NotScalar("/list".into())));
         assert_eq!(of(""), Err(KeyError::NotScalar(String::new())));
         assert_eq!(Key::of_payload("n", &payload, NONE), Err(KeyError::Missing));

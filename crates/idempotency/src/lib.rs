@@ -7,6 +7,7 @@ mod error;
 #[cfg(test)]
 mod expressions;
 mod fingerprint;
+mod json;
 mod key;
 mod lease;
 #[cfg(test)]
@@ -20,11 +21,11 @@ mod transition;
 mod write;
 
 pub use commit::{Commit, Refusal, RefusedItem};
-pub use error::{Error, StoreError};
+pub use error::{Error, PASSING_CODES, StoreError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use key::{Key, KeyError, MAX_NAMESPACE};
 pub use lease::{Begin, Lease, Settled};
 pub use once::{Failure, HowLost, Outcome};
-pub use settings::{MAX_RESULT_BYTES, Settings};
+pub use settings::{MAX_RESULT_BYTES, Settings, SettingsError};
 pub use stored::{Digest, Replay, Stored};
 pub use table::LeaseTable;

@@ -2,26 +2,49 @@
 
 use crate::write::{Condition, Item, Test, Value};
 
-/// Attribute names besides the table's key.
-pub(crate) mod attribute {
+/// The attributes of a lock's item besides the table's key. A name is in this list and nowhere
+/// else, and an item is made of nothing but [`Attribute`]s: so what an item may carry is what the
+/// [settings](crate::Settings::partition_key) refuse as the name of a key.
+macro_rules! attributes {
+    ($($(#[$doc:meta])+ $attribute:ident = $name:literal,)+) => {
+        /// An attribute of a lock's item.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Attribute {
+            $($(#[$doc])+ $attribute,)+
+        }
+
+        impl Attribute {
+            pub(crate) const ALL: &[Self] = &[$(Self::$attribute,)+];
+
+            /// Its name in the table.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$attribute => $name,)+
+                }
+            }
+        }
+    };
+}
+
+attributes! {
     /// `IN_PROGRESS`, `RELEASED`, `COMPLETED` or `FAILED`.
-    pub(crate) const STATE: &str = "state";
+    State = "state",
     /// What was asked for.
-    pub(crate) const FINGERPRINT: &str = "fingerprint";
+    Fingerprint = "fingerprint",
     /// The fencing token: who holds the lease, or held it when it was settled. New for every lease.
-    pub(crate) const OWNER: &str = "owner";
+    Owner = "owner",
     /// When the lease ends: milliseconds since the Unix epoch on its holder's clock.
-    pub(crate) const LEASE_UNTIL: &str = "lease_until";
+    LeaseUntil = "lease_until",
     /// When the window ends in which a duplicate is recognised: milliseconds since the Unix epoch.
-    pub(crate) const EXPIRES_AT: &str = "expires_at";
+    ExpiresAt = "expires_at",
     /// When DynamoDB may delete the item: seconds since the Unix epoch.
-    pub(crate) const TTL: &str = "ttl";
+    Ttl = "ttl",
     /// How many leases before this one ended without being settled.
-    pub(crate) const TAKEOVERS: &str = "takeovers";
+    Takeovers = "takeovers",
     /// The result or failure as JSON.
-    pub(crate) const RESULT: &str = "result";
+    Result = "result",
     /// The SHA-256 of the result's JSON, in hexadecimal, where the result itself is not kept.
-    pub(crate) const DIGEST: &str = "digest";
+    Digest = "digest",
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,11 +83,11 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    pub(crate) fn attribute(&self) -> Option<(&'static str, Value)> {
+    pub(crate) fn attribute(&self) -> Option<(Attribute, Value)> {
         match self {
             Self::Nothing => None,
-            Self::Json(json) => Some((attribute::RESULT, Value::S(json.clone()))),
-            Self::Digest(digest) => Some((attribute::DIGEST, Value::S(digest.clone()))),
+            Self::Json(json) => Some((Attribute::Result, Value::S(json.clone()))),
+            Self::Digest(digest) => Some((Attribute::Digest, Value::S(digest.clone()))),
         }
     }
 }
@@ -85,13 +108,13 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn to_item(&self) -> Item {
         let mut item = Item::from([
-            (attribute::STATE, state(self.state)),
-            (attribute::FINGERPRINT, Value::S(self.fingerprint.clone())),
-            (attribute::OWNER, Value::S(self.owner.clone())),
-            (attribute::LEASE_UNTIL, Value::N(self.lease_until)),
-            (attribute::EXPIRES_AT, Value::N(self.expires_at)),
-            (attribute::TTL, Value::N(self.ttl)),
-            (attribute::TAKEOVERS, Value::N(self.takeovers)),
+            (Attribute::State, state(self.state)),
+            (Attribute::Fingerprint, Value::S(self.fingerprint.clone())),
+            (Attribute::Owner, Value::S(self.owner.clone())),
+            (Attribute::LeaseUntil, Value::N(self.lease_until)),
+            (Attribute::ExpiresAt, Value::N(self.expires_at)),
+            (Attribute::Ttl, Value::N(self.ttl)),
+            (Attribute::Takeovers, Value::N(self.takeovers)),
         ]);
         item.extend(self.body.attribute());
         item
@@ -99,10 +122,10 @@ impl Record {
 
     /// Reads an item by a lookup of its string and number attributes; `None` if it is not a lock's.
     pub(crate) fn read(
-        text: impl Fn(&str) -> Option<String>,
-        number: impl Fn(&str) -> Option<u64>,
+        text: impl Fn(Attribute) -> Option<String>,
+        number: impl Fn(Attribute) -> Option<u64>,
     ) -> Option<Self> {
-        let stored = text(attribute::STATE)?;
+        let stored = text(Attribute::State)?;
         let states = [
             State::InProgress,
             State::Released,
@@ -112,13 +135,13 @@ impl Record {
         let state = states.into_iter().find(|state| state.name() == stored)?;
         Some(Self {
             state,
-            fingerprint: text(attribute::FINGERPRINT)?,
-            owner: text(attribute::OWNER)?,
-            lease_until: number(attribute::LEASE_UNTIL)?,
-            expires_at: number(attribute::EXPIRES_AT)?,
-            ttl: number(attribute::TTL)?,
-            takeovers: number(attribute::TAKEOVERS)?,
-            body: match (text(attribute::RESULT), text(attribute::DIGEST)) {
+            fingerprint: text(Attribute::Fingerprint)?,
+            owner: text(Attribute::Owner)?,
+            lease_until: number(Attribute::LeaseUntil)?,
+            expires_at: number(Attribute::ExpiresAt)?,
+            ttl: number(Attribute::Ttl)?,
+            takeovers: number(Attribute::Takeovers)?,
+            body: match (text(Attribute::Result), text(Attribute::Digest)) {
                 (Some(json), _) => Body::Json(json),
                 (None, Some(digest)) => Body::Digest(digest),
                 (None, None) => Body::Nothing,
@@ -128,11 +151,11 @@ impl Record {
 
     #[cfg(test)]
     pub(crate) fn from_item(item: &Item) -> Option<Self> {
-        let text = |name: &str| match item.get(name) {
+        let text = |attribute| match item.get(&attribute) {
             Some(Value::S(text)) => Some(text.clone()),
             _ => None,
         };
-        let number = |name: &str| match item.get(name) {
+        let number = |attribute| match item.get(&attribute) {
             Some(Value::N(number)) => Some(*number),
             _ => None,
         };
@@ -147,10 +170,10 @@ impl Record {
     /// number of takeovers has grown by then.
     pub(crate) fn unchanged(&self) -> Condition {
         Condition::All(vec![
-            Test::Equals(attribute::OWNER, Value::S(self.owner.clone())),
-            Test::Equals(attribute::STATE, state(self.state)),
-            Test::Equals(attribute::LEASE_UNTIL, Value::N(self.lease_until)),
-            Test::Equals(attribute::TAKEOVERS, Value::N(self.takeovers)),
+            Test::Equals(Attribute::Owner, Value::S(self.owner.clone())),
+            Test::Equals(Attribute::State, state(self.state)),
+            Test::Equals(Attribute::LeaseUntil, Value::N(self.lease_until)),
+            Test::Equals(Attribute::Takeovers, Value::N(self.takeovers)),
         ])
     }
 }
@@ -158,8 +181,8 @@ impl Record {
 /// That the lease is held by this owner: the fence before each later write.
 pub(crate) fn held_by(owner: &str) -> Vec<Test> {
     vec![
-        Test::Equals(attribute::OWNER, Value::S(owner.to_owned())),
-        Test::Equals(attribute::STATE, state(State::InProgress)),
+        Test::Equals(Attribute::Owner, Value::S(owner.to_owned())),
+        Test::Equals(Attribute::State, state(State::InProgress)),
     ]
 }
 

@@ -4,10 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::Replay;
+use crate::record::Attribute;
 
 /// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas"); this leaves room for the
 /// lock's other attributes and a sort key.
 pub const MAX_RESULT_BYTES: usize = 380_000;
+
+/// The longest name of a key's attribute, in bytes (DynamoDB developer guide, "Constraints in
+/// Amazon DynamoDB").
+const MAX_NAME: usize = 255;
+
+/// The longest value of a sort key, in bytes (from the same page).
+const MAX_SORT_KEY: usize = 1_024;
 
 /// tokio's timers have this resolution.
 const RESOLUTION: Duration = Duration::from_millis(1);
@@ -87,17 +95,55 @@ impl std::fmt::Debug for Settings {
 
 impl Settings {
     /// The name of the table's partition key, a string. Default `id`.
-    pub fn partition_key(mut self, name: impl Into<String>) -> Self {
-        self.partition_key = name.into();
-        self
+    ///
+    /// ```
+    /// use idempotency::{Settings, SettingsError};
+    ///
+    /// let settings = Settings::default().partition_key("order_id")?;
+    /// let refused = Settings::default().partition_key("owner").unwrap_err();
+    /// assert_eq!(refused.to_string(), "partition_key: \"owner\" is an attribute of the lock itself");
+    /// # Ok::<_, SettingsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SettingsError`] if it is called like [an attribute of the lock](crate#the-table) or like
+    /// the sort key, is empty, or is longer than DynamoDB takes.
+    pub fn partition_key(mut self, name: impl Into<String>) -> Result<Self, SettingsError> {
+        let name = name.into();
+        check_name("partition_key", &name)?;
+        if self
+            .sort_key
+            .as_ref()
+            .is_some_and(|(sort, _)| *sort == name)
+        {
+            return Err(SettingsError::SameName { name });
+        }
+        self.partition_key = name;
+        Ok(self)
     }
 
     /// For a table that has a sort key too, a string: its name, and the one value that every lock has there. Default: none.
     ///
     /// The partition key is the lock's own all the same, so locks spread over the table's partitions.
-    pub fn sort_key(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.sort_key = Some((name.into(), value.into()));
-        self
+    ///
+    /// # Errors
+    /// [`SettingsError`] as for [`partition_key`](Self::partition_key), and if the value is empty
+    /// or longer than DynamoDB takes.
+    pub fn sort_key(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, SettingsError> {
+        let (name, value) = (name.into(), value.into());
+        check_name("sort_key", &name)?;
+        if name == self.partition_key {
+            return Err(SettingsError::SameName { name });
+        }
+        if value.is_empty() || value.len() > MAX_SORT_KEY {
+            return Err(SettingsError::SortKeyValue { bytes: value.len() });
+        }
+        self.sort_key = Some((name, value));
+        Ok(self)
     }
 
     /// For how long after its completion a request is recognised as a duplicate. Default 7 days.
@@ -198,5 +244,116 @@ impl Settings {
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
         self
+    }
+}
+
+/// Why a name is not taken: a lock under it would not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The lock's item has an attribute of this name. It would take the place of the key: every
+    /// lease would be an item of its own, and none would keep another from the work.
+    #[error("{setting}: \"{name}\" is an attribute of the lock itself")]
+    ReservedName {
+        /// Which setting it is.
+        setting: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The name is empty or longer than 255 bytes.
+    #[error("{setting}: a name has 1 to 255 bytes, and this one {bytes}")]
+    NameLength {
+        /// Which setting it is.
+        setting: &'static str,
+        /// The length in bytes.
+        bytes: usize,
+    },
+    /// The partition key and the sort key have this name.
+    #[error("partition_key and sort_key: both are called \"{name}\"")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// The sort key's value is empty or longer than 1,024 bytes.
+    #[error("sort_key: a value has 1 to 1024 bytes, and this one {bytes}")]
+    SortKeyValue {
+        /// The length in bytes.
+        bytes: usize,
+    },
+}
+
+fn check_name(setting: &'static str, name: &str) -> Result<(), SettingsError> {
+    if name.is_empty() || name.len() > MAX_NAME {
+        let bytes = name.len();
+        return Err(SettingsError::NameLength { setting, bytes });
+    }
+    if Attribute::ALL
+        .iter()
+        .any(|attribute| attribute.name() == name)
+    {
+        let name = name.to_owned();
+        return Err(SettingsError::ReservedName { setting, name });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attribute_of_the_lock_is_refused_as_the_name_of_a_key() {
+        for attribute in Attribute::ALL {
+            let name = attribute.name();
+            let refused = |setting| SettingsError::ReservedName {
+                setting,
+                name: name.to_owned(),
+            };
+            let settings = Settings::default();
+            let partition = settings.clone().partition_key(name).unwrap_err();
+            assert_eq!(partition, refused("partition_key"));
+            let sort = settings.sort_key(name, "lock").unwrap_err();
+            assert_eq!(sort, refused("sort_key"));
+        }
+    }
+
+    #[test]
+    fn names_are_told_apart_by_case_as_dynamodb_does() {
+        assert!(Settings::default().partition_key("Owner").is_ok());
+    }
+
+    #[test]
+    fn the_two_keys_have_two_names_whichever_is_set_first() {
+        let same = |name: &str| SettingsError::SameName {
+            name: name.to_owned(),
+        };
+        let default = Settings::default();
+        assert_eq!(default.sort_key("id", "lock").unwrap_err(), same("id"));
+        let sorted = Settings::default().sort_key("k", "lock").unwrap();
+        assert_eq!(sorted.partition_key("k").unwrap_err(), same("k"));
+        let named = Settings::default().partition_key("k").unwrap();
+        assert_eq!(named.sort_key("k", "lock").unwrap_err(), same("k"));
+    }
+
+    #[test]
+    fn names_and_values_are_as_long_as_dynamodb_takes_them() {
+        for bytes in [0, 256] {
+            let name = "n".repeat(bytes);
+            let partition = Settings::default().partition_key(&name).unwrap_err();
+            let setting = "partition_key";
+            assert_eq!(partition, SettingsError::NameLength { setting, bytes });
+            let sort = Settings::default().sort_key(&name, "lock").unwrap_err();
+            let setting = "sort_key";
+            assert_eq!(sort, SettingsError::NameLength { setting, bytes });
+        }
+        // Bytes, and not characters.
+        assert!(Settings::default().partition_key("é".repeat(128)).is_err());
+        for bytes in [0, 1_025] {
+            let sort = Settings::default().sort_key("k", "v".repeat(bytes));
+            let refused = SettingsError::SortKeyValue { bytes };
+            assert_eq!(sort.unwrap_err(), refused);
+        }
+        let longest = Settings::default().partition_key("n".repeat(255)).unwrap();
+        assert!(longest.sort_key("k", "v".repeat(1_024)).is_ok());
     }
 }

@@ -8,26 +8,24 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::cache::Cache;
-use crate::record::Record;
+use crate::record::{Attribute, Record};
 use crate::settings::Settings;
 use crate::transition::Answer;
-use crate::write::{Aliases, Change, Value, Write, render_set};
+use crate::write::{Aliases, Value, Write};
 use crate::{Key, StoreError};
 
 /// A DynamoDB table that holds locks. A cheap handle: clones share the client and the cache.
 ///
-/// The table needs a partition key that is a string, and its time to live should be enabled on the attribute `ttl`. Its
-/// permissions: `dynamodb:PutItem` and `dynamodb:UpdateItem`, and what the items of
-/// [`commit_with`](crate::Lease::commit_with) need. It must not be a global table with replicas that are written to: there
-/// the last writer wins, which voids every condition.
+/// The table needs a partition key that is a string, and its time to live should be enabled on the
+/// attribute `ttl`. Its permissions: `dynamodb:UpdateItem`, and what the items of
+/// [`commit_with`](crate::Lease::commit_with) need. It must not be a global table with replicas
+/// that are written to: there the last writer wins, which voids every condition.
 #[derive(Clone)]
 pub struct LeaseTable {
     pub(crate) inner: Arc<Inner>,
@@ -168,67 +166,29 @@ impl LeaseTable {
         let condition = write
             .condition
             .render(&self.settings().partition_key, &mut aliases);
-        let update = match &write.change {
-            Change::Set(attributes) => Some(render_set(attributes, &mut aliases)),
-            Change::Put(_) => None,
-        };
+        let update = write.change.render(&mut aliases);
         let (names, values) = to_sdk(aliases);
-        let table = &self.inner.name;
-        let key = self.key_attributes(key);
-        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
-        match &write.change {
-            Change::Put(item) => {
-                let mut attributes = key;
-                attributes.extend(
-                    item.iter()
-                        .map(|(name, value)| ((*name).to_owned(), attribute_value(value.clone()))),
-                );
-                let request = self.inner.client.put_item().table_name(table);
-                let result = request
-                    .set_item(Some(attributes))
-                    .condition_expression(condition)
-                    .set_expression_attribute_names(names)
-                    .set_expression_attribute_values(values)
-                    .return_values_on_condition_check_failure(all_old)
-                    .send()
-                    .await;
-                verdict(result, |error| match error {
-                    PutItemError::ConditionalCheckFailedException(refused) => Some(refused),
-                    _ => None,
-                })
-            }
-            Change::Set(_) => {
-                let request = self.inner.client.update_item().table_name(table);
-                let result = request
-                    .set_key(Some(key))
-                    .set_update_expression(update)
-                    .condition_expression(condition)
-                    .set_expression_attribute_names(names)
-                    .set_expression_attribute_values(values)
-                    .return_values_on_condition_check_failure(all_old)
-                    .send()
-                    .await;
-                verdict(result, |error| match error {
-                    UpdateItemError::ConditionalCheckFailedException(refused) => Some(refused),
-                    _ => None,
-                })
-            }
+        let request = self.inner.client.update_item();
+        let result = request
+            .table_name(&self.inner.name)
+            .set_key(Some(self.key_attributes(key)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Answer::Done),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    old_item(refused.item()).map(Answer::Refused)
+                }
+                _ => Err(no_verdict(&error)),
+            },
         }
     }
-}
-
-/// What the answer to one request means.
-fn verdict<O, E: ProvideErrorMetadata>(
-    result: Result<O, SdkError<E>>,
-    refused: impl Fn(&E) -> Option<&ConditionalCheckFailedException>,
-) -> Result<Answer, NoVerdict> {
-    let Err(error) = result else {
-        return Ok(Answer::Done);
-    };
-    if let Some(refused) = error.as_service_error().and_then(refused) {
-        return old_item(refused.item()).map(Answer::Refused);
-    }
-    Err(no_verdict(&error))
 }
 
 /// The lock that a refusal returns.
@@ -238,8 +198,8 @@ pub(crate) fn old_item(
     let Some(item) = item.filter(|item| !item.is_empty()) else {
         return Ok(None);
     };
-    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-    let number = |name: &str| item.get(name)?.as_n().ok()?.parse().ok();
+    let text = |attribute: Attribute| item.get(attribute.name())?.as_s().ok().cloned();
+    let number = |attribute: Attribute| item.get(attribute.name())?.as_n().ok()?.parse().ok();
     let foreign = NoVerdict {
         error: StoreError::Foreign,
         maybe_done: false,

@@ -4,7 +4,7 @@
 //! DynamoDB has no clock to compare with, so no condition speaks of time. A caller that is refused reads the item off the
 //! refusal, decides by its own clock, and writes on condition that the item is still the one it decided on.
 
-use crate::record::{Body, Record, State, attribute, held_by, state};
+use crate::record::{Attribute, Body, Record, State, held_by, state};
 use crate::write::{Change, Condition, Item, Test, Value, Write};
 
 /// DynamoDB's answer to a conditional write.
@@ -105,14 +105,14 @@ fn lease(claim: &Claim, takeovers: u64, condition: Condition) -> Write {
         body: Body::Nothing,
     };
     Write {
-        change: Change::Put(record.to_item()),
+        change: Change::Replace(record.to_item()),
         condition,
     }
 }
 
 fn takeovers_of(sent: &Write) -> u64 {
     match &sent.change {
-        Change::Put(item) => match item.get(attribute::TAKEOVERS) {
+        Change::Replace(item) => match item.get(&Attribute::Takeovers) {
             Some(Value::N(takeovers)) => *takeovers,
             _ => 0,
         },
@@ -132,9 +132,9 @@ pub(crate) enum Fenced {
 /// Settles the lease for good: `COMPLETED` or `FAILED`.
 pub(crate) fn settle(owner: &str, to: State, body: &Body, expires_at: u64, ttl: u64) -> Write {
     let mut attributes = Item::from([
-        (attribute::STATE, state(to)),
-        (attribute::EXPIRES_AT, Value::N(expires_at)),
-        (attribute::TTL, Value::N(ttl)),
+        (Attribute::State, state(to)),
+        (Attribute::ExpiresAt, Value::N(expires_at)),
+        (Attribute::Ttl, Value::N(ttl)),
     ]);
     attributes.extend(body.attribute());
     Write {
@@ -161,7 +161,7 @@ pub(crate) fn settled(owner: &str, answer: &Answer) -> Fenced {
 /// Gives the lease back.
 pub(crate) fn release(owner: &str) -> Write {
     Write {
-        change: Change::Set(Item::from([(attribute::STATE, state(State::Released))])),
+        change: Change::Set(Item::from([(Attribute::State, state(State::Released))])),
         condition: Condition::All(held_by(owner)),
     }
 }
@@ -184,12 +184,9 @@ pub(crate) fn released(owner: &str, answer: &Answer) -> Fenced {
 /// a longer renewal.
 pub(crate) fn renew(owner: &str, lease_until: u64) -> Write {
     let mut tests = held_by(owner);
-    tests.push(Test::Below(attribute::LEASE_UNTIL, lease_until));
+    tests.push(Test::Below(Attribute::LeaseUntil, lease_until));
     Write {
-        change: Change::Set(Item::from([(
-            attribute::LEASE_UNTIL,
-            Value::N(lease_until),
-        )])),
+        change: Change::Set(Item::from([(Attribute::LeaseUntil, Value::N(lease_until))])),
         condition: Condition::All(tests),
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::Attribute;
+
 /// An attribute's value, of the types that a lock's item uses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Value {
@@ -12,8 +14,8 @@ pub(crate) enum Value {
     N(u64),
 }
 
-/// A lock's item without its key: attribute names and values.
-pub(crate) type Item = BTreeMap<&'static str, Value>;
+/// A lock's item without its key.
+pub(crate) type Item = BTreeMap<Attribute, Value>;
 
 /// One write, done if its condition holds of the item as it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,13 +24,18 @@ pub(crate) struct Write {
     pub(crate) condition: Condition,
 }
 
-/// What a write changes.
+/// What a write changes. Either is an `UpdateItem`, which has to name the whole key of the table
+/// and cannot set any of it.
+///
+/// A `PutItem` would do for the second, but not over a table one of whose keys is called like an
+/// attribute of the lock: DynamoDB would take the attribute for the key, and every lease would be
+/// an item of its own, which nobody holds yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Change {
-    /// `PutItem`: the item is this, whatever it was.
-    Put(Item),
-    /// `UpdateItem`: these attributes are set.
+    /// These attributes are set.
     Set(Item),
+    /// Of the lock's attributes the item has these and no others, whatever it had.
+    Replace(Item),
 }
 
 /// What has to be true of the item.
@@ -44,9 +51,9 @@ pub(crate) enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Test {
     /// `name = value`
-    Equals(&'static str, Value),
+    Equals(Attribute, Value),
     /// `name < number`
-    Below(&'static str, u64),
+    Below(Attribute, u64),
 }
 
 /// The condition did not hold of the item as it is, which DynamoDB returns on
@@ -63,7 +70,7 @@ impl Write {
             return Err(Refused(item.cloned()));
         }
         Ok(match &self.change {
-            Change::Put(new) => new.clone(),
+            Change::Replace(new) => new.clone(),
             Change::Set(attributes) => {
                 let mut item = item.cloned().unwrap_or_default();
                 item.extend(attributes.clone());
@@ -80,9 +87,9 @@ impl Condition {
             (Self::Absent, item) => item.is_none(),
             (Self::All(_), None) => false,
             (Self::All(tests), Some(item)) => tests.iter().all(|test| match test {
-                Test::Equals(name, value) => item.get(name) == Some(value),
-                Test::Below(name, limit) => {
-                    matches!(item.get(name), Some(Value::N(number)) if number < limit)
+                Test::Equals(attribute, value) => item.get(attribute) == Some(value),
+                Test::Below(attribute, limit) => {
+                    matches!(item.get(attribute), Some(Value::N(number)) if number < limit)
                 }
             }),
         }
@@ -97,15 +104,13 @@ impl Condition {
         let tests: Vec<_> = tests
             .iter()
             .map(|test| match test {
-                Test::Equals(name, value) => {
-                    format!("{} = {}", aliases.name(name), aliases.value(value.clone()))
+                Test::Equals(attribute, value) => {
+                    let name = aliases.name(attribute.name());
+                    format!("{name} = {}", aliases.value(value.clone()))
                 }
-                Test::Below(name, limit) => {
-                    format!(
-                        "{} < {}",
-                        aliases.name(name),
-                        aliases.value(Value::N(*limit))
-                    )
+                Test::Below(attribute, limit) => {
+                    let name = aliases.name(attribute.name());
+                    format!("{name} < {}", aliases.value(Value::N(*limit)))
                 }
             })
             .collect();
@@ -113,13 +118,31 @@ impl Condition {
     }
 }
 
-/// The `SET` clause of these attributes.
-pub(crate) fn render_set(attributes: &Item, aliases: &mut Aliases) -> String {
-    let assignments: Vec<_> = attributes
-        .iter()
-        .map(|(name, value)| format!("{} = {}", aliases.name(name), aliases.value(value.clone())))
-        .collect();
-    format!("SET {}", assignments.join(", "))
+impl Change {
+    /// The change as an update expression.
+    pub(crate) fn render(&self, aliases: &mut Aliases) -> String {
+        let (Self::Set(attributes) | Self::Replace(attributes)) = self;
+        let assignments: Vec<_> = attributes
+            .iter()
+            .map(|(attribute, value)| {
+                let name = aliases.name(attribute.name());
+                format!("{name} = {}", aliases.value(value.clone()))
+            })
+            .collect();
+        let set = format!("SET {}", assignments.join(", "));
+        let gone: Vec<_> = match self {
+            Self::Set(_) => vec![],
+            Self::Replace(item) => Attribute::ALL
+                .iter()
+                .filter(|attribute| !item.contains_key(attribute))
+                .map(|attribute| aliases.name(attribute.name()))
+                .collect(),
+        };
+        if gone.is_empty() {
+            return set;
+        }
+        format!("{set} REMOVE {}", gone.join(", "))
+    }
 }
 
 /// The aliases handed out so far. Every name is aliased, so that no reserved word (`state`, `owner` and `ttl` are some) can

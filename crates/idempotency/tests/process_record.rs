@@ -53,7 +53,17 @@ impl World {
 
     /// The ids and order ids of the charges that were sent.
     async fn charges(&self) -> Vec<(String, String)> {
-        let mut charges = vec![];
+        let charges = self.messages().await.into_iter();
+        let charge = |(id, body): (String, String)| {
+            let body: Value = serde_json::from_str(&body).unwrap();
+            (id, body["order_id"].as_str().unwrap().to_owned())
+        };
+        charges.map(charge).collect()
+    }
+
+    /// The ids and bodies of the messages that were sent.
+    async fn messages(&self) -> Vec<(String, String)> {
+        let mut all = vec![];
         loop {
             let receive = self.stack.sqs().receive_message();
             let receive = receive
@@ -62,12 +72,10 @@ impl World {
                 .visibility_timeout(600);
             let messages = receive.send().await.unwrap().messages.unwrap_or_default();
             if messages.is_empty() {
-                return charges;
+                return all;
             }
             for message in messages {
-                let body: Value = serde_json::from_str(&message.body.unwrap()).unwrap();
-                let order_id = body["order_id"].as_str().unwrap().to_owned();
-                charges.push((message.message_id.unwrap(), order_id));
+                all.push((message.message_id.unwrap(), message.body.unwrap()));
             }
         }
     }
@@ -134,6 +142,38 @@ async fn a_hundred_records_delivered_three_times_by_two_consumers_at_once_are_ea
         assert!(charges.contains(&(message_id, format!("o-{n}"))));
     }
     assert_eq!(world.charges().await, []);
+}
+
+#[tokio::test]
+async fn orders_whose_numbers_differ_in_the_last_digit_are_charged_apart_and_as_they_are() {
+    let world = World::start().await;
+    let consumer = world.consumer();
+    let orders = [
+        r#"{"order_id": 18446744073709551617, "amount": 5}"#,
+        r#"{"order_id": 18446744073709551618, "amount": 5}"#,
+        r#"{"order_id": "o-1", "amount": 5, "weight": 0.1}"#,
+    ];
+    for order in orders {
+        for _ in 0..2 {
+            let outcome = consumer.process_record(order.as_bytes(), deadline()).await;
+            assert!(matches!(
+                outcome,
+                Ok(Outcome::Executed(Ok(_)) | Outcome::Replayed(Ok(_)))
+            ));
+        }
+    }
+    let heavier = orders[2].replace("0.1", "0.1000000000000000055");
+    let other = consumer
+        .process_record(heavier.as_bytes(), deadline())
+        .await;
+    assert!(matches!(other, Ok(Outcome::Mismatch)));
+    let sent: BTreeSet<_> = world
+        .messages()
+        .await
+        .into_iter()
+        .map(|(_, body)| body)
+        .collect();
+    assert_eq!(sent, orders.map(str::to_owned).into());
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@
 
 mod commit;
 mod fencing;
+mod identity;
+mod names;
 mod outcomes;
 mod schedules;
 mod time;

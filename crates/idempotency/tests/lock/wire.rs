@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use idempotency::{Begin, Error, HowLost, Outcome, Settled, StoreError};
+use idempotency::{Begin, Commit, Error, HowLost, Outcome, PASSING_CODES, Settled, StoreError};
 use tokio::time::Instant;
 
-use crate::world::{Fate, PAYLOAD, World, fingerprint};
+use crate::world::{Fate, PAYLOAD, World, fingerprint, item};
 
 /// What one call may meet and be tried again after.
 const PASSING: [Fate; 6] = [
@@ -142,9 +142,26 @@ async fn an_outage_that_lasts_is_told_in_time_and_nothing_is_held_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_error_that_passes_by_itself_is_tried_again_at_every_call() {
+    for code in PASSING_CODES {
+        for place in 0..2 {
+            let world = World::new();
+            let mut script = vec![Fate::Arrives; place];
+            script.push(Fate::Refused(400, code));
+            world.script(script);
+            let lease = world.holder().lease().await;
+            let commit = lease.commit_with(vec![item("a", true)], "done").await;
+            assert!(matches!(commit, Commit::Committed), "{code} {commit:?}");
+            assert_eq!(world.calls().len(), 3, "{code}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_somebody_must_mend_is_told_at_once() {
     for code in [
         "AccessDeniedException",
+        "ItemCollectionSizeLimitExceededException",
         "ResourceNotFoundException",
         "ValidationException",
     ] {
@@ -173,7 +190,7 @@ async fn an_acquisition_that_took_too_long_holds_nothing() {
         matches!(begin, Err(Error::Store(StoreError::Unanswered(_)))),
         "{begin:?}"
     );
-    assert_eq!(world.calls(), ["PutItem", "UpdateItem"]);
+    assert_eq!(world.calls(), ["UpdateItem"; 2]);
     assert_eq!(world.lock()["state"]["S"], "RELEASED");
     let begin = holder.begin().await;
     assert!(matches!(begin, Ok(Begin::Leased(_))), "{begin:?}");
