@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use function::Failure;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
@@ -70,7 +69,7 @@ pub(crate) enum Unreadable {
     /// is a request that cannot be read.
     NotJson,
     /// It is JSON, and not a request: the function is behind another front door than it is made for.
-    NotARequest(Failure),
+    NotARequest,
 }
 
 impl Event {
@@ -84,9 +83,7 @@ impl Event {
         });
         event.map_err(|error| match error.classify() {
             Category::Syntax | Category::Eof => Unreadable::NotJson,
-            Category::Data | Category::Io => {
-                Unreadable::NotARequest(Failure::unreadable_event(&error))
-            }
+            Category::Data | Category::Io => Unreadable::NotARequest,
         })
     }
 }

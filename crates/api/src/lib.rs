@@ -125,7 +125,7 @@ impl Api {
     ) -> Result<ApiGatewayV2httpResponse, Failure> {
         let event = match Event::read(event) {
             Ok(event) => event,
-            Err(Unreadable::NotARequest(failure)) => return Err(failure),
+            Err(Unreadable::NotARequest) => return Err(Failure::UnreadableEvent),
             Err(Unreadable::NotJson) => {
                 // What cannot be read is not said: it would quote the client.
                 tracing::warn!("a request cannot be read");

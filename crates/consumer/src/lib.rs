@@ -35,7 +35,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use function::{Environment, Failure, StartError};
+use function::{Environment, Failure, PassingErrors, StartError};
 use kinesis_batch::{KinesisEvent, KinesisRecord, Report, Verdict};
 use orders::{Intent, Outcome, Row, Step, next_step};
 use tokio::time::Instant;
@@ -85,7 +85,7 @@ impl Consumer {
                         Verdict::Done
                     }
                     Err(error) => {
-                        outcomes.count_error(error.code());
+                        outcomes.count_error(&error);
                         error.verdict()
                     }
                 }
@@ -146,6 +146,17 @@ impl ApplyError {
             Self::Table(TableError::Failed(_)) => Verdict::Retry("table_error"),
             Self::UnreadableRow => Verdict::Retry("unreadable_row"),
             Self::RowKeepsChanging => Verdict::Retry("row_keeps_changing"),
+        }
+    }
+
+    /// Whether the error passes by itself, by the [list](PassingErrors) that all functions go by; else somebody has
+    /// to mend something. The record waits in either case.
+    #[must_use]
+    pub fn passes_by_itself(&self) -> bool {
+        match self {
+            Self::Table(TableError::NoAnswer(_)) | Self::RowKeepsChanging => true,
+            Self::Table(TableError::Failed(code)) => PassingErrors::contain("dynamodb", code),
+            Self::Table(TableError::ItemTooLarge) | Self::UnreadableRow => false,
         }
     }
 

@@ -1,9 +1,11 @@
 //! What became of the intents of one batch: counted, and written as one line of the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kinesis_batch::Summary;
 use orders::{Conflict, Outcome};
+
+use crate::ApplyError;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outcomes {
@@ -16,6 +18,8 @@ pub(crate) struct Outcomes {
     refused: u64,
     /// Attempts that failed, by AWS's error code.
     errors: BTreeMap<String, u64>,
+    /// Those of the codes that do not pass by themselves.
+    to_mend: BTreeSet<String>,
 }
 
 impl Outcomes {
@@ -31,14 +35,21 @@ impl Outcomes {
         } += 1;
     }
 
-    pub(crate) fn count_error(&mut self, code: &str) {
-        *self.errors.entry(code.to_owned()).or_default() += 1;
+    pub(crate) fn count_error(&mut self, error: &ApplyError) {
+        *self.errors.entry(error.code().to_owned()).or_default() += 1;
+        if !error.passes_by_itself() {
+            self.to_mend.insert(error.code().to_owned());
+        }
     }
 
-    /// An outage that was ridden out leaves a trace as well: the codes are a warning of their own.
+    /// An outage that was ridden out leaves a trace as well: the codes are a warning of their own, and an error where
+    /// somebody has to mend what they name.
     pub(crate) fn log(&self, summary: &Summary) {
-        if !self.errors.is_empty() {
-            tracing::warn!(errors = ?self.errors, "attempts failed");
+        let (errors, to_mend) = (&self.errors, &self.to_mend);
+        if !to_mend.is_empty() {
+            tracing::error!(?errors, ?to_mend, "attempts failed");
+        } else if !errors.is_empty() {
+            tracing::warn!(?errors, "attempts failed");
         }
         tracing::info!(
             records = summary.records,

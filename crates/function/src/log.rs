@@ -30,6 +30,8 @@ pub(crate) fn init(level: LevelFilter) {
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("lambda_runtime", LevelFilter::INFO)
+        // It repeats what `serve` has logged of an invocation that failed.
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
         .with_targets(
             ["api", "consumer", "function", "kinesis_batch", "notifier"].map(|name| (name, level)),
         );

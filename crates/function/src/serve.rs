@@ -33,19 +33,6 @@ pub enum Failure {
     UnnamedRecord,
 }
 
-impl Failure {
-    /// The failure of an invocation whose event is not what the function is invoked with.
-    ///
-    /// It logs one line at level `ERROR`, which says where the event stops making sense and
-    /// repeats nothing of it.
-    #[must_use]
-    pub fn unreadable_event(error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        tracing::error!(line, column, "the event cannot be read");
-        Self::UnreadableEvent
-    }
-}
-
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         Self {
@@ -58,16 +45,16 @@ impl From<Failure> for Diagnostic {
 /// Reads an event, a JSON document.
 ///
 /// # Errors
-/// [`Failure::UnreadableEvent`] if it is not one of this type; the log then has a line about it.
+/// [`Failure::UnreadableEvent`] if it is not one of this type. What it is instead is not said: that would quote it.
 pub fn read<E: DeserializeOwned>(event: &[u8]) -> Result<E, Failure> {
-    serde_json::from_slice(event).map_err(|error| Failure::unreadable_event(&error))
+    serde_json::from_slice(event).map_err(|_| Failure::UnreadableEvent)
 }
 
 /// Serves invocations until Lambda ends the process.
 ///
 /// The handler gets each event as the bytes that Lambda sent; [`read`] makes a value of them. A
 /// panic of the handler is caught here, because the runtime would put its message into the log and
-/// into the error that it reports.
+/// into the error that it reports. An invocation that fails is one line of the log at level `ERROR`.
 ///
 /// # Errors
 /// [`StartError::Runtime`] if Lambda's Runtime API fails.
@@ -81,11 +68,11 @@ where
         // Boxed, because the runtime's layers around an SDK call nest deeper than the compiler follows.
         Box::pin(async move {
             let bytes = EVENT.with(RefCell::take);
-            // The hook has logged where.
             AssertUnwindSafe(handler(bytes, event.context))
                 .catch_unwind()
                 .await
                 .unwrap_or(Err(Failure::Panicked))
+                .inspect_err(|reason| tracing::error!(%reason, "the invocation failed"))
         })
     });
     Runtime::new(service)
