@@ -38,6 +38,7 @@ resource "aws_lambda_function" "api" {
       STREAM_NAME = aws_kinesis_stream.intents.name
       TABLE_NAME  = aws_dynamodb_table.orders.name
       CALLER      = var.caller
+      BASE_PATH   = var.base_path
       LOG_LEVEL   = var.log_level
     }
   }

@@ -337,6 +337,19 @@ variable "caller" {
   }
 }
 
+variable "base_path" {
+  description = "The path at which a custom domain of yours maps this API, such as /v1; / if it maps none. It is taken off requests, and put into Location."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    # The characters of an API mapping key (API Gateway developer guide, "Map API stages to a custom domain name for HTTP APIs").
+    condition     = can(regex("^/([A-Za-z0-9$_.+!*'()-]*[A-Za-z0-9$_+!*'()-][A-Za-z0-9$_.+!*'()-]*(/[A-Za-z0-9$_.+!*'()-]*[A-Za-z0-9$_+!*'()-][A-Za-z0-9$_.+!*'()-]*)*)?$", var.base_path))
+    error_message = "base_path must be a path such as /v1, of letters, digits and $-_.+!*'(), or / for none."
+  }
+}
+
 variable "jwt_issuer" {
   description = "The issuer of the tokens that the HTTP API accepts."
   type        = string

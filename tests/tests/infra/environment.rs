@@ -20,6 +20,11 @@ fn given(name: &str) -> BTreeSet<String> {
 
 /// What a function says when it is started with these variables and what Lambda itself sets.
 pub(crate) fn start(name: &str, variables: &BTreeSet<String>) -> String {
+    start_with(name, variables, &[])
+}
+
+/// The same with these variables besides, or with these values.
+fn start_with(name: &str, variables: &BTreeSet<String>, others: &[(&str, &str)]) -> String {
     let lambda = [
         ("AWS_LAMBDA_FUNCTION_NAME", "f"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
@@ -34,6 +39,7 @@ pub(crate) fn start(name: &str, variables: &BTreeSet<String>) -> String {
         "LOG_LEVEL" => "info",
         "CALLER" => "none",
         "MAX_IN_FLIGHT" => "32",
+        "BASE_PATH" => "/",
         _ => "orders",
     };
     let mut command = Command::new(function(name));
@@ -41,6 +47,7 @@ pub(crate) fn start(name: &str, variables: &BTreeSet<String>) -> String {
     for variable in variables {
         command.env(variable, value(variable));
     }
+    command.envs(others.iter().copied());
     let output = command.output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -59,7 +66,14 @@ fn no_function_is_given_a_variable_that_its_code_does_not_read() {
     for name in ["api", "consumer"] {
         let given = given(name);
         assert!(given.len() >= 3, "{name}: {given:?}");
-        for variable in &given {
+        // One that may be missing is read if it can be wrong.
+        let optional = |variable: &&String| *variable == "BASE_PATH";
+        for variable in given.iter().filter(optional) {
+            let said = start_with(name, &given, &[(variable, "//")]);
+            let wrong = format!("setting {variable} is wrong");
+            assert!(said.contains(&wrong), "{name} with a wrong {variable}: {said}");
+        }
+        for variable in given.iter().filter(|variable| !optional(variable)) {
             let mut others = given.clone();
             others.remove(variable);
             let said = start(name, &others);
