@@ -71,7 +71,10 @@ fn no_function_is_given_a_variable_that_its_code_does_not_read() {
         for variable in given.iter().filter(optional) {
             let said = start_with(name, &given, &[(variable, "//")]);
             let wrong = format!("setting {variable} is wrong");
-            assert!(said.contains(&wrong), "{name} with a wrong {variable}: {said}");
+            assert!(
+                said.contains(&wrong),
+                "{name} with a wrong {variable}: {said}"
+            );
         }
         for variable in given.iter().filter(|variable| !optional(variable)) {
             let mut others = given.clone();
