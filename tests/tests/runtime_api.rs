@@ -205,6 +205,34 @@ async fn a_header_of_the_invocation_that_cannot_be_read_ends_the_process_and_is_
     }
 }
 
+// X-Ray keeps what a client adds to its header, and the runtime's span has it on every line.
+#[tokio::test]
+async fn of_the_trace_header_the_log_has_what_x_ray_makes_and_nothing_that_a_client_adds() {
+    let root = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    for (header, value, kept) in [
+        (
+            "Lambda-Runtime-Trace-Id",
+            format!("{root};{MARK}={MARK}"),
+            Some(root),
+        ),
+        (
+            "Lambda-Runtime-Trace-Id",
+            format!("Root={MARK};Sampled=1"),
+            Some("Sampled=1"),
+        ),
+        ("Lambda-Runtime-Trace-Id", MARK.to_owned(), None),
+        ("Lambda-Runtime-Aws-Tenant-Id", MARK.to_owned(), None),
+    ] {
+        let told = invoke("api", &API, Some((header, &value)), b"{}").await;
+        assert!(!told.log.contains(MARK), "{header}: {}", told.log);
+        assert!(
+            kept.is_none_or(|kept| told.log.contains(kept)),
+            "{}",
+            told.log
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_batch_is_applied_whatever_is_in_the_fields_that_nobody_uses() {
     let stack = Stack::start_without_functions().await;

@@ -2,7 +2,8 @@
 //!
 //! Lambda's runtime reads an event before a handler sees it. Its error quotes what it cannot read:
 //! a header's name, a value, a caller. So a layer of ours takes the event's bytes out of the
-//! runtime's reach, and the handler gets them as they came.
+//! runtime's reach, and the handler gets them as they came. The same layer cleans what the runtime
+//! puts on every line of the log.
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
@@ -76,8 +77,8 @@ where
         })
     });
     Runtime::new(service)
-        .layer(OutOfReach)
         .layer(TracingLayer::new())
+        .layer(OutOfReach)
         .run()
         .await
         .map_err(|error| StartError::Runtime(reason(&*error)))
@@ -114,8 +115,26 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for EventTaken<S> {
 
     fn call(&mut self, mut invocation: LambdaInvocation) -> Self::Future {
         let event = std::mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
+        let context = &mut invocation.context;
+        context.xray_trace_id = context.xray_trace_id.as_deref().and_then(own_trace);
+        // Whoever invokes the function chooses it, and nothing here is kept apart by it.
+        context.tenant_id = None;
         EVENT.scope(RefCell::new(event), self.inner.call(invocation))
     }
+}
+
+/// Of a tracing header, what AWS X-Ray makes; a client may have added fields of its own to it (AWS
+/// X-Ray developer guide, "Tracing header"). Nothing if nothing is left.
+fn own_trace(header: &str) -> Option<String> {
+    let is_own = |field: &&str| {
+        field.split_once('=').is_some_and(|(name, value)| {
+            let of_id = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b':');
+            matches!(name, "Root" | "Self" | "Parent" | "Sampled" | "Lineage")
+                && value.bytes().all(of_id)
+        })
+    };
+    let fields: Vec<&str> = header.split(';').filter(is_own).collect();
+    (!fields.is_empty()).then(|| fields.join(";"))
 }
 
 /// Why the runtime ended, without the words of what it could not read.
