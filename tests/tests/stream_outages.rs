@@ -76,6 +76,37 @@ async fn a_stream_whose_key_is_disabled_accepts_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_passes_by_itself_within_three_attempts_costs_nobody_an_order() {
+    let stack = Stack::start().await;
+    let clients = Clients::of(&stack).await;
+    for error in [
+        "KMSThrottlingException",
+        "InvalidSignatureException",
+        "ExpiredTokenException",
+    ] {
+        // Each call of four, so that three attempts in a row fail for one order of sixty-four.
+        let fault = json!({"service": "kinesis", "error": error, "rate": 0.25, "seconds": 60});
+        stack.inject(&fault).await;
+        let refused = refused_of(&clients, 60).await;
+        assert!(refused <= 8, "{error}: {refused} of 60 refused");
+        stack.no_faults().await;
+    }
+    stack.drained().await;
+    clients.audit().await.assert_kept();
+}
+
+/// Submits so many orders, and counts those that were refused.
+async fn refused_of(clients: &Clients<'_>, orders: usize) -> usize {
+    let mut refused = 0;
+    for n in 0..orders {
+        let answer = clients.submit(Some(&key()), &order(n)).await;
+        assert!([202, 503].contains(&answer.status), "{}", answer.body);
+        refused += usize::from(answer.status == 503);
+    }
+    refused
+}
+
+#[tokio::test]
 async fn a_stream_that_fails_leaves_the_outcome_unknown() {
     during_fault("InternalFailure", Seen::Unknown).await;
 }

@@ -89,6 +89,22 @@ async fn a_key_disabled_for_a_while_delays_orders_and_discards_none() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_throttled_delays_orders_and_discards_none() {
+    ride_out("KMSThrottlingException").await;
+}
+
+// A function that was frozen between signing and sending.
+#[tokio::test]
+async fn signatures_that_have_expired_delay_orders_and_discard_none() {
+    ride_out("InvalidSignatureException").await;
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_delays_orders_and_discards_none() {
+    ride_out("ExpiredTokenException").await;
+}
+
+#[tokio::test]
 async fn a_table_that_does_not_answer_delays_orders_and_discards_none() {
     ride_out("timeout").await;
 }

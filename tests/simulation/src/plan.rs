@@ -180,6 +180,9 @@ const ERRORS: [(&str, &[&str]); 3] = [
             "AccessDeniedException",
             "ResourceNotFoundException",
             "kms-key-disabled",
+            "KMSThrottlingException",
+            "InvalidSignatureException",
+            "ExpiredTokenException",
             "timeout",
             "lost-answer",
             "slow",
@@ -192,6 +195,8 @@ const ERRORS: [(&str, &[&str]); 3] = [
             "InternalFailure",
             "AccessDeniedException",
             "KMSThrottlingException",
+            "InvalidSignatureException",
+            "ExpiredTokenException",
             "timeout",
             "lost-answer",
             "slow",
@@ -352,6 +357,9 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
         "AccessDeniedException",
         "ResourceNotFoundException",
         "kms-key-disabled",
+        "KMSThrottlingException",
+        "InvalidSignatureException",
+        "ExpiredTokenException",
         "timeout",
     ];
     let error = errors[random.usize(0..errors.len())];

@@ -47,6 +47,12 @@ const fn error(code: &'static str, status: u16, message: &'static str) -> AwsErr
 const UNKNOWN: &str =
     "The request processing has failed because of an unknown error, exception or failure.";
 const OTHER: &str = "Injected fault.";
+/// What a caller is told whose token has expired ("Temporary security credentials", IAM user guide).
+const EXPIRED_TOKEN: &str = "The security token included in the request is expired";
+/// What a caller is told that signed more than five minutes ago ("Troubleshoot Signature Version 4 signing for AWS API
+/// requests", IAM user guide).
+const EXPIRED_SIGNATURE: &str = "Signature expired: 20261122T045500Z is now earlier than 20261122T050000Z \
+     (20261122T050500Z - 5 min.)";
 
 /// Errors that any AWS service may answer with ("Common Errors" in each API reference).
 const COMMON: &[AwsError] = &[
@@ -55,19 +61,28 @@ const COMMON: &[AwsError] = &[
         400,
         "User is not authorized to perform this operation.",
     ),
-    error("ExpiredTokenException", 403, OTHER),
+    error("ExpiredToken", 403, EXPIRED_TOKEN),
+    error("ExpiredTokenException", 400, EXPIRED_TOKEN),
     error("IncompleteSignature", 400, OTHER),
     error("InternalFailure", 500, UNKNOWN),
     error("InternalServerError", 500, UNKNOWN),
     error("InvalidClientTokenId", 403, OTHER),
+    error("InvalidSignatureException", 400, EXPIRED_SIGNATURE),
     error("MissingAuthenticationToken", 403, OTHER),
     error("OptInRequired", 403, OTHER),
     error("RequestExpired", 400, OTHER),
+    error("RequestTimeTooSkewed", 403, OTHER),
     error(
         "ServiceUnavailable",
         503,
         "The request has failed due to a temporary failure of the server.",
     ),
+    error(
+        "ServiceUnavailableException",
+        503,
+        "The request has failed due to a temporary failure of the server.",
+    ),
+    error("SignatureDoesNotMatch", 403, EXPIRED_SIGNATURE),
     error("ThrottlingException", 400, "Rate exceeded"),
     error("UnrecognizedClientException", 400, OTHER),
     error("ValidationException", 400, OTHER),
@@ -80,6 +95,7 @@ const COMMON: &[AwsError] = &[
 /// use an AccessDeniedException (aws/aws-cdk, issues 10010 and 18616); only the text tells.
 const DYNAMODB: &[AwsError] = &[
     error("ItemCollectionSizeLimitExceededException", 400, OTHER),
+    error("KMSThrottlingException", 400, OTHER),
     error("LimitExceededException", 400, OTHER),
     error(
         "ProvisionedThroughputExceededException",
@@ -87,6 +103,7 @@ const DYNAMODB: &[AwsError] = &[
         "The level of configured provisioned throughput for the table was exceeded. Consider increasing your \
          provisioning level with the UpdateTable API.",
     ),
+    error("ReplicatedWriteConflictException", 400, OTHER),
     error("RequestLimitExceeded", 400, OTHER),
     error("ResourceInUseException", 400, OTHER),
     error(
