@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 PUT_BACK = Path(__file__).resolve().parent.parent / "put-back"
@@ -16,6 +18,32 @@ STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders-intents"
 SHARD = "shardId-000000000003"
 # As texts the first of them is the largest.
 FIRST = 99_998
+
+# It is a program, and leaves nothing compiled beside it.
+sys.dont_write_bytecode = True
+PROGRAM = SourceFileLoader("put_back", str(PUT_BACK))
+put_back = module_from_spec(spec_from_loader("put_back", PROGRAM))
+sys.modules["put_back"] = put_back
+PROGRAM.exec_module(put_back)
+
+# The errors that the functions wait for, and which service answers them.
+FUNCTIONS_ERRORS = PUT_BACK.parent.parent / "crates/function/src/passing_errors.json"
+# How the CLI says that no answer has come, or none of AWS's own.
+URL = "https://kinesis.eu-west-1.amazonaws.com/"
+NO_ANSWER = (
+    f'Could not connect to the endpoint URL: "{URL}"',
+    f'Connect timeout on endpoint URL: "{URL}"',
+    f'Read timeout on endpoint URL: "{URL}"',
+    f'Connection was closed before we received a valid response from endpoint URL: "{URL}".',
+    'Failed to connect to proxy URL: "http://proxy:3128"',
+    "An HTTP Client failed to establish a connection: [Errno 104] Connection reset by peer",
+    "An error occurred while reading from response stream: IncompleteRead(0 bytes read)",
+)
+NOT_PASSING = (
+    "Unable to locate credentials. You can configure credentials by running \"aws login\".",
+    f"SSL validation failed for {URL} [SSL: CERTIFICATE_VERIFY_FAILED]",
+    "An error occurred (ValidationException) when calling the PutRecord operation: Could not connect to the endpoint URL",
+)
 
 # Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a command fail with, or null.
 FAKE = r"""
@@ -39,8 +67,6 @@ def value(option):
 
 if arguments == ["--version"]:
     end(shard["version"])
-if arguments[:2] == ["s3", "cp"]:
-    end(shard["objects"][arguments[2]])
 command = arguments[1]
 faults = shard["faults"].get(command) or [None]
 fault = faults.pop(0)
@@ -57,9 +83,13 @@ if fault == "hang-up, and nobody minds":
 if fault == "vanish":
     (here / "aws").unlink()
     fault = "InternalFailure"
+if fault in shard["sentences"]:
+    end(error=fault)
 if fault:
     given = pathlib.Path(value("--cli-input-json")[len("file://"):]).read_text() if command == "put-record" else ""
     end(error=f"An error occurred ({fault}) when calling the operation (reached max retries: 2): refused {given}")
+if arguments[:2] == ["s3", "cp"]:
+    end(shard["objects"][arguments[2]])
 assert value("--region") == "eu-west-1" and value("--output") == "json" and value("--cli-binary-format") == "base64"
 if command == "get-shard-iterator":
     assert value("--stream-arn") == shard["stream"] and value("--shard-id") == shard["id"], arguments
@@ -133,6 +163,7 @@ class PutBack(unittest.TestCase):
         shard = json.loads(path.read_text()) if path.exists() else {
             "version": "aws-cli/2.17.1 Python/3.11.8 Linux/6.1 exe/x86_64.debian.12",
             "stream": STREAM, "id": SHARD, "records": [], "page": 2, "faults": {}, "objects": {}, "calls": [], "files": [],
+            "sentences": [*NO_ANSWER, *NOT_PASSING],
         }
         path.write_text(json.dumps(shard | changes))
 
@@ -343,6 +374,45 @@ class PutBack(unittest.TestCase):
         self.put_back(given=self.report())
         self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
 
+    def meets(self, fault: str) -> None:
+        """Each call meets this once, and is made again."""
+        commands = ("get-shard-iterator", "get-records", "put-record")
+        self.shard(records=[record(number) for number in range(FIRST - 2, FIRST + 8)], calls=[])
+        self.shard(faults={command: [fault] for command in commands})
+        said = self.put_back(given=self.report(FIRST, FIRST))
+        self.assertEqual(self.put(), self.records(FIRST, FIRST))
+        self.assertEqual([len(self.calls(command)) for command in commands], [2, 2, 2])
+        self.assertEqual(said.count(", again in 0.5 s"), 3)
+
+    def test_an_error_that_passes_is_waited_for(self) -> None:
+        for code in sorted(put_back.PASSING_ERRORS):
+            with self.subTest(code):
+                self.meets(code)
+
+    def test_an_answer_that_is_a_status_and_no_code_is_waited_for_if_it_passes(self) -> None:
+        for status in ("429", "500", "502", "503", "504", "509"):
+            with self.subTest(status):
+                self.meets(status)
+
+    def test_an_answer_that_does_not_come_is_waited_for(self) -> None:
+        for sentence in NO_ANSWER:
+            with self.subTest(sentence):
+                self.meets(sentence)
+
+    def test_what_does_not_pass_is_told_at_once(self) -> None:
+        codes = ["AccessDeniedException", "KMSDisabledException", "ResourceNotFoundException", "400", "404"]
+        for fault in [*codes, *NOT_PASSING]:
+            with self.subTest(fault):
+                self.shard(faults={"put-record": [fault]}, calls=[])
+                self.assertNotIn("again in", self.put_back(given=self.report(), status=1))
+                self.assertEqual(len(self.calls("put-record")), 1)
+
+    def test_a_report_in_a_bucket_is_waited_for_as_well(self) -> None:
+        name = "s3://archive/report"
+        self.shard(objects={name: json.dumps(self.report())}, faults={"cp": ["SlowDown", "503"]})
+        self.assertIn(f"{name}: SlowDown, again in 0.5 s", self.put_back(name))
+        self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
+
     def test_a_put_that_fails_half_way_is_said_and_the_same_command_completes_it(self) -> None:
         self.shard(faults={"put-record": [None, None, "AccessDeniedException"]})
         said = self.put_back(given=self.report(), status=1)
@@ -446,6 +516,36 @@ class PutBack(unittest.TestCase):
         nowhere.mkdir()
         said = self.put_back(given=self.report(), status=1, path=str(nowhere))
         self.assertEqual(said, "infra/put-back: the AWS CLI (`aws`, version 2) is not installed, or not on the PATH\n")
+
+
+class OneListOfPassingErrors(unittest.TestCase):
+    """The program runs alone, so it has a list of its own. It is that of the functions, but for what only they call."""
+
+    # Of S3, from which the program reads reports and which no function calls (Amazon S3 API reference, "Error responses").
+    OF_S3 = {"ExpiredToken", "InternalError", "RequestTimeTooSkewed", "SlowDown"}
+
+    def setUp(self) -> None:
+        self.assertTrue(FUNCTIONS_ERRORS.is_file(), f"{FUNCTIONS_ERRORS} is missing: the functions' list of errors that pass")
+        self.errors = json.loads(FUNCTIONS_ERRORS.read_text())["errors"]
+        self.assertTrue(self.errors)
+
+    def codes(self, *services: str) -> set[str]:
+        return {error["code"] for error in self.errors if error["service"] in services}
+
+    def test_put_back_waits_for_what_the_functions_wait_for(self) -> None:
+        missing = self.codes("kinesis", "sqs", "any") - put_back.PASSING_ERRORS
+        self.assertEqual(missing, set(), "infra/put-back gives up at what the functions wait for")
+
+    def test_the_functions_wait_for_what_put_back_waits_for(self) -> None:
+        missing = put_back.PASSING_ERRORS - self.OF_S3 - self.codes("kinesis", "sqs", "any")
+        self.assertEqual(missing, set(), f"not in {FUNCTIONS_ERRORS.name}")
+
+    def test_every_error_has_a_service_a_code_and_a_page(self) -> None:
+        for error in self.errors:
+            with self.subTest(error):
+                self.assertIn(error["service"], {"dynamodb", "kinesis", "sqs", "any"})
+                self.assertTrue(error["code"])
+                self.assertTrue(error["source"].startswith("https://docs.aws.amazon.com/"))
 
 
 if __name__ == "__main__":

@@ -93,22 +93,6 @@ impl Stack {
         }
     }
 
-    /// The same for one test alone, as a test of transactions needs it: moto, which is LocalStack's DynamoDB in host mode,
-    /// cancels one by putting its whole table back to what it was before, with all that others have written meanwhile.
-    ///
-    /// # Panics
-    /// If it does not get ready; with what it printed.
-    pub async fn start_alone_without_functions() -> Self {
-        match Target::chosen() {
-            Target::Embedded => Self::embedded_without_functions().await,
-            Target::LocalStack | Target::Aws => {
-                let settings = settings(&StackOptions::default());
-                let deployment = Deployment::create(&settings, "info", false).await;
-                Self::of(Arc::new(deployment)).await
-            }
-        }
-    }
-
     async fn embedded_without_functions() -> Self {
         let stack = Self::embedded(StackOptions::default()).await;
         stack.enable_mapping(false).await;

@@ -433,7 +433,7 @@ async fn a_put_whose_condition_fails_brings_back_the_item_that_is_there() {
 
 #[tokio::test]
 async fn a_transaction_that_is_cancelled_writes_nothing_and_gives_a_reason_for_each_item() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let [a, b] = two_ids();
     let put = |order_id, said| put_in_transaction(&stack, order_id, said);
     transact(&stack, &a, vec![put(&a, "first")]).await.unwrap();
@@ -446,7 +446,7 @@ async fn a_transaction_that_is_cancelled_writes_nothing_and_gives_a_reason_for_e
 
 #[tokio::test]
 async fn an_update_that_cancels_its_transaction_brings_back_the_item_that_is_there() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let [a, b] = two_ids();
     let put = |order_id, said| put_in_transaction(&stack, order_id, said);
     transact(&stack, &a, vec![put(&a, "first")]).await.unwrap();
@@ -460,7 +460,7 @@ async fn an_update_that_cancels_its_transaction_brings_back_the_item_that_is_the
 
 #[tokio::test]
 async fn an_update_that_makes_its_item_too_large_cancels_its_transaction_and_says_so() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let [_, b] = two_ids();
     let large = large_row(&stack).await;
     let items = vec![
@@ -479,7 +479,7 @@ async fn an_update_that_makes_its_item_too_large_cancels_its_transaction_and_say
 
 #[tokio::test]
 async fn a_transaction_that_is_sent_again_under_its_token_counts_as_done() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let [a, b] = two_ids();
     let transaction = async |token: &str| {
         let puts = vec![
@@ -661,7 +661,7 @@ async fn a_lock_whose_window_is_over_is_replaced_as_a_whole() {
 
 #[tokio::test]
 async fn a_commit_completes_the_lock_and_writes_its_items() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
     let lease = leased(&locks, &key).await;
     let [a, b] = two_ids();
@@ -674,7 +674,7 @@ async fn a_commit_completes_the_lock_and_writes_its_items() {
 
 #[tokio::test]
 async fn a_commit_that_items_refuse_writes_nothing_names_them_and_leaves_the_lock() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
     let [a, b] = two_ids();
     let put = |order_id, said| put_in_transaction(&stack, order_id, said);
@@ -696,7 +696,7 @@ async fn a_commit_that_items_refuse_writes_nothing_names_them_and_leaves_the_loc
 
 #[tokio::test]
 async fn a_commit_of_a_lock_that_was_taken_over_writes_nothing() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let (later, key) = (locks(&stack, INVOCATION), lock_key());
     let lost = leased(&locks(&stack, Duration::ZERO), &key).await;
     let held = leased(&later, &key).await;
@@ -712,7 +712,7 @@ async fn a_commit_of_a_lock_that_was_taken_over_writes_nothing() {
 
 #[tokio::test]
 async fn a_commit_that_makes_an_item_too_large_names_it() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
     let large = large_row(&stack).await;
     let lease = leased(&locks, &key).await;
@@ -729,7 +729,7 @@ async fn a_commit_that_makes_an_item_too_large_names_it() {
 
 #[tokio::test]
 async fn a_commit_of_two_writes_of_one_item_is_refused_as_a_whole() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
     let lease = leased(&locks, &key).await;
     let [id, _] = two_ids();
@@ -743,7 +743,7 @@ async fn a_commit_of_two_writes_of_one_item_is_refused_as_a_whole() {
 
 #[tokio::test]
 async fn a_commit_may_have_99_items_and_no_more() {
-    let stack = Stack::start_alone_without_functions().await;
+    let stack = Stack::start_without_functions().await;
     let (locks, key) = (locks(&stack, Duration::ZERO), lock_key());
     let lease = leased(&locks, &key).await;
     let items: Vec<_> = (0..100)
