@@ -221,6 +221,39 @@ run "a_caller_that_no_front_door_names_is_refused" {
   expect_failures = [var.caller]
 }
 
+run "a_base_path_without_a_slash_before_it_is_refused" {
+  command = plan
+
+  variables {
+    base_path = "v1"
+  }
+
+  expect_failures = [var.base_path]
+}
+
+run "a_base_path_that_climbs_is_refused" {
+  command = plan
+
+  variables {
+    base_path = "/v1/.."
+  }
+
+  expect_failures = [var.base_path]
+}
+
+run "a_base_path_reaches_the_api" {
+  command = plan
+
+  variables {
+    base_path = "/shop/v1.0"
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables.BASE_PATH == "/shop/v1.0"
+    error_message = "BASE_PATH must be what base_path says."
+  }
+}
+
 run "a_record_age_below_a_minute_is_refused" {
   command = plan
 
