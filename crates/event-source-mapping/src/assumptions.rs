@@ -24,6 +24,8 @@ pub struct Assumptions {
     /// How often a discard's message is offered to the destination before the mapping gives up on it, counts it as lost
     /// and goes on. Default 3; at least 1.
     pub discard_delivery_attempts: u32,
+    /// How exactly an event of Kinesis gives the time at which a record arrived.
+    pub arrival_decimals: ArrivalDecimals,
 }
 
 impl Default for Assumptions {
@@ -39,6 +41,7 @@ impl Default for Assumptions {
             poll_interval: Duration::from_secs(1),
             read_limit: 10_000,
             discard_delivery_attempts: 3,
+            arrival_decimals: ArrivalDecimals::Three,
         }
     }
 }
@@ -84,6 +87,19 @@ pub enum FirstRecordFailed {
     Halve,
     /// The first record becomes a batch of its own, the others another one behind it.
     Isolate,
+}
+
+/// The decimals of `approximateArrivalTimestamp`, which is in seconds.
+///
+/// AWS's example event has three (Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams"), and every
+/// event that was recorded has at most three. That there are never more is inferred: the type is a floating-point number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ArrivalDecimals {
+    /// At most three: milliseconds. The default, since readers of the event are known that refuse more.
+    #[default]
+    Three,
+    /// Six: microseconds, of which the model makes up those below a millisecond.
+    Six,
 }
 
 /// What the on-failure destination is told of records that are given up one directly after the other, when BisectBatchOnFunctionError is

@@ -1,5 +1,7 @@
 //! Where records come from: which kind of stream, and what each record of an invocation says of it.
 
+use crate::ArrivalDecimals;
+
 /// What each record of an invocation says about where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventSource {
@@ -9,6 +11,8 @@ pub struct EventSource {
     pub aws_region: String,
     /// The ARN of the function's execution role.
     pub invoke_identity_arn: String,
+    /// How exactly the time is given at which a record arrived; Kinesis only.
+    pub arrival_decimals: ArrivalDecimals,
 }
 
 /// The kinds of streams that are modelled.

@@ -82,7 +82,9 @@ mod shard;
 mod status;
 mod time;
 
-pub use assumptions::{Assumptions, Backoff, FirstRecordFailed, NeighbouringDiscards};
+pub use assumptions::{
+    ArrivalDecimals, Assumptions, Backoff, FirstRecordFailed, NeighbouringDiscards,
+};
 pub use checkpoint::Checkpoint;
 pub use destination::Destination;
 pub use discard::{

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::event_source::StreamKind;
-use crate::{EventSource, Record, ShardId};
+use crate::{ArrivalDecimals, EventSource, Record, ShardId};
 
 /// The most bytes in a batch: 6 MB, taken as 6 × 1024 × 1024, the quota of a synchronous invocation's payload (Lambda developer guide,
 /// "Lambda quotas").
@@ -22,7 +22,7 @@ const FRAME_BYTES: usize = 14;
 /// Lambda to process records from Amazon Kinesis Data Streams") or for a DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB"),
 /// as the source's ARN says.
 ///
-/// Of Kinesis, `approximateArrivalTimestamp` is in seconds with at most three decimals, since readers of the event refuse more. Of a
+/// Of Kinesis, `approximateArrivalTimestamp` is in seconds with as many decimals as [`EventSource::arrival_decimals`] says. Of a
 /// DynamoDB stream, each record is what [`Record::from_change`] was made of and `eventSourceARN`; data that is no JSON object counts as
 /// an empty one.
 #[must_use]
@@ -134,7 +134,10 @@ fn kinesis_envelope<'a>(
             } else {
                 String::new()
             },
-            approximate_arrival_timestamp: seconds(record.approximate_arrival.as_millis()),
+            approximate_arrival_timestamp: seconds(
+                record.approximate_arrival.as_millis(),
+                source.arrival_decimals,
+            ),
         },
         event_source: "aws:kinesis",
         event_version: "1.0",
@@ -146,14 +149,17 @@ fn kinesis_envelope<'a>(
     }
 }
 
-/// The float nearest to the exact quotient, which is written back with the same at most three decimals: IEEE 754 rounds a division
-/// once, and [`Timestamp`](crate::Timestamp) holds fewer milliseconds than a float holds exactly (2^53).
+/// The float nearest to the exact quotient, which is written back with the same decimals: IEEE 754 rounds a division once, and
+/// until the year 2255 a time has fewer microseconds than a float holds exactly (2^53).
 #[allow(
     clippy::float_arithmetic,
     reason = "the event has seconds with a fraction; the division is exact but for one rounding"
 )]
-fn seconds(millis: u64) -> f64 {
-    millis as f64 / 1_000.0
+fn seconds(millis: u64, decimals: ArrivalDecimals) -> f64 {
+    match decimals {
+        ArrivalDecimals::Three => millis as f64 / 1_000.0,
+        ArrivalDecimals::Six => (millis * 1_000 + 456) as f64 / 1_000_000.0,
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +175,7 @@ mod tests {
             event_source_arn: "arn:aws:kinesis:eu-west-1:123456789012:stream/order-intents".into(),
             aws_region: "eu-west-1".into(),
             invoke_identity_arn: "arn:aws:iam::123456789012:role/lambda-role".into(),
+            arrival_decimals: ArrivalDecimals::Three,
         }
     }
 
@@ -228,6 +235,17 @@ mod tests {
             prop_assert!(decimals.len() <= 3, "{}", number);
             let written: u64 = format!("{whole}{decimals:0<3}").parse().unwrap();
             prop_assert_eq!(written, millis);
+        }
+
+        /// [I] The type of the field is a floating-point number, so a consumer should expect them.
+        #[test]
+        fn the_arrival_time_can_have_six_decimals(millis in 0_u64..4_102_444_800_000) {
+            let shard = ShardId::from("shardId-000000000000");
+            let source = EventSource { arrival_decimals: ArrivalDecimals::Six, ..source() };
+            let json = String::from_utf8(payload(&shard, &[record(b"", "k", millis)], &source)).unwrap();
+            let (seconds, thousandths) = (millis / 1_000, millis % 1_000);
+            let expected = format!("\"approximateArrivalTimestamp\":{seconds}.{thousandths:03}456}}");
+            prop_assert!(json.contains(&expected), "{} has no {}", json, expected);
         }
 
         #[test]

@@ -350,6 +350,7 @@ impl Settings {
                 .invoke_identity_arn
                 .clone()
                 .unwrap_or_else(|| format!("arn:aws:iam::{}:role/lambda-role", part(4))),
+            arrival_decimals: self.assumptions.arrival_decimals,
         }
     }
 }

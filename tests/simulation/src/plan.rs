@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_source_mapping::{Backoff, FirstRecordFailed, NeighbouringDiscards};
+use event_source_mapping::{ArrivalDecimals, Backoff, FirstRecordFailed, NeighbouringDiscards};
 use fastrand::Rng;
 
 use crate::mutant::Mutant;
@@ -55,6 +55,8 @@ pub struct Pipeline {
     pub poll_interval: Duration,
     /// What is assumed of the most records in a read.
     pub read_limit: u32,
+    /// What is assumed of the time of arrival in an event.
+    pub arrival_decimals: ArrivalDecimals,
 }
 
 /// A client: who it is and what it asks for, one thing after the other.
@@ -282,6 +284,10 @@ fn pipeline(random: &mut Rng) -> Pipeline {
         },
         poll_interval: Duration::from_millis(random.u64(200..=1_000)),
         read_limit: [10, 100, 10_000][random.usize(0..3)],
+        arrival_decimals: match random.bool() {
+            true => ArrivalDecimals::Three,
+            false => ArrivalDecimals::Six,
+        },
     }
 }
 

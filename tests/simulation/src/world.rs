@@ -423,6 +423,7 @@ fn settings(plan: &Plan, aws: &Aws) -> event_source_mapping::Settings {
         read_limit: pipeline.read_limit,
         // The queue is away for a while, not for good.
         discard_delivery_attempts: 1_000,
+        arrival_decimals: pipeline.arrival_decimals,
     };
     settings
 }

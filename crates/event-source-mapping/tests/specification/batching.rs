@@ -1,7 +1,7 @@
 //! When a batch goes out, what is in it, and how many are under way.
 
 use event_source_mapping::{
-    Event, EventSource, MAX_BATCH_BYTES, Outcome, Settings, ShardListing, payload,
+    ArrivalDecimals, Event, EventSource, MAX_BATCH_BYTES, Outcome, Settings, ShardListing, payload,
 };
 
 use crate::driver::{Driver, SHARD, STREAM, numbers, settings, success};
@@ -129,6 +129,7 @@ fn the_six_megabytes_include_base64_and_envelope() {
         event_source_arn: STREAM.into(),
         aws_region: "eu-west-1".into(),
         invoke_identity_arn: "arn:aws:iam::123456789012:role/lambda-role".into(),
+        arrival_decimals: ArrivalDecimals::Three,
     };
     let one_more = &stream.shards[&SHARD.into()].records[..=taken];
     assert!(payload(&SHARD.into(), one_more, &source).len() > MAX_BATCH_BYTES);
