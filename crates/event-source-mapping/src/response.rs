@@ -25,12 +25,14 @@ pub enum Interpretation {
 /// `batch` is the sequence numbers of the batch that the response answers, in any order.
 ///
 /// Documented (Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda") and recorded:
-/// `null`, `""`, an object without `batchItemFailures`, and a list that is null or empty are whole successes; an `itemIdentifier` that
-/// is `""`, null, missing or under another key, anywhere in the list, makes the whole batch a failure, as does one that is no sequence
-/// number of the batch.
+/// `null`, `""`, an object without `batchItemFailures`, and a list that is null or empty are whole successes, as is `[]`; an
+/// `itemIdentifier` that is `""`, null, missing or under another key, anywhere in the list, makes the whole batch a failure, as does one
+/// that is no sequence number of the batch.
+///
+/// The recording of `[]` is weaker than the others: it shows the first invocation and not that no other one follows.
 ///
 /// Inferred: no bytes at all are like `null`; anything else that is not of this form is a whole failure: text that is not JSON, another
-/// JSON value than an object, a `batchItemFailures` that is no list, an entry that is no object.
+/// JSON value than an object, a list with something in it, a `batchItemFailures` that is no list, an entry that is no object.
 ///
 /// Linear in the response and the batch. Never panics.
 #[must_use]
@@ -44,6 +46,7 @@ pub fn interpret<'a>(
     let failures = match serde_json::from_slice(response) {
         Ok(Value::Null) => return Interpretation::WholeSuccess,
         Ok(Value::String(text)) if text.is_empty() => return Interpretation::WholeSuccess,
+        Ok(Value::Array(list)) if list.is_empty() => return Interpretation::WholeSuccess,
         Ok(Value::Object(mut fields)) => match fields.remove("batchItemFailures") {
             None | Some(Value::Null) => return Interpretation::WholeSuccess,
             Some(Value::Array(failures)) => failures,
@@ -126,6 +129,13 @@ mod tests {
             meaning(r#"{"batchItemFailures": null}"#),
             Interpretation::WholeSuccess
         );
+    }
+
+    /// [R] For Kinesis and for DynamoDB streams, at the first invocation.
+    #[test]
+    fn an_empty_list_is_a_whole_success() {
+        assert_eq!(meaning("[]"), Interpretation::WholeSuccess);
+        assert_eq!(meaning(" [ ]\n"), Interpretation::WholeSuccess);
     }
 
     /// [I] An object without the key is `{}` with something in it.
@@ -242,7 +252,10 @@ mod tests {
             r#""done""#,
             "true",
             "5",
-            "[]",
+            "[null]",
+            "[[]]",
+            r#"["9"]"#,
+            r#"[{"itemIdentifier": "9"}]"#,
             r#"{"batchItemFailures": "9"}"#,
             r#"{"batchItemFailures": {"itemIdentifier": "9"}}"#,
             r#"{"batchItemFailures": ["9"]}"#,

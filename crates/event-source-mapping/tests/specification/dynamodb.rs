@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::driver::{
     BEGINNING, Driver, FUNCTION, QUEUE, SHARD, TABLE_STREAM, failures, reporting, success,
 };
+use crate::recordings::RESPONSES;
 
 const CHILD: &str = "shardId-00000001573689847184-864758bb";
 
@@ -142,6 +143,53 @@ fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     });
     let sizes: Vec<_> = stream.batches().iter().map(Vec::len).collect();
     assert_eq!(sizes, [4, 2]);
+}
+
+/// [D, R] As of Kinesis; the recordings are in LocalStack's test_lambda_integration_dynamodbstreams.snapshot.json.
+#[test]
+fn each_recorded_shape_of_a_response_ends_a_batch_of_changes_or_has_it_sent_again() {
+    for (response, done) in RESPONSES {
+        let mut stream = with_changes(
+            Settings {
+                function_response_types: reporting().function_response_types,
+                maximum_retry_attempts: 2,
+                ..table()
+            },
+            1,
+        );
+        let response = response.replace("\"8\"", &format!("\"{FIRST}\""));
+        stream.run(|_| Outcome::Returned(response.clone().into()));
+        let counts: Vec<_> = stream.discards.iter().map(invoke_count).collect();
+        let expected: &[_] = if done { &[] } else { &[3] };
+        assert_eq!(counts, expected, "{response}");
+        let deliveries = if done { 1 } else { 3 };
+        assert_eq!(stream.times_delivered(FIRST), deliveries, "{response}");
+    }
+}
+
+fn invoke_count(message: &Value) -> u64 {
+    message["requestContext"]["approximateInvokeCount"]
+        .as_u64()
+        .unwrap()
+}
+
+/// [R] As of Kinesis.
+#[test]
+fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_invocation() {
+    let mut stream = with_changes(
+        Settings {
+            maximum_record_age_in_seconds: 60,
+            ..table()
+        },
+        1,
+    );
+    stream.wake_after(61_000);
+    stream.run(|_| unreachable!("it is too old"));
+    let [message] = &stream.discards[..] else {
+        panic!("{:?}", stream.discards)
+    };
+    assert_eq!(message["requestContext"]["condition"], "RecordAgeExceeded");
+    assert_eq!(invoke_count(message), 1);
 }
 
 /// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have no fraction.

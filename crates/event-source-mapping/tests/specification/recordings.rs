@@ -126,6 +126,74 @@ fn the_message_after_an_exception_says_unhandled_and_200() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
+/// [D, R] What a function answers that reports batch item failures, for a batch of one record with the sequence number 8: whether the
+/// batch is done. Recorded of Kinesis and of DynamoDB streams alike. `[]` and the number are recorded more weakly, see
+/// [`event_source_mapping::interpret`].
+pub(crate) const RESPONSES: [(&str, bool); 12] = [
+    ("null", true),
+    (r#""""#, true),
+    ("{}", true),
+    (r#"{"batchItemFailures": []}"#, true),
+    (r#"{"batchItemFailures": null}"#, true),
+    ("[]", true),
+    (r#"{"batchItemFailures": [{"itemIdentifier": ""}]}"#, false),
+    (
+        r#"{"batchItemFailures": [{"itemIdentifier": null}]}"#,
+        false,
+    ),
+    (r#"{"batchItemFailures": [{}]}"#, false),
+    (r#"{"batchItemFailures": [{"foo": "8"}]}"#, false),
+    (r#"{"batchItemFailures": [{"itemIdentifier": 123}]}"#, false),
+    (r#"{"batchItemFailures": [{"itemIdentifier": "8"}]}"#, false),
+];
+
+/// [D, R]
+#[test]
+fn each_recorded_shape_of_a_response_ends_a_batch_or_has_it_sent_again() {
+    for (response, done) in RESPONSES {
+        let mut stream = Driver::with_records(
+            Settings {
+                maximum_retry_attempts: 2,
+                ..reporting()
+            },
+            1,
+        );
+        stream.run(|_| Outcome::Returned(response.into()));
+        let expected: &[_] = if done { &[] } else { &[(8, 8, 1, 3)] };
+        assert_eq!(stream.discarded(), expected, "{response}");
+        let deliveries = if done { 1 } else { 3 };
+        assert_eq!(stream.times_delivered(8), deliveries, "{response}");
+    }
+}
+
+/// [D] services-kinesis-batchfailurereporting: a function reports failures only if FunctionResponseTypes says so.
+#[test]
+fn each_recorded_shape_of_a_response_ends_a_batch_where_failures_are_not_asked_for() {
+    for (response, _) in RESPONSES {
+        let mut stream = Driver::with_records(settings(), 1);
+        stream.run(|_| Outcome::Returned(response.into()));
+        assert_eq!(stream.times_delivered(8), 1, "{response}");
+        assert!(stream.discards.is_empty(), "{response}");
+    }
+}
+
+/// [R] `approximateInvokeCount` is 1 for a record that was too old before its first delivery.
+#[test]
+fn the_message_of_a_record_that_was_never_delivered_says_one_invocation() {
+    let mut stream = Driver::with_records(
+        Settings {
+            maximum_record_age_in_seconds: 60,
+            ..settings()
+        },
+        1,
+    );
+    stream.wake_after(60_001);
+    stream.run(|_| unreachable!("it is too old"));
+    assert_eq!(stream.discarded(), [(8, 8, 1, 1)]);
+    let context = &stream.discards[0]["requestContext"];
+    assert_eq!(context["condition"], "RecordAgeExceeded");
+}
+
 /// [R] Condition `RecordAgeExceeded`, without a `responseContext`.
 #[test]
 fn the_message_of_records_too_old_has_no_response_context() {

@@ -116,7 +116,7 @@ fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
     assert_eq!(stream.batches().last(), Some(&vec![9]));
 }
 
-/// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds.
+/// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds. [R] Its approximateInvokeCount is 1 all the same.
 #[test]
 fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     let mut stream = Driver::with_records(
@@ -130,7 +130,19 @@ fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     stream.put(crate::driver::SHARD, "young", b"{}");
     stream.run(|_| success());
     assert_eq!(stream.batches(), [[10]]);
-    assert_eq!(stream.discarded(), [(8, 9, 2, 0)]);
+    assert_eq!(stream.discarded(), [(8, 9, 2, 1)]);
+    let invoke_counts = stream
+        .happened
+        .iter()
+        .filter_map(|happened| match happened {
+            Happened::Discarded { invoke_count, .. } => Some(*invoke_count),
+            _ => None,
+        });
+    assert_eq!(
+        invoke_counts.collect::<Vec<_>>(),
+        [0],
+        "a person is told what happened, not what the message says"
+    );
     let id = stream.discards[0]["requestContext"]["requestId"]
         .as_str()
         .unwrap();
@@ -366,6 +378,7 @@ fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocatio
                 message["requestContext"]["requestId"],
                 "c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5"
             );
+            assert_eq!(message["requestContext"]["approximateInvokeCount"], 1);
         }
     }
 }
@@ -445,7 +458,7 @@ fn a_throttled_invoke_does_not_count_as_an_attempt() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-/// [D] Same page.
+/// [D] Same page. [I] The count is that of what was too old before its first delivery, which this is.
 #[test]
 fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     let mut stream = Driver::with_records(
@@ -456,7 +469,7 @@ fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
         2,
     );
     stream.run(|_| Outcome::NotInvoked);
-    assert_eq!(stream.discarded(), [(8, 9, 2, 0)]);
+    assert_eq!(stream.discarded(), [(8, 9, 2, 1)]);
     assert_eq!(
         stream.discards[0]["requestContext"]["condition"],
         "RecordAgeExceeded"
