@@ -21,6 +21,12 @@ async fn main() -> Result<(), Error> {
             std::process::exit(3);
         }
         Ok("hang") => std::thread::sleep(Duration::from_secs(3_600)),
+        Ok("shut down") => {
+            lambda_runtime::spawn_graceful_shutdown_handler(|| async {
+                eprintln!("WARN shut down in good time");
+            })
+            .await;
+        }
         _ => {}
     }
     lambda_runtime::run(service_fn(handle)).await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::console::Console;
 use crate::function::FunctionConfig;
 use crate::function_log::FunctionLog;
+use crate::process_tree::ProcessTree;
 use crate::runtime_api::{Answer, Delivery, RuntimeApi, Stage};
 
 /// How long a process may take from its start to its first `/next`. Lambda's init phase has the same limit.
@@ -23,12 +24,16 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a process that has ended may take to deliver what it had written already: its answer, its last lines.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
-/// A running process of a function. Dropping it kills the process.
+/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: Lambda gives a function with an internal
+/// extension 300 ms ("Understanding the Lambda execution environment lifecycle", Lambda developer guide).
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
+
+/// A running process of a function, and whatever it has started. Dropping it kills them.
 #[derive(Debug)]
 pub struct ExecutionEnvironment {
     config: Arc<FunctionConfig>,
     runtime_api: RuntimeApi,
-    pid: u32,
+    tree: Arc<ProcessTree>,
     /// Set when the process has ended.
     exit: watch::Receiver<Option<ExitStatus>>,
     /// Asks the task that holds the process to kill it.
@@ -94,11 +99,16 @@ impl ExecutionEnvironment {
             reason: InitFailureReason::Spawn(error.to_string()),
             last_line: None,
         };
-        let (runtime_api, server) = RuntimeApi::open().await.map_err(spawn_failure)?;
-        let mut child = command(&config, runtime_api.address())
+        let (runtime_api, server) = RuntimeApi::open(&config.name)
+            .await
+            .map_err(spawn_failure)?;
+        let log_stream = log_stream();
+        let mut child = command(&config, runtime_api.address(), &log_stream)
             .spawn()
             .map_err(spawn_failure)?;
-        let pid = child.id().unwrap_or_default();
+        // Of what Lambda sets, this is what no other execution environment has, now or later.
+        let tree = ProcessTree::of(&child, format!("AWS_LAMBDA_LOG_STREAM_NAME={log_stream}"));
+        let tree = Arc::new(tree);
 
         let log = Arc::new(FunctionLog::new(
             &config.name,
@@ -118,8 +128,10 @@ impl ExecutionEnvironment {
         tasks.spawn(server);
         let stage = runtime_api.stage();
         let name = config.name.clone();
+        let held = Arc::clone(&tree);
         tasks.spawn(async move {
-            let (status, asked) = hold(child, kill_asked).await;
+            let pid = held.pid();
+            let (status, asked) = hold(child, &held, kill_asked).await;
             // One that dies while it starts or works fails whoever waits for it, and is reported there.
             if !asked && matches!(*stage.borrow(), Stage::Waiting | Stage::Answered) {
                 console.warn(
@@ -133,7 +145,7 @@ impl ExecutionEnvironment {
         let mut environment = Self {
             config,
             runtime_api,
-            pid,
+            tree,
             exit,
             kill,
             _tasks: tasks,
@@ -179,7 +191,12 @@ impl ExecutionEnvironment {
     /// The process's id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.tree.pid()
+    }
+
+    /// The process, and whatever it has started.
+    pub(crate) fn tree(&self) -> Arc<ProcessTree> {
+        Arc::clone(&self.tree)
     }
 
     /// How the process ended, if it has.
@@ -206,7 +223,7 @@ impl ExecutionEnvironment {
         // Left over first, then the time: so the deadline that the process is told is never before the host's own.
         let left = deadline.saturating_duration_since(Instant::now());
         let told = milliseconds_since_1970(SystemTime::now() + left);
-        self.signal(Signal::CONT);
+        self.tree.signal(Signal::CONT);
         self.runtime_api.deliver(Delivery {
             request_id: request_id.to_owned(),
             payload,
@@ -250,18 +267,17 @@ impl ExecutionEnvironment {
     /// Stops the process until its next invocation, as Lambda does: nothing that it left running goes on, and its clocks
     /// jump (Lambda developer guide, "Lambda execution environment lifecycle").
     pub fn freeze(&self) {
-        self.signal(Signal::STOP);
+        self.tree.signal(Signal::STOP);
     }
 
-    fn signal(&self, signal: Signal) {
-        // The number of one that is gone may be another process's by now.
-        if self.exit_status().is_none() {
-            send_signal(self.pid, signal);
-        }
-    }
-
-    /// Kills the process and waits until it is gone and what it wrote is read.
+    /// Kills the process, with whatever it has started, and waits until it is gone and what it wrote is read. A process
+    /// that has registered an extension is asked to end before, and has 300 ms for it.
     pub async fn end(mut self) {
+        if self.runtime_api.has_extension() && self.tree.signal(Signal::TERM) {
+            // One that is frozen gets the signal when it goes on.
+            self.tree.signal(Signal::CONT);
+            let _ = tokio::time::timeout(SHUTDOWN_GRACE, exited(&mut self.exit)).await;
+        }
         self.kill.send_replace(true);
         let read_all = async {
             exited(&mut self.exit).await;
@@ -269,14 +285,6 @@ impl ExecutionEnvironment {
         };
         // Bounded, because a grandchild may hold the pipe open.
         let _ = tokio::time::timeout(EXIT_GRACE, read_all).await;
-    }
-}
-
-/// Sends a signal to a process of a function. One that has ended meanwhile is none of the sender's business.
-pub(crate) fn send_signal(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        let _ = kill_process(pid, signal);
     }
 }
 
@@ -304,36 +312,39 @@ async fn exited(exit: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
     }
 }
 
-/// Waits for the process to end or to be killed on demand; true if it was asked for.
-async fn hold(mut child: Child, mut kill: watch::Receiver<bool>) -> (ExitStatus, bool) {
+/// Waits for the process to end or to be killed on demand; true if it was asked for. What it has started ends with it, as
+/// in Lambda, where the runtime's end is the sandbox's.
+async fn hold(
+    mut child: Child,
+    tree: &ProcessTree,
+    mut kill: watch::Receiver<bool>,
+) -> (ExitStatus, bool) {
     let ended = tokio::select! {
-        status = child.wait() => Some(status),
+        status = tree.wait(&mut child) => Some(status),
         _ = kill.wait_for(|kill| *kill) => None,
     };
+    tree.kill();
     let (status, asked) = match ended {
         Some(status) => (status, false),
-        None => {
-            // Fails only if it is gone already.
-            let _ = child.start_kill();
-            (child.wait().await, true)
-        }
+        None => (tree.wait(&mut child).await, true),
     };
     (status.unwrap_or_default(), asked)
 }
 
+/// The name of a log stream as Lambda makes it, unique to an execution environment.
+fn log_stream() -> String {
+    let now = chrono::DateTime::<chrono::Utc>::from(SystemTime::now());
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    format!("{}[$LATEST]{unique}", now.format("%Y/%m/%d/"))
+}
+
 /// The variables that Lambda sets for an OS-only runtime, the function's own, and nothing of the user's environment.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
-fn command(config: &FunctionConfig, runtime_api: &str) -> Command {
+fn command(config: &FunctionConfig, runtime_api: &str, log_stream: &str) -> Command {
     let task_root = config
         .executable
         .parent()
         .unwrap_or(std::path::Path::new("/"));
-    let now = chrono::DateTime::<chrono::Utc>::from(SystemTime::now());
-    let log_stream = format!(
-        "{}[$LATEST]{}",
-        now.format("%Y/%m/%d/"),
-        uuid::Uuid::new_v4().simple()
-    );
     let mut command = Command::new(&config.executable);
     command
         .env_clear()

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 
 use crate::console::Console;
 use crate::execution_environment::{
-    ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit, send_signal,
+    ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit,
 };
+use crate::process_tree::ProcessTree;
 use crate::runtime_api::MAX_PAYLOAD;
 
 /// Processes of one function at a time; what Lambda calls its reserved concurrency.
@@ -176,7 +177,7 @@ pub struct FunctionCounters {
 
 #[derive(Debug, Default)]
 struct Ledger {
-    processes: BTreeMap<u32, ProcessState>,
+    processes: BTreeMap<u32, (ProcessState, Arc<ProcessTree>)>,
     counters: FunctionCounters,
 }
 
@@ -249,18 +250,29 @@ impl Function {
         lock(&self.invocations).spawn(Arc::clone(&self.host).show_held_back());
     }
 
-    /// Does this to every process of the function that lives, and says which they were.
+    /// Does this to every process of the function that lives, with whatever it has started, and says which they were.
     pub fn disturb(&self, disturbance: Disturbance) -> Vec<u32> {
-        let signal = match disturbance {
-            Disturbance::Kill => Signal::KILL,
-            Disturbance::Freeze => Signal::STOP,
-            Disturbance::Thaw => Signal::CONT,
-        };
-        let pids: Vec<u32> = lock(&self.host.ledger).processes.keys().copied().collect();
-        for pid in &pids {
-            send_signal(*pid, signal);
+        let ledger = lock(&self.host.ledger);
+        let trees = ledger.processes.values().map(|(_, tree)| tree);
+        trees
+            .filter(|tree| match disturbance {
+                Disturbance::Kill => tree.kill(),
+                Disturbance::Freeze => tree.signal(Signal::STOP),
+                Disturbance::Thaw => tree.signal(Signal::CONT),
+            })
+            .map(|tree| tree.pid())
+            .collect()
+    }
+
+    /// Ends the processes that wait for an invocation, those with an extension with a `SIGTERM` first. Those that work are
+    /// left to whoever drops the function.
+    pub async fn shut_down(&self) {
+        let idle = std::mem::take(&mut *lock(&self.host.idle));
+        let mut ending = JoinSet::new();
+        for process in idle {
+            ending.spawn(process.environment.end());
         }
-        pids
+        while ending.join_next().await.is_some() {}
     }
 
     /// What is known about the function now.
@@ -268,7 +280,12 @@ impl Function {
     pub fn state(&self) -> FunctionState {
         let ledger = lock(&self.host.ledger);
         FunctionState {
-            processes: ledger.processes.values().cloned().collect(),
+            processes: ledger
+                .processes
+                .values()
+                .filter(|(_, tree)| tree.lives())
+                .map(|(state, _)| state.clone())
+                .collect(),
             counters: ledger.counters.clone(),
         }
     }
@@ -398,7 +415,7 @@ impl Host {
         loop {
             let idle = lock(&self.idle).pop();
             match idle {
-                Some(process) if process.environment.exit_status().is_none() => return Ok(process),
+                Some(process) if process.environment.tree().lives() => return Ok(process),
                 // It died while it was idle, which was said when it happened.
                 Some(_) => continue,
                 None => return self.start().await,
@@ -429,7 +446,8 @@ impl Host {
             busy: false,
             invocations: 0,
         };
-        lock(&self.ledger).processes.insert(pid, state);
+        let line = (state, environment.tree());
+        lock(&self.ledger).processes.insert(pid, line);
         let registration = Registration {
             ledger: Arc::clone(&self.ledger),
             pid,
@@ -486,14 +504,14 @@ impl Host {
 
 impl Registration {
     fn given_an_invocation(&self) {
-        if let Some(state) = lock(&self.ledger).processes.get_mut(&self.pid) {
+        if let Some((state, _)) = lock(&self.ledger).processes.get_mut(&self.pid) {
             state.busy = true;
             state.invocations += 1;
         }
     }
 
     fn idle(&self) {
-        if let Some(state) = lock(&self.ledger).processes.get_mut(&self.pid) {
+        if let Some((state, _)) = lock(&self.ledger).processes.get_mut(&self.pid) {
             state.busy = false;
         }
     }

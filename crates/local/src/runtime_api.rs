@@ -1,4 +1,5 @@
-//! The Lambda Runtime API as one function process sees it: `/next`, `/response`, `/error`, `/init/error`.
+//! The Lambda Runtime API as one function process sees it: `/next`, `/response`, `/error`, `/init/error`; and what the
+//! process sees of the Extensions API, which `extensions_api.rs` serves.
 //!
 //! Each process is given an address of its own, so who calls is known from where. Source: "Using the Lambda runtime API
 //! for custom runtimes", <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
@@ -13,6 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::extensions_api::{self, Extensions};
 use crate::http_server::{self, Arrived, Limits, UnreadBody};
 
 /// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error message states it.
@@ -80,10 +82,15 @@ pub struct RuntimeApi {
     address: String,
     deliveries: mpsc::Sender<Delivery>,
     stage: watch::Receiver<Stage>,
+    shared: Arc<Shared>,
 }
 
 /// The server's end.
+#[derive(Debug)]
 struct Shared {
+    /// The function's name.
+    function: String,
+    extensions: Extensions,
     deliveries: tokio::sync::Mutex<mpsc::Receiver<Delivery>>,
     /// The invocation that the process works on: its id, and who waits for the answer.
     current: Mutex<Option<(String, oneshot::Sender<Answer>)>>,
@@ -96,18 +103,23 @@ impl RuntimeApi {
     ///
     /// # Errors
     /// When no port can be opened.
-    pub async fn open() -> std::io::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+    pub async fn open(
+        function: &str,
+    ) -> std::io::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (deliveries, receiver) = mpsc::channel(1);
         let (stage_sender, stage) = watch::channel(Stage::Initializing);
         let shared = Arc::new(Shared {
+            function: function.to_owned(),
+            extensions: Extensions::default(),
             deliveries: tokio::sync::Mutex::new(receiver),
             current: Mutex::new(None),
             stage: stage_sender,
         });
+        let serving = Arc::clone(&shared);
         let server = http_server::serve(listener, LIMITS, move |request, _| {
-            let shared = Arc::clone(&shared);
+            let shared = Arc::clone(&serving);
             async move { Some(shared.serve(request).await) }
         });
         Ok((
@@ -115,6 +127,7 @@ impl RuntimeApi {
                 address,
                 deliveries,
                 stage,
+                shared,
             },
             server,
         ))
@@ -124,6 +137,12 @@ impl RuntimeApi {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether the process has registered an extension, so that it gets a `SIGTERM` before it ends.
+    #[must_use]
+    pub fn has_extension(&self) -> bool {
+        self.shared.extensions.are_registered()
     }
 
     /// Where the process stands, now and from now on.
@@ -143,6 +162,14 @@ impl RuntimeApi {
 impl Shared {
     async fn serve(&self, request: Arrived) -> Response<Bytes> {
         let path = request.uri().path().to_owned();
+        if let Some(rest) = path.strip_prefix(extensions_api::PREFIX) {
+            let (method, headers) = (request.method().clone(), request.headers().clone());
+            let body = request.into_body().unwrap_or_default();
+            let (extensions, function) = (&self.extensions, &self.function);
+            return extensions
+                .serve(function, &method, rest, &headers, &body)
+                .await;
+        }
         let Some(rest) = path.strip_prefix(PREFIX) else {
             return not_found();
         };
@@ -284,7 +311,7 @@ impl Shared {
     }
 }
 
-fn accepted() -> Response<Bytes> {
+pub(crate) fn accepted() -> Response<Bytes> {
     http_server::json(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
 }
 
@@ -300,11 +327,12 @@ fn not_found() -> Response<Bytes> {
     refused(
         StatusCode::NOT_FOUND,
         "NotFound",
-        "Not a path of the Runtime API.",
+        "Not a path of the Runtime API that is modelled here: invocation/next, invocation/ID/response, invocation/ID/error, \
+         init/error. The Telemetry API and SnapStart are not modelled.",
     )
 }
 
-fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Bytes> {
+pub(crate) fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Bytes> {
     http_server::json(
         status,
         &json!({ "errorType": kind, "errorMessage": message }),

@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
@@ -113,11 +113,16 @@ pub async fn run(
     let plan = Plan::make(options)?;
     let mut watchdog = Watchdog::start().map_err(StackError::Watchdog)?;
     let process_group = watchdog.process_group();
+    let functions = OnceLock::new();
     let result = tokio::select! {
-        result = serve(plan, options, console, process_group) => result.map(|never| match never {}),
+        result = serve(plan, options, console, process_group, &functions) => result.map(|never| match never {}),
         () = watchdog.ended() => Err(StackError::WatchdogEnded),
         () = stop => Ok(()),
     };
+    // Nobody is served any more. What an idle process says of its end is still shown.
+    for function in functions.get().into_iter().flatten() {
+        function.shut_down().await;
+    }
     console.silence();
     watchdog.stop().await;
     result
@@ -152,6 +157,7 @@ async fn serve(
     options: &Options,
     console: &Console,
     process_group: i32,
+    functions: &OnceLock<[Arc<Function>; 2]>,
 ) -> Result<Infallible, StackError> {
     let Plan {
         settings,
@@ -197,6 +203,9 @@ async fn serve(
         settings.consumer_memory_mb,
         &[("TABLE_NAME", TABLE), ("MAX_IN_FLIGHT", &max_in_flight)],
     );
+
+    // Set once: this is called once.
+    let _ = functions.set([Arc::clone(&api), Arc::clone(&consumer)]);
 
     let mapping = SharedMapping::new(settings.mapping(
         aws.kinesis().stream_arn(STREAM),

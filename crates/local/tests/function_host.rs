@@ -9,6 +9,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +23,8 @@ use local::function::{
 use local::runtime_api::MAX_PAYLOAD;
 use local::watchdog::Watchdog;
 use serde_json::{Value, json};
-use support::{echo_function, eventually, is_running, signal, state_of};
+use support::{behind_a_shell, echo_function, eventually, is_running, signal, state_of};
+use tempfile::TempDir;
 
 /// A function with a process group that ends with the test.
 struct TestFunction {
@@ -37,12 +39,16 @@ impl TestFunction {
     }
 
     fn with(timeout: Duration, environment: &[(&str, &str)]) -> Self {
+        Self::of(echo_function(), timeout, environment)
+    }
+
+    fn of(executable: PathBuf, timeout: Duration, environment: &[(&str, &str)]) -> Self {
         let watchdog = Watchdog::start().unwrap();
         let (console, captured) = Console::captured();
         let function = Function::new(
             FunctionConfig {
                 name: "echo".into(),
-                executable: echo_function(),
+                executable,
                 timeout,
                 memory_mb: 256,
                 region: "eu-west-1".into(),
@@ -333,6 +339,111 @@ async fn an_invocation_that_stays_frozen_times_out() {
     let (error, pids) = tokio::join!(error, disturbed);
     assert_eq!(error["errorType"], "Sandbox.Timedout");
     assert!(!is_running(pids[0]));
+}
+
+#[tokio::test]
+async fn a_process_that_was_killed_is_neither_listed_nor_signalled_again() {
+    let function = TestFunction::new();
+    let pid = function.respond(json!({})).await["pid"].clone();
+    let kill = || json!(function.function.disturb(Disturbance::Kill));
+    assert_eq!((kill(), kill()), (json!([pid]), json!([])));
+    assert!(function.processes().is_empty());
+    for disturbance in [Disturbance::Freeze, Disturbance::Thaw, Disturbance::Kill] {
+        assert!(
+            function.function.disturb(disturbance).is_empty(),
+            "{disturbance:?}"
+        );
+    }
+    assert_ne!(function.respond(json!({})).await["pid"], pid);
+}
+
+/// The process that answers, which is not the one that was started.
+async fn behind(function: &TestFunction) -> u32 {
+    let pid = function.respond(json!({})).await["pid"].as_u64().unwrap() as u32;
+    assert_ne!(function.processes(), [pid]);
+    pid
+}
+
+async fn ended(pid: u32) {
+    eventually("the process's end", async || {
+        (!is_running(pid)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_function_has_started_is_frozen_with_it_between_two_invocations() {
+    let folder = TempDir::new().unwrap();
+    let minute = Duration::from_secs(60);
+    let function = TestFunction::of(behind_a_shell(folder.path(), ""), minute, &[]);
+    let pid = behind(&function).await;
+    eventually("the process being frozen", async || {
+        (state_of(pid) == 'T').then_some(())
+    })
+    .await;
+    assert_eq!(
+        behind(&function).await,
+        pid,
+        "it is thawed for the next one"
+    );
+    let answer = function.respond(json!({ "do": "sleep", "ms": 1500 }));
+    let disturbed = async {
+        busy(&function).await;
+        function.function.disturb(Disturbance::Freeze);
+        assert_eq!(state_of(pid), 'T');
+        function.function.disturb(Disturbance::Thaw);
+    };
+    tokio::join!(answer, disturbed);
+}
+
+#[tokio::test]
+async fn what_a_function_has_started_ends_with_it_when_it_times_out_or_is_killed_or_ends() {
+    let folder = TempDir::new().unwrap();
+    // One in the foreground, one in the background, one in a session of its own.
+    let others = "sleep 3600 & setsid sleep 3600 & echo $! > daemon";
+    let timeout = Duration::from_secs(2);
+    let function = TestFunction::of(behind_a_shell(folder.path(), others), timeout, &[]);
+    let ways: [(&str, &str); 3] = [("hang", ""), ("", "kill"), ("crash", "")];
+    for (event, disturbance) in ways {
+        let pid = behind(&function).await;
+        let daemon = std::fs::read_to_string(folder.path().join("daemon")).unwrap();
+        let daemon: u32 = daemon.trim().parse().unwrap();
+        assert!(is_running(daemon));
+        if disturbance == "kill" {
+            function.function.disturb(Disturbance::Kill);
+        } else {
+            function.fail(json!({ "do": event })).await;
+        }
+        ended(pid).await;
+        ended(daemon).await;
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_asked_for_it_is_told_before_its_end_and_others_are_not() {
+    let minute = Duration::from_secs(60);
+    let graceful = TestFunction::with(minute, &[("AT_START", "shut down")]);
+    let pid = graceful.respond(json!({})).await["pid"].as_u64().unwrap() as u32;
+    graceful.function.shut_down().await;
+    assert!(!is_running(pid));
+    let said = graceful.console.take().join("\n");
+    assert!(said.contains("shut down in good time"), "{said}");
+
+    let plain = TestFunction::new();
+    let pid = plain.respond(json!({})).await["pid"].as_u64().unwrap() as u32;
+    plain.function.shut_down().await;
+    assert!(!is_running(pid));
+    let said = plain.console.take().join("\n");
+    assert!(!said.contains("SIGTERM"), "{said}");
+}
+
+#[tokio::test]
+async fn a_function_that_times_out_is_told_as_well() {
+    let environment = [("AT_START", "shut down")];
+    let function = TestFunction::with(Duration::from_secs(1), &environment);
+    function.fail(json!({ "do": "hang" })).await;
+    let said = function.console.take().join("\n");
+    assert!(said.contains("shut down in good time"), "{said}");
 }
 
 #[tokio::test]

@@ -27,6 +27,18 @@ pub fn echo_function() -> PathBuf {
     path
 }
 
+/// The same behind a shell that starts it and waits for it, as a function may be. `before` is what the shell does first.
+pub fn behind_a_shell(folder: &Path, before: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join("bootstrap");
+    let function = echo_function();
+    // With a command behind it, no shell replaces itself by the function.
+    let script = format!("#!/bin/sh\n{before}\n'{}'\nexit $?\n", function.display());
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
 /// Tries until `attempt` gives a value, for at most 20 seconds.
 pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
