@@ -1,7 +1,7 @@
 //! The AWS port: Kinesis, DynamoDB and SQS behind HTTP, and what else is asked of the same port.
 //!
 //! A request with an `X-Amz-Target` header, or a POST to `/`, is an AWS call. Nothing checks who calls: the port is open
-//! on the loopback interface only.
+//! on the loopback interface only, and not for foreign web pages ([`crate::foreign`]).
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use aws_model::{Aws, Reply, Waiting};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::calls::Calls;
-use crate::http_server::{self, Arrived, Limits, UnreadBody};
+use crate::foreign::Hosts;
+use crate::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
 
 /// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data, which is 13.4 MiB in
 /// Base64; DynamoDB takes 16 MiB.
@@ -25,12 +25,18 @@ const LIMITS: Limits = Limits {
     body_patience: Duration::from_secs(30),
 };
 
-/// Serves `aws` on `listener` until the future is dropped, and counts `calls`; `other` answers what is no AWS call.
-pub async fn serve<O>(listener: TcpListener, aws: Aws, calls: Calls, other: O)
-where
+/// Serves `aws` on `listeners` under the names `hosts` until the future is dropped, and counts `calls`; `other` answers what
+/// is no AWS call.
+pub async fn serve<O>(
+    listeners: impl Into<Listeners>,
+    hosts: Hosts,
+    aws: Aws,
+    calls: Calls,
+    other: O,
+) where
     O: Fn(&Request<Bytes>) -> Response<Bytes> + Clone + Send + Sync + 'static,
 {
-    http_server::serve(listener, LIMITS, move |request, _| {
+    http_server::serve(listeners, LIMITS, hosts, move |request, _| {
         answer(aws.clone(), calls.clone(), other.clone(), request)
     })
     .await;
@@ -99,7 +105,7 @@ mod tests {
 
     use aws_model::{Fault, Settings};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::task::JoinSet;
 
     use super::*;
@@ -115,17 +121,24 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, aws.clone(), Calls::of(&[]), |request| {
-            let (method, uri, length) = (request.method(), request.uri(), request.body().len());
-            Response::new(format!("{method} {uri} {length} bytes").into())
-        }));
+        let hosts = Hosts::default();
+        server.spawn(serve(
+            listener,
+            hosts,
+            aws.clone(),
+            Calls::of(&[]),
+            |request| {
+                let (method, uri, length) = (request.method(), request.uri(), request.body().len());
+                Response::new(format!("{method} {uri} {length} bytes").into())
+            },
+        ));
         (aws, address, server)
     }
 
     fn call(target: &str, body: &str, connection: &str) -> String {
         let length = body.len();
         format!(
-            "POST / HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\nx-amz-target: {target}\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\nx-amz-target: {target}\r\ncontent-length: {length}\r\n\r\n{body}"
         )
     }
 
@@ -162,7 +175,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_aws_call_is_answered_by_the_other_routes() {
         let (_aws, address, _server) = start().await;
-        let request = "POST /_local/faults?x=1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc";
+        let request = "POST /_local/faults?x=1 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc";
         let answer = read_to_end(send(address, request).await).await;
         assert!(
             answer.ends_with("POST /_local/faults?x=1 3 bytes"),

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use chrono::Utc;
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::console::Console;
+use crate::foreign::Hosts;
 use crate::function::{Function, FunctionResult, InvokeError};
 use crate::gateway_event::{Arrival, event};
 use crate::gateway_response::interpret;
-use crate::http_server::{self, Arrived, Limits, UnreadBody};
+use crate::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
 
 /// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP API"). The event made
 /// of it must fit into Lambda's 6 MB besides; both are answered with 413.
@@ -34,14 +34,17 @@ const LIMITS: Limits = Limits {
     body_patience: CLIENT_PATIENCE,
 };
 
-/// Serves HTTP on `listener` with `api` behind it, until the future is dropped.
-pub async fn serve(listener: TcpListener, api: Arc<Function>, console: Console) {
-    let port = listener
-        .local_addr()
-        .map(|address| address.port())
-        .unwrap_or_default();
+/// Serves HTTP on `listeners` under the names `hosts` with `api` behind it, until the future is dropped.
+pub async fn serve(
+    listeners: impl Into<Listeners>,
+    hosts: Hosts,
+    api: Arc<Function>,
+    console: Console,
+) {
+    let listeners = listeners.into();
+    let port = listeners.port();
     let door = Arc::new(FrontDoor { api, console, port });
-    http_server::serve(listener, LIMITS, move |request, peer| {
+    http_server::serve(listeners, LIMITS, hosts, move |request, peer| {
         let door = Arc::clone(&door);
         async move { Some(door.answer(request, peer).await) }
     })

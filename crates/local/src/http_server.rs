@@ -1,22 +1,29 @@
-//! An HTTP/1.1 server on the loopback interface that slow, broken or silent clients cannot hold up: each is waited for
-//! only so long, and when connections run short the one that has waited longest for its client is closed.
+//! An HTTP server on the loopback interface, HTTP/1.1 and HTTP/2 with prior knowledge, that slow, broken or silent clients
+//! cannot hold up: each is waited for only so long, and when connections run short the one that has waited longest for its
+//! client is closed. Requests that a foreign web page could have sent are refused ([`crate::foreign`]).
 
-use std::future::Future;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use http::{Request, Response, Version};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
+
+use crate::foreign::Hosts;
 
 /// A connection that waits for its client is closed for another one's sake after this long at the earliest: an answer
 /// under way is not cut off.
@@ -25,39 +32,151 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How often a server whose connections are all in use looks for one that it may close.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// A port that is taken but does not accept connections yet, so that others see it closed until all is ready.
+/// How long a client may take to read an answer. Over loopback 13 MB, the largest one, take some milliseconds.
+pub const READ_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An answer is handed over in pieces of at most this many bytes, each when the client has room for it: so what is still
+/// to be read is known, and nothing of it is copied before.
+const PIECE: usize = 64 << 10;
+
+/// Requests that one HTTP/2 connection may have in progress. RFC 9113, section 6.5.2, recommends at least 100.
+const STREAMS: u32 = 128;
+
+/// What an HTTP/2 connection begins with; RFC 9113, section 3.4. HTTP/1 has no method `PRI`.
+const PREFACE: &[u8] = b"PRI";
+
+/// A port that is taken on 127.0.0.1 and \[::1\] but does not accept connections yet, so that others see it closed until all
+/// is ready. On a machine without IPv6 it is taken on 127.0.0.1 alone.
 #[derive(Debug)]
 pub struct ReservedPort {
-    socket: TcpSocket,
-    address: SocketAddr,
+    sockets: Vec<(IpAddr, TcpSocket)>,
+    port: u16,
+}
+
+/// A port cannot be taken or opened on one of the two loopback addresses.
+#[derive(Debug, thiserror::Error)]
+#[error("{address}: {source}")]
+pub struct PortError {
+    /// The address.
+    pub address: IpAddr,
+    /// What the operating system said.
+    pub source: io::Error,
 }
 
 impl ReservedPort {
-    /// Takes `port` on 127.0.0.1, or any free port for 0.
+    /// Takes `port`, or for 0 any port that is free on both addresses.
     ///
     /// # Errors
-    /// When the port is in use or may not be taken.
-    pub fn take(port: u16) -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        // A server that is started again must not wait for the last one's closed connections to time out.
-        socket.set_reuseaddr(true)?;
-        socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+    /// When the port is in use on either address or may not be taken.
+    pub fn take(port: u16) -> Result<Self, PortError> {
+        /// How many ports are tried that are free on 127.0.0.1 but not on \[::1\].
+        const ATTEMPTS: usize = 100;
+        let mut attempt = 1;
+        loop {
+            match Self::take_both(port) {
+                Err(error) if port == 0 && attempt < ATTEMPTS && is_taken(&error) => attempt += 1,
+                result => return result,
+            }
+        }
+    }
+
+    fn take_both(port: u16) -> Result<Self, PortError> {
+        let (v4, v6) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+        let first = bind(v4, port).map_err(|source| PortError {
+            address: v4,
+            source,
+        })?;
+        let address = first.local_addr().map_err(|source| PortError {
+            address: v4,
+            source,
+        })?;
+        let mut sockets = vec![(v4, first)];
+        match bind(v6, address.port()) {
+            Ok(second) => sockets.push((v6, second)),
+            Err(error) if is_without_ipv6(&error) => {}
+            Err(source) => {
+                return Err(PortError {
+                    address: v6,
+                    source,
+                });
+            }
+        }
+        Ok(Self {
+            sockets,
+            port: address.port(),
+        })
     }
 
     /// The port number.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.port
     }
 
     /// Begins to accept connections.
     ///
     /// # Errors
     /// When another program took the same port and listens on it meanwhile.
-    pub fn listen(self) -> io::Result<TcpListener> {
-        self.socket.listen(1_024)
+    pub fn listen(self) -> Result<Listeners, PortError> {
+        let listeners = self.sockets.into_iter().map(|(address, socket)| {
+            socket
+                .listen(1_024)
+                .map_err(|source| PortError { address, source })
+        });
+        Ok(Listeners(listeners.collect::<Result<_, _>>()?))
+    }
+}
+
+fn bind(address: IpAddr, port: u16) -> io::Result<TcpSocket> {
+    let socket = match address {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that is started again must not wait for the last one's closed connections to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind((address, port).into())?;
+    Ok(socket)
+}
+
+fn is_taken(error: &PortError) -> bool {
+    error.source.kind() == io::ErrorKind::AddrInUse
+}
+
+/// The kernel knows no IPv6, or no interface has it.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+/// Open ports that one server accepts connections on: one port on both loopback addresses, or a single listener.
+#[derive(Debug)]
+pub struct Listeners(Vec<TcpListener>);
+
+impl From<TcpListener> for Listeners {
+    fn from(listener: TcpListener) -> Self {
+        Self(vec![listener])
+    }
+}
+
+impl Listeners {
+    /// The port of the first one, which is that of all of a [`ReservedPort`]; 0 if the operating system does not say.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let address = self.0.first().map(TcpListener::local_addr);
+        address
+            .and_then(Result::ok)
+            .map_or(0, |address| address.port())
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|context| {
+            let accepted = self.0.iter().map(|listener| listener.poll_accept(context));
+            accepted
+                .into_iter()
+                .find(Poll::is_ready)
+                .unwrap_or(Poll::Pending)
+        })
+        .await
     }
 }
 
@@ -67,8 +186,8 @@ pub struct Limits {
     /// Connections at a time. Further ones wait in the kernel's queue, for a second or so unless all have a request in
     /// progress.
     pub connections: usize,
-    /// How long a client may take to send a request's headers, and how long a connection stays open between requests;
-    /// `None` sets no bound.
+    /// How long a client may take from one answer, or from the connection's beginning, to the end of the next request's
+    /// headers; `None` sets no bound.
     pub idle: Option<Duration>,
     /// The largest body of a request, in bytes.
     pub body: usize,
@@ -79,19 +198,31 @@ pub struct Limits {
 /// A request that is here as a whole, or why its body is not.
 pub type Arrived = Request<Result<Bytes, UnreadBody>>;
 
-/// Serves HTTP/1.1 on `listener` until the future is dropped, which also ends all its connections. Where `handler` gives
-/// no answer the connection is closed without one.
-pub async fn serve<H, F>(listener: TcpListener, limits: Limits, handler: H)
+/// Serves HTTP on `listeners` until the future is dropped, which also ends all its connections. `hosts` says under which
+/// names it may be called. Where `handler` gives no answer, the connection is closed without one, or of HTTP/2 the stream
+/// is reset.
+///
+/// A client has [`READ_PATIENCE`] to read an answer but for its last half megabyte, and for that until the connection has
+/// been idle for too long; one that takes longer is cut off.
+pub async fn serve<H, F>(listeners: impl Into<Listeners>, limits: Limits, hosts: Hosts, handler: H)
 where
     H: Fn(Arrived, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Option<Response<Bytes>>> + Send + 'static,
 {
+    let listeners = listeners.into();
     let mut connections = Connections::default();
     loop {
-        match listener.accept().await {
+        match listeners.accept().await {
             Ok((stream, peer)) => {
                 connections.make_room(limits.connections).await;
-                connections.open(stream, peer, limits, handler.clone());
+                let serve = Serve {
+                    limits,
+                    hosts: hosts.clone(),
+                    handler: handler.clone(),
+                    progress: Progress::new(),
+                    peer,
+                };
+                connections.open(stream, serve);
             }
             // The peer is gone already, or no file descriptor is free; the latter passes only with time.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -107,21 +238,7 @@ struct Connections {
 
 struct Connection {
     task: AbortHandle,
-    turn: Turn,
-}
-
-/// Whose turn it is on a connection: since when its client's, or `None` while a request is being answered.
-#[derive(Clone)]
-struct Turn(Arc<Mutex<Option<Instant>>>);
-
-impl Turn {
-    fn set(&self, clients_since: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clients_since;
-    }
-
-    fn clients_since(&self) -> Option<Instant> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    progress: Progress,
 }
 
 impl Connections {
@@ -137,7 +254,9 @@ impl Connections {
             let longest = self
                 .open
                 .iter()
-                .filter_map(|connection| Some((connection.turn.clients_since()?, &connection.task)))
+                .filter_map(|connection| {
+                    Some((connection.progress.clients_since()?, &connection.task))
+                })
                 .min_by_key(|(since, _)| *since);
             if let Some((since, task)) = longest
                 && since.elapsed() >= LINGER
@@ -148,41 +267,269 @@ impl Connections {
         }
     }
 
-    fn open<H, F>(&mut self, stream: TcpStream, peer: SocketAddr, limits: Limits, handler: H)
+    fn open<H, F>(&mut self, stream: TcpStream, serve: Serve<H>)
     where
         H: Fn(Arrived, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Option<Response<Bytes>>> + Send + 'static,
     {
         // Answers are small and must not wait for a full segment.
         let _ = stream.set_nodelay(true);
-        let turn = Turn(Arc::new(Mutex::new(Some(Instant::now()))));
-        let shared = turn.clone();
+        let progress = serve.progress.clone();
+        let watched = progress.clone();
         let task = self.tasks.spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let (handler, turn) = (handler.clone(), shared.clone());
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = read_body(body, limits.body, limits.body_patience).await;
-                    // What is left of such a body is unknown, so the connection cannot be used again.
-                    let spoiled = matches!(body, Err(UnreadBody::TooSlow | UnreadBody::Broken));
-                    turn.set(None);
-                    let answer = handler(Request::from_parts(head, body), peer).await;
-                    turn.set(Some(Instant::now()));
-                    let mut answer = answer.ok_or(NoAnswer)?;
-                    if spoiled {
-                        let close = http::HeaderValue::from_static("close");
-                        answer.headers_mut().insert(http::header::CONNECTION, close);
-                    }
-                    Ok::<_, NoAnswer>(answer.map(Full::new))
-                }
-            });
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new())
-                .header_read_timeout(limits.idle);
-            // An error here is the client's (it sent no HTTP, was too slow, or went away) or the lack of an answer.
-            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            let limits = serve.limits;
+            tokio::select! {
+                () = serve.connection(stream) => {}
+                () = watched.overdue(limits.idle) => {}
+            }
         });
-        self.open.push(Connection { task, turn });
+        self.open.push(Connection { task, progress });
+    }
+}
+
+/// How far a connection is: whose turn it is, and since when.
+#[derive(Clone)]
+struct Progress(Arc<Mutex<State>>);
+
+struct State {
+    /// Since when the client has had its turn, if it has.
+    since: Instant,
+    /// Requests whose headers are here and that are not answered.
+    requests: usize,
+    /// Of these, the ones that the handler works on.
+    handled: usize,
+    /// When each answer was given of which a part is not handed over yet.
+    answers: BTreeMap<u64, Instant>,
+    next_answer: u64,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            since: Instant::now(),
+            requests: 0,
+            handled: 0,
+            answers: BTreeMap::new(),
+            next_answer: 0,
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when nothing but the client has been waited for.
+    fn clients_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        (state.handled == 0).then_some(state.since)
+    }
+
+    fn begin(&self, count: fn(&mut State) -> &mut usize) -> Underway {
+        let mut state = self.lock();
+        *count(&mut state) += 1;
+        state.since = Instant::now();
+        drop(state);
+        Underway {
+            progress: self.clone(),
+            count,
+        }
+    }
+
+    fn answer(&self) -> Unread {
+        let mut state = self.lock();
+        let id = state.next_answer;
+        state.next_answer += 1;
+        state.answers.insert(id, Instant::now());
+        drop(state);
+        Unread {
+            progress: self.clone(),
+            id,
+        }
+    }
+
+    /// Returns when the client has taken too long.
+    async fn overdue(&self, idle: Option<Duration>) {
+        let shortest = idle.map_or(READ_PATIENCE, |idle| idle.min(READ_PATIENCE));
+        loop {
+            let deadline = {
+                let state = self.lock();
+                let idle = idle.filter(|_| state.requests == 0);
+                let oldest = state.answers.values().min();
+                let reading = oldest.map(|since| *since + READ_PATIENCE);
+                let idle = idle.map(|idle| state.since + idle);
+                idle.into_iter().chain(reading).min()
+            };
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return;
+            }
+            // A deadline that comes up meanwhile is not before this.
+            let look_again = now + shortest;
+            let wake_at = deadline.map_or(look_again, |deadline| deadline.min(look_again));
+            tokio::time::sleep_until(wake_at).await;
+        }
+    }
+}
+
+/// A request that is counted until this is dropped.
+struct Underway {
+    progress: Progress,
+    count: fn(&mut State) -> &mut usize,
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let mut state = self.progress.lock();
+        *(self.count)(&mut state) -= 1;
+        state.since = Instant::now();
+    }
+}
+
+/// An answer that is not handed over as a whole until this is dropped.
+struct Unread {
+    progress: Progress,
+    id: u64,
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.progress.lock().answers.remove(&self.id);
+    }
+}
+
+/// The body of an answer, in pieces.
+struct Pieces {
+    left: Bytes,
+    _unread: Unread,
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.left.len().min(PIECE);
+        let piece = self.left.split_to(piece);
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}
+
+/// What one connection needs.
+#[derive(Clone)]
+struct Serve<H> {
+    limits: Limits,
+    hosts: Hosts,
+    handler: H,
+    progress: Progress,
+    peer: SocketAddr,
+}
+
+impl<H, F> Serve<H>
+where
+    H: Fn(Arrived, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Option<Response<Bytes>>> + Send + 'static,
+{
+    /// Serves what the client speaks until it goes away.
+    async fn connection(self, stream: TcpStream) {
+        let Ok(http2) = speaks_http2(&stream).await else {
+            return;
+        };
+        let streams = Streams::default();
+        let service = service_fn(move |request| self.clone().answer(request));
+        let io = TokioIo::new(stream);
+        // An error here is the client's (it sent no HTTP, was too slow, or went away) or the lack of an answer.
+        if http2 {
+            let _ = http2::Builder::new(streams.executor())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS)
+                .serve_connection(io, service)
+                .await;
+        } else {
+            let _ = http1::Builder::new()
+                // How long headers may take is in `Limits::idle`, for both versions alike.
+                .header_read_timeout(None)
+                .serve_connection(io, service)
+                .await;
+        }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Pieces>, NoAnswer> {
+        let request_underway = self.progress.begin(|state| &mut state.requests);
+        let (head, body) = request.into_parts();
+        let refusal = self.hosts.refuse(&head);
+        // A body is read in any case, or the client would not read the answer.
+        let body = read_body(body, self.limits.body, self.limits.body_patience).await;
+        // What is left of such a body is unknown, so an HTTP/1 connection cannot be used again.
+        let spoiled = head.version <= Version::HTTP_11
+            && matches!(body, Err(UnreadBody::TooSlow | UnreadBody::Broken));
+        let answer = match refusal {
+            Some(refusal) => Some(refusal.response()),
+            None => {
+                let _handled = self.progress.begin(|state| &mut state.handled);
+                (self.handler)(Request::from_parts(head, body), self.peer).await
+            }
+        };
+        let mut answer = answer.ok_or(NoAnswer)?;
+        if spoiled {
+            let close = http::HeaderValue::from_static("close");
+            answer.headers_mut().insert(http::header::CONNECTION, close);
+        }
+        let _unread = self.progress.answer();
+        drop(request_underway);
+        Ok(answer.map(|left| Pieces { left, _unread }))
+    }
+}
+
+/// Whether a client begins with HTTP/2's preface. Nothing of what it sent is consumed.
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut start = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut start).await?;
+        let begins_alike = length > 0 && start[..length] == PREFACE[..length];
+        if !begins_alike || length == PREFACE.len() {
+            return Ok(begins_alike);
+        }
+        // One or two bytes: the next ones are on their way, or never come, which ends with the client's time.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The requests of one HTTP/2 connection. They end with it.
+#[derive(Default)]
+struct Streams(Arc<Mutex<JoinSet<()>>>);
+
+#[derive(Clone)]
+struct Executor(Arc<Mutex<JoinSet<()>>>);
+
+impl Streams {
+    fn executor(&self) -> Executor {
+        Executor(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.abort_all();
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Executor {
+    fn execute(&self, stream: F) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while streams.try_join_next().is_some() {}
+        streams.spawn(stream);
     }
 }
 
@@ -257,19 +604,28 @@ mod tests {
         body_patience: Duration::from_secs(30),
     };
 
-    /// A server on a free port that answers `GET /` at once, leaves `/lost` without an answer and works on anything else
+    /// More than the buffers of a connection take, kernel's and hyper's.
+    const LARGE: usize = 32 << 20;
+
+    /// A server on a free port that answers `GET /` and `GET /large` at once, leaves `/lost` without an answer and works on anything else
     /// for ever.
     async fn start() -> (SocketAddr, JoinSet<()>) {
         let listener = ReservedPort::take(0).unwrap().listen().unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, listener.port()).into();
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, LIMITS, |request: Arrived, _| async move {
-            match request.uri().path() {
-                "/" => Some(Response::new(Bytes::from_static(b"here"))),
-                "/lost" => None,
-                _ => std::future::pending().await,
-            }
-        }));
+        server.spawn(serve(
+            listener,
+            LIMITS,
+            Hosts::default(),
+            |request: Arrived, _| async move {
+                match request.uri().path() {
+                    "/" => Some(Response::new(Bytes::from_static(b"here"))),
+                    "/large" => Some(Response::new(vec![b'x'; LARGE].into())),
+                    "/lost" => None,
+                    _ => std::future::pending().await,
+                }
+            },
+        ));
         (address, server)
     }
 
@@ -288,7 +644,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
     #[tokio::test]
     async fn clients_that_send_nothing_or_half_make_room_for_one_that_sends_a_request() {
@@ -297,8 +653,8 @@ mod tests {
         for text in [
             "",
             "GET / HT",
-            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf",
-            "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nhalf",
+            "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
         ] {
             silent.push(send(address, text).await);
         }
@@ -313,7 +669,7 @@ mod tests {
         let (address, _server) = start().await;
         let mut busy = Vec::new();
         for _ in 0..LIMITS.connections - 1 {
-            busy.push(send(address, "GET /busy HTTP/1.1\r\nhost: x\r\n\r\n").await);
+            busy.push(send(address, "GET /busy HTTP/1.1\r\nhost: localhost\r\n\r\n").await);
         }
         let silent = send(address, "").await;
         assert!(all_of(send(address, GET).await).await.ends_with("here"));
@@ -329,25 +685,220 @@ mod tests {
     #[tokio::test]
     async fn where_there_is_no_answer_the_connection_is_closed() {
         let (address, _server) = start().await;
-        let lost = send(address, "GET /lost HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let lost = send(address, "GET /lost HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         assert_eq!(all_of(lost).await, "");
     }
 
     #[tokio::test]
-    async fn a_reserved_port_is_closed_until_it_listens_and_then_open_on_loopback_only() {
+    async fn a_reserved_port_is_closed_until_it_listens_and_then_open_on_both_loopback_addresses() {
         let reserved = ReservedPort::take(0).unwrap();
-        let address = (Ipv4Addr::LOCALHOST, reserved.port());
-        let refused = TcpStream::connect(address).await.unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        let listener = reserved.listen().unwrap();
-        TcpStream::connect(address).await.unwrap();
-        assert!(listener.local_addr().unwrap().ip().is_loopback());
+        let port = reserved.port();
+        let addresses: Vec<_> = reserved
+            .sockets
+            .iter()
+            .map(|(address, _)| *address)
+            .collect();
+        assert_eq!(addresses.len(), if has_ipv6() { 2 } else { 1 });
+        for address in &addresses {
+            let refused = TcpStream::connect((*address, port)).await.unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        }
+        let listeners = reserved.listen().unwrap();
+        for address in addresses {
+            let (client, accepted) =
+                tokio::join!(TcpStream::connect((address, port)), listeners.accept());
+            assert_eq!(client.unwrap().local_addr().unwrap(), accepted.unwrap().1);
+        }
+        for listener in &listeners.0 {
+            let address = listener.local_addr().unwrap();
+            assert!(address.ip().is_loopback() && address.port() == port);
+        }
+    }
+
+    fn has_ipv6() -> bool {
+        std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
     }
 
     #[tokio::test]
-    async fn a_port_that_another_program_listens_on_cannot_be_taken() {
+    async fn a_port_that_another_program_listens_on_cannot_be_taken_on_either_address() {
+        for address in [
+            Ipv4Addr::LOCALHOST.into(),
+            IpAddr::from(Ipv6Addr::LOCALHOST),
+        ] {
+            if address.is_ipv6() && !has_ipv6() {
+                continue;
+            }
+            let other = std::net::TcpListener::bind((address, 0)).unwrap();
+            let taken = ReservedPort::take(other.local_addr().unwrap().port()).unwrap_err();
+            assert_eq!(taken.source.kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(taken.address, address);
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_ipv6_is_told_from_a_port_that_is_taken() {
+        for errno in [
+            rustix::io::Errno::AFNOSUPPORT,
+            rustix::io::Errno::ADDRNOTAVAIL,
+        ] {
+            assert!(is_without_ipv6(&errno.into()));
+        }
+        assert!(!is_without_ipv6(&rustix::io::Errno::ADDRINUSE.into()));
+    }
+
+    /// A client that reads nothing is given [`READ_PATIENCE`], which the paused clock jumps over.
+    #[tokio::test]
+    async fn a_client_that_does_not_read_a_large_answer_is_cut_off() {
+        let (address, _server) = start().await;
+        let slow = send(address, "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        slow.readable().await.unwrap();
+        tokio::time::pause();
+        tokio::time::sleep(READ_PATIENCE + Duration::from_secs(1)).await;
+        tokio::time::resume();
+        assert!(read_out(slow).await < LARGE);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_a_large_answer_gets_all_of_it() {
+        let (address, _server) = start().await;
+        let request = "GET /large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        assert!(read_out(send(address, request).await).await > LARGE);
+    }
+
+    /// How many bytes come until the connection is closed or reset.
+    async fn read_out(mut stream: TcpStream) -> usize {
+        let mut bytes = Vec::new();
+        let read = stream.read_to_end(&mut bytes);
+        let _ = tokio::time::timeout(Duration::from_secs(60), read)
+            .await
+            .expect("the server waits");
+        bytes.len()
+    }
+
+    /// Headers that come byte by byte are bounded as a whole, and silence from the beginning is too.
+    #[tokio::test]
+    async fn a_client_without_a_request_is_closed_when_its_time_is_over() {
+        for start_of_request in [
+            "",
+            "P",
+            "PRI",
+            "GET / HTTP/1.1\r\nhost: loc",
+            PREFACE_OF_HTTP2,
+        ] {
+            let (address, _server) = start().await;
+            let silent = send(address, start_of_request).await;
+            let begun = Instant::now();
+            tokio::time::pause();
+            read_out(silent).await;
+            tokio::time::resume();
+            let waited = begun.elapsed();
+            let idle = LIMITS.idle.unwrap();
+            assert!(
+                waited >= idle - Duration::from_secs(1) && waited < idle + Duration::from_secs(2),
+                "{start_of_request:?}: {waited:?}"
+            );
+        }
+    }
+
+    const PREFACE_OF_HTTP2: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    type Http2 = hyper::client::conn::http2::SendRequest<http_body_util::Full<Bytes>>;
+
+    /// A connection that speaks HTTP/2 from its first byte on, with a window of `window` bytes for each answer.
+    async fn http2(address: SocketAddr, window: u32) -> (Http2, JoinSet<()>) {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let (client, connection) = hyper::client::conn::http2::Builder::new(executor)
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(64 << 20)
+            .handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        let mut driver = JoinSet::new();
+        driver.spawn(async move { drop(connection.await) });
+        (client, driver)
+    }
+
+    fn get(uri: &str) -> Request<http_body_util::Full<Bytes>> {
+        Request::get(uri)
+            .body(http_body_util::Full::default())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn many_requests_at_once_are_answered_over_one_http2_connection() {
+        let (address, _server) = start().await;
+        let (client, _driver) = http2(address, 1 << 20).await;
+        let answers = (0..100).map(|_| {
+            let mut client = client.clone();
+            async move { client.send_request(get("http://localhost/")).await.unwrap() }
+        });
+        for answer in futures::future::join_all(answers).await {
+            assert_eq!(
+                (answer.status(), answer.version()),
+                (http::StatusCode::OK, Version::HTTP_2)
+            );
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, "here");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_an_answer_an_http2_stream_is_reset_and_the_others_go_on() {
+        let (address, _server) = start().await;
+        let (mut client, _driver) = http2(address, 1 << 20).await;
+        client
+            .send_request(get("http://localhost/lost"))
+            .await
+            .unwrap_err();
+        let answer = client.send_request(get("http://localhost/")).await.unwrap();
+        assert_eq!(answer.status(), http::StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_too_large_over_http2_as_well() {
         let listener = ReservedPort::take(0).unwrap().listen().unwrap();
-        let taken = ReservedPort::take(listener.local_addr().unwrap().port()).unwrap_err();
-        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        let address = (Ipv4Addr::LOCALHOST, listener.port()).into();
+        let mut server = JoinSet::new();
+        let handler = |request: Arrived, _| async move {
+            Some(Response::new(format!("{:?}", request.into_body()).into()))
+        };
+        server.spawn(serve(listener, LIMITS, Hosts::default(), handler));
+        let (mut client, _driver) = http2(address, 1 << 20).await;
+        let body = http_body_util::Full::from(vec![b'x'; LIMITS.body + 1]);
+        let request = Request::post("http://localhost/").body(body).unwrap();
+        let answer = client.send_request(request).await.unwrap();
+        let answer = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(answer, "Err(TooLarge)");
+    }
+
+    /// The connection itself has room, so that only the stream's own window holds the answer back.
+    #[tokio::test]
+    async fn an_http2_client_that_gives_an_answer_no_room_is_cut_off() {
+        let (address, _server) = start().await;
+        let (mut client, mut driver) = http2(address, 1_000).await;
+        let answer = client
+            .send_request(get("http://localhost/large"))
+            .await
+            .unwrap();
+        tokio::time::pause();
+        tokio::time::timeout(2 * READ_PATIENCE, driver.join_next())
+            .await
+            .expect("the connection is closed");
+        drop(answer);
+    }
+
+    #[tokio::test]
+    async fn a_foreign_page_is_refused_before_the_handler_sees_its_request() {
+        let (address, _server) = start().await;
+        let request = "POST /busy HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+        let answer = all_of(send(address, request).await).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        let (mut client, _driver) = http2(address, 1 << 20).await;
+        let answer = client
+            .send_request(get("http://evil.example/"))
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), http::StatusCode::FORBIDDEN);
     }
 }

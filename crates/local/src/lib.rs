@@ -15,6 +15,7 @@ pub mod console;
 pub mod control;
 pub mod execution_environment;
 mod extensions_api;
+pub mod foreign;
 pub mod front_door;
 pub mod function;
 pub mod function_log;

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use http::uri::Authority;
+
 /// Shown by `local --help`.
 pub const HELP: &str = "\
 The order service on one machine: HTTP API, Kinesis, event source mapping, DynamoDB, SQS.
@@ -18,11 +20,14 @@ Environment:
   PORT       port of the HTTP API (default 3000; 0 is any free port)
   AWS_PORT   port of the AWS APIs (default 4566; 0 is any free port)
   CALLER     where the caller's identity is read: none (default), jwt:CLAIM, iam, lambda:FIELD
+  BASE_PATH  what precedes /orders in the paths that clients see, such as /v1 (default nothing)
   LOG_LEVEL  log level of the functions (default info)
   LOGS       1 is the same as --logs
   NO_COLOR   anything: no colours
+  ALLOWED_HOSTS  further names, separated by commas, under which the ports may be called
 
-Both ports listen on the loopback interface only. Ctrl-C stops everything.
+Both ports listen on the loopback interface only, IPv4 and IPv6. Requests under another name than
+localhost, and those of foreign web pages, are refused with 403. Ctrl-C stops everything.
 Exit code: 0 stopped on request, 1 failed, 2 wrong usage.
 ";
 
@@ -37,6 +42,8 @@ pub struct Options {
     pub aws_port: u16,
     /// Passed to `api` as `CALLER`.
     pub caller: String,
+    /// Passed to `api` as `BASE_PATH`.
+    pub base_path: String,
     /// Passed to both functions as `LOG_LEVEL`.
     pub log_level: String,
     /// Whether all log lines of the functions are shown; else warnings, errors and lines that are no JSON.
@@ -45,6 +52,8 @@ pub struct Options {
     pub ready_file: Option<PathBuf>,
     /// Whether colours may be used if the output is a terminal.
     pub color: bool,
+    /// Names besides those of this machine under which the ports may be called ([`crate::foreign::Hosts`]).
+    pub allowed_hosts: Vec<String>,
 }
 
 /// What the command line asks for.
@@ -73,6 +82,11 @@ pub enum UsageError {
         /// What it says.
         value: String,
     },
+    /// `ALLOWED_HOSTS` has an entry that is no host.
+    #[error(
+        "ALLOWED_HOSTS has {0:?}, but must be names or addresses without a port, such as dev.example,192.168.0.1"
+    )]
+    NotAHost(String),
     /// `PORT` and `AWS_PORT` are the same.
     #[error("PORT and AWS_PORT are both {0}")]
     SamePort(u16),
@@ -94,10 +108,12 @@ impl Request {
             port: port(variable, "PORT", 3000)?,
             aws_port: port(variable, "AWS_PORT", 4566)?,
             caller: variable("CALLER").unwrap_or_else(|| "none".into()),
+            base_path: variable("BASE_PATH").unwrap_or_default(),
             log_level: variable("LOG_LEVEL").unwrap_or_else(|| "info".into()),
             logs: variable("LOGS").is_some_and(|value| value != "0"),
             ready_file: None,
             color: variable("NO_COLOR").is_none(),
+            allowed_hosts: allowed_hosts(variable("ALLOWED_HOSTS"))?,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -128,6 +144,24 @@ impl Request {
         }
         Ok(Self::Run(options))
     }
+}
+
+fn allowed_hosts(variable: Option<String>) -> Result<Vec<String>, UsageError> {
+    let Some(hosts) = variable else {
+        return Ok(Vec::new());
+    };
+    let hosts = hosts.split(',').map(|host| {
+        let host = host.trim();
+        let is_bare = host.parse().is_ok_and(|authority: Authority| {
+            authority.host() == host && !host.is_empty() && !host.contains('*')
+        });
+        if is_bare {
+            Ok(host.to_owned())
+        } else {
+            Err(UsageError::NotAHost(host.to_owned()))
+        }
+    });
+    hosts.collect()
 }
 
 fn port(
@@ -170,10 +204,12 @@ mod tests {
             port: 3000,
             aws_port: 4566,
             caller: "none".into(),
+            base_path: String::new(),
             log_level: "info".into(),
             logs: false,
             ready_file: None,
             color: true,
+            allowed_hosts: Vec::new(),
         };
         assert_eq!(options(&[], &[]), expected);
     }
@@ -204,8 +240,10 @@ mod tests {
                 ("PORT", "0"),
                 ("AWS_PORT", "0"),
                 ("CALLER", "jwt:sub"),
+                ("BASE_PATH", "/v1"),
                 ("LOG_LEVEL", "debug"),
                 ("NO_COLOR", "1"),
+                ("ALLOWED_HOSTS", "dev.example, [2001:db8::1]"),
             ],
         );
         assert_eq!(options.settings, PathBuf::from("s.json"));
@@ -219,7 +257,9 @@ mod tests {
             ("jwt:sub", "debug")
         );
         assert_eq!(options.ready_file, Some(PathBuf::from("/tmp/ready")));
+        assert_eq!(options.base_path, "/v1");
         assert!(options.logs && !options.color);
+        assert_eq!(options.allowed_hosts, ["dev.example", "[2001:db8::1]"]);
     }
 
     #[test]
@@ -253,6 +293,17 @@ mod tests {
             message(&[], &[("PORT", "4566")]),
             "PORT and AWS_PORT are both 4566"
         );
+    }
+
+    #[test]
+    fn an_allowed_host_is_a_name_or_an_address_and_nothing_else() {
+        for host in ["dev.example:3000", "http://dev.example", "*", "a,,b", "a@b"] {
+            let error = read(&[], &[("ALLOWED_HOSTS", host)]).unwrap_err();
+            assert!(
+                error.to_string().starts_with("ALLOWED_HOSTS has "),
+                "{error}"
+            );
+        }
     }
 
     #[test]

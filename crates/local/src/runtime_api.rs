@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::extensions_api::{self, Extensions};
+use crate::foreign::Hosts;
 use crate::http_server::{self, Arrived, Limits, UnreadBody};
 
 /// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error message states it.
@@ -118,7 +119,7 @@ impl RuntimeApi {
             stage: stage_sender,
         });
         let serving = Arc::clone(&shared);
-        let server = http_server::serve(listener, LIMITS, move |request, _| {
+        let server = http_server::serve(listener, LIMITS, Hosts::default(), move |request, _| {
             let shared = Arc::clone(&serving);
             async move { Some(shared.serve(request).await) }
         });

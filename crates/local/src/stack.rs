@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::aws_port;
@@ -20,9 +19,10 @@ use crate::calls::Calls;
 use crate::console::Console;
 use crate::control::Control;
 use crate::execution_environment::InitFailure;
+use crate::foreign::Hosts;
 use crate::front_door;
 use crate::function::{Function, FunctionConfig};
-use crate::http_server::ReservedPort;
+use crate::http_server::{Listeners, PortError, ReservedPort};
 use crate::options::Options;
 use crate::poller::{Poller, PollerError, SharedMapping};
 use crate::settings::{Settings, SettingsError};
@@ -43,16 +43,17 @@ pub enum StackError {
     Settings(#[from] SettingsError),
     /// A port cannot be opened.
     #[error(
-        "{variable}: port {port} on 127.0.0.1 cannot be opened: {}",
-        describe_port_error(source)
+        "{variable}: port {port} on {} cannot be opened: {}",
+        source.address,
+        describe_port_error(&source.source)
     )]
     Port {
         /// The variable that chooses it.
         variable: &'static str,
         /// The port asked for.
         port: u16,
-        /// What the operating system said.
-        source: io::Error,
+        /// Where, and what the operating system said.
+        source: PortError,
     },
     /// A function's binary is not where it should be.
     #[error("the binary {} is missing; run `make build`", path.display())]
@@ -193,6 +194,7 @@ async fn serve(
             ("STREAM_NAME", STREAM),
             ("TABLE_NAME", TABLE),
             ("CALLER", &options.caller),
+            ("BASE_PATH", &options.base_path),
         ],
     );
     let max_in_flight = settings.consumer_max_in_flight.to_string();
@@ -229,12 +231,14 @@ async fn serve(
         ready: AtomicBool::new(false),
     });
 
+    let hosts = Hosts::and(&options.allowed_hosts);
     let mut servers = JoinSet::new();
     let aws_port_number = aws_port.port();
     let aws_listener = listen("AWS_PORT", aws_port)?;
     let routes = Arc::clone(&control);
     servers.spawn(aws_port::serve(
         aws_listener,
+        hosts.clone(),
         aws.clone(),
         calls,
         move |request| routes.answer(request),
@@ -252,7 +256,12 @@ async fn serve(
     // Last, so that whoever finds this port open finds everything else in place.
     let http_port_number = http_port.port();
     let http_listener = listen("PORT", http_port)?;
-    servers.spawn(front_door::serve(http_listener, api, console.clone()));
+    servers.spawn(front_door::serve(
+        http_listener,
+        hosts,
+        api,
+        console.clone(),
+    ));
     control.ready.store(true, Ordering::Release);
     console.verbatim(banner(
         http_port_number,
@@ -278,7 +287,7 @@ fn take_port(variable: &'static str, port: u16) -> Result<ReservedPort, StackErr
     })
 }
 
-fn listen(variable: &'static str, reserved: ReservedPort) -> Result<TcpListener, StackError> {
+fn listen(variable: &'static str, reserved: ReservedPort) -> Result<Listeners, StackError> {
     let port = reserved.port();
     reserved.listen().map_err(|source| StackError::Port {
         variable,

@@ -18,6 +18,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use local::console::{Captured, Console};
+use local::foreign::Hosts;
 use local::front_door;
 use local::function::{Function, FunctionConfig, MAX_PROCESSES};
 use local::watchdog::Watchdog;
@@ -59,7 +60,12 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
-        server.spawn(front_door::serve(listener, Arc::clone(&function), console));
+        server.spawn(front_door::serve(
+            listener,
+            Hosts::default(),
+            Arc::clone(&function),
+            console,
+        ));
         Self {
             address,
             function,
@@ -249,7 +255,7 @@ async fn clients_that_stall_or_send_no_http_do_not_hold_up_the_others() {
     for start in [
         "",
         "GET / HT",
-        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf",
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf",
     ] {
         for _ in 0..20 {
             let mut stream = TcpStream::connect(door.address).await.unwrap();
@@ -282,7 +288,7 @@ async fn a_body_that_does_not_come_is_given_up_and_its_connection_closed() {
     let mut stream = TcpStream::connect(door.address).await.unwrap();
     stream
         .write_all(
-            b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n",
+            b"POST / HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n",
         )
         .await
         .unwrap();
@@ -307,7 +313,7 @@ async fn a_client_that_goes_away_leaves_the_function_usable() {
     for _ in 0..20 {
         let mut stream = TcpStream::connect(door.address).await.unwrap();
         stream
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await
             .unwrap();
         drop(stream);

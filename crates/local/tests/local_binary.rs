@@ -10,6 +10,7 @@
 
 mod support;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use http::Method;
 use serde_json::{Value, json};
 use support::installation::{Installation, Running, all_gone, send};
 use support::{eventually, signal};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// The only line on standard error.
@@ -46,6 +49,99 @@ async fn when_ready_both_ports_serve_and_the_banner_names_them() {
         !log.contains('\x1b'),
         "no colours where there is no terminal"
     );
+}
+
+/// The answer to this head and body, of a connection of its own.
+async fn raw(address: (IpAddr, u16), head: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!("{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn port(running: &Running, name: &str) -> u16 {
+    running.ready[name].as_u64().unwrap().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn both_ports_are_open_to_whatever_localhost_means() {
+    let installation = Installation::new("localhost");
+    let running = installation.start().await;
+    let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        addresses.push(Ipv6Addr::LOCALHOST.into());
+    }
+    for address in addresses {
+        for (name, path) in [("port", "/orders/1"), ("aws_port", "/_local/health")] {
+            let head = format!("GET {path} HTTP/1.1\r\nhost: localhost");
+            let answer = raw((address, port(&running, name)), &head, "").await;
+            assert!(
+                answer.starts_with("HTTP/1.1 200 "),
+                "{address} {name}: {answer}"
+            );
+        }
+    }
+}
+
+// Any page in a browser can send requests to these ports. Nothing here checks who calls.
+#[tokio::test]
+async fn no_port_obeys_a_foreign_web_page() {
+    let installation = Installation::new("foreign");
+    let running = installation.start().await;
+    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let fault = r#"{"service": "dynamodb", "error": "timeout", "rate": 1, "seconds": 60}"#;
+    let with_origin = "host: localhost\r\norigin: http://evil.example\r\ncontent-type: text/plain";
+    let by_its_name = "host: evil.example";
+    let scan = "x-amz-target: DynamoDB_20120810.Scan\r\ncontent-type: application/x-amz-json-1.0";
+    let aws_port = port(&running, "aws_port");
+    for foreign in [with_origin, by_its_name] {
+        let faults = format!("POST /_local/faults HTTP/1.1\r\n{foreign}");
+        let answer = raw((loopback, aws_port), &faults, fault).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        let scan = format!("POST / HTTP/1.1\r\n{foreign}\r\n{scan}");
+        let answer = raw((loopback, aws_port), &scan, r#"{"TableName": "orders"}"#).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        let read = format!("GET /orders/1 HTTP/1.1\r\n{foreign}");
+        let answer = raw((loopback, port(&running, "port")), &read, "").await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        for pid in running.functions().await {
+            let next = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n{foreign}");
+            let answer = raw((loopback, runtime_api_port(pid)), &next, "").await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        }
+    }
+    assert_eq!(running.state().await["faults"]["active"], json!([]));
+}
+
+fn runtime_api_port(pid: u32) -> u16 {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let environment = String::from_utf8(environment).unwrap();
+    let mut variables = environment.split('\0');
+    let address = variables.find_map(|variable| variable.strip_prefix("AWS_LAMBDA_RUNTIME_API="));
+    address
+        .unwrap()
+        .rsplit_once(':')
+        .unwrap()
+        .1
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_further_name_is_taken_when_it_is_named() {
+    let installation = Installation::new("further");
+    let running = installation
+        .start_with(&[("ALLOWED_HOSTS", "dev.example")])
+        .await;
+    let address = (IpAddr::from(Ipv4Addr::LOCALHOST), port(&running, "port"));
+    let get = |host: &str| format!("GET /orders/1 HTTP/1.1\r\nhost: {host}");
+    let answer = raw(address, &get("dev.example:3000"), "").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = raw(address, &get("evil.example"), "").await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
 
 #[tokio::test]
@@ -444,15 +540,23 @@ async fn without_its_guard_local_stops_rather_than_risk_orphans() {
 #[tokio::test]
 async fn a_port_in_use_is_one_line_that_names_it_and_exit_code_1() {
     let installation = Installation::new("port");
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    for variable in ["PORT", "AWS_PORT"] {
+    for (variable, address) in [
+        ("PORT", "127.0.0.1"),
+        ("AWS_PORT", "127.0.0.1"),
+        ("PORT", "::1"),
+    ] {
+        let address: IpAddr = address.parse().unwrap();
+        let Ok(taken) = std::net::TcpListener::bind((address, 0)) else {
+            assert!(address.is_ipv6(), "a machine may be without IPv6 alone");
+            continue;
+        };
+        let port = taken.local_addr().unwrap().port();
         let output = installation.fail(installation.command().env(variable, port.to_string()));
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(
             complaint(&output),
             format!(
-                "local: {variable}: port {port} on 127.0.0.1 cannot be opened: another program uses it"
+                "local: {variable}: port {port} on {address} cannot be opened: another program uses it"
             )
         );
     }
