@@ -46,7 +46,7 @@ async fn invoke(
             }
         }
     });
-    let (kind, body) = told.await.expect("the function answers");
+    let (kind, body) = told.await.unwrap();
     process.start_kill().unwrap();
     let log = log(process).await;
     Told { kind, body, log }
@@ -194,7 +194,7 @@ async fn a_header_of_the_invocation_that_cannot_be_read_ends_the_process_and_is_
             next(&listener, Some((header, &value)), b"{}").await;
             process.wait().await.unwrap()
         });
-        let status = status.await.expect("the process ends");
+        let status = status.await.unwrap();
         assert_eq!(status.code(), Some(1), "{header}");
         let log = log(process).await;
         assert!(

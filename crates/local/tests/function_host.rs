@@ -357,9 +357,15 @@ async fn a_process_that_was_killed_is_neither_listed_nor_signalled_again() {
     assert_ne!(function.respond(json!({})).await["pid"], pid);
 }
 
+/// The process that answers.
+async fn answering(function: &TestFunction) -> u32 {
+    let pid = function.respond(json!({})).await["pid"].as_u64();
+    pid.unwrap().try_into().unwrap()
+}
+
 /// The process that answers, which is not the one that was started.
 async fn behind(function: &TestFunction) -> u32 {
-    let pid = function.respond(json!({})).await["pid"].as_u64().unwrap() as u32;
+    let pid = answering(function).await;
     assert_ne!(function.processes(), [pid]);
     pid
 }
@@ -423,14 +429,14 @@ async fn what_a_function_has_started_ends_with_it_when_it_times_out_or_is_killed
 async fn a_function_that_asked_for_it_is_told_before_its_end_and_others_are_not() {
     let minute = Duration::from_secs(60);
     let graceful = TestFunction::with(minute, &[("AT_START", "shut down")]);
-    let pid = graceful.respond(json!({})).await["pid"].as_u64().unwrap() as u32;
+    let pid = answering(&graceful).await;
     graceful.function.shut_down().await;
     assert!(!is_running(pid));
     let said = graceful.console.take().join("\n");
     assert!(said.contains("shut down in good time"), "{said}");
 
     let plain = TestFunction::new();
-    let pid = plain.respond(json!({})).await["pid"].as_u64().unwrap() as u32;
+    let pid = answering(&plain).await;
     plain.function.shut_down().await;
     assert!(!is_running(pid));
     let said = plain.console.take().join("\n");

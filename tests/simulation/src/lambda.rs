@@ -155,7 +155,8 @@ impl Lambda {
         let idle = self.idle_apis.borrow_mut().pop();
         let api = idle.unwrap_or_else(|| self.start_api());
         let event = event.to_string();
-        let answer = api.answer(event.as_bytes(), TIMEOUT);
+        // Boxed, because the layers around an SDK call nest deeper than the compiler follows.
+        let answer = Box::pin(api.answer(event.as_bytes(), TIMEOUT));
         match self.api.run(Instant::now() + TIMEOUT, answer).await {
             End::Returned(Err(failure)) => {
                 self.laws
