@@ -48,28 +48,50 @@ const UNKNOWN: &str =
     "The request processing has failed because of an unknown error, exception or failure.";
 const OTHER: &str = "Injected fault.";
 
-/// Errors that any AWS service may answer with ("Common Errors" in each API reference).
+/// Errors that any AWS service may answer with ("Common Errors" in each API reference). Those of signatures and tokens have the
+/// status 400 that the services of AWS JSON send, where that page says 403 (DynamoDB developer guide, "Error handling").
 const COMMON: &[AwsError] = &[
     error(
         "AccessDeniedException",
         400,
         "User is not authorized to perform this operation.",
     ),
-    error("ExpiredTokenException", 403, OTHER),
+    error(
+        "ExpiredTokenException",
+        400,
+        "The security token included in the request is expired",
+    ),
     error("IncompleteSignature", 400, OTHER),
     error("InternalFailure", 500, UNKNOWN),
     error("InternalServerError", 500, UNKNOWN),
     error("InvalidClientTokenId", 403, OTHER),
+    error(
+        "InvalidSignatureException",
+        400,
+        "Signature expired: 20261122T062500Z is now earlier than 20261122T063000Z (20261122T063500Z - 5 min.)",
+    ),
+    error("LimitExceededException", 400, OTHER),
     error("MissingAuthenticationToken", 403, OTHER),
+    error(
+        "MissingAuthenticationTokenException",
+        400,
+        "Missing Authentication Token",
+    ),
+    error("NotAuthorized", 400, OTHER),
     error("OptInRequired", 403, OTHER),
     error("RequestExpired", 400, OTHER),
+    error("RequestThrottled", 400, "Rate exceeded"),
     error(
         "ServiceUnavailable",
         503,
         "The request has failed due to a temporary failure of the server.",
     ),
     error("ThrottlingException", 400, "Rate exceeded"),
-    error("UnrecognizedClientException", 400, OTHER),
+    error(
+        "UnrecognizedClientException",
+        400,
+        "The security token included in the request is invalid.",
+    ),
     error("ValidationException", 400, OTHER),
 ];
 
@@ -77,10 +99,10 @@ const COMMON: &[AwsError] = &[
 ///
 /// It has no error code for its KMS key. A key that is disabled is a ValidationException (recorded on GetItem and
 /// PutItem by the `ack-api-quirks` notes of October 2026, DDB-TABLE-331), one that is gone or that the caller may not
-/// use an AccessDeniedException (aws/aws-cdk, issues 10010 and 18616); only the text tells.
+/// use an AccessDeniedException (aws/aws-cdk, issues 10010 and 18616), and one that is called too often a ThrottlingException
+/// (API reference, "Common Errors": DynamoDB has no name of its own for it; the words are ours); only the text tells.
 const DYNAMODB: &[AwsError] = &[
     error("ItemCollectionSizeLimitExceededException", 400, OTHER),
-    error("LimitExceededException", 400, OTHER),
     error(
         "ProvisionedThroughputExceededException",
         400,
@@ -106,6 +128,12 @@ const DYNAMODB: &[AwsError] = &[
                   Request ID: 00000000-0000-0000-0000-000000000000; Proxy: null)",
     },
     AwsError {
+        name: "kms-throttled",
+        code: "ThrottlingException",
+        status: 400,
+        message: "KMS throttled the requests for the table's key: Rate exceeded",
+    },
+    AwsError {
         name: "kms-key-denied",
         code: "AccessDeniedException",
         status: 400,
@@ -127,7 +155,6 @@ const KINESIS: &[AwsError] = &[
     error("KMSNotFoundException", 400, OTHER),
     error("KMSOptInRequired", 400, OTHER),
     error("KMSThrottlingException", 400, OTHER),
-    error("LimitExceededException", 400, OTHER),
     error(
         "ProvisionedThroughputExceededException",
         400,
@@ -145,6 +172,7 @@ const SQS: &[AwsError] = &[
     error("KmsDisabled", 400, OTHER),
     error("KmsInvalidState", 400, OTHER),
     error("KmsNotFound", 400, OTHER),
+    error("KmsOptInRequired", 400, OTHER),
     error("KmsThrottled", 400, OTHER),
     error("OverLimit", 400, OTHER),
     error(
@@ -152,6 +180,5 @@ const SQS: &[AwsError] = &[
         400,
         "The specified queue does not exist.",
     ),
-    error("RequestThrottled", 400, "Rate exceeded"),
     error("ResourceNotFoundException", 400, OTHER),
 ];
