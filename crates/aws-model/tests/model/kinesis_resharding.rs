@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_model::kinesis::{KinesisError, MAX_SHARDS, Position, ShardDescription};
 use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
-use aws_sdk_kinesis::types::{ScalingType, ShardFilter, ShardFilterType, ShardIteratorType};
+use aws_sdk_kinesis::types::{ScalingType, ShardIteratorType};
 use proptest::prelude::*;
 
 use crate::support::{World, iterator, put, shard_id, texts, world, world_with};
