@@ -2,7 +2,7 @@
 //! each refusal is in the form of the protocol that was spoken.
 //!
 //! Sources: Smithy's AWS query, EC2 query, REST JSON, REST XML and RPC v2 CBOR protocols, "Operation error serialization"; RFC 8949
-//! for CBOR; the changelogs of the SDKs for when SQS's clients left the query protocol.
+//! for CBOR; botocore's own description of SQS for the version that left the query protocol.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -32,9 +32,8 @@ pub(crate) fn refuse(request: &Request<Bytes>, request_id: &str) -> Option<Respo
         let of_the_model = scope.is_none_or(|name| name.parse::<Service>().is_ok());
         let (code, text) = if of_the_model {
             let text = format!(
-                "The service {} speaks AWS JSON here and no query protocol. Update the client: AWS JSON is what SQS is spoken to \
-                 with since botocore 1.31.81, AWS CLI 1.29.81 and 2.13.33, JavaScript SDK 3.447, Java SDK 2.21.19, Go SDK \
-                 1.47.7, all of November 2023",
+                "The service {} speaks AWS JSON here and no query protocol. Update the client: botocore speaks AWS JSON to SQS \
+                 since 1.31.81, the other SDKs and the AWS CLI since the end of 2023",
                 scope.unwrap_or("sqs")
             );
             (PROTOCOL, text)
