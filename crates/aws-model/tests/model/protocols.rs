@@ -94,7 +94,7 @@ fn a_query_client_of_sqs_reads_in_xml_what_to_update() {
             told.contains("<Error><Type>Sender</Type><Code>UnsupportedProtocolException</Code>"),
             "{told}"
         );
-        for says in ["query protocol", "AWS JSON", "botocore 1.31.81", "sqs"] {
+        for says in ["query protocol", "AWS JSON", "botocore", "1.31.81", "sqs"] {
             assert!(told.contains(says), "{told}");
         }
         assert!(!told.contains("secret"), "{told}");
