@@ -4,7 +4,10 @@
 //! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does before and
 //! after the engine is not part of its library: of that, the sorting of unreadable requests and the shape of one
 //! error are repeated here; the wording of a SerializationException is not. Do not enable a table's stream: each
-//! write then costs time in proportion to all records already in the stream.
+//! write then costs time in proportion to all records already in the stream. A member that dynoxide does not read, and would
+//! ignore, is refused by its name, also one that AWS itself does not know and would ignore.
+
+mod members;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::failure::{Failure, respond_bytes};
+use crate::input::not_modelled;
 use crate::service::Service;
 
 /// The tables. A cheap handle: clones share one state.
@@ -77,6 +81,12 @@ impl DynamoDb {
     /// Performs one operation of the wire; `None` if there is no such operation. `region` is only for ARNs.
     pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Outcome> {
         let db = &self.database;
+        if let Some(members) = members::of(operation)
+            && let Some(member) = members::unknown(&members, body)
+        {
+            let error = DynoxideError::ValidationException(not_modelled(&member, operation));
+            return Some(Err(refusal(operation, error)));
+        }
         let outcome = match operation {
             "BatchGetItem" => run(body, |request| db.batch_get_item(request)),
             "BatchWriteItem" => run(body, |request| db.batch_write_item(request)),

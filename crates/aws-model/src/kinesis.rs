@@ -2,8 +2,8 @@
 //!
 //! [`Kinesis`] has a Rust interface for code in the same process; the operations of the wire are in
 //! `operations.rs` and stand on the same state. Streams are active as soon as they are created and gone as
-//! soon as they are deleted, and a stream is split or merged at once. Not modelled: enhanced fan-out, encryption, tags,
-//! on-demand mode, and the limits of reading.
+//! soon as they are deleted, and a stream is split or merged at once. A stream in on-demand mode has the four shards that it begins
+//! with: they do not grow with the traffic. Not modelled: enhanced fan-out, encryption, tags, and the limits of reading. A member that is not modelled is refused by its name, also one that AWS itself does not know and would ignore.
 
 mod hash_range;
 mod input;
@@ -12,6 +12,7 @@ mod operations;
 mod reshard;
 mod sequence_number;
 mod shard;
+mod shard_filter;
 mod violations;
 
 use std::collections::BTreeMap;
@@ -92,6 +93,20 @@ pub enum KinesisError {
         /// The shard id asked for.
         shard: String,
     },
+    /// What should name a shard names none.
+    #[error("Could not find shard {text} in stream {stream} under account {ACCOUNT}.")]
+    NoShardId {
+        /// The stream's name.
+        stream: String,
+        /// What was given in place of a shard's id.
+        text: String,
+    },
+    /// The shards of a stream in on-demand mode are not the client's to change.
+    #[error("Request is invalid. Stream {stream} under account {ACCOUNT} is in On-Demand mode.")]
+    OnDemand {
+        /// The stream's name.
+        stream: String,
+    },
     /// A stream of that name exists already.
     #[error("Stream {stream} under account {ACCOUNT} already exists.")]
     StreamExists {
@@ -141,7 +156,9 @@ impl KinesisError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::StreamNotFound { .. } | Self::ShardNotFound { .. } => "ResourceNotFoundException",
+            Self::StreamNotFound { .. } | Self::ShardNotFound { .. } | Self::NoShardId { .. } => {
+                "ResourceNotFoundException"
+            }
             Self::StreamExists { .. } => "ResourceInUseException",
             Self::ThroughputExceeded { .. } | Self::ShardFull { .. } => {
                 "ProvisionedThroughputExceededException"
@@ -149,7 +166,7 @@ impl KinesisError {
             Self::ExpiredIterator(_) => "ExpiredIteratorException",
             Self::LimitExceeded(_) => "LimitExceededException",
             Self::InvalidArgument(_) => "InvalidArgumentException",
-            Self::Validation(_) => "ValidationException",
+            Self::Validation(_) | Self::OnDemand { .. } => "ValidationException",
             Self::Serialization(_) => "SerializationException",
         }
     }
@@ -233,8 +250,25 @@ struct Inner {
     streams: Mutex<BTreeMap<String, Stream>>,
 }
 
+/// Whose task the number of shards is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Provisioned,
+    OnDemand,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Provisioned => "PROVISIONED",
+            Self::OnDemand => "ON_DEMAND",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Stream {
+    mode: Mode,
     created_millis: u64,
     retention_hours: u32,
     /// In order of their numbers, the closed ones among them until they expire.
@@ -259,15 +293,24 @@ impl Stream {
         millis(Duration::from_secs(u64::from(self.retention_hours) * 3_600))
     }
 
+    /// The shard of an id, see [`shard::number_of`].
     fn shard(&mut self, stream: &str, id: &str) -> Result<&mut Shard, KinesisError> {
+        let number = number_of(stream, id)?;
         self.shards
             .iter_mut()
-            .find(|shard| shard.id() == id)
+            .find(|shard| shard.number() == number)
             .ok_or_else(|| KinesisError::ShardNotFound {
                 stream: stream.to_owned(),
-                shard: id.to_owned(),
+                shard: shard::shard_id(number),
             })
     }
+}
+
+fn number_of(stream: &str, id: &str) -> Result<u32, KinesisError> {
+    shard::number_of(id).ok_or_else(|| KinesisError::NoShardId {
+        stream: stream.to_owned(),
+        text: id.to_owned(),
+    })
 }
 
 impl fmt::Debug for Kinesis {
@@ -308,6 +351,16 @@ impl Kinesis {
             )));
         }
         operations::check_new_stream(stream, shards)?;
+        self.insert_stream(stream, Mode::Provisioned, shards, retention_hours)
+    }
+
+    fn insert_stream(
+        &self,
+        stream: &str,
+        mode: Mode,
+        shards: u32,
+        retention_hours: u32,
+    ) -> Result<(), KinesisError> {
         let now = self.inner.clock.now_millis();
         let mut streams = self.lock();
         if streams.contains_key(stream) {
@@ -323,6 +376,7 @@ impl Kinesis {
         streams.insert(
             stream.to_owned(),
             Stream {
+                mode,
                 created_millis: now,
                 retention_hours,
                 shards,

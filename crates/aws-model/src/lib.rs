@@ -9,8 +9,8 @@
 //! [`Reply`] says.
 //!
 //! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which is what the Rust SDK, boto3 and the
-//! AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are not spoken. Any credentials
-//! are accepted, the account is `000000000000`, and a region is only the name in an ARN: all share one state.
+//! AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are not spoken: their clients, and
+//! those of other services, are told so in a form that they can parse ([`Aws::foreign`]). Any credentials are accepted, the account is `000000000000`, and a region is only the name in an ARN: all share one state.
 //!
 //! ```
 //! use aws_model::{Aws, Settings};
@@ -38,7 +38,9 @@ pub mod clock;
 mod dynamodb;
 mod failure;
 mod fault;
+mod foreign;
 mod http_client;
+mod input;
 pub mod kinesis;
 mod model;
 mod random;

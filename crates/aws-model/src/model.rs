@@ -16,11 +16,11 @@ use crate::clock::{Clock, TokioClock};
 use crate::dynamodb::{DynamoDb, DynamoDbStartError};
 use crate::failure::{Failure, respond, respond_bytes};
 use crate::fault::{Faults, Silence, Verdict};
-use crate::http_client;
 use crate::kinesis::{Kinesis, KinesisSettings};
 use crate::random::Random;
 use crate::service::{DEFAULT_REGION, Service, region};
 use crate::sqs::{Received, Sqs};
+use crate::{foreign, http_client};
 
 /// What the model is built from.
 #[derive(Debug, Clone)]
@@ -121,6 +121,15 @@ impl Aws {
     #[must_use]
     pub fn call(&self, request: &Request<Bytes>) -> Reply {
         let headers = request.headers();
+        // A cheap look at one header: all else of what is foreign only counts where there is no call.
+        let media_type = headers
+            .get(http::header::CONTENT_TYPE)
+            .map(http::HeaderValue::as_bytes);
+        if media_type.is_some_and(is_cbor)
+            && let Some(refusal) = self.foreign(request)
+        {
+            return Reply::Answer(refusal);
+        }
         let target = headers
             .get("x-amz-target")
             .and_then(|value| value.to_str().ok());
@@ -128,9 +137,9 @@ impl Aws {
             let asked_for = target
                 .filter(|target| !target.is_empty())
                 .unwrap_or("A request without X-Amz-Target");
-            return Reply::Answer(
-                Failure::unknown_operation(asked_for).into_response(None, &self.request_id()),
-            );
+            return Reply::Answer(self.foreign(request).unwrap_or_else(|| {
+                Failure::unknown_operation(asked_for).into_response(None, &self.request_id())
+            }));
         };
         let verdict = self.inner.faults.judge(service);
         match verdict {
@@ -149,6 +158,16 @@ impl Aws {
             }),
             (_, reply) => reply,
         }
+    }
+
+    /// The refusal of a request that an AWS client sent in a protocol, or to a service, that is not modelled, in the form of its
+    /// protocol; it says what to set instead. `None` if no AWS client sends such a request.
+    ///
+    /// [`Aws::call`] answers with it by itself. It is for an HTTP server that has other routes, where such a request goes to a path
+    /// of its own (`/000000000000/queue`, `/2015-03-31/functions`).
+    #[must_use]
+    pub fn foreign(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+        foreign::refuse(request, &self.request_id())
     }
 
     fn perform(&self, service: Service, operation: &str, request: &Request<Bytes>) -> Reply {
@@ -347,6 +366,10 @@ impl Waiting {
             Err(error) => Failure::from(error).into_response(Some(Service::Sqs), id),
         })
     }
+}
+
+fn is_cbor(media_type: &[u8]) -> bool {
+    media_type.windows(4).any(|part| part == b"cbor")
 }
 
 /// Scheme, host and port that the client reached, for the URLs in SQS's answers.

@@ -4,7 +4,7 @@
 //! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes, redrive policies, purging, encryption, and
 //! the 120,000 messages that may be in flight. Unlike AWS, a message is never delivered twice within its
 //! visibility timeout, order is that of sending, and the counts are exact; only a message's latest receipt
-//! handle deletes it.
+//! handle deletes it. A member that is not modelled is refused by its name, also one that AWS itself does not know and would ignore.
 
 mod operations;
 mod queue;
@@ -41,14 +41,6 @@ pub enum SqsError {
     /// The receipt handle is none.
     #[error("The input receipt handle \"{0}\" is not a valid receipt handle.")]
     ReceiptHandleIsInvalid(String),
-    /// The message is not in flight.
-    #[error(
-        "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
-    )]
-    MessageNotInflight {
-        /// The receipt handle given.
-        handle: String,
-    },
     /// The message holds characters that SQS does not take.
     #[error(
         "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
@@ -91,6 +83,9 @@ pub enum SqsError {
     /// Something that SQS has and this model has not.
     #[error("{0} is not supported here.")]
     UnsupportedOperation(String),
+    /// A member that SQS has and this model has not.
+    #[error("{0}")]
+    UnknownMember(String),
     /// The request is not JSON, or not of the operation's shape.
     #[error("{0}")]
     Serialization(String),
@@ -104,7 +99,6 @@ impl SqsError {
             Self::QueueDoesNotExist => "QueueDoesNotExist",
             Self::QueueNameExists { .. } => "QueueNameExists",
             Self::ReceiptHandleIsInvalid(_) => "ReceiptHandleIsInvalid",
-            Self::MessageNotInflight { .. } => "MessageNotInflight",
             Self::InvalidMessageContents => "InvalidMessageContents",
             Self::InvalidAttributeName(_) => "InvalidAttributeName",
             Self::InvalidAttributeValue(_) => "InvalidAttributeValue",
@@ -115,7 +109,7 @@ impl SqsError {
             Self::TooManyEntriesInBatchRequest { .. } => "TooManyEntriesInBatchRequest",
             Self::BatchEntryIdsNotDistinct(_) => "BatchEntryIdsNotDistinct",
             Self::MissingParameter(_) => "MissingRequiredParameterException",
-            Self::UnsupportedOperation(_) => "UnsupportedOperation",
+            Self::UnsupportedOperation(_) | Self::UnknownMember(_) => "UnsupportedOperation",
             Self::Serialization(_) => "SerializationException",
         }
     }

@@ -65,7 +65,11 @@ async fn answer(
     let is_call = request.headers().contains_key("x-amz-target")
         || (request.method() == Method::POST && request.uri().path() == "/");
     if !is_call {
-        return Some(other(&request));
+        let response = other(&request);
+        // What no route knows may be of a client of another protocol or service, which is told so.
+        let foreign = || aws.foreign(&request);
+        let unknown = response.status() == StatusCode::NOT_FOUND;
+        return Some(unknown.then(foreign).flatten().unwrap_or(response));
     }
     calls.count(request.headers());
     let mut reply = aws.call(&request);

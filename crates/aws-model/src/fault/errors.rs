@@ -54,7 +54,8 @@ const EXPIRED_TOKEN: &str = "The security token included in the request is expir
 const EXPIRED_SIGNATURE: &str = "Signature expired: 20261122T045500Z is now earlier than 20261122T050000Z \
      (20261122T050500Z - 5 min.)";
 
-/// Errors that any AWS service may answer with ("Common Errors" in each API reference).
+/// Errors that any AWS service may answer with ("Common Errors" in each API reference). Of `InvalidSignatureException` and
+/// `ExpiredTokenException` that page says 403; the services that speak AWS JSON are known to send 400.
 const COMMON: &[AwsError] = &[
     error(
         "AccessDeniedException",
@@ -68,9 +69,17 @@ const COMMON: &[AwsError] = &[
     error("InternalServerError", 500, UNKNOWN),
     error("InvalidClientTokenId", 403, OTHER),
     error("InvalidSignatureException", 400, EXPIRED_SIGNATURE),
+    error("LimitExceededException", 400, OTHER),
     error("MissingAuthenticationToken", 403, OTHER),
+    error(
+        "MissingAuthenticationTokenException",
+        400,
+        "Missing Authentication Token",
+    ),
+    error("NotAuthorized", 400, OTHER),
     error("OptInRequired", 403, OTHER),
     error("RequestExpired", 400, OTHER),
+    error("RequestThrottled", 400, "Rate exceeded"),
     error("RequestTimeTooSkewed", 403, OTHER),
     error(
         "ServiceUnavailable",
@@ -84,7 +93,11 @@ const COMMON: &[AwsError] = &[
     ),
     error("SignatureDoesNotMatch", 403, EXPIRED_SIGNATURE),
     error("ThrottlingException", 400, "Rate exceeded"),
-    error("UnrecognizedClientException", 400, OTHER),
+    error(
+        "UnrecognizedClientException",
+        400,
+        "The security token included in the request is invalid.",
+    ),
     error("ValidationException", 400, OTHER),
 ];
 
@@ -92,11 +105,12 @@ const COMMON: &[AwsError] = &[
 ///
 /// It has no error code for its KMS key. A key that is disabled is a ValidationException (recorded on GetItem and
 /// PutItem by the `ack-api-quirks` notes of October 2026, DDB-TABLE-331), one that is gone or that the caller may not
-/// use an AccessDeniedException (aws/aws-cdk, issues 10010 and 18616); only the text tells.
+/// use an AccessDeniedException (aws/aws-cdk, issues 10010 and 18616), and one that is called too often a ThrottlingException
+/// (API reference, "Common Errors": DynamoDB has no name of its own for it; the words are ours); only the text tells. A
+/// `KMSThrottlingException`, as Kinesis sends it, is here for callers that should be ready for one.
 const DYNAMODB: &[AwsError] = &[
     error("ItemCollectionSizeLimitExceededException", 400, OTHER),
     error("KMSThrottlingException", 400, OTHER),
-    error("LimitExceededException", 400, OTHER),
     error(
         "ProvisionedThroughputExceededException",
         400,
@@ -123,6 +137,12 @@ const DYNAMODB: &[AwsError] = &[
                   Request ID: 00000000-0000-0000-0000-000000000000; Proxy: null)",
     },
     AwsError {
+        name: "kms-throttled",
+        code: "ThrottlingException",
+        status: 400,
+        message: "KMS throttled the requests for the table's key: Rate exceeded",
+    },
+    AwsError {
         name: "kms-key-denied",
         code: "AccessDeniedException",
         status: 400,
@@ -144,7 +164,6 @@ const KINESIS: &[AwsError] = &[
     error("KMSNotFoundException", 400, OTHER),
     error("KMSOptInRequired", 400, OTHER),
     error("KMSThrottlingException", 400, OTHER),
-    error("LimitExceededException", 400, OTHER),
     error(
         "ProvisionedThroughputExceededException",
         400,
@@ -162,6 +181,7 @@ const SQS: &[AwsError] = &[
     error("KmsDisabled", 400, OTHER),
     error("KmsInvalidState", 400, OTHER),
     error("KmsNotFound", 400, OTHER),
+    error("KmsOptInRequired", 400, OTHER),
     error("KmsThrottled", 400, OTHER),
     error("OverLimit", 400, OTHER),
     error(
@@ -169,6 +189,5 @@ const SQS: &[AwsError] = &[
         400,
         "The specified queue does not exist.",
     ),
-    error("RequestThrottled", 400, "Rate exceeded"),
     error("ResourceNotFoundException", 400, OTHER),
 ];

@@ -10,28 +10,50 @@ use serde::{Deserialize, Deserializer};
 
 use super::violations::{Violations, is_decimal};
 use super::{KinesisError, hash_key};
+use crate::input::{self, Unreadable};
 use crate::service::ACCOUNT;
 
 pub(super) const HASH_KEY_PATTERN: &str = "0|([1-9]\\d{0,38})";
 
 /// The input of an operation.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, KinesisError> {
-    serde_json::from_slice(body).map_err(|error| {
-        KinesisError::Serialization(if error.is_data() {
-            "A member of the request has the wrong type".to_owned()
-        } else {
-            String::new()
-        })
+pub(super) fn read<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<T, KinesisError> {
+    input::read(body).map_err(|unreadable| match unreadable {
+        Unreadable::Unknown(member) => {
+            KinesisError::InvalidArgument(input::not_modelled(&member, operation))
+        }
+        other => KinesisError::Serialization(other.serialization_message()),
     })
 }
 
 /// The stream that a request names, by name, by ARN or by both.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct StreamRef {
-    #[serde(rename = "StreamName")]
     pub(super) name: Option<String>,
-    #[serde(rename = "StreamARN")]
     pub(super) arn: Option<String>,
+}
+
+/// Declares the input of an operation on a stream: its own members, those that name the stream, and no others. Flattening would
+/// take any others.
+macro_rules! of_a_stream {
+    ($(pub(super) struct $name:ident { $($(#[$attribute:meta])* pub(super) $member:ident: $type:ty,)* })*) => {
+        $(
+            #[derive(Debug, Deserialize)]
+            #[serde(rename_all = "PascalCase", deny_unknown_fields)]
+            pub(super) struct $name {
+                stream_name: Option<String>,
+                #[serde(rename = "StreamARN")]
+                stream_arn: Option<String>,
+                $($(#[$attribute])* pub(super) $member: $type,)*
+            }
+
+            impl $name {
+                /// Takes out which stream is meant.
+                pub(super) fn stream(&mut self) -> StreamRef {
+                    StreamRef { name: self.stream_name.take(), arn: self.stream_arn.take() }
+                }
+            }
+        )*
+    };
 }
 
 impl StreamRef {
@@ -39,6 +61,14 @@ impl StreamRef {
         self.name.is_some() || self.arn.is_some()
     }
 
+    /// Adds what breaks the constraints of the members that name the stream.
+    pub(super) fn check(&self, violations: &mut Violations) {
+        if let Some(name) = &self.name {
+            violations.stream_name(name);
+        }
+    }
+
+    /// The stream's name, if the members make sense besides their constraints.
     pub(super) fn name(&self) -> Result<String, KinesisError> {
         match (&self.name, &self.arn) {
             (None, None) => Err(KinesisError::InvalidArgument(
@@ -63,37 +93,29 @@ impl StreamRef {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct CreateStream {
     pub(super) stream_name: Option<String>,
     pub(super) shard_count: Option<i64>,
+    pub(super) stream_mode_details: Option<StreamModeDetails>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct StreamOnly {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct StreamModeDetails {
+    pub(super) stream_mode: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SetRetention {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) retention_period_hours: i64,
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct UpdateStreamMode {
+    #[serde(rename = "StreamARN")]
+    pub(super) stream_arn: Option<String>,
+    pub(super) stream_mode_details: Option<StreamModeDetails>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct DescribeStream {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) limit: Option<i64>,
-    pub(super) exclusive_start_shard_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct ListStreams {
     pub(super) limit: Option<i64>,
     pub(super) exclusive_start_stream_name: Option<String>,
@@ -101,56 +123,7 @@ pub(super) struct ListStreams {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListShards {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) max_results: Option<i64>,
-    pub(super) exclusive_start_shard_id: Option<String>,
-    pub(super) next_token: Option<String>,
-    pub(super) shard_filter: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SplitShard {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) shard_to_split: Option<String>,
-    pub(super) new_starting_hash_key: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct MergeShards {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) shard_to_merge: Option<String>,
-    pub(super) adjacent_shard_to_merge: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct UpdateShardCount {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) target_shard_count: Option<i64>,
-    pub(super) scaling_type: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct GetShardIterator {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) shard_id: Option<String>,
-    pub(super) shard_iterator_type: Option<String>,
-    pub(super) starting_sequence_number: Option<String>,
-    pub(super) timestamp: Option<f64>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct GetRecords {
     pub(super) shard_iterator: Option<String>,
     pub(super) limit: Option<i64>,
@@ -159,30 +132,66 @@ pub(super) struct GetRecords {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PutRecord {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    #[serde(flatten)]
-    pub(super) record: RecordToPut,
-    pub(super) sequence_number_for_ordering: Option<String>,
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct ShardFilter {
+    #[serde(rename = "Type")]
+    pub(super) kind: Option<String>,
+    pub(super) shard_id: Option<String>,
+    pub(super) timestamp: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PutRecords {
-    #[serde(flatten)]
-    pub(super) stream: StreamRef,
-    pub(super) records: Option<Vec<RecordToPut>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct RecordToPut {
     #[serde(default, deserialize_with = "blob")]
     pub(super) data: Option<Bytes>,
     pub(super) partition_key: Option<String>,
     pub(super) explicit_hash_key: Option<String>,
+}
+
+of_a_stream! {
+    pub(super) struct StreamOnly {}
+    pub(super) struct SetRetention {
+        pub(super) retention_period_hours: Option<i64>,
+    }
+    pub(super) struct DescribeStream {
+        pub(super) limit: Option<i64>,
+        pub(super) exclusive_start_shard_id: Option<String>,
+    }
+    pub(super) struct ListShards {
+        pub(super) max_results: Option<i64>,
+        pub(super) exclusive_start_shard_id: Option<String>,
+        pub(super) next_token: Option<String>,
+        pub(super) shard_filter: Option<ShardFilter>,
+    }
+    pub(super) struct SplitShard {
+        pub(super) shard_to_split: Option<String>,
+        pub(super) new_starting_hash_key: Option<String>,
+    }
+    pub(super) struct MergeShards {
+        pub(super) shard_to_merge: Option<String>,
+        pub(super) adjacent_shard_to_merge: Option<String>,
+    }
+    pub(super) struct UpdateShardCount {
+        pub(super) target_shard_count: Option<i64>,
+        pub(super) scaling_type: Option<String>,
+    }
+    pub(super) struct GetShardIterator {
+        pub(super) shard_id: Option<String>,
+        pub(super) shard_iterator_type: Option<String>,
+        pub(super) starting_sequence_number: Option<String>,
+        pub(super) timestamp: Option<f64>,
+    }
+    pub(super) struct PutRecord {
+        #[serde(default, deserialize_with = "blob")]
+        pub(super) data: Option<Bytes>,
+        pub(super) partition_key: Option<String>,
+        pub(super) explicit_hash_key: Option<String>,
+        pub(super) sequence_number_for_ordering: Option<String>,
+    }
+    pub(super) struct PutRecords {
+        pub(super) records: Option<Vec<RecordToPut>>,
+    }
 }
 
 fn blob<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
@@ -214,14 +223,6 @@ impl RecordToPut {
         if let Some(key) = &partition_key {
             violations.partition_key(key, prefix);
         }
-        match &self.data {
-            None => {
-                violations.required(None, &missing("data"));
-            }
-            Some(data) => {
-                violations.record_size(data, partition_key.as_deref().unwrap_or_default(), prefix);
-            }
-        }
         if let Some(explicit) = &self.explicit_hash_key {
             violations.pattern(
                 is_decimal(explicit, 39),
@@ -229,6 +230,14 @@ impl RecordToPut {
                 &missing("explicitHashKey"),
                 HASH_KEY_PATTERN,
             );
+        }
+        match &self.data {
+            None => {
+                violations.required(None, &missing("data"));
+            }
+            Some(data) => {
+                violations.record_size(data, partition_key.as_deref().unwrap_or_default(), prefix);
+            }
         }
         let partition_key = partition_key.unwrap_or_default();
         let hash_key = match self.explicit_hash_key {

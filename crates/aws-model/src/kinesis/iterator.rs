@@ -28,6 +28,9 @@ impl ShardIterator {
     }
 
     pub(crate) fn decode(text: &str) -> Option<Self> {
+        // AWS skips what is not Base64, such as the quotes of the JSON that it was cut from (recorded by kinesalite's author).
+        let is_base64 = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+        let text: String = text.chars().filter(is_base64).collect();
         let bytes = STANDARD.decode(text).ok()?;
         let text = std::str::from_utf8(&bytes).ok()?;
         let parts: Vec<&str> = text.split('/').collect();

@@ -9,16 +9,18 @@ use serde_json::{Value, json};
 
 use super::input::{
     CheckedRecord, CreateStream, DescribeStream, GetRecords, GetShardIterator, HASH_KEY_PATTERN,
-    ListShards, ListStreams, MergeShards, PutRecord, PutRecords, SetRetention, SplitShard,
-    StreamOnly, UpdateShardCount, read, stream_of_arn,
+    ListShards, ListStreams, MergeShards, PutRecord, PutRecords, RecordToPut, SetRetention,
+    SplitShard, StreamModeDetails, StreamOnly, UpdateShardCount, UpdateStreamMode, read,
+    stream_of_arn,
 };
 use super::iterator::ShardIterator;
 use super::shard::Shard;
+use super::shard_filter::Wanted;
 use super::violations::{Violations, is_decimal};
 use super::{
     DEFAULT_RETENTION_HOURS, ITERATOR_LIFETIME, Kinesis, KinesisError, MAX_GET_RECORDS,
     MAX_GET_RECORDS_BYTES, MAX_PUT_RECORDS, MAX_PUT_RECORDS_BYTES, MAX_RECORD_BYTES, MAX_SHARDS,
-    Position, RETENTION_HOURS, Stream, resolve, stream_arn,
+    Mode, Position, RETENTION_HOURS, Stream, resolve, stream_arn,
 };
 use crate::clock::millis;
 use crate::failure::Failure;
@@ -35,59 +37,114 @@ impl Kinesis {
         region: &str,
     ) -> Result<Value, Failure> {
         let result = match operation {
-            "CreateStream" => self.create_stream_operation(read(body)?),
-            "DecreaseStreamRetentionPeriod" => self.set_retention(read(body)?, false),
-            "DeleteStream" => self.delete_stream(read(body)?),
-            "DescribeStream" => self.describe_stream(read(body)?, region),
-            "DescribeStreamSummary" => self.describe_stream_summary(read(body)?, region),
-            "GetRecords" => self.get_records(read(body)?),
-            "GetShardIterator" => self.get_shard_iterator(read(body)?),
-            "IncreaseStreamRetentionPeriod" => self.set_retention(read(body)?, true),
-            "ListShards" => self.list_shards(read(body)?),
-            "ListStreams" => self.list_streams(read(body)?, region),
-            "MergeShards" => self.merge_shards_operation(read(body)?),
-            "PutRecord" => self.put_record_operation(read(body)?),
-            "PutRecords" => self.put_records(read(body)?),
-            "SplitShard" => self.split_shard_operation(read(body)?),
-            "UpdateShardCount" => self.update_shard_count_operation(read(body)?, region),
+            "CreateStream" => self.create_stream_operation(read(operation, body)?),
+            "DecreaseStreamRetentionPeriod" => self.set_retention(read(operation, body)?, false),
+            "DeleteStream" => self.delete_stream(read(operation, body)?),
+            "DescribeStream" => self.describe_stream(read(operation, body)?, region),
+            "DescribeStreamSummary" => self.describe_stream_summary(read(operation, body)?, region),
+            "GetRecords" => self.get_records(read(operation, body)?),
+            "GetShardIterator" => self.get_shard_iterator(read(operation, body)?),
+            "IncreaseStreamRetentionPeriod" => self.set_retention(read(operation, body)?, true),
+            "ListShards" => self.list_shards(read(operation, body)?),
+            "ListStreams" => self.list_streams(read(operation, body)?, region),
+            "MergeShards" => self.merge_shards_operation(read(operation, body)?),
+            "PutRecord" => self.put_record_operation(read(operation, body)?),
+            "PutRecords" => self.put_records(read(operation, body)?),
+            "SplitShard" => self.split_shard_operation(read(operation, body)?),
+            "UpdateStreamMode" => self.update_stream_mode(read(operation, body)?),
+            "UpdateShardCount" => self.update_shard_count_operation(read(operation, body)?, region),
             _ => return Err(Failure::unknown_operation(operation)),
         };
         Ok(result?)
     }
 
     fn create_stream_operation(&self, input: CreateStream) -> Result<Value, KinesisError> {
-        let name = input.stream_name.unwrap_or_default();
-        let Some(shards) = input.shard_count else {
-            check_new_stream(&name, 1)?;
-            return Err(KinesisError::Validation(
-                "ShardCount is required for a stream in PROVISIONED mode".to_owned(),
-            ));
+        let mut violations = Violations::default();
+        if let Some(shards) = input.shard_count {
+            check_shard_count(shards, &mut violations);
+        }
+        let name = violations.required(input.stream_name, "streamName");
+        if let Some(name) = &name {
+            violations.stream_name(name);
+        }
+        let mode = input
+            .stream_mode_details
+            .map(|details| Mode::check(details, &mut violations));
+        violations.finish()?;
+        let (mode, shards) = match (mode.flatten(), input.shard_count) {
+            (None | Some(Mode::OnDemand), None) => (Mode::OnDemand, ON_DEMAND_SHARDS),
+            (None | Some(Mode::Provisioned), Some(shards)) => {
+                (Mode::Provisioned, u32::try_from(shards).unwrap_or(0))
+            }
+            (Some(Mode::Provisioned), None) => {
+                return Err(KinesisError::Validation(
+                    "ShardCount is required for a stream in PROVISIONED mode".to_owned(),
+                ));
+            }
+            (Some(Mode::OnDemand), Some(_)) => {
+                return Err(KinesisError::Validation(
+                    "ShardCount is not for a stream in ON_DEMAND mode".to_owned(),
+                ));
+            }
         };
-        self.create_stream(
-            &name,
-            u32::try_from(shards).unwrap_or(0),
+        self.insert_stream(
+            &name.unwrap_or_default(),
+            mode,
+            shards,
             DEFAULT_RETENTION_HOURS,
         )?;
         Ok(Value::Null)
     }
 
-    fn delete_stream(&self, input: StreamOnly) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
+    fn update_stream_mode(&self, input: UpdateStreamMode) -> Result<Value, KinesisError> {
+        let mut violations = Violations::default();
+        let arn = violations.required(input.stream_arn, "streamARN");
+        let mode = match input.stream_mode_details {
+            None => {
+                violations.required(None, "streamModeDetails");
+                None
+            }
+            Some(details) => Mode::check(details, &mut violations),
+        };
+        violations.finish()?;
+        let name = stream_of_arn(&arn.unwrap_or_default())?;
+        self.with_stream(&name, |stream| {
+            stream.mode = mode.unwrap_or(stream.mode);
+            Ok(Value::Null)
+        })
+    }
+
+    fn delete_stream(&self, mut input: StreamOnly) -> Result<Value, KinesisError> {
+        let mut violations = Violations::default();
+        let stream = input.stream();
+        stream.check(&mut violations);
+        violations.finish()?;
+        let name = stream.name()?;
         match self.lock().remove(&name) {
             Some(_) => Ok(Value::Null),
             None => Err(KinesisError::StreamNotFound { stream: name }),
         }
     }
 
-    fn set_retention(&self, input: SetRetention, increase: bool) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
-        let hours = u32::try_from(input.retention_period_hours).unwrap_or(0);
+    fn set_retention(
+        &self,
+        mut input: SetRetention,
+        increase: bool,
+    ) -> Result<Value, KinesisError> {
+        let mut violations = Violations::default();
+        violations.at_least(input.retention_period_hours, 1, "retentionPeriodHours");
+        let stream = input.stream();
+        stream.check(&mut violations);
+        violations.finish()?;
+        let name = stream.name()?;
+        let hours = input.retention_period_hours.unwrap_or(0);
+        let hours = u32::try_from(hours).unwrap_or(u32::MAX);
         let invalid = |reason: String| Err(KinesisError::InvalidArgument(reason));
         if hours < *RETENTION_HOURS.start() {
             return invalid(format!(
                 "Minimum allowed retention period is {} hours. Requested retention period ({} hours) is too short.",
                 RETENTION_HOURS.start(),
-                input.retention_period_hours
+                hours
             ));
         }
         if hours > *RETENTION_HOURS.end() {
@@ -115,15 +172,28 @@ impl Kinesis {
         })
     }
 
-    fn describe_stream(&self, input: DescribeStream, region: &str) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
-        let limit = limited(input.limit, "limit", MAX_GET_RECORDS)?.unwrap_or(100);
+    fn describe_stream(
+        &self,
+        mut input: DescribeStream,
+        region: &str,
+    ) -> Result<Value, KinesisError> {
+        let mut violations = Violations::default();
+        let limit = violations
+            .limit(input.limit, "limit", MAX_GET_RECORDS)
+            .unwrap_or(100);
+        if let Some(id) = &input.exclusive_start_shard_id {
+            violations.name(id, "exclusiveStartShardId");
+        }
+        let stream = input.stream();
+        stream.check(&mut violations);
+        violations.finish()?;
+        let name = stream.name()?;
         self.with_stream(&name, |stream| {
             let from = input
                 .exclusive_start_shard_id
                 .as_deref()
                 .unwrap_or_default();
-            let mut shards = shards_after(stream, from);
+            let mut shards = shards_after(stream, from, |_| true);
             let more = shards.len() > limit;
             shards.truncate(limit);
             let mut description = summary(&name, stream, region);
@@ -135,10 +205,14 @@ impl Kinesis {
 
     fn describe_stream_summary(
         &self,
-        input: StreamOnly,
+        mut input: StreamOnly,
         region: &str,
     ) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
+        let mut violations = Violations::default();
+        let stream = input.stream();
+        stream.check(&mut violations);
+        violations.finish()?;
+        let name = stream.name()?;
         self.with_stream(&name, |stream| {
             let mut description = summary(&name, stream, region);
             description["OpenShardCount"] = json!(stream.open_shards().count());
@@ -148,7 +222,14 @@ impl Kinesis {
     }
 
     fn list_streams(&self, input: ListStreams, region: &str) -> Result<Value, KinesisError> {
-        let limit = limited(input.limit, "limit", MAX_GET_RECORDS)?.unwrap_or(100);
+        let mut violations = Violations::default();
+        let limit = violations
+            .limit(input.limit, "limit", MAX_GET_RECORDS)
+            .unwrap_or(100);
+        if let Some(name) = &input.exclusive_start_stream_name {
+            violations.name(name, "exclusiveStartStreamName");
+        }
+        violations.finish()?;
         let from = input
             .exclusive_start_stream_name
             .or(input.next_token)
@@ -165,7 +246,7 @@ impl Kinesis {
                     "StreamName": name,
                     "StreamARN": stream_arn(region, name),
                     "StreamStatus": "ACTIVE",
-                    "StreamModeDetails": { "StreamMode": "PROVISIONED" },
+                    "StreamModeDetails": { "StreamMode": stream.mode.name() },
                     "StreamCreationTimestamp": seconds(stream.created_millis),
                 })
             })
@@ -178,29 +259,49 @@ impl Kinesis {
         Ok(output)
     }
 
-    fn list_shards(&self, input: ListShards) -> Result<Value, KinesisError> {
-        let limit = limited(input.max_results, "maxResults", MAX_GET_RECORDS)?.unwrap_or(1_000);
-        if input.shard_filter.is_some() {
-            return Err(KinesisError::InvalidArgument(
-                "ShardFilter is not modelled: all shards are listed.".to_owned(),
-            ));
+    fn list_shards(&self, mut input: ListShards) -> Result<Value, KinesisError> {
+        let mut violations = Violations::default();
+        let limit = violations
+            .limit(input.max_results, "maxResults", MAX_GET_RECORDS)
+            .unwrap_or(1_000);
+        if let Some(id) = &input.exclusive_start_shard_id {
+            violations.name(id, "exclusiveStartShardId");
         }
-        let (name, from) = match &input.next_token {
+        let stream = input.stream();
+        stream.check(&mut violations);
+        if let Some(token) = &input.next_token {
+            violations.length_range(token.len(), token, "nextToken", 1, 1_048_576);
+        }
+        if let Some(filter) = &input.shard_filter {
+            filter.check(&mut violations);
+        }
+        violations.finish()?;
+        let (name, from, wanted) = match &input.next_token {
             // The token names the stream, so AWS refuses a stream besides it.
-            Some(_) if input.stream.given() => {
+            Some(_) if stream.given() || input.shard_filter.is_some() => {
                 return Err(KinesisError::InvalidArgument(
-                    "NextToken and StreamName cannot be provided together.".to_owned(),
+                    if stream.given() {
+                        "NextToken and StreamName cannot be provided together."
+                    } else {
+                        "NextToken and ShardFilter cannot be provided together."
+                    }
+                    .to_owned(),
                 ));
             }
             Some(token) => decode_token(token)
                 .ok_or_else(|| KinesisError::InvalidArgument("Invalid NextToken.".to_owned()))?,
-            None => (
-                input.stream.name()?,
-                input.exclusive_start_shard_id.unwrap_or_default(),
-            ),
+            None => {
+                let (wanted, after) = match input.shard_filter {
+                    None => (Wanted::All, None),
+                    Some(filter) => filter.wanted(millis_of_seconds)?,
+                };
+                let from = input.exclusive_start_shard_id.max(after);
+                (stream.name()?, from.unwrap_or_default(), wanted)
+            }
         };
         self.with_stream(&name, |stream| {
-            let mut shards = shards_after(stream, &from);
+            let among = wanted.of(stream, self.inner.clock.now_millis());
+            let mut shards = shards_after(stream, &from, |shard| among.contains(&shard.number()));
             let more = shards.len() > limit;
             shards.truncate(limit);
             let last = shards
@@ -209,22 +310,25 @@ impl Kinesis {
                 .map(str::to_owned);
             let mut output = json!({ "Shards": shards });
             if let (true, Some(last)) = (more, last) {
-                output["NextToken"] = json!(STANDARD.encode(format!("{name}/{last}")));
+                output["NextToken"] =
+                    json!(STANDARD.encode(format!("{name}/{last}/{}", wanted.encode())));
             }
             Ok(output)
         })
     }
 
-    fn split_shard_operation(&self, input: SplitShard) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
+    fn split_shard_operation(&self, mut input: SplitShard) -> Result<Value, KinesisError> {
         let mut violations = Violations::default();
-        let shard = violations.required(input.shard_to_split, "shardToSplit");
+        let stream = input.stream();
         let key = violations.required(input.new_starting_hash_key, "newStartingHashKey");
         if let Some(key) = &key {
             let path = "newStartingHashKey";
             violations.pattern(is_decimal(key, 39), key, path, HASH_KEY_PATTERN);
         }
+        stream.check(&mut violations);
+        let shard = violations.required_name(input.shard_to_split, "shardToSplit");
         violations.finish()?;
+        let name = stream.name()?;
         let key = key.unwrap_or_default();
         // 39 digits can be more than 2^128.
         let key = key.parse().unwrap_or(u128::MAX);
@@ -232,12 +336,15 @@ impl Kinesis {
         Ok(Value::Null)
     }
 
-    fn merge_shards_operation(&self, input: MergeShards) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
+    fn merge_shards_operation(&self, mut input: MergeShards) -> Result<Value, KinesisError> {
         let mut violations = Violations::default();
-        let shard = violations.required(input.shard_to_merge, "shardToMerge");
-        let adjacent = violations.required(input.adjacent_shard_to_merge, "adjacentShardToMerge");
+        let stream = input.stream();
+        let shard = violations.required_name(input.shard_to_merge, "shardToMerge");
+        let adjacent =
+            violations.required_name(input.adjacent_shard_to_merge, "adjacentShardToMerge");
+        stream.check(&mut violations);
         violations.finish()?;
+        let name = stream.name()?;
         self.merge_shards(
             &name,
             &shard.unwrap_or_default(),
@@ -248,23 +355,20 @@ impl Kinesis {
 
     fn update_shard_count_operation(
         &self,
-        input: UpdateShardCount,
+        mut input: UpdateShardCount,
         region: &str,
     ) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
         let mut violations = Violations::default();
-        let target = input.target_shard_count.unwrap_or(0);
-        violations.check(target >= 1, target, "targetShardCount", || {
-            "Member must have value greater than or equal to 1".to_owned()
-        });
+        let stream = input.stream();
         let scaling = violations.required(input.scaling_type, "scalingType");
         if let Some(scaling) = &scaling {
-            let known = scaling == "UNIFORM_SCALING";
-            violations.check(known, scaling, "scalingType", || {
-                "Member must satisfy enum value set: [UNIFORM_SCALING]".to_owned()
-            });
+            violations.one_of(scaling, "scalingType", &["UNIFORM_SCALING"]);
         }
+        stream.check(&mut violations);
+        violations.at_least(input.target_shard_count, 1, "targetShardCount");
         violations.finish()?;
+        let name = stream.name()?;
+        let target = input.target_shard_count.unwrap_or(0);
         let before = self.update_shard_count(&name, u32::try_from(target).unwrap_or(u32::MAX))?;
         Ok(json!({
             "StreamName": name,
@@ -274,9 +378,9 @@ impl Kinesis {
         }))
     }
 
-    fn put_record_operation(&self, input: PutRecord) -> Result<Value, KinesisError> {
+    fn put_record_operation(&self, mut input: PutRecord) -> Result<Value, KinesisError> {
         let mut violations = Violations::default();
-        let record = input.record.check("", &mut violations);
+        let stream = input.stream();
         if let Some(number) = &input.sequence_number_for_ordering {
             violations.pattern(
                 is_decimal(number, 129),
@@ -285,8 +389,15 @@ impl Kinesis {
                 SEQUENCE_NUMBER_PATTERN,
             );
         }
+        let record = RecordToPut {
+            data: input.data,
+            partition_key: input.partition_key,
+            explicit_hash_key: input.explicit_hash_key,
+        };
+        let record = record.check("", &mut violations);
+        stream.check(&mut violations);
         violations.finish()?;
-        let name = input.stream.name()?;
+        let name = stream.name()?;
         let record = record?;
         let placed = self.put(&name, &record.partition_key, record.hash_key, record.data)?;
         Ok(json!({
@@ -295,17 +406,30 @@ impl Kinesis {
         }))
     }
 
-    fn put_records(&self, input: PutRecords) -> Result<Value, KinesisError> {
+    fn put_records(&self, mut input: PutRecords) -> Result<Value, KinesisError> {
         let mut violations = Violations::default();
-        let entries = input.records.unwrap_or_default();
-        violations.length_range(entries.len(), "[records]", "records", 1, MAX_PUT_RECORDS);
+        let stream = input.stream();
+        let entries = match input.records {
+            None => {
+                violations.required(None, "records");
+                Vec::new()
+            }
+            Some(entries) if (1..=MAX_PUT_RECORDS).contains(&entries.len()) => entries,
+            Some(entries) => {
+                let shown = vec![RECORD_AS_SHOWN; entries.len()].join(", ");
+                let (length, shown) = (entries.len(), format!("[{shown}]"));
+                violations.length_range(length, &shown, "records", 1, MAX_PUT_RECORDS);
+                entries
+            }
+        };
         let records: Vec<Result<CheckedRecord, KinesisError>> = entries
             .into_iter()
             .enumerate()
             .map(|(i, record)| record.check(&format!("records.{}.member.", i + 1), &mut violations))
             .collect();
+        stream.check(&mut violations);
         violations.finish()?;
-        let name = input.stream.name()?;
+        let name = stream.name()?;
         let records = records.into_iter().collect::<Result<Vec<_>, _>>()?;
         if records.iter().map(CheckedRecord::size).sum::<usize>() > MAX_PUT_RECORDS_BYTES {
             return Err(KinesisError::InvalidArgument(
@@ -335,23 +459,13 @@ impl Kinesis {
         Ok(json!({ "FailedRecordCount": failed, "Records": outcomes }))
     }
 
-    fn get_shard_iterator(&self, input: GetShardIterator) -> Result<Value, KinesisError> {
-        let name = input.stream.name()?;
+    fn get_shard_iterator(&self, mut input: GetShardIterator) -> Result<Value, KinesisError> {
         let mut violations = Violations::default();
-        let shard_id = violations.required(input.shard_id, "shardId");
+        let stream = input.stream();
+        let shard_id = violations.required_name(input.shard_id, "shardId");
         let kind = violations.required(input.shard_iterator_type, "shardIteratorType");
         if let Some(kind) = &kind {
-            violations.check(
-                ITERATOR_TYPES.contains(&kind.as_str()),
-                kind,
-                "shardIteratorType",
-                || {
-                    format!(
-                        "Member must satisfy enum value set: [{}]",
-                        ITERATOR_TYPES.join(", ")
-                    )
-                },
-            );
+            violations.one_of(kind, "shardIteratorType", &ITERATOR_TYPES);
         }
         if let Some(number) = &input.starting_sequence_number {
             violations.pattern(
@@ -361,7 +475,9 @@ impl Kinesis {
                 SEQUENCE_NUMBER_PATTERN,
             );
         }
+        stream.check(&mut violations);
         violations.finish()?;
+        let name = stream.name()?;
         let (shard_id, kind) = (shard_id.unwrap_or_default(), kind.unwrap_or_default());
         let now = self.inner.clock.now_millis();
         let invalid = |reason: String| KinesisError::InvalidArgument(reason);
@@ -419,7 +535,7 @@ impl Kinesis {
             let iterator = ShardIterator {
                 stream: name.clone(),
                 stream_created_millis,
-                shard_id: shard_id.clone(),
+                shard_id: shard.id(),
                 after,
                 made_millis: now,
             };
@@ -428,10 +544,15 @@ impl Kinesis {
     }
 
     fn get_records(&self, input: GetRecords) -> Result<Value, KinesisError> {
-        let limit = limited(input.limit, "limit", MAX_GET_RECORDS)?.unwrap_or(MAX_GET_RECORDS);
-        let invalid = || KinesisError::InvalidArgument("Invalid ShardIterator.".to_owned());
         let mut violations = Violations::default();
+        let limit = violations
+            .limit(input.limit, "limit", MAX_GET_RECORDS)
+            .unwrap_or(MAX_GET_RECORDS);
+        let invalid = || KinesisError::InvalidArgument("Invalid ShardIterator.".to_owned());
         let text = violations.required(input.shard_iterator, "shardIterator");
+        if let Some(text) = &text {
+            violations.length_range(text.len(), text, "shardIterator", 1, 512);
+        }
         violations.finish()?;
         let iterator = ShardIterator::decode(&text.unwrap_or_default()).ok_or_else(invalid)?;
         if let Some(arn) = &input.stream_arn
@@ -484,23 +605,46 @@ impl Kinesis {
     }
 }
 
+/// In the sequence in which AWS lists them.
 const ITERATOR_TYPES: [&str; 5] = [
     "AFTER_SEQUENCE_NUMBER",
-    "AT_SEQUENCE_NUMBER",
-    "AT_TIMESTAMP",
     "LATEST",
+    "AT_TIMESTAMP",
+    "AT_SEQUENCE_NUMBER",
     "TRIM_HORIZON",
 ];
+
+/// How AWS shows an entry of PutRecords in a message.
+const RECORD_AS_SHOWN: &str = "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry@c965e310";
+
+/// With how many shards an on-demand stream begins (Kinesis developer guide, "Choose the right mode in Kinesis Data Streams").
+const ON_DEMAND_SHARDS: u32 = 4;
+
+impl Mode {
+    /// The mode asked for; what breaks the constraints of its shape goes to `violations`.
+    fn check(details: StreamModeDetails, violations: &mut Violations) -> Option<Self> {
+        let path = "streamModeDetails.streamMode";
+        let name = violations.required(details.stream_mode, path)?;
+        let known = [Self::Provisioned, Self::OnDemand];
+        violations.one_of(&name, path, &known.map(Self::name));
+        known.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+fn check_shard_count(shards: i64, violations: &mut Violations) {
+    violations.at_least(Some(shards), 1, "shardCount");
+    violations.check(
+        shards <= i64::from(MAX_SHARDS),
+        shards,
+        "shardCount",
+        || format!("Member must have value less than or equal to {MAX_SHARDS}"),
+    );
+}
 
 /// Checks the name and shard count of a stream to be created.
 pub(super) fn check_new_stream(name: &str, shards: u32) -> Result<(), KinesisError> {
     let mut violations = Violations::default();
-    violations.check(shards >= 1, shards, "shardCount", || {
-        "Member must have value greater than or equal to 1".to_owned()
-    });
-    violations.check(shards <= MAX_SHARDS, shards, "shardCount", || {
-        format!("Member must have value less than or equal to {MAX_SHARDS}")
-    });
+    check_shard_count(i64::from(shards), &mut violations);
     violations.stream_name(name);
     violations.finish()
 }
@@ -518,7 +662,7 @@ fn summary(name: &str, stream: &Stream, region: &str) -> Value {
         "StreamName": name,
         "StreamARN": stream_arn(region, name),
         "StreamStatus": "ACTIVE",
-        "StreamModeDetails": { "StreamMode": "PROVISIONED" },
+        "StreamModeDetails": { "StreamMode": stream.mode.name() },
         "RetentionPeriodHours": stream.retention_hours,
         "StreamCreationTimestamp": seconds(stream.created_millis),
         "EnhancedMonitoring": [{ "ShardLevelMetrics": [] }],
@@ -527,11 +671,11 @@ fn summary(name: &str, stream: &Stream, region: &str) -> Value {
     })
 }
 
-fn shards_after(stream: &Stream, shard_id: &str) -> Vec<Value> {
+fn shards_after(stream: &Stream, shard_id: &str, wanted: impl Fn(&Shard) -> bool) -> Vec<Value> {
     stream
         .shards
         .iter()
-        .filter(|shard| shard.id().as_str() > shard_id)
+        .filter(|shard| shard.id().as_str() > shard_id && wanted(shard))
         .map(|shard| {
             let mut description = json!({
                 "ShardId": shard.id(),
@@ -578,24 +722,15 @@ fn hash_key_range(shard: &Shard) -> Value {
     })
 }
 
-fn decode_token(token: &str) -> Option<(String, String)> {
+fn decode_token(token: &str) -> Option<(String, String, Wanted)> {
     let text = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
-    let (name, shard_id) = text.split_once('/')?;
-    Some((name.to_owned(), shard_id.to_owned()))
-}
-
-fn limited(value: Option<i64>, path: &str, most: usize) -> Result<Option<usize>, KinesisError> {
-    let Some(value) = value else { return Ok(None) };
-    let mut violations = Violations::default();
-    violations.check(value >= 1, value, path, || {
-        "Member must have value greater than or equal to 1".to_owned()
-    });
-    let converted = usize::try_from(value).unwrap_or(0);
-    violations.check(converted <= most, value, path, || {
-        format!("Member must have value less than or equal to {most}")
-    });
-    violations.finish()?;
-    Ok(Some(converted))
+    let (name, rest) = text.split_once('/')?;
+    let (shard_id, wanted) = rest.split_once('/')?;
+    Some((
+        name.to_owned(),
+        shard_id.to_owned(),
+        Wanted::decode(wanted)?,
+    ))
 }
 
 /// Seconds since the epoch with three decimals, as AWS's JSON writes a time.

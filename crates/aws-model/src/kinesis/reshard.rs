@@ -5,7 +5,7 @@
 
 use super::hash_range::{self, HashRange};
 use super::shard::Shard;
-use super::{Kinesis, KinesisError, MAX_SHARDS, Stream};
+use super::{Kinesis, KinesisError, MAX_SHARDS, Mode, Stream};
 use crate::service::ACCOUNT;
 
 impl Kinesis {
@@ -22,7 +22,8 @@ impl Kinesis {
     ) -> Result<(), KinesisError> {
         let now = self.inner.clock.now_millis();
         self.with_stream(stream, |found| {
-            let HashRange { start, end } = found.open_shard(stream, shard)?.range();
+            let parent = found.open_shard(stream, shard)?;
+            let (shard, HashRange { start, end }) = (parent.id(), parent.range());
             let key = new_starting_hash_key;
             if key <= start.saturating_add(1) || key >= end {
                 return Err(KinesisError::InvalidArgument(format!(
@@ -56,8 +57,10 @@ impl Kinesis {
     ) -> Result<(), KinesisError> {
         let now = self.inner.clock.now_millis();
         self.with_stream(stream, |found| {
-            let lower = found.open_shard(stream, shard)?.range();
-            let upper = found.open_shard(stream, adjacent)?.range();
+            let lower = found.open_shard(stream, shard)?;
+            let (shard, lower) = (lower.id(), lower.range());
+            let upper = found.open_shard(stream, adjacent)?;
+            let (adjacent, upper) = (upper.id(), upper.range());
             if lower.end.checked_add(1) != Some(upper.start) {
                 return Err(KinesisError::InvalidArgument(format!(
                     "Shards {shard} and {adjacent} in stream {stream} under account {ACCOUNT} are not an adjacent pair \
@@ -77,6 +80,11 @@ impl Kinesis {
     pub fn update_shard_count(&self, stream: &str, target: u32) -> Result<u32, KinesisError> {
         let now = self.inner.clock.now_millis();
         self.with_stream(stream, |found| {
+            if found.mode == Mode::OnDemand {
+                return Err(KinesisError::OnDemand {
+                    stream: stream.to_owned(),
+                });
+            }
             let open = u32::try_from(found.open_shards().count()).unwrap_or(u32::MAX);
             let refused = if target > MAX_SHARDS {
                 format!("number of open shards cannot be greater than {MAX_SHARDS}")
@@ -99,10 +107,23 @@ impl Kinesis {
 
 impl Stream {
     fn open_shard(&mut self, stream: &str, id: &str) -> Result<&Shard, KinesisError> {
-        let shard = self.shard(stream, id)?;
+        if self.mode == Mode::OnDemand {
+            return Err(KinesisError::OnDemand {
+                stream: stream.to_owned(),
+            });
+        }
+        // Resharding words it as if the id were none; recorded by kinesalite's author.
+        let shard = self.shard(stream, id).map_err(|error| match error {
+            KinesisError::ShardNotFound { stream, shard } => KinesisError::NoShardId {
+                stream,
+                text: shard,
+            },
+            other => other,
+        })?;
         if shard.is_open() {
             return Ok(shard);
         }
+        let id = shard.id();
         Err(KinesisError::InvalidArgument(format!(
             "Shard {id} in stream {stream} under account {ACCOUNT} has already been merged or split, and thus is not \
              eligible for merging or splitting."

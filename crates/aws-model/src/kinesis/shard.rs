@@ -37,7 +37,22 @@ impl Record {
 /// The counter of a closed shard's ending sequence number, as kinesalite found it.
 const LAST_COUNTER: u64 = 0x7fff_ffff_ffff_ffff;
 
-fn shard_id(number: u32) -> String {
+/// The number that an id names: that between its first and its second hyphen, or all of it, at most 2^31 − 1. AWS takes any text before
+/// the hyphen, and any number of zeros (kinesalite's tests, recorded on AWS).
+pub(super) fn number_of(id: &str) -> Option<u32> {
+    let digits = id
+        .split('-')
+        .nth(1)
+        .filter(|part| !part.is_empty())
+        .unwrap_or(id);
+    let number: u32 = digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok())??;
+    i32::try_from(number).is_ok().then_some(number)
+}
+
+pub(super) fn shard_id(number: u32) -> String {
     format!("shardId-{number:012}")
 }
 
@@ -49,6 +64,7 @@ pub(crate) struct Shard {
     parents: [Option<u32>; 2],
     /// The second that its sequence numbers begin with: its creation, or later, so that they are above those of its parents.
     created_seconds: u64,
+    opened_millis: u64,
     /// When it was split or merged: since then it takes no records.
     closed_millis: Option<u64>,
     /// In ascending order of sequence number and of arrival.
@@ -95,6 +111,7 @@ impl Shard {
             range,
             parents: [None; 2],
             created_seconds: now_millis / 1_000,
+            opened_millis: now_millis,
             closed_millis: None,
             records: VecDeque::new(),
             last_counter: 0,
@@ -131,6 +148,15 @@ impl Shard {
     /// From now on it takes no records.
     pub(crate) fn close(&mut self, now_millis: u64) {
         self.closed_millis = Some(now_millis);
+    }
+
+    pub(crate) fn opened_millis(&self) -> u64 {
+        self.opened_millis
+    }
+
+    /// Whether it was not yet closed before this time.
+    pub(crate) fn open_at(&self, millis: u64) -> bool {
+        self.closed_millis.is_none_or(|closed| closed >= millis)
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -59,14 +59,57 @@ impl Violations {
     }
 
     pub(super) fn stream_name(&mut self, name: &str) {
+        self.name(name, "streamName");
+    }
+
+    /// A stream's name or a shard's id.
+    pub(super) fn name(&mut self, name: &str, path: &str) {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         self.pattern(
             !name.is_empty() && name.chars().all(allowed),
             name,
-            "streamName",
+            path,
             NAME_PATTERN,
         );
-        self.length_range(name.chars().count(), name, "streamName", 1, 128);
+        self.length_range(name.chars().count(), name, path, 1, 128);
+    }
+
+    /// A shard's id that has to be there.
+    pub(super) fn required_name(&mut self, value: Option<String>, path: &str) -> Option<String> {
+        let value = self.required(value, path);
+        if let Some(name) = &value {
+            self.name(name, path);
+        }
+        value
+    }
+
+    /// A number that has to be there and from `least` on.
+    pub(super) fn at_least(&mut self, value: Option<i64>, least: i64, path: &str) {
+        match value {
+            None => {
+                self.required(None, path);
+            }
+            Some(value) => self.check(value >= least, value, path, || {
+                format!("Member must have value greater than or equal to {least}")
+            }),
+        }
+    }
+
+    /// How many are asked for, from 1 to `most`.
+    pub(super) fn limit(&mut self, value: Option<i64>, path: &str, most: usize) -> Option<usize> {
+        let value = value?;
+        self.at_least(Some(value), 1, path);
+        let converted = usize::try_from(value).unwrap_or(0);
+        self.check(converted <= most, value, path, || {
+            format!("Member must have value less than or equal to {most}")
+        });
+        Some(converted)
+    }
+
+    pub(super) fn one_of(&mut self, value: &str, path: &str, known: &[&str]) {
+        self.check(known.contains(&value), value, path, || {
+            format!("Member must satisfy enum value set: [{}]", known.join(", "))
+        });
     }
 
     pub(super) fn partition_key(&mut self, key: &str, prefix: &str) {

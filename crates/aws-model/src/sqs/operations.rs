@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::queue::{Delivery, md5_hex};
 use super::{Sqs, SqsError, queue_arn};
 use crate::failure::Failure;
+use crate::input::{Unreadable, not_modelled};
 use crate::service::ACCOUNT;
 
 const MAX_WAIT_SECONDS: i64 = 20;
@@ -49,16 +50,16 @@ impl Sqs {
         endpoint: &str,
     ) -> Result<Received, Failure> {
         let result = match operation {
-            "ChangeMessageVisibility" => self.change_message_visibility(&input(body)?),
-            "CreateQueue" => self.create_queue_operation(input(body)?, endpoint),
-            "DeleteMessage" => self.delete_message(&input(body)?),
-            "DeleteMessageBatch" => self.delete_message_batch(input(body)?),
-            "DeleteQueue" => self.delete_queue(&input(body)?),
-            "GetQueueAttributes" => self.get_queue_attributes(&input(body)?, region),
-            "GetQueueUrl" => self.get_queue_url(input(body)?, endpoint),
-            "ListQueues" => Ok(self.list_queues(input(body)?, endpoint)),
-            "ReceiveMessage" => return Ok(self.receive_message(input(body)?)?),
-            "SendMessage" => self.send_message_operation(&input(body)?),
+            "ChangeMessageVisibility" => self.change_message_visibility(&input(operation, body)?),
+            "CreateQueue" => self.create_queue_operation(input(operation, body)?, endpoint),
+            "DeleteMessage" => self.delete_message(&input(operation, body)?),
+            "DeleteMessageBatch" => self.delete_message_batch(input(operation, body)?),
+            "DeleteQueue" => self.delete_queue(&input(operation, body)?),
+            "GetQueueAttributes" => self.get_queue_attributes(&input(operation, body)?, region),
+            "GetQueueUrl" => self.get_queue_url(input(operation, body)?, endpoint),
+            "ListQueues" => Ok(self.list_queues(input(operation, body)?, endpoint)),
+            "ReceiveMessage" => return Ok(self.receive_message(input(operation, body)?)?),
+            "SendMessage" => self.send_message_operation(&input(operation, body)?),
             _ => return Err(Failure::unknown_operation(operation)),
         };
         Ok(Received::Output(result?))
@@ -278,12 +279,14 @@ impl Sqs {
         self.with_queue(name, |queue| {
             let (key, received) = parse_handle(name, handle)?;
             if queue.change_visibility(now, key, received, timeout) {
-                Ok(Value::Null)
-            } else {
-                Err(SqsError::MessageNotInflight {
-                    handle: handle.to_owned(),
-                })
+                return Ok(Value::Null);
             }
+            Err(SqsError::InvalidParameterValue {
+                value: handle.to_owned(),
+                parameter: "ReceiptHandle",
+                reason: "Message does not exist or is not available for visibility timeout change."
+                    .to_owned(),
+            })
         })
     }
 }
@@ -391,31 +394,28 @@ fn parse_handle(queue: &str, handle: &str) -> Result<(u64, u64), SqsError> {
     parse().ok_or_else(|| SqsError::ReceiptHandleIsInvalid(handle.to_owned()))
 }
 
-fn input<T: DeserializeOwned>(body: &[u8]) -> Result<T, SqsError> {
-    serde_json::from_slice(body).map_err(|error| {
-        SqsError::Serialization(if error.is_data() {
-            "A member of the request has the wrong type".to_owned()
-        } else {
-            String::new()
-        })
+fn input<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<T, SqsError> {
+    crate::input::read(body).map_err(|unreadable| match unreadable {
+        Unreadable::Unknown(member) => SqsError::UnknownMember(not_modelled(&member, operation)),
+        other => SqsError::Serialization(other.serialization_message()),
     })
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct CreateQueue {
     queue_name: Option<String>,
     attributes: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct QueueOnly {
     queue_url: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct GetQueueUrl {
     queue_name: Option<String>,
     #[serde(rename = "QueueOwnerAWSAccountId")]
@@ -423,20 +423,20 @@ struct GetQueueUrl {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct ListQueues {
     queue_name_prefix: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct GetQueueAttributes {
     queue_url: Option<String>,
     attribute_names: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct SendMessage {
     queue_url: Option<String>,
     message_body: Option<String>,
@@ -446,39 +446,42 @@ struct SendMessage {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct ReceiveMessage {
     queue_url: Option<String>,
     attribute_names: Option<Vec<String>>,
     message_system_attribute_names: Option<Vec<String>>,
+    /// Honoured: no message has any.
+    #[serde(rename = "MessageAttributeNames")]
+    _message_attribute_names: Option<Vec<String>>,
     max_number_of_messages: Option<i64>,
     visibility_timeout: Option<i64>,
     wait_time_seconds: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct DeleteMessage {
     queue_url: Option<String>,
     receipt_handle: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct DeleteMessageBatch {
     queue_url: Option<String>,
     entries: Option<Vec<DeleteMessageBatchEntry>>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct DeleteMessageBatchEntry {
     id: String,
     receipt_handle: String,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct ChangeMessageVisibility {
     queue_url: Option<String>,
     receipt_handle: Option<String>,

@@ -261,7 +261,8 @@ impl Queue {
         }
     }
 
-    /// Sets how long the message stays in flight from now on; false if it is not in flight by this receipt.
+    /// Sets how long the message stays in flight from now on; false if there is no such message any more. Nothing changes if it is
+    /// visible again, or in flight by a later receipt: AWS answers as if it had (recorded by LocalStack).
     pub(super) fn change_visibility(
         &mut self,
         now: u64,
@@ -269,13 +270,13 @@ impl Queue {
         received: u64,
         timeout_seconds: u64,
     ) -> bool {
-        match self.messages.get_mut(&key) {
-            Some(message) if message.received == received && message.visible_millis > now => {
-                message.visible_millis = now.saturating_add(seconds(timeout_seconds));
-                true
-            }
-            _ => false,
+        let Some(message) = self.messages.get_mut(&key) else {
+            return false;
+        };
+        if message.received == received && message.visible_millis > now {
+            message.visible_millis = now.saturating_add(seconds(timeout_seconds));
         }
+        true
     }
 }
 

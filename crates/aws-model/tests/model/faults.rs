@@ -119,6 +119,75 @@ async fn a_table_whose_kms_key_cannot_be_used_fails_as_dynamodb_fails_which_only
     );
 }
 
+/// What passes by itself, or with new credentials: a client has to meet it in a test before it meets it on AWS.
+#[test]
+fn what_a_client_has_to_tell_apart_can_be_injected() {
+    let common = [
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InternalFailure",
+        "InvalidSignatureException",
+        "LimitExceededException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "UnrecognizedClientException",
+    ];
+    let kinesis = [
+        "KMSAccessDeniedException",
+        "KMSDisabledException",
+        "KMSInvalidStateException",
+        "KMSNotFoundException",
+        "KMSOptInRequired",
+        "KMSThrottlingException",
+    ];
+    let sqs = [
+        "KmsAccessDenied",
+        "KmsDisabled",
+        "KmsInvalidState",
+        "KmsNotFound",
+        "KmsOptInRequired",
+        "KmsThrottled",
+    ];
+    let dynamodb = ["kms-key-denied", "kms-key-disabled", "kms-throttled"];
+    for (service, own) in [
+        ("kinesis", &kinesis[..]),
+        ("sqs", &sqs),
+        ("dynamodb", &dynamodb),
+    ] {
+        for error in own.iter().chain(&common) {
+            Fault::new(service, error, 1.0, 1).unwrap();
+        }
+        let unknown = Fault::new(service, "Nonsense", 1.0, 1).unwrap_err();
+        assert!(
+            unknown.reason.contains("InvalidSignatureException"),
+            "{unknown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_expired_signature_and_an_expired_token_are_told_in_awss_words() {
+    let world = world().with_stream(1);
+    for (name, says) in [
+        ("InvalidSignatureException", "Signature expired: "),
+        (
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        ),
+    ] {
+        world.aws.faults().clear();
+        inject(&world.aws, "kinesis", name, 1.0);
+        let error = put(&world.kinesis()).await.unwrap_err();
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 400);
+        assert_eq!(error.code(), Some(name));
+        assert!(error.message().unwrap().starts_with(says), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_lost_answer_leaves_its_effect_behind() {
     let world = world().with_stream(1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_model::kinesis::{KinesisError, MAX_SHARDS, Position, ShardDescription};
 use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
-use aws_sdk_kinesis::types::{ScalingType, ShardFilter, ShardFilterType, ShardIteratorType};
+use aws_sdk_kinesis::types::{ScalingType, ShardIteratorType};
 use proptest::prelude::*;
 
 use crate::support::{World, iterator, put, shard_id, texts, world, world_with};
@@ -283,37 +283,6 @@ async fn what_cannot_be_split_or_merged_is_refused() {
 }
 
 /// Silently listing everything would mislead who asked for less.
-#[tokio::test]
-async fn a_filtered_listing_is_refused_since_filters_are_not_modelled() {
-    let world = world().with_stream(1);
-    let filter = ShardFilter::builder()
-        .r#type(ShardFilterType::AtLatest)
-        .build()
-        .unwrap();
-    let error = world
-        .kinesis()
-        .list_shards()
-        .stream_name("s")
-        .shard_filter(filter)
-        .send()
-        .await
-        .unwrap_err();
-    assert_eq!(error.code(), Some("InvalidArgumentException"));
-    assert!(error.message().unwrap().contains("not modelled"));
-}
-
-#[test]
-fn a_stream_has_no_more_open_shards_than_it_may() {
-    let world = world().with_stream(MAX_SHARDS);
-    let error = world
-        .aws
-        .kinesis()
-        .split_shard("s", &shard_id(0), 2)
-        .unwrap_err();
-    assert_eq!(error.code(), "LimitExceededException");
-}
-
-/// Kinesis API reference, UpdateShardCount: not "up to more than double", not "below half".
 #[tokio::test]
 async fn the_shard_count_changes_to_between_half_and_double_in_one_step() {
     let world = world().with_stream(4);

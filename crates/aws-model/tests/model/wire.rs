@@ -221,21 +221,6 @@ fn a_stream_arn_that_is_none_or_of_another_stream_is_refused() {
 }
 
 #[test]
-fn members_that_an_operation_does_not_know_are_ignored() {
-    let world = world();
-    let body = json!({ "StreamName": "s", "ShardCount": 1, "WarmThroughputMiBps": 5, "Tags": { "a": "b" } });
-    let response = send(
-        &world.aws,
-        "Kinesis_20131202.CreateStream",
-        body.to_string(),
-    );
-    assert_eq!(
-        (response.status().as_u16(), response.body().len()),
-        (200, 0)
-    );
-}
-
-#[test]
 fn a_null_member_counts_as_absent() {
     let world = world().with_stream(1);
     let body = json!({ "StreamName": "s", "StreamARN": null, "PartitionKey": "k", "Data": "eA==",
