@@ -221,6 +221,11 @@ async fn of_the_trace_header_the_log_has_what_x_ray_makes_and_nothing_that_a_cli
             Some("Sampled=1"),
         ),
         ("Lambda-Runtime-Trace-Id", MARK.to_owned(), None),
+        (
+            "Lambda-Runtime-Trace-Id",
+            format!("Lineage={MARK}:1;Sampled={MARK}"),
+            None,
+        ),
         ("Lambda-Runtime-Aws-Tenant-Id", MARK.to_owned(), None),
     ] {
         let told = invoke("api", &API, Some((header, &value)), b"{}").await;

@@ -34,11 +34,36 @@ impl BasePath {
         }
     }
 
-    /// This path and the rest of `path`, which begins with a slash; nothing and all of `path` where
-    /// it does not begin with this path, as at the API's own address.
-    pub(crate) fn split<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
-        path.split_at_checked(self.0.len())
-            .filter(|(base, rest)| *base == self.0 && rest.starts_with('/'))
+    /// What precedes the API's own path in `path`, and that path, which `is_path` knows.
+    ///
+    /// API Gateway leaves the stage's name in front of the path unless the stage is `$default`, and a
+    /// custom domain's mapping too. Either may be called as the API's own paths begin, so the longest
+    /// part that leaves a path of the API is taken off. Nothing is if none does.
+    pub(crate) fn split<'p>(
+        &self,
+        path: &'p str,
+        stage: &str,
+        is_path: impl Fn(&str) -> bool,
+    ) -> (&'p str, &'p str) {
+        let stage = if stage.is_empty() {
+            String::new()
+        } else {
+            format!("/{stage}")
+        };
+        let mut parts = [
+            format!("{stage}{}", self.0),
+            format!("{}{stage}", self.0),
+            self.0.clone(),
+            stage,
+        ];
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        parts
+            .iter()
+            .filter_map(|part| {
+                path.split_at_checked(part.len())
+                    .filter(|(base, _)| base == part)
+            })
+            .find(|(_, rest)| is_path(rest))
             .unwrap_or(("", path))
     }
 }
@@ -75,13 +100,45 @@ mod tests {
         }
     }
 
+    fn split(base_path: &str, stage: &str, path: &'static str) -> (&'static str, &'static str) {
+        let base_path = BasePath::parse(base_path).unwrap();
+        base_path.split(path, stage, crate::route::is_path)
+    }
+
     #[test]
     fn only_a_whole_segment_is_taken_off() {
-        let base = BasePath("/v1".to_owned());
-        assert_eq!(base.split("/v1/orders"), ("/v1", "/orders"));
-        for other in ["/orders", "/v10/orders", "/v1", "", "/v/1", "/ä1/orders"] {
-            assert_eq!(base.split(other), ("", other));
+        assert_eq!(split("/v1", "", "/v1/orders"), ("/v1", "/orders"));
+        for other in [
+            "/orders",
+            "/v10/orders",
+            "/v1",
+            "",
+            "/v/1",
+            "/ä1/orders",
+            "/v1orders",
+        ] {
+            assert_eq!(split("/v1", "", other), ("", other));
         }
-        assert_eq!(BasePath::default().split("/orders"), ("", "/orders"));
+        assert_eq!(split("", "", "/orders"), ("", "/orders"));
+    }
+
+    #[test]
+    fn a_stage_and_a_base_path_are_told_apart_by_what_they_leave() {
+        for (base_path, stage, path, base) in [
+            ("/v1", "v1", "/v1/orders", "/v1"),
+            ("/shop/v1", "shop", "/shop/v1/orders", "/shop/v1"),
+            ("/v1", "prod", "/prod/v1/orders", "/prod/v1"),
+            ("/v1", "prod", "/prod/orders", "/prod"),
+            ("/v1", "prod", "/v1/orders", "/v1"),
+            ("", "orders", "/orders/orders", "/orders"),
+            ("", "orders", "/orders", ""),
+            ("", "orders", "/orders/1/cancel", ""),
+            ("/orders", "", "/orders/1/cancel", ""),
+            ("/orders", "", "/orders/orders/1/cancel", "/orders"),
+        ] {
+            let (taken_off, rest) = split(base_path, stage, path);
+            assert_eq!(taken_off, base, "{base_path} {stage} {path}");
+            assert!(rest.starts_with("/orders"), "{rest}");
+        }
     }
 }

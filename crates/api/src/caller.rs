@@ -1,10 +1,8 @@
 //! Who calls: where the front door's word on it is read.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use orders::Caller;
-use serde_json::value::RawValue;
+
+use crate::event::Event;
 
 /// Where a caller's identity is read in the request context: the setting `CALLER`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +60,9 @@ impl CallerSource {
         }
     }
 
-    /// The caller of a request; `None` if a caller is required and the context names none (or none that
+    /// The caller of a request; `None` if a caller is required and the event names none (or none that
     /// [`Caller::parse`] takes, or `anonymous`). It is never anonymous then.
-    ///
-    /// `authorizer` is the member of that name in the event's `requestContext`.
-    pub(crate) fn identify(&self, authorizer: Option<&RawValue>) -> Option<Identity> {
+    pub(crate) fn identify(&self, event: &Event<'_>) -> Option<Identity> {
         let (issuer, name) = match self {
             Self::Nobody => {
                 return Some(Identity {
@@ -76,19 +72,16 @@ impl CallerSource {
                 });
             }
             Self::Jwt { claim } => {
-                let claims = members(members(authorizer?).remove("jwt")?).remove("claims")?;
-                let mut claims = members(claims);
-                let issuer = claims.remove("iss").and_then(text);
-                (issuer.unwrap_or_default(), text(claims.remove(&**claim)?)?)
+                let issuer = event.authorizer(&["jwt", "claims", "iss"]);
+                let name = event.authorizer(&["jwt", "claims", claim])?;
+                (issuer.unwrap_or_default(), name)
             }
             Self::Iam => {
-                let iam = members(authorizer?).remove("iam")?;
-                let arn = text(members(iam).remove("userArn")?)?;
+                let arn = event.authorizer(&["iam", "userArn"])?;
                 ("iam".to_owned(), principal(&arn).to_owned())
             }
             Self::Lambda { field } => {
-                let context = members(authorizer?).remove("lambda")?;
-                let name = text(members(context).remove(&**field)?)?;
+                let name = event.authorizer(&["lambda", field])?;
                 ("lambda".to_owned(), name)
             }
         };
@@ -108,20 +101,6 @@ impl CallerSource {
             _ => "Bearer",
         }
     }
-}
-
-/// The members of an object, and none of anything else.
-fn members(object: &RawValue) -> BTreeMap<Cow<'_, str>, &RawValue> {
-    serde_json::from_str(object.get()).unwrap_or_default()
-}
-
-/// A name, which is text. If it is something else the deployment is at fault, so the log says so.
-fn text(name: &RawValue) -> Option<String> {
-    let text = serde_json::from_str(name.get());
-    if text.is_err() && name.get() != "null" {
-        tracing::warn!("the caller's name is not text, which CALLER needs");
-    }
-    text.ok()
 }
 
 /// The principal behind an ARN: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` all but the session; any other ARN

@@ -8,96 +8,167 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::error::Category;
-use serde_json::value::RawValue;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 /// The headers that routes read, in the lower case that API Gateway sends.
 pub(crate) const HEADERS: [&str; 4] = ["content-type", "idempotency-key", "prefer", "traceparent"];
 
 /// One request, as the front door hands it over.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Event {
-    #[expect(dead_code, reason = "reading it is what tells this event from others")]
-    version: PayloadFormat2,
-    /// A Lambda authorizer's event looks like a request's but for this field.
-    #[serde(default, rename = "type")]
-    kind: Option<IgnoredAny>,
-    pub(crate) raw_path: String,
-    #[serde(default)]
-    pub(crate) headers: Headers,
-    #[serde(default)]
-    pub(crate) body: Option<String>,
-    #[serde(default)]
-    pub(crate) is_base64_encoded: bool,
-    pub(crate) request_context: RequestContext,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RequestContext {
-    pub(crate) http: Http,
-    #[serde(default)]
-    pub(crate) request_id: Option<String>,
-    #[serde(default)]
-    pub(crate) stage: Option<String>,
-    /// What the authorizer says, as text: its form depends on the authorizer, and a number that
-    /// nobody asks for may be one that cannot be read. `caller.rs` reads what it needs.
-    #[serde(default)]
-    pub(crate) authorizer: Option<Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Http {
-    pub(crate) method: String,
-}
-
-/// The one value that `version` may have.
-#[derive(Deserialize)]
-enum PayloadFormat2 {
-    #[serde(rename = "2.0")]
-    Version,
+pub(crate) struct Event<'a> {
+    json: &'a str,
+    fields: Fields,
 }
 
 /// Why an event was not read.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is not JSON. The front door quotes its client without care (a header in Latin-1), so this
-    /// is a request that cannot be read.
-    NotJson,
+    /// It is not JSON, or a field is not as the front door makes it. The front door has put into it
+    /// what its client sent (a header in Latin-1), so this is a request that cannot be read.
+    Request,
     /// It is JSON, and not a request: the function is behind another front door than it is made for.
     NotARequest,
 }
 
-impl Event {
+impl<'a> Event<'a> {
     /// Reads an event.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
-        // What is passed over is not looked at closely, so this looks first. RFC 8259 §8.1: JSON is UTF-8.
-        let text = str::from_utf8(bytes).map_err(|_| Unreadable::NotJson)?;
-        let event = serde_json::from_str(text).and_then(|event: Self| match event.kind {
-            None => Ok(event),
-            Some(IgnoredAny) => Err(serde_json::Error::custom("an authorizer's event")),
-        });
-        event.map_err(|error| match error.classify() {
-            Category::Syntax | Category::Eof => Unreadable::NotJson,
-            Category::Data | Category::Io => Unreadable::NotARequest,
-        })
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        // By its grammar alone, whatever the values in it. RFC 8259 §8.1: JSON is UTF-8.
+        let json = str::from_utf8(bytes).map_err(|_| Unreadable::Request)?;
+        serde_json::from_str::<IgnoredAny>(json).map_err(|_| Unreadable::Request)?;
+        serde_json::from_str::<Object<Shape>>(json)
+            .ok()
+            .filter(|Object(shape)| shape.version == "2.0" && shape.kind.is_none())
+            .ok_or(Unreadable::NotARequest)?;
+        let Object(fields) = serde_json::from_str(json).map_err(|_| Unreadable::Request)?;
+        Ok(Self { json, fields })
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        &self.fields.request_context.0.http.0.method
+    }
+
+    /// The path as the client sent it, decoded, with all that precedes `/orders` in it.
+    pub(crate) fn raw_path(&self) -> &str {
+        &self.fields.raw_path
+    }
+
+    /// The stage's name; nothing for `$default`, which is in no path.
+    pub(crate) fn stage(&self) -> &str {
+        let stage = self.fields.request_context.0.stage.as_deref();
+        stage
+            .filter(|stage| *stage != "$default")
+            .unwrap_or_default()
+    }
+
+    /// The front door's id of the request.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.fields.request_context.0.request_id.as_deref()
+    }
+
+    /// The value of one of the [`HEADERS`], its repetitions joined by commas.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.fields.headers.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn body(&self) -> &str {
+        self.fields.body.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn is_base64_encoded(&self) -> bool {
+        self.fields.is_base64_encoded.unwrap_or_default()
+    }
+
+    /// The text at this path of member names in what the authorizer says; `None` if there is none,
+    /// if it is not a text, or if it is there twice.
+    ///
+    /// Nothing else of it is read: its form depends on the authorizer, and a number that nobody
+    /// asks for may be one that nothing can hold.
+    pub(crate) fn authorizer(&self, path: &[&str]) -> Option<String> {
+        let path = [&["requestContext", "authorizer"], path].concat();
+        let mut deserializer = serde_json::Deserializer::from_str(self.json);
+        TextAt(&path).deserialize(&mut deserializer).ok()?
+    }
+}
+
+/// What tells a request in payload format 2.0 from all other events.
+#[derive(Deserialize)]
+struct Shape {
+    version: String,
+    /// A Lambda authorizer's event looks like a request's but for this field.
+    #[serde(default, rename = "type")]
+    kind: Option<IgnoredAny>,
+    #[expect(dead_code, reason = "what counts is that it is there")]
+    #[serde(rename = "rawPath")]
+    raw_path: String,
+    #[expect(dead_code, reason = "what counts is that it is there")]
+    #[serde(rename = "requestContext")]
+    request_context: Object<RequestOf>,
+}
+
+#[derive(Deserialize)]
+struct RequestOf {
+    #[expect(dead_code, reason = "what counts is that it is there")]
+    http: Object<Http>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    raw_path: String,
+    #[serde(default)]
+    headers: Headers,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: Option<bool>,
+    request_context: Object<RequestContext>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext {
+    http: Object<Http>,
+    #[serde(default)]
+    request_id: Option<String>,
+    #[serde(default)]
+    stage: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Http {
+    method: String,
+}
+
+/// A value that is an object in the JSON. By itself, a struct would also be read from an array.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
     }
 }
 
 /// The values of those of the [`HEADERS`] that were sent.
 #[derive(Default)]
-pub(crate) struct Headers(BTreeMap<&'static str, String>);
-
-impl Headers {
-    /// The value of one of the [`HEADERS`], its repetitions joined by commas.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-}
+struct Headers(BTreeMap<&'static str, String>);
 
 impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -138,5 +209,43 @@ impl<'de> Deserialize<'de> for Headers {
         }
 
         deserializer.deserialize_any(Known)
+    }
+}
+
+/// Finds the text at a path of member names, and fails where there is anything else at it.
+struct TextAt<'p>(&'p [&'p str]);
+
+impl<'de> DeserializeSeed<'de> for TextAt<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        if self.0.is_empty() {
+            String::deserialize(deserializer).map(Some)
+        } else {
+            deserializer.deserialize_map(self)
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for TextAt<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let [name, rest @ ..] = self.0 else {
+            return Ok(None);
+        };
+        let mut found = None;
+        while let Some(member) = map.next_key::<String>()? {
+            if member != *name {
+                map.next_value::<IgnoredAny>()?;
+            } else if found.replace(map.next_value_seed(TextAt(rest))?).is_some() {
+                return Err(A::Error::custom("two members of one name"));
+            }
+        }
+        Ok(found.flatten())
     }
 }

@@ -126,7 +126,7 @@ impl Api {
         let event = match Event::read(event) {
             Ok(event) => event,
             Err(Unreadable::NotARequest) => return Err(Failure::UnreadableEvent),
-            Err(Unreadable::NotJson) => {
+            Err(Unreadable::Request) => {
                 // What cannot be read is not said: it would quote the client.
                 tracing::warn!("a request cannot be read");
                 let problem = Problem::bad_request("The request cannot be read.");
@@ -149,7 +149,7 @@ impl Api {
     async fn dispatch(&self, route: Route<'_>, request: &Request<'_>) -> Result<Answer, Problem> {
         let identity = self
             .callers
-            .identify(request.authorizer())
+            .identify(request.event())
             .ok_or_else(|| Problem::caller_required(&self.callers))?;
         match route {
             Route::Submit => self.submit(request, identity).await,

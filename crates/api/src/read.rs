@@ -90,8 +90,14 @@ fn preferred_wait(preferences: &str) -> Option<u64> {
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         name.trim()
             .eq_ignore_ascii_case("wait")
-            .then(|| value.trim().parse().ok())?
+            .then(|| seconds(value.trim().trim_matches('"')))?
     })
+}
+
+/// A whole number, whose quotes do not matter (RFC 7240 §2). More than 64 bits are as long as the longest wait.
+fn seconds(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -101,6 +107,8 @@ mod tests {
     #[test]
     fn the_wait_is_found_among_other_preferences() {
         assert_eq!(preferred_wait("wait=3"), Some(3));
+        assert_eq!(preferred_wait("wait=\"3\""), Some(3));
+        assert_eq!(preferred_wait("wait=99999999999999999999"), Some(u64::MAX));
         assert_eq!(preferred_wait("respond-async, Wait = 10 ; x=y"), Some(10));
         for none in [
             "",

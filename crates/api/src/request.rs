@@ -6,18 +6,18 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use orders::TraceParent;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::base_path::BasePath;
 use crate::event::Event;
+use crate::route;
 
 /// What stays of an invocation's time for the answer to be written and to travel.
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// One request.
 pub(crate) struct Request<'a> {
-    event: &'a Event,
+    event: &'a Event<'a>,
     /// What precedes `/orders` in the path, as the client sees it.
     base_path: &'a str,
     /// The path behind it.
@@ -27,8 +27,8 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn new(event: &'a Event, base_path: &BasePath, time_left: Duration) -> Self {
-        let (base_path, path) = base_path.split(without_stage(event));
+    pub(crate) fn new(event: &'a Event<'a>, base_path: &BasePath, time_left: Duration) -> Self {
+        let (base_path, path) = base_path.split(event.raw_path(), event.stage(), route::is_path);
         Self {
             event,
             base_path,
@@ -42,22 +42,21 @@ impl<'a> Request<'a> {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    /// What the authorizer says of the caller.
-    pub(crate) fn authorizer(&self) -> Option<&'a RawValue> {
-        self.event.request_context.authorizer.as_deref()
+    pub(crate) fn event(&self) -> &'a Event<'a> {
+        self.event
     }
 
     /// API Gateway's id of the request, which its access log has too.
     pub(crate) fn id(&self) -> Option<&'a str> {
-        self.event.request_context.request_id.as_deref()
+        self.event.request_id()
     }
 
     pub(crate) fn method(&self) -> &'a str {
-        &self.event.request_context.http.method
+        self.event.method()
     }
 
-    /// What precedes `/orders` in the path that the client used: the setting `BASE_PATH`, or
-    /// nothing where the request did not come by way of it.
+    /// What precedes `/orders` in the path that the client used: a stage, the setting `BASE_PATH`,
+    /// both, or nothing.
     pub(crate) fn base_path(&self) -> &'a str {
         self.base_path
     }
@@ -71,19 +70,19 @@ impl<'a> Request<'a> {
     /// is visible ASCII. A gateway joins the values of a repeated header with commas.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         let visible = |byte: u8| matches!(byte, b'\t' | b' '..=b'~');
-        let value = self.event.headers.get(name)?;
+        let value = self.event.header(name)?;
         value.bytes().all(visible).then_some(value)
     }
 
     /// Whether the header was sent, readable or not.
     pub(crate) fn has_header(&self, name: &str) -> bool {
-        self.event.headers.get(name).is_some()
+        self.event.header(name).is_some()
     }
 
     /// The body, or `None` if API Gateway says it is base64 and it is not.
     pub(crate) fn body(&self) -> Option<Cow<'a, [u8]>> {
-        let body = self.event.body.as_deref().unwrap_or_default();
-        if self.event.is_base64_encoded {
+        let body = self.event.body();
+        if self.event.is_base64_encoded() {
             STANDARD.decode(body).ok().map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(body.as_bytes()))
@@ -94,14 +93,4 @@ impl<'a> Request<'a> {
     pub(crate) fn traceparent(&self) -> Option<TraceParent> {
         self.header("traceparent").and_then(TraceParent::parse)
     }
-}
-
-/// The path without the stage's name, which API Gateway leaves in front of it unless the stage is `$default`.
-fn without_stage(event: &Event) -> &str {
-    let stage = event.request_context.stage.as_deref().unwrap_or_default();
-    let path = event.raw_path.as_str();
-    path.strip_prefix('/')
-        .and_then(|path| path.strip_prefix(stage))
-        .filter(|rest| rest.starts_with('/'))
-        .unwrap_or(path)
 }

@@ -20,7 +20,8 @@ impl<'a> Route<'a> {
     }
 
     fn find(method: &str, path: &'a str) -> Result<Self, Problem> {
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let below_root = path.strip_prefix('/').unwrap_or_default();
+        let segments: Vec<&str> = below_root.split('/').collect();
         let (allowed, route) = match segments[..] {
             ["orders"] => (Method::POST, Self::Submit),
             ["orders", order_id] if !order_id.is_empty() => (Method::GET, Self::Read { order_id }),
@@ -44,6 +45,13 @@ impl<'a> Route<'a> {
             Self::Read { .. } => "read",
         }
     }
+}
+
+/// Whether a path is one of the API's, whatever the method.
+pub(crate) fn is_path(path: &str) -> bool {
+    ["GET", "POST"]
+        .iter()
+        .any(|method| Route::find(method, path).is_ok())
 }
 
 /// An order id from a path.

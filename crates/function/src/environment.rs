@@ -29,10 +29,10 @@ pub enum StartError {
 }
 
 impl Environment {
-    /// The environment of this process.
+    /// The environment of this process. What is no UTF-8 in a value becomes U+FFFD, so that it is wrong and not missing.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     /// Settings from anywhere else.

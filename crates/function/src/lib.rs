@@ -74,7 +74,14 @@ where
 fn check_lambda(environment: &Environment) -> Result<(), StartError> {
     SET_BY_LAMBDA
         .into_iter()
-        .try_for_each(|name| environment.required(name).map(drop))
+        .try_for_each(|name| environment.required(name).map(drop))?;
+    let megabytes = |text: &str| {
+        text.parse::<i32>()
+            .map_err(|_| "must be a number".to_owned())
+    };
+    environment
+        .parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", megabytes)
+        .map(drop)
 }
 
 /// What every SDK client of a function starts from: region, credentials and endpoint as Lambda's environment says.

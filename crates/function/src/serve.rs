@@ -126,15 +126,28 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for EventTaken<S> {
 /// Of a tracing header, what AWS X-Ray makes; a client may have added fields of its own to it (AWS
 /// X-Ray developer guide, "Tracing header"). Nothing if nothing is left.
 fn own_trace(header: &str) -> Option<String> {
-    let is_own = |field: &&str| {
-        field.split_once('=').is_some_and(|(name, value)| {
-            let of_id = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b':');
-            matches!(name, "Root" | "Self" | "Parent" | "Sampled" | "Lineage")
-                && value.bytes().all(of_id)
-        })
+    let own = ["Root", "Parent", "Sampled"]
+        .into_iter()
+        .filter_map(|name| {
+            let mut fields = header.split(';').filter_map(|field| field.split_once('='));
+            let (_, value) = fields.find(|(field, _)| *field == name)?;
+            is_xrays(name, value).then(|| format!("{name}={value}"))
+        });
+    let own: Vec<String> = own.collect();
+    (!own.is_empty()).then(|| own.join(";"))
+}
+
+/// A root is `1-` and 8 and 24 hex digits, a parent 16 hex digits, and sampled is one digit.
+fn is_xrays(name: &str, value: &str) -> bool {
+    let are_hex = |text: &str, digits: usize| {
+        text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    let fields: Vec<&str> = header.split(';').filter(is_own).collect();
-    (!fields.is_empty()).then(|| fields.join(";"))
+    match (name, value.split('-').collect::<Vec<_>>().as_slice()) {
+        ("Root", ["1", time, random]) => are_hex(time, 8) && are_hex(random, 24),
+        ("Parent", [id]) => are_hex(id, 16),
+        ("Sampled", [flag]) => ["0", "1"].contains(flag),
+        _ => false,
+    }
 }
 
 /// Why the runtime ended, without the words of what it could not read.

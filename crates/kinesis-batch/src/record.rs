@@ -11,6 +11,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A batch of records, as Lambda sends it: in the sequence of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -82,31 +83,90 @@ struct Envelope {
     kinesis: Payload,
     /// `shardId-000000000000:<sequence number>`.
     #[serde(default, rename = "eventID")]
-    event_id: Option<String>,
+    event_id: Text,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload {
     #[serde(default)]
-    partition_key: Option<String>,
+    partition_key: Text,
     #[serde(default)]
-    sequence_number: Option<String>,
+    sequence_number: Text,
     #[serde(default)]
-    data: Option<String>,
+    data: Text,
+}
+
+/// A text, or nothing where a field has anything else: one record must not fail its batch.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(Some(text.to_owned())))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Text, E> {
+                Ok(Text(Some(text)))
+            }
+
+            fn visit_unit<E>(self) -> Result<Text, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Text, A::Error> {
+                while elements.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Text(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Text, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Text(None))
+            }
+        }
+
+        deserializer.deserialize_any(AnyValue)
+    }
 }
 
 impl From<Envelope> for KinesisRecord {
     fn from(Envelope { kinesis, event_id }: Envelope) -> Self {
         let shard_id = event_id
+            .0
             .as_deref()
             .and_then(|id| id.rsplit_once(':'))
             .map(|(shard_id, _)| shard_id.to_owned());
         Self {
-            partition_key: kinesis.partition_key.unwrap_or_default(),
-            sequence_number: kinesis.sequence_number.unwrap_or_default(),
+            partition_key: kinesis.partition_key.0.unwrap_or_default(),
+            sequence_number: kinesis.sequence_number.0.unwrap_or_default(),
             shard_id,
-            data: kinesis.data.and_then(|text| STANDARD.decode(text).ok()),
+            data: kinesis.data.0.and_then(|text| STANDARD.decode(text).ok()),
         }
     }
 }

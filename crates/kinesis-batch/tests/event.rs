@@ -80,6 +80,44 @@ proptest! {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_field_that_is_used_and_is_not_text_fails_its_record_alone() {
+    for value in [
+        json!(5),
+        json!(true),
+        json!(null),
+        json!({"a": [1]}),
+        json!([{}]),
+        json!(1.5),
+    ] {
+        let mut records = vec![
+            record_json("a", "101"),
+            record_json("b", "102"),
+            record_json("c", "103"),
+        ];
+        records[1]["kinesis"]["data"] = value.clone();
+        records[2]["eventID"] = value.clone();
+        let records = event(&records).unwrap().records;
+        assert_eq!(records[2].shard_id, None);
+        let report = process(&records, &settings(1), within(ms(1_000)), |_| async {
+            Verdict::Done
+        })
+        .await;
+        let response = serde_json::to_value(report.response.unwrap()).unwrap();
+        assert_eq!(
+            response,
+            json!({"batchItemFailures": [{"itemIdentifier": "102"}]}),
+            "{value}"
+        );
+        let mut key = record_json("a", "101");
+        key["kinesis"]["partitionKey"] = value.clone();
+        assert_eq!(event(&[key]).unwrap().records[0].partition_key, "");
+        let mut unnamed = record_json("a", "101");
+        unnamed["kinesis"]["sequenceNumber"] = value;
+        assert_eq!(event(&[unnamed]).unwrap().records[0].sequence_number, "");
+    }
+}
+
 #[test]
 fn an_event_of_another_source_is_refused() {
     for other in [

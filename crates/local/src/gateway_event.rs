@@ -70,8 +70,11 @@ pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
         },
         "headers": headers,
     });
-    if let Some(caller) = head.headers.get(CALLER_HEADER) {
-        let caller = String::from_utf8_lossy(caller.as_bytes());
+    // One that cannot be read as it is, or that is there twice, names nobody.
+    let mut callers = head.headers.get_all(CALLER_HEADER).iter();
+    if let (Some(caller), None) = (callers.next(), callers.next())
+        && let Ok(caller) = std::str::from_utf8(caller.as_bytes())
+    {
         event["requestContext"]["authorizer"] =
             json!({ "jwt": { "claims": { "sub": caller, "iss": "local" }, "scopes": null } });
     }

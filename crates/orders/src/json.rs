@@ -27,6 +27,15 @@ impl Json {
         serde_json::from_slice(bytes)
     }
 
+    /// Reads one object of which only members of these names matter. The others count as null, whatever they hold: a
+    /// number that nothing can hold, or more levels than anybody reads.
+    pub(crate) fn parse_members(bytes: &[u8], known: &[&str]) -> Result<Self, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let object = deserializer.deserialize_map(Known(known))?;
+        deserializer.end()?;
+        Ok(object)
+    }
+
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -48,6 +57,30 @@ impl Json {
             members,
             taken: vec![false; members.len()],
         })
+    }
+}
+
+struct Known<'k>(&'k [&'k str]);
+
+impl<'de> Visitor<'de> for Known<'_> {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut members = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = if self.0.contains(&name.as_str()) {
+                map.next_value()?
+            } else {
+                map.next_value::<IgnoredAny>()?;
+                Json::Null
+            };
+            members.push((name, value));
+        }
+        Ok(Json::Object(members))
     }
 }
 

@@ -23,9 +23,20 @@ async fn an_event_that_is_not_a_request_in_payload_format_2_fails_the_invocation
     authorizer["type"] = json!("REQUEST");
     let mut newer = submit(ORDER);
     newer["version"] = json!("3.0");
+    let mut of_numbers = submit(ORDER);
+    of_numbers["version"] = json!(2.0);
+    let mut of_arrays = submit(ORDER);
+    of_arrays["requestContext"]["http"] = json!(["POST"]);
+    let as_array = json!(["2.0", null, "/orders", {"content-type": "application/json"}, ORDER, false, {"http": {"method": "POST"}}]);
     let mut without_method = submit(ORDER);
     without_method["requestContext"]["http"] = json!({});
     for event in [
+        of_numbers,
+        of_arrays,
+        as_array,
+        json!([1]),
+        json!({"version": null}),
+        json!({"version": {"2.0": null}}),
         version_1,
         rest,
         load_balancer,
