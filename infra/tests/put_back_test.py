@@ -145,6 +145,12 @@ def record(number: int) -> dict[str, str]:
     return {"SequenceNumber": str(number), "PartitionKey": f"key-of-{number}", "Data": data}
 
 
+def heed_interruptions() -> None:
+    """A shell ignores an interrupt for what runs in the background, and nohup ignores a hang-up."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class PutBack(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
@@ -214,8 +220,7 @@ class PutBack(unittest.TestCase):
             text=True,
             check=False,
             env={"PATH": path or f"{self.folder}:/usr/bin:/bin", "PYTHONPATH": str(self.folder)},
-            # A shell ignores it for what runs in the background.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heed_interruptions,
         )
         said = run.stdout + run.stderr
         self.assertEqual(run.returncode, status, said)
