@@ -338,7 +338,7 @@ variable "caller" {
 }
 
 variable "base_path" {
-  description = "The path at which a custom domain of yours maps this API, such as /v1; / if it maps none. It is taken off requests, and put into Location."
+  description = "The path at which a custom domain of yours maps this API, such as /v1; / if it maps none. It is put into Location, and taken off requests that still have it."
   type        = string
   default     = "/"
   nullable    = false

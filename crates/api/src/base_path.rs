@@ -1,10 +1,13 @@
 //! What precedes `/orders` in the paths that clients see: the setting `BASE_PATH`.
 
-/// The path at which a custom domain maps the API (API Gateway's API mapping key), or nothing.
+/// The path at which a custom domain maps the API (API Gateway's API mapping key, or a proxy's), or
+/// nothing.
 ///
-/// API Gateway leaves that path in front of a request's path ("Map API stages to a custom domain
-/// name for HTTP APIs",
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mappings.html>).
+/// For a custom domain AWS says of payload format 2.0 that "`rawPath` won't provide the API mapping
+/// value" ("Create AWS Lambda proxy integrations for HTTP APIs",
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
+/// Events with that value have been seen all the same, and a proxy in front of a function URL leaves
+/// it. So the path is taken off where it is there, and `Location` has it in either case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BasePath(String);
 
@@ -32,6 +35,11 @@ impl BasePath {
         } else {
             Err("must be a path such as /v1, of letters, digits and $-_.+!*'()".to_owned())
         }
+    }
+
+    /// The path, which begins with a slash and ends without one; or nothing.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// What precedes the API's own path in `path`, and that path, which `is_path` knows.

@@ -64,6 +64,12 @@ impl<'a> Event<'a> {
             .unwrap_or_default()
     }
 
+    /// Whether the client used the address that AWS gave the API or the function, and no domain of its own.
+    pub(crate) fn is_at_aws_address(&self) -> bool {
+        let domain = self.text_at(&["requestContext", "domainName"]);
+        domain.is_some_and(|name| name.contains(".execute-api.") || name.contains(".lambda-url."))
+    }
+
     /// The front door's id of the request.
     pub(crate) fn request_id(&self) -> Option<&str> {
         self.fields.request_context.0.request_id.as_deref()
@@ -88,9 +94,12 @@ impl<'a> Event<'a> {
     /// Nothing else of it is read: its form depends on the authorizer, and a number that nobody
     /// asks for may be one that nothing can hold.
     pub(crate) fn authorizer(&self, path: &[&str]) -> Option<String> {
-        let path = [&["requestContext", "authorizer"], path].concat();
+        self.text_at(&[&["requestContext", "authorizer"], path].concat())
+    }
+
+    fn text_at(&self, path: &[&str]) -> Option<String> {
         let mut deserializer = serde_json::Deserializer::from_str(self.json);
-        TextAt(&path).deserialize(&mut deserializer).ok()?
+        TextAt(path).deserialize(&mut deserializer).ok()?
     }
 }
 

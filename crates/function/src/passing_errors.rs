@@ -1,13 +1,14 @@
 //! The one list of AWS's errors that pass by themselves, and the SDK's classifier over it.
 //!
 //! An error passes by itself if the same request may succeed a moment later although nobody has
-//! mended anything: throttling, a failure of the service, a signature or a token that expired on
-//! the way. A function that was frozen between signing and sending meets the last two on Lambda.
+//! mended anything: throttling, a failure of the service, a signature that came too late, a token
+//! that is being renewed.
 //! A missing permission, table or key does not pass by itself. Server errors (5xx) pass by
 //! themselves whatever their code; the SDK sorts these by their status.
 //!
 //! The list is data, `passing_errors.json`: service, code, and the page of AWS's documentation
-//! that says so. Two parts of the project keep lists of their own, because each works alone:
+//! that says so. One entry is a precaution: DynamoDB is not documented to send the code
+//! `KMSThrottlingException`, as Kinesis is. Two parts of the project keep lists of their own, because each works alone:
 //! `infra/put-back` and the crate `idempotency`. Tests compare both with this list.
 
 use std::sync::LazyLock;

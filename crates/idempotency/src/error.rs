@@ -60,7 +60,7 @@ pub enum StoreError {
 /// | throttling | there are fewer requests later |
 /// | conflicts | the other write ends |
 /// | failures of the service | AWS mends them |
-/// | credentials that have expired | the next attempt is signed with new ones |
+/// | credentials that have expired | the next attempt may be signed with new ones |
 /// | a signature that is too old or too new | the next attempt is signed anew |
 ///
 /// DynamoDB has no code of its own for a KMS that throttles: it is a `ThrottlingException` like

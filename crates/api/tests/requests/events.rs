@@ -163,10 +163,31 @@ async fn what_a_custom_domain_puts_before_the_path_is_taken_off_and_put_into_loc
     }
 }
 
+// AWS says that the event of a custom domain is without the path at which the domain maps the API.
+#[tokio::test(start_paused = true)]
+async fn at_a_custom_domain_location_has_the_base_path_and_no_stage() {
+    for (base_path, stage, path, base) in [
+        ("/v1", "$default", "/orders", "/v1"),
+        ("/v1", "$default", "/v1/orders", "/v1"),
+        ("/v1", "prod", "/prod/orders", "/v1"),
+        ("", "prod", "/prod/orders", ""),
+    ] {
+        let mut request = submit_at(path);
+        request["requestContext"]["stage"] = json!(stage);
+        request["requestContext"]["domainName"] = json!("shop.example");
+        let answer = at(base_path).send(request).await;
+        assert_eq!(answer.status, 202, "{path}");
+        let location = format!("{base}/orders/{}", answer.text("order_id"));
+        assert_eq!(answer.header("location"), Some(location.as_str()), "{path}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn at_the_apis_own_address_nothing_precedes_the_path() {
     let world = at("/v1");
-    let answer = world.send(submit_at("/orders")).await;
+    let mut request = submit_at("/orders");
+    request["requestContext"]["domainName"] = json!("a1.execute-api.eu-west-1.amazonaws.com");
+    let answer = world.send(request).await;
     assert_eq!(answer.status, 202);
     assert!(answer.header("location").unwrap().starts_with("/orders/"));
 }

@@ -129,6 +129,8 @@ async fn every_put_has_three_attempts_however_many_were_throttled_before_it() {
         world.fault("kinesis", "ProvisionedThroughputExceededException");
         assert_eq!(world.send(submit(ORDER)).await.status, 503);
     }
+    let hits: u64 = world.aws.faults().hits().iter().map(|hit| hit.2).sum();
+    assert_eq!(hits, 200 * 3);
     world.aws.faults().clear();
     for n in 0..30 {
         let error = "ProvisionedThroughputExceededException";

@@ -280,6 +280,7 @@ async fn a_stages_name_in_front_of_the_path_is_no_part_of_it() {
     let mut staged = submit(ORDER);
     staged["rawPath"] = json!("/prod/orders");
     staged["requestContext"]["stage"] = json!("prod");
+    staged["requestContext"]["domainName"] = json!("a1.execute-api.eu-west-1.amazonaws.com");
     let answer = world.send(staged).await;
     assert_eq!(answer.status, 202);
     let location = answer.header("location").unwrap();
