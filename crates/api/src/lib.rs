@@ -127,7 +127,7 @@ impl Api {
             Ok(event) => event,
             Err(Unreadable::NotARequest) => return Err(Failure::UnreadableEvent),
             Err(Unreadable::Request) => {
-                // What cannot be read is not said: it would quote the client.
+                // The log does not say what cannot be read: it would quote the client.
                 tracing::warn!("a request cannot be read");
                 let problem = Problem::bad_request("The request cannot be read.");
                 return Ok(problem.answer(None).into_event());

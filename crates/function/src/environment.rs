@@ -29,7 +29,8 @@ pub enum StartError {
 }
 
 impl Environment {
-    /// The environment of this process. What is no UTF-8 in a value becomes U+FFFD, so that it is wrong and not missing.
+    /// The environment of this process. Bytes of a value that are not UTF-8 become U+FFFD,
+    /// so that the value is wrong and not missing.
     #[must_use]
     pub fn of_process() -> Self {
         Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))

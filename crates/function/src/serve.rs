@@ -46,7 +46,7 @@ impl From<Failure> for Diagnostic {
 /// Reads an event, a JSON document.
 ///
 /// # Errors
-/// [`Failure::UnreadableEvent`] if it is not one of this type. What it is instead is not said: that would quote it.
+/// [`Failure::UnreadableEvent`] if it is not one of this type. The error does not say what it is instead: that would quote it.
 pub fn read<E: DeserializeOwned>(event: &[u8]) -> Result<E, Failure> {
     serde_json::from_slice(event).map_err(|_| Failure::UnreadableEvent)
 }
@@ -117,7 +117,7 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for EventTaken<S> {
         let event = std::mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
         let context = &mut invocation.context;
         context.xray_trace_id = context.xray_trace_id.as_deref().and_then(own_trace);
-        // Whoever invokes the function chooses it, and nothing here is kept apart by it.
+        // The caller of the function chooses it, and nothing here is kept apart by it.
         context.tenant_id = None;
         EVENT.scope(RefCell::new(event), self.inner.call(invocation))
     }
@@ -162,7 +162,7 @@ fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     if error.is::<http::header::ToStrError>() || error.is::<std::num::ParseIntError>() {
         return "a header of an invocation cannot be read".to_owned();
     }
-    // What is left is the connection to the Runtime API, which carries nothing of a client's in its errors: the
+    // The other errors are about the connection to the Runtime API, and carry nothing of a client's: the
     // outermost says what failed, its sources why.
     let mut reason = error.to_string();
     let mut source = error.source();

@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 
 use crate::{KinesisRecord, Outcome, RecordReport, Settings, Summary, Verdict, work_through};
 
-/// The reason of a record whose data is no valid base64 in the event. Its work is not called.
+/// The reason of a record whose data is not valid base64 in the event. Its work is not called.
 pub const UNREADABLE_DATA: &str = "unreadable-data";
 
 /// Works through the records of one invocation and reports on them.

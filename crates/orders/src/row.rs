@@ -119,7 +119,7 @@ impl fmt::Debug for OrderView {
 }
 
 impl Row {
-    /// The attribute that names an order's owner. Whoever reads for somebody compares it before the rest.
+    /// The attribute that names an order's owner. A read for a caller compares it before the rest.
     pub const OWNER: &str = OWNER;
 
     /// Reads a row. Attributes that are not the service's are left alone.
