@@ -163,8 +163,13 @@ impl Control {
             Disturbance::Freeze => "frozen",
             Disturbance::Thaw => "thawed",
         };
-        self.console
-            .warn(name, format!("{done} on request: process {}", list(&pids)));
+        self.console.warn(
+            name,
+            match &pids[..] {
+                [] => format!("nothing was {done} on request: no process lives"),
+                pids => format!("{done} on request: process {}", list(pids)),
+            },
+        );
         reply(StatusCode::OK, &json!({ "pids": pids }))
     }
 
