@@ -93,7 +93,8 @@ fn api_table(stack: &Stack) -> api::Table {
     api::Table::new(stack.config(), stack.table().to_owned())
 }
 
-/// The row of an order of everyone's. A read that is not answered in the api's time does no harm, and is tried again.
+/// The row of an order of everyone's. A read that is not answered in the api's time does no harm,
+/// and is tried again.
 async fn read(table: &api::Table, id: OrderId) -> Option<Row> {
     eventually("the answer to a read", || async {
         match table.get(id, &Caller::anonymous(), PATIENCE).await {

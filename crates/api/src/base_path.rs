@@ -6,8 +6,8 @@
 /// For a custom domain AWS says of payload format 2.0 that "`rawPath` won't provide the API mapping
 /// value" ("Create AWS Lambda proxy integrations for HTTP APIs",
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
-/// Events with that value have been seen all the same, and a proxy in front of a function URL leaves
-/// it. So the path is taken off where it is there, and `Location` has it in either case.
+/// Events with that value have been seen all the same, and a proxy in front of a function URL
+/// leaves it. So the path is taken off where it is there, and `Location` has it in either case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BasePath(String);
 
@@ -44,9 +44,9 @@ impl BasePath {
 
     /// What precedes the API's own path in `path`, and that path, which `is_path` knows.
     ///
-    /// API Gateway leaves the stage's name in front of the path unless the stage is `$default`, and a
-    /// custom domain's mapping too. Either may be called as the API's own paths begin, so the longest
-    /// part that leaves a path of the API is taken off. Nothing is if none does.
+    /// API Gateway leaves the stage's name in front of the path unless the stage is `$default`, and
+    /// a custom domain's mapping too. Either may be called as the API's own paths begin, so the
+    /// longest part that leaves a path of the API is taken off. Nothing is if none does.
     pub(crate) fn split<'p>(
         &self,
         path: &'p str,

@@ -60,8 +60,8 @@ impl CallerSource {
         }
     }
 
-    /// The caller of a request; `None` if a caller is required and the event names none (or none that
-    /// [`Caller::parse`] takes, or `anonymous`). It is never anonymous then.
+    /// The caller of a request; `None` if a caller is required and the event names none (or none
+    /// that [`Caller::parse`] takes, or `anonymous`). It is never anonymous then.
     pub(crate) fn identify(&self, event: &Event<'_>) -> Option<Identity> {
         let (issuer, name) = match self {
             Self::Nobody => {

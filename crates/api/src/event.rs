@@ -29,7 +29,8 @@ pub(crate) enum Unreadable {
     /// It is not JSON, or a field is not as the front door makes it. The front door has put into it
     /// what its client sent (a header in Latin-1), so this is a request that cannot be read.
     Request,
-    /// It is JSON, and not a request: the function is behind another front door than it is made for.
+    /// It is JSON, and not a request: the function is behind another front door than it is made
+    /// for.
     NotARequest,
 }
 
@@ -64,7 +65,8 @@ impl<'a> Event<'a> {
             .unwrap_or_default()
     }
 
-    /// Whether the client used the address that AWS gave the API or the function, and no domain of its own.
+    /// Whether the client used the address that AWS gave the API or the function, and no domain of
+    /// its own.
     pub(crate) fn is_at_aws_address(&self) -> bool {
         let domain = self.text_at(&["requestContext", "domainName"]);
         domain.is_some_and(|name| name.contains(".execute-api.") || name.contains(".lambda-url."))

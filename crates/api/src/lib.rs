@@ -110,14 +110,14 @@ impl fmt::Debug for Origins {
 impl Api {
     /// Answers one request, an event in payload format 2.0, within the time that is left of the invocation.
     ///
-    /// To a request there is always an answer: whatever fails is a problem document with the status that tells the
-    /// client what to do about it. An event that is not JSON is a request that cannot be read, and gets a 400: the
-    /// front door has put into it what its client sent.
+    /// To a request there is always an answer: whatever fails is a problem document with the status
+    /// that tells the client what to do about it. An event that is not JSON is a request that
+    /// cannot be read, and gets a 400: the front door has put into it what its client sent.
     ///
     /// # Errors
-    /// [`Failure::UnreadableEvent`] if the event is JSON and not a request in payload format 2.0: the function is
-    /// deployed behind something else. No client can mend that, so the invocation fails, the client gets the
-    /// gateway's 500, and an alarm on the function's errors hears of it.
+    /// [`Failure::UnreadableEvent`] if the event is JSON and not a request in payload format 2.0:
+    /// the function is deployed behind something else. No client can mend that, so the invocation
+    /// fails, the client gets the gateway's 500, and an alarm on the function's errors hears of it.
     pub async fn answer(
         &self,
         event: &[u8],

@@ -94,7 +94,8 @@ fn preferred_wait(preferences: &str) -> Option<u64> {
     })
 }
 
-/// A whole number, whose quotes do not matter (RFC 7240 §2). More than 64 bits are as long as the longest wait.
+/// A whole number, whose quotes do not matter (RFC 7240 §2). More than 64 bits are as long as the
+/// longest wait.
 fn seconds(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))

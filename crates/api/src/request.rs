@@ -29,7 +29,8 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(crate) fn new(event: &'a Event<'a>, setting: &'a BasePath, time_left: Duration) -> Self {
         let (taken_off, path) = setting.split(event.raw_path(), event.stage(), route::is_path);
-        // At a domain of its own the client sees neither the stage nor, in every case, what the event's path begins with.
+        // At a domain of its own the client sees neither the stage nor, in every case, what the
+        // event's path begins with.
         let base_path = if event.is_at_aws_address() {
             taken_off
         } else {
@@ -61,8 +62,8 @@ impl<'a> Request<'a> {
         self.event.method()
     }
 
-    /// What precedes `/orders` in the path that the client used: at AWS's own address what preceded it
-    /// in the event, and at a custom domain the setting `BASE_PATH`.
+    /// What precedes `/orders` in the path that the client used: at AWS's own address what preceded
+    /// it in the event, and at a custom domain the setting `BASE_PATH`.
     pub(crate) fn base_path(&self) -> &'a str {
         self.base_path
     }

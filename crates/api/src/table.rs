@@ -71,16 +71,18 @@ impl Table {
         }
     }
 
-    /// The row of an order of this owner, by a strongly consistent read: an order that was there once does not go
-    /// away again.
+    /// The row of an order of this owner, by a strongly consistent read: an order that was there
+    /// once does not go away again.
     ///
-    /// The row of another owner is `None`, as an order that does not exist, and nothing but its owner is read. So
-    /// neither an error nor the time that it takes to read a row tells a stranger that there is one.
+    /// The row of another owner is `None`, as an order that does not exist, and nothing but its
+    /// owner is read. So neither an error nor the time that it takes to read a row tells a stranger
+    /// that there is one.
     ///
     /// It takes at most 1.5 s: a refusal is tried again within that time, a silent table is not.
     ///
     /// # Errors
-    /// [`TableError`] if there is no answer within that time or `time_left`, or none that can be read.
+    /// [`TableError`] if there is no answer within that time or `time_left`, or none that can be
+    /// read.
     pub async fn get(
         &self,
         order_id: OrderId,

@@ -1,11 +1,12 @@
 //! DynamoDB: tables and items in dynoxide's in-process engine; this file is the wire around it. Not taken over from
 //! there: PartiQL, tags, TTL.
 //!
-//! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does before and
-//! after the engine is not part of its library: of that, the sorting of unreadable requests and the shape of one
-//! error are repeated here; the wording of a SerializationException is not. Do not enable a table's stream: each
-//! write then costs time in proportion to all records already in the stream. A member that dynoxide does not read, and would
-//! ignore, is refused by its name, also one that AWS itself does not know and would ignore.
+//! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does
+//! before and after the engine is not part of its library: of that, the sorting of unreadable
+//! requests and the shape of one error are repeated here; the wording of a SerializationException
+//! is not. Do not enable a table's stream: each write then costs time in proportion to all records
+//! already in the stream. A member that dynoxide does not read, and would ignore, is refused by its
+//! name, also one that AWS itself does not know and would ignore.
 
 mod members;
 

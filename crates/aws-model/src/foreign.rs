@@ -1,8 +1,9 @@
-//! What clients of other protocols and of other services are told. An answer that a client cannot parse shows its user nothing, so
-//! each refusal is in the form of the protocol that was spoken.
+//! What clients of other protocols and of other services are told. An answer that a client cannot
+//! parse shows its user nothing, so each refusal is in the form of the protocol that was spoken.
 //!
-//! Sources: Smithy's AWS query, EC2 query, REST JSON, REST XML and RPC v2 CBOR protocols, "Operation error serialization"; RFC 8949
-//! for CBOR; botocore's own description of SQS for the version that left the query protocol.
+//! Sources: Smithy's AWS query, EC2 query, REST JSON, REST XML and RPC v2 CBOR protocols,
+//! "Operation error serialization"; RFC 8949 for CBOR; botocore's own description of SQS for the
+//! version that left the query protocol.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -14,7 +15,8 @@ use crate::service::Service;
 const PROTOCOL: &str = "UnsupportedProtocolException";
 const SERVICE: &str = "UnknownOperationException";
 
-/// The refusal of a request that an AWS client sent and that is no call of the model; `None` if no AWS client sends such a request.
+/// The refusal of a request that an AWS client sent and that is no call of the model; `None` if no
+/// AWS client sends such a request.
 pub(crate) fn refuse(request: &Request<Bytes>, request_id: &str) -> Option<Response<Bytes>> {
     let scope = signed_for(request);
     let asked_for = || scope.unwrap_or("asked for");

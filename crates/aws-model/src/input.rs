@@ -1,5 +1,5 @@
-//! Reading an operation's input: a member that the model does not know is told by its name and never ignored, since a client
-//! that sends it counts on what it does.
+//! Reading an operation's input: a member that the model does not know is told by its name and
+//! never ignored, since a client that sends it counts on what it does.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,7 +16,8 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
-    /// What a SerializationException says, which is nothing if the body is no JSON. It never repeats a value.
+    /// What a SerializationException says, which is nothing if the body is no JSON. It never
+    /// repeats a value.
     pub(crate) fn serialization_message(&self) -> String {
         match self {
             Self::NotJson => String::new(),
@@ -40,7 +41,8 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
     }
     match serde_json::from_slice(body) {
         Ok(input) => Ok(input),
-        // Null counts as absent, also where the member is unknown. Only a refusal pays for the second look.
+        // Null counts as absent, also where the member is unknown. Only a refusal pays for the
+        // second look.
         Err(error) if unknown_field(&error).is_some() => {
             let mut value: Value = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
             drop_nulls(&mut value);

@@ -1,9 +1,11 @@
 //! Kinesis Data Streams: streams, shards and records, with the rules a producer or consumer can run into.
 //!
 //! [`Kinesis`] has a Rust interface for code in the same process; the operations of the wire are in
-//! `operations.rs` and stand on the same state. Streams are active as soon as they are created and gone as
-//! soon as they are deleted, and a stream is split or merged at once. A stream in on-demand mode has the four shards that it begins
-//! with: they do not grow with the traffic. Not modelled: enhanced fan-out, encryption, tags, and the limits of reading. A member that is not modelled is refused by its name, also one that AWS itself does not know and would ignore.
+//! `operations.rs` and stand on the same state. Streams are active as soon as they are created and
+//! gone as soon as they are deleted, and a stream is split or merged at once. A stream in on-demand
+//! mode has the four shards that it begins with: they do not grow with the traffic. Not modelled:
+//! enhanced fan-out, encryption, tags, and the limits of reading. A member that is not modelled is
+//! refused by its name, also one that AWS itself does not know and would ignore.
 
 mod hash_range;
 mod input;

@@ -8,9 +8,11 @@
 //! process with its serialization, retries and timeouts; an HTTP server needs no more than to carry out what a
 //! [`Reply`] says.
 //!
-//! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which is what the Rust SDK, boto3 and the
-//! AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are not spoken: their clients, and
-//! those of other services, are told so in a form that they can parse ([`Aws::foreign`]). Any credentials are accepted, the account is `000000000000`, and a region is only the name in an ARN: all share one state.
+//! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which is what the Rust SDK,
+//! boto3 and the AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are
+//! not spoken: their clients, and those of other services, are told so in a form that they can
+//! parse ([`Aws::foreign`]). Any credentials are accepted, the account is `000000000000`, and a
+//! region is only the name in an ARN: all share one state.
 //!
 //! ```
 //! use aws_model::{Aws, Settings};

@@ -121,7 +121,8 @@ impl Aws {
     #[must_use]
     pub fn call(&self, request: &Request<Bytes>) -> Reply {
         let headers = request.headers();
-        // A cheap look at one header: all else of what is foreign only counts where there is no call.
+        // A cheap look at one header: all else of what is foreign only counts where there is no
+        // call.
         let media_type = headers
             .get(http::header::CONTENT_TYPE)
             .map(http::HeaderValue::as_bytes);
@@ -160,11 +161,13 @@ impl Aws {
         }
     }
 
-    /// The refusal of a request that an AWS client sent in a protocol, or to a service, that is not modelled, in the form of its
-    /// protocol; it says what to set instead. `None` if no AWS client sends such a request.
+    /// The refusal of a request that an AWS client sent in a protocol, or to a service, that is not
+    /// modelled, in the form of its protocol; it says what to set instead. `None` if no AWS client
+    /// sends such a request.
     ///
-    /// [`Aws::call`] answers with it by itself. It is for an HTTP server that has other routes, where such a request goes to a path
-    /// of its own (`/000000000000/queue`, `/2015-03-31/functions`).
+    /// [`Aws::call`] answers with it by itself. It is for an HTTP server that has other routes,
+    /// where such a request goes to a path of its own (`/000000000000/queue`,
+    /// `/2015-03-31/functions`).
     #[must_use]
     pub fn foreign(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
         foreign::refuse(request, &self.request_id())

@@ -1,10 +1,11 @@
 //! SQS standard queues: send, receive with a visibility timeout, delete, with the limits a client can run into.
 //!
 //! [`Sqs`] has a Rust interface for code in the same process; the operations of the wire are in
-//! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes, redrive policies, purging, encryption, and
-//! the 120,000 messages that may be in flight. Unlike AWS, a message is never delivered twice within its
-//! visibility timeout, order is that of sending, and the counts are exact; only a message's latest receipt
-//! handle deletes it. A member that is not modelled is refused by its name, also one that AWS itself does not know and would ignore.
+//! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes,
+//! redrive policies, purging, encryption, and the 120,000 messages that may be in flight. Unlike
+//! AWS, a message is never delivered twice within its visibility timeout, order is that of sending,
+//! and the counts are exact; only a message's latest receipt handle deletes it. A member that is
+//! not modelled is refused by its name, also one that AWS itself does not know and would ignore.
 
 mod operations;
 mod queue;

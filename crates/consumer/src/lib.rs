@@ -149,8 +149,8 @@ impl ApplyError {
         }
     }
 
-    /// Whether the error passes by itself, by the [list](PassingErrors) that all functions go by; else somebody has
-    /// to mend something. The record waits in either case.
+    /// Whether the error passes by itself, by the [list](PassingErrors) that all functions go by;
+    /// else somebody has to mend something. The record waits in either case.
     #[must_use]
     pub fn passes_by_itself(&self) -> bool {
         match self {

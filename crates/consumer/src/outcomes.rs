@@ -42,8 +42,8 @@ impl Outcomes {
         }
     }
 
-    /// An outage that was ridden out leaves a trace as well: the codes are a warning of their own, and an error where
-    /// somebody has to mend what they name.
+    /// An outage that was ridden out leaves a trace as well: the codes are a warning of their own,
+    /// and an error where somebody has to mend what they name.
     pub(crate) fn log(&self, summary: &Summary) {
         let (errors, to_mend) = (&self.errors, &self.to_mend);
         if !to_mend.is_empty() {

@@ -91,11 +91,13 @@ pub enum FirstRecordFailed {
 
 /// The decimals of `approximateArrivalTimestamp`, which is in seconds.
 ///
-/// AWS's example event has three (Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams"), and every
-/// event that was recorded has at most three. That there are never more is inferred: the type is a floating-point number.
+/// AWS's example event has three (Lambda developer guide, "Using Lambda to process records from
+/// Amazon Kinesis Data Streams"), and every event that was recorded has at most three. That there
+/// are never more is inferred: the type is a floating-point number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ArrivalDecimals {
-    /// At most three: milliseconds. The default, since readers of the event are known that refuse more.
+    /// At most three: milliseconds. The default, since readers of the event are known that refuse
+    /// more.
     #[default]
     Three,
     /// Six: microseconds, of which the model makes up those below a millisecond.

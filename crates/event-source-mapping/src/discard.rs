@@ -40,11 +40,13 @@ pub struct RequestContext {
     pub function_arn: String,
     /// Why the records were discarded.
     pub condition: Condition,
-    /// How often the function ran with exactly these records, and at least 1; the delivery in a larger batch is not among them.
+    /// How often the function ran with exactly these records, and at least 1; the delivery in a
+    /// larger batch is not among them.
     ///
-    /// So 1 does not say that the function ran. It is what was recorded on AWS, on Kinesis and on DynamoDB streams, for records that were
-    /// too old before their first delivery. It is inferred for those that were never delivered because invokes were throttled, and for the
-    /// parts of a batch that were too old before a delivery of their own.
+    /// So 1 does not say that the function ran. It is what was recorded on AWS, on Kinesis and on
+    /// DynamoDB streams, for records that were too old before their first delivery. It is inferred
+    /// for those that were never delivered because invokes were throttled, and for the parts of a
+    /// batch that were too old before a delivery of their own.
     pub approximate_invoke_count: u32,
 }
 

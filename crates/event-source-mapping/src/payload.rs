@@ -22,8 +22,9 @@ const FRAME_BYTES: usize = 14;
 /// Lambda to process records from Amazon Kinesis Data Streams") or for a DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB"),
 /// as the source's ARN says.
 ///
-/// Of Kinesis, `approximateArrivalTimestamp` is in seconds with as many decimals as [`EventSource::arrival_decimals`] says. Of a
-/// DynamoDB stream, each record is what [`Record::from_change`] was made of and `eventSourceARN`; data that is no JSON object counts as
+/// Of Kinesis, `approximateArrivalTimestamp` is in seconds with as many decimals as
+/// [`EventSource::arrival_decimals`] says. Of a DynamoDB stream, each record is what
+/// [`Record::from_change`] was made of and `eventSourceARN`; data that is no JSON object counts as
 /// an empty one.
 #[must_use]
 pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> Vec<u8> {
@@ -149,8 +150,9 @@ fn kinesis_envelope<'a>(
     }
 }
 
-/// The float nearest to the exact quotient, which is written back with the same decimals: IEEE 754 rounds a division once, and
-/// until the year 2255 a time has fewer microseconds than a float holds exactly (2^53).
+/// The float nearest to the exact quotient, which is written back with the same decimals: IEEE 754
+/// rounds a division once, and until the year 2255 a time has fewer microseconds than a float holds
+/// exactly (2^53).
 #[allow(
     clippy::float_arithmetic,
     reason = "the event has seconds with a fraction; the division is exact but for one rounding"

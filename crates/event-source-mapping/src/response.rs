@@ -24,15 +24,18 @@ pub enum Interpretation {
 ///
 /// `batch` is the sequence numbers of the batch that the response answers, in any order.
 ///
-/// Documented (Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda") and recorded:
-/// `null`, `""`, an object without `batchItemFailures`, and a list that is null or empty are whole successes, as is `[]`; an
-/// `itemIdentifier` that is `""`, null, missing or under another key, anywhere in the list, makes the whole batch a failure, as does one
-/// that is no sequence number of the batch.
+/// Documented (Lambda developer guide, "Configuring partial batch response with Kinesis Data
+/// Streams and Lambda") and recorded: `null`, `""`, an object without `batchItemFailures`, and a
+/// list that is null or empty are whole successes, as is `[]`; an `itemIdentifier` that is `""`,
+/// null, missing or under another key, anywhere in the list, makes the whole batch a failure, as
+/// does one that is no sequence number of the batch.
 ///
-/// The recording of `[]` is weaker than the others: it shows the first invocation and not that no other one follows.
+/// The recording of `[]` is weaker than the others: it shows the first invocation and not that no
+/// other one follows.
 ///
-/// Inferred: no bytes at all are like `null`; anything else that is not of this form is a whole failure: text that is not JSON, another
-/// JSON value than an object, a list with something in it, a `batchItemFailures` that is no list, an entry that is no object.
+/// Inferred: no bytes at all are like `null`; anything else that is not of this form is a whole
+/// failure: text that is not JSON, another JSON value than an object, a list with something in it,
+/// a `batchItemFailures` that is no list, an entry that is no object.
 ///
 /// Linear in the response and the batch. Never panics.
 #[must_use]

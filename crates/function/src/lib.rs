@@ -1,6 +1,7 @@
-//! What each function of the service does around its handler: read its settings, set up its log, take invocations and
-//! keep what is in them out of logs and errors; the one list of AWS's errors that pass by themselves; and the one
-//! translation that the functions share, that of the order row to and from DynamoDB's types.
+//! What each function of the service does around its handler: read its settings, set up its log,
+//! take invocations and keep what is in them out of logs and errors; the one list of AWS's errors
+//! that pass by themselves; and the one translation that the functions share, that of the order row
+//! to and from DynamoDB's types.
 //!
 //! A function's `main` is this, and nothing else:
 //!

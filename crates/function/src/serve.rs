@@ -46,7 +46,8 @@ impl From<Failure> for Diagnostic {
 /// Reads an event, a JSON document.
 ///
 /// # Errors
-/// [`Failure::UnreadableEvent`] if it is not one of this type. The error does not say what it is instead: that would quote it.
+/// [`Failure::UnreadableEvent`] if it is not one of this type. The error does not say what it is
+/// instead: that would quote it.
 pub fn read<E: DeserializeOwned>(event: &[u8]) -> Result<E, Failure> {
     serde_json::from_slice(event).map_err(|_| Failure::UnreadableEvent)
 }
@@ -55,7 +56,8 @@ pub fn read<E: DeserializeOwned>(event: &[u8]) -> Result<E, Failure> {
 ///
 /// The handler gets each event as the bytes that Lambda sent; [`read`] makes a value of them. A
 /// panic of the handler is caught here, because the runtime would put its message into the log and
-/// into the error that it reports. An invocation that fails is one line of the log at level `ERROR`.
+/// into the error that it reports. An invocation that fails is one line of the log at level
+/// `ERROR`.
 ///
 /// # Errors
 /// [`StartError::Runtime`] if Lambda's Runtime API fails.
@@ -162,8 +164,8 @@ fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     if error.is::<http::header::ToStrError>() || error.is::<std::num::ParseIntError>() {
         return "a header of an invocation cannot be read".to_owned();
     }
-    // The other errors are about the connection to the Runtime API, and carry nothing of a client's: the
-    // outermost says what failed, its sources why.
+    // The other errors are about the connection to the Runtime API, and carry nothing of a
+    // client's: the outermost says what failed, its sources why.
     let mut reason = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -14,9 +14,10 @@ pub const UNREADABLE_DATA: &str = "unreadable-data";
 
 /// Works through the records of one invocation and reports on them.
 ///
-/// `records` are [`KinesisEvent::records`](crate::KinesisEvent), in the order in which Lambda sent them, which is that of
-/// their sequence numbers. `deadline` is the invocation's ([`deadline`](crate::deadline) makes it
-/// from Lambda's context). How and when `work` is called is said at [`work_through`]; the key is the partition key.
+/// `records` are [`KinesisEvent::records`](crate::KinesisEvent), in the order in which Lambda sent
+/// them, which is that of their sequence numbers. `deadline` is the invocation's
+/// ([`deadline`](crate::deadline) makes it from Lambda's context). How and when `work` is called is
+/// said at [`work_through`]; the key is the partition key.
 ///
 /// Each record that failed is logged once, at the end: sequence number, shard, attempts and reason, at level `WARN` if it was
 /// attempted, else `DEBUG`. A batch of which nothing could be attempted gets one more line, at `WARN`. Neither data nor partition key is ever logged, as both may be personal data.

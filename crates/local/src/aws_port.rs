@@ -25,8 +25,8 @@ const LIMITS: Limits = Limits {
     body_patience: Duration::from_secs(30),
 };
 
-/// Serves `aws` on `listeners` under the names `hosts` until the future is dropped, and counts `calls`; `other` answers what
-/// is no AWS call.
+/// Serves `aws` on `listeners` under the names `hosts` until the future is dropped, and counts
+/// `calls`; `other` answers what is no AWS call.
 pub async fn serve<O>(
     listeners: impl Into<Listeners>,
     hosts: Hosts,

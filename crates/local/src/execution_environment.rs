@@ -24,8 +24,9 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a process that has ended may take to deliver what it had written already: its answer, its last lines.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: Lambda gives a function with an internal
-/// extension 300 ms ("Understanding the Lambda execution environment lifecycle", Lambda developer guide).
+/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: Lambda gives a
+/// function with an internal extension 300 ms ("Understanding the Lambda execution environment
+/// lifecycle", Lambda developer guide).
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 
 /// A running process of a function, and whatever it has started. Dropping it kills them.
@@ -270,8 +271,9 @@ impl ExecutionEnvironment {
         self.tree.signal(Signal::STOP);
     }
 
-    /// Kills the process, with whatever it has started, and waits until it is gone and what it wrote is read. A process
-    /// that has registered an extension is asked to end before, and has 300 ms for it.
+    /// Kills the process, with whatever it has started, and waits until it is gone and what it
+    /// wrote is read. A process that has registered an extension is asked to end before, and has
+    /// 300 ms for it.
     pub async fn end(mut self) {
         if self.runtime_api.has_extension() && self.tree.signal(Signal::TERM) {
             // One that is frozen gets the signal when it goes on.
@@ -312,8 +314,8 @@ async fn exited(exit: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
     }
 }
 
-/// Waits for the process to end or to be killed on demand; true if it was asked for. What it has started ends with it, as
-/// in Lambda, where the runtime's end is the sandbox's.
+/// Waits for the process to end or to be killed on demand; true if it was asked for. What it has
+/// started ends with it, as in Lambda, where the runtime's end is the sandbox's.
 async fn hold(
     mut child: Child,
     tree: &ProcessTree,

@@ -1,10 +1,11 @@
-//! The Lambda Extensions API as far as a function itself uses it: an internal extension, which is a part of the function's
-//! process.
+//! The Lambda Extensions API as far as a function itself uses it: an internal extension, which is a
+//! part of the function's process.
 //!
-//! `lambda_runtime`'s graceful shutdown registers one, only because Lambda then sends `SIGTERM` before it ends the
-//! execution environment. Sources: "Using the Lambda Extensions API to create extensions",
-//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>, and "Understanding the Lambda execution
-//! environment lifecycle", <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
+//! `lambda_runtime`'s graceful shutdown registers one, only because Lambda then sends `SIGTERM`
+//! before it ends the execution environment. Sources: "Using the Lambda Extensions API to create
+//! extensions", <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>, and
+//! "Understanding the Lambda execution environment lifecycle",
+//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
 //!
 //! Not modelled: external extensions, the event `INVOKE`, and the Telemetry API.
 
@@ -37,7 +38,8 @@ impl Extensions {
         !self.lock().is_empty()
     }
 
-    /// Answers a request to a path behind [`PREFIX`]. One for the next event waits for as long as it is polled.
+    /// Answers a request to a path behind [`PREFIX`]. One for the next event waits for as long as
+    /// it is polled.
     pub(crate) async fn serve(
         &self,
         function: &str,

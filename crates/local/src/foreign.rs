@@ -1,12 +1,13 @@
 //! Requests that a web page of somebody else's could have sent, which are refused on every port.
 //!
-//! Any page that is open in a browser on this machine can send requests to loopback ports, and nothing here checks who
-//! calls. Two things give such a page away. Its requests carry its own origin (the Fetch standard, "`Origin` header"; W3C,
-//! "Fetch Metadata Request Headers"). Or its own name was made to resolve to 127.0.0.1, which is called DNS rebinding, and
-//! is then what `Host` says. Programs send neither an origin nor a foreign name.
+//! Any page that is open in a browser on this machine can send requests to loopback ports, and
+//! nothing here checks who calls. Two things give such a page away. Its requests carry its own
+//! origin (the Fetch standard, "`Origin` header"; W3C, "Fetch Metadata Request Headers"). Or its
+//! own name was made to resolve to 127.0.0.1, which is called DNS rebinding, and is then what
+//! `Host` says. Programs send neither an origin nor a foreign name.
 //!
-//! API Gateway has no such check. The front door has it all the same, since a page that may place orders here, or read them,
-//! is nobody's intention.
+//! API Gateway has no such check. The front door has it all the same, since a page that may place
+//! orders here, or read them, is nobody's intention.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use crate::http_server;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The names under which a server may be called: `localhost`, everything below `.localhost` (RFC 6761, section 6.3, keeps
-/// both on this machine), loopback addresses, and further ones. The port does not matter.
+/// The names under which a server may be called: `localhost`, everything below `.localhost` (RFC
+/// 6761, section 6.3, keeps both on this machine), loopback addresses, and further ones. The port
+/// does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     further: Arc<[String]>,

@@ -34,7 +34,8 @@ const LIMITS: Limits = Limits {
     body_patience: CLIENT_PATIENCE,
 };
 
-/// Serves HTTP on `listeners` under the names `hosts` with `api` behind it, until the future is dropped.
+/// Serves HTTP on `listeners` under the names `hosts` with `api` behind it, until the future is
+/// dropped.
 pub async fn serve(
     listeners: impl Into<Listeners>,
     hosts: Hosts,

@@ -250,7 +250,8 @@ impl Function {
         lock(&self.invocations).spawn(Arc::clone(&self.host).show_held_back());
     }
 
-    /// Does this to every process of the function that lives, with whatever it has started, and says which they were.
+    /// Does this to every process of the function that lives, with whatever it has started, and
+    /// says which they were.
     pub fn disturb(&self, disturbance: Disturbance) -> Vec<u32> {
         let ledger = lock(&self.host.ledger);
         let trees = ledger.processes.values().map(|(_, tree)| tree);
@@ -264,8 +265,8 @@ impl Function {
             .collect()
     }
 
-    /// Ends the processes that wait for an invocation, those with an extension with a `SIGTERM` first. Those that work are
-    /// left to whoever drops the function.
+    /// Ends the processes that wait for an invocation, those with an extension with a `SIGTERM`
+    /// first. Those that work are left to whoever drops the function.
     pub async fn shut_down(&self) {
         let idle = std::mem::take(&mut *lock(&self.host.idle));
         let mut ending = JoinSet::new();

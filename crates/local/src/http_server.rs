@@ -1,6 +1,7 @@
-//! An HTTP server on the loopback interface, HTTP/1.1 and HTTP/2 with prior knowledge, that slow, broken or silent clients
-//! cannot hold up: each is waited for only so long, and when connections run short the one that has waited longest for its
-//! client is closed. Requests that a foreign web page could have sent are refused ([`crate::foreign`]).
+//! An HTTP server on the loopback interface, HTTP/1.1 and HTTP/2 with prior knowledge, that slow,
+//! broken or silent clients cannot hold up: each is waited for only so long, and when connections
+//! run short the one that has waited longest for its client is closed. Requests that a foreign web
+//! page could have sent are refused ([`crate::foreign`]).
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -32,21 +33,24 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How often a server whose connections are all in use looks for one that it may close.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How long a client may take to read an answer. Over loopback 13 MB, the largest one, take some milliseconds.
+/// How long a client may take to read an answer. Over loopback 13 MB, the largest one, take some
+/// milliseconds.
 pub const READ_PATIENCE: Duration = Duration::from_secs(10);
 
-/// An answer is handed over in pieces of at most this many bytes, each when the client has room for it: so what is still
-/// to be read is known, and nothing of it is copied before.
+/// An answer is handed over in pieces of at most this many bytes, each when the client has room for
+/// it: so what is still to be read is known, and nothing of it is copied before.
 const PIECE: usize = 64 << 10;
 
-/// Requests that one HTTP/2 connection may have in progress. RFC 9113, section 6.5.2, recommends at least 100.
+/// Requests that one HTTP/2 connection may have in progress. RFC 9113, section 6.5.2, recommends at
+/// least 100.
 const STREAMS: u32 = 128;
 
 /// What an HTTP/2 connection begins with; RFC 9113, section 3.4. HTTP/1 has no method `PRI`.
 const PREFACE: &[u8] = b"PRI";
 
-/// A port that is taken on 127.0.0.1 and \[::1\] but does not accept connections yet, so that others see it closed until all
-/// is ready. On a machine without IPv6 it is taken on 127.0.0.1 alone.
+/// A port that is taken on 127.0.0.1 and \[::1\] but does not accept connections yet, so that
+/// others see it closed until all is ready. On a machine without IPv6 it is taken on 127.0.0.1
+/// alone.
 #[derive(Debug)]
 pub struct ReservedPort {
     sockets: Vec<(IpAddr, TcpSocket)>,
@@ -132,7 +136,8 @@ fn bind(address: IpAddr, port: u16) -> io::Result<TcpSocket> {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
         IpAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A server that is started again must not wait for the last one's closed connections to time out.
+    // A server that is started again must not wait for the last one's closed connections to time
+    // out.
     socket.set_reuseaddr(true)?;
     socket.bind((address, port).into())?;
     Ok(socket)
@@ -148,7 +153,8 @@ fn is_without_ipv6(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-/// Open ports that one server accepts connections on: one port on both loopback addresses, or a single listener.
+/// Open ports that one server accepts connections on: one port on both loopback addresses, or a
+/// single listener.
 #[derive(Debug)]
 pub struct Listeners(Vec<TcpListener>);
 
@@ -159,7 +165,8 @@ impl From<TcpListener> for Listeners {
 }
 
 impl Listeners {
-    /// The port of the first one, which is that of all of a [`ReservedPort`]; 0 if the operating system does not say.
+    /// The port of the first one, which is that of all of a [`ReservedPort`]; 0 if the operating
+    /// system does not say.
     #[must_use]
     pub fn port(&self) -> u16 {
         let address = self.0.first().map(TcpListener::local_addr);
@@ -186,8 +193,8 @@ pub struct Limits {
     /// Connections at a time. Further ones wait in the kernel's queue, for a second or so unless all have a request in
     /// progress.
     pub connections: usize,
-    /// How long a client may take from one answer, or from the connection's beginning, to the end of the next request's
-    /// headers; `None` sets no bound.
+    /// How long a client may take from one answer, or from the connection's beginning, to the end
+    /// of the next request's headers; `None` sets no bound.
     pub idle: Option<Duration>,
     /// The largest body of a request, in bytes.
     pub body: usize,
@@ -198,12 +205,12 @@ pub struct Limits {
 /// A request that is here as a whole, or why its body is not.
 pub type Arrived = Request<Result<Bytes, UnreadBody>>;
 
-/// Serves HTTP on `listeners` until the future is dropped, which also ends all its connections. `hosts` says under which
-/// names it may be called. Where `handler` gives no answer, the connection is closed without one, or of HTTP/2 the stream
-/// is reset.
+/// Serves HTTP on `listeners` until the future is dropped, which also ends all its connections.
+/// `hosts` says under which names it may be called. Where `handler` gives no answer, the connection
+/// is closed without one, or of HTTP/2 the stream is reset.
 ///
-/// A client has [`READ_PATIENCE`] to read an answer but for its last half megabyte, and for that until the connection has
-/// been idle for too long; one that takes longer is cut off.
+/// A client has [`READ_PATIENCE`] to read an answer but for its last half megabyte, and for that
+/// until the connection has been idle for too long; one that takes longer is cut off.
 pub async fn serve<H, F>(listeners: impl Into<Listeners>, limits: Limits, hosts: Hosts, handler: H)
 where
     H: Fn(Arrived, SocketAddr) -> F + Clone + Send + Sync + 'static,
@@ -448,7 +455,8 @@ where
         let streams = Streams::default();
         let service = service_fn(move |request| self.clone().answer(request));
         let io = TokioIo::new(stream);
-        // An error here is the client's (it sent no HTTP, was too slow, or went away) or the lack of an answer.
+        // An error here is the client's (it sent no HTTP, was too slow, or went away) or the lack
+        // of an answer.
         if http2 {
             let _ = http2::Builder::new(streams.executor())
                 .timer(TokioTimer::new())
@@ -500,7 +508,8 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
         if !begins_alike || length == PREFACE.len() {
             return Ok(begins_alike);
         }
-        // One or two bytes: the next ones are on their way, or never come, which ends with the client's time.
+        // One or two bytes: the next ones are on their way, or never come, which ends with the
+        // client's time.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -607,8 +616,8 @@ mod tests {
     /// More than the buffers of a connection take, kernel's and hyper's.
     const LARGE: usize = 32 << 20;
 
-    /// A server on a free port that answers `GET /` and `GET /large` at once, leaves `/lost` without an answer and works on anything else
-    /// for ever.
+    /// A server on a free port that answers `GET /` and `GET /large` at once, leaves `/lost`
+    /// without an answer and works on anything else for ever.
     async fn start() -> (SocketAddr, JoinSet<()>) {
         let listener = ReservedPort::take(0).unwrap().listen().unwrap();
         let address = (Ipv4Addr::LOCALHOST, listener.port()).into();
@@ -775,7 +784,8 @@ mod tests {
         bytes.len()
     }
 
-    /// Headers that come byte by byte are bounded as a whole, and silence from the beginning is too.
+    /// Headers that come byte by byte are bounded as a whole, and silence from the beginning is
+    /// too.
     #[tokio::test]
     async fn a_client_without_a_request_is_closed_when_its_time_is_over() {
         for start_of_request in [
@@ -804,7 +814,8 @@ mod tests {
 
     type Http2 = hyper::client::conn::http2::SendRequest<http_body_util::Full<Bytes>>;
 
-    /// A connection that speaks HTTP/2 from its first byte on, with a window of `window` bytes for each answer.
+    /// A connection that speaks HTTP/2 from its first byte on, with a window of `window` bytes for
+    /// each answer.
     async fn http2(address: SocketAddr, window: u32) -> (Http2, JoinSet<()>) {
         let stream = TcpStream::connect(address).await.unwrap();
         let executor = hyper_util::rt::TokioExecutor::new();

@@ -52,7 +52,8 @@ pub struct Options {
     pub ready_file: Option<PathBuf>,
     /// Whether colours may be used if the output is a terminal.
     pub color: bool,
-    /// Names besides those of this machine under which the ports may be called ([`crate::foreign::Hosts`]).
+    /// Names besides those of this machine under which the ports may be called
+    /// ([`crate::foreign::Hosts`]).
     pub allowed_hosts: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! All processes of an execution environment: the one that was started, and whatever it has started.
+//! All processes of an execution environment: the one that was started, and whatever it has
+//! started.
 //!
 //! A function may be a shell script that runs the function's binary, and Lambda freezes and kills
 //! the whole sandbox. So a signal goes to the first process and to its descendants, which
@@ -26,8 +27,8 @@ pub(crate) struct ProcessTree {
     pid: u32,
     /// `NAME=value`, in the environment of its processes and of no others.
     mark: String,
-    /// Whether the first process may be signalled: it has not been killed, and nobody has waited for its end. A number is
-    /// another process's as soon as somebody has.
+    /// Whether the first process may be signalled: it has not been killed, and nobody has waited
+    /// for its end. A number is another process's as soon as somebody has.
     lives: Mutex<bool>,
 }
 
@@ -99,7 +100,8 @@ impl ProcessTree {
         lived
     }
 
-    /// Every process that has the mark in its environment. One that has ended has no environment any more.
+    /// Every process that has the mark in its environment. One that has ended has no environment
+    /// any more.
     fn marked(&self) -> Vec<u32> {
         let Ok(processes) = fs::read_dir("/proc") else {
             return Vec::new();

@@ -1,5 +1,6 @@
-//! The Lambda Runtime API as one function process sees it: `/next`, `/response`, `/error`, `/init/error`; and what the
-//! process sees of the Extensions API, which `extensions_api.rs` serves.
+//! The Lambda Runtime API as one function process sees it: `/next`, `/response`, `/error`,
+//! `/init/error`; and what the process sees of the Extensions API, which `extensions_api.rs`
+//! serves.
 //!
 //! Each process is given an address of its own, so who calls is known from where. Source: "Using the Lambda runtime API
 //! for custom runtimes", <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.

@@ -19,10 +19,12 @@ pub struct OrderId(Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(Uuid);
 
-/// The value of an `Idempotency-Key` header: 1–255 visible ASCII characters (0x21–0x7E), none of them a comma.
+/// The value of an `Idempotency-Key` header: 1–255 visible ASCII characters (0x21–0x7E), none of
+/// them a comma.
 ///
-/// Gateways join the values of a repeated header with commas (RFC 9110 §5.3). A client that sent its key twice would get
-/// another order than by sending it once, and a short key three times would pass for a long one.
+/// Gateways join the values of a repeated header with commas (RFC 9110 §5.3). A client that sent
+/// its key twice would get another order than by sending it once, and a short key three times would
+/// pass for a long one.
 ///
 /// `Debug` shows no content: where no caller is known the key alone scopes the order, like a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,7 +92,8 @@ impl IdempotencyKey {
     /// The most characters of a key.
     pub const MAX: usize = 255;
 
-    /// Takes a header's value as a key, or `None` if it is empty, too long, not all visible ASCII, or has a comma.
+    /// Takes a header's value as a key, or `None` if it is empty, too long, not all visible ASCII,
+    /// or has a comma.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_of_key = |byte: u8| byte.is_ascii_graphic() && byte != b',';

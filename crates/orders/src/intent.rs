@@ -193,7 +193,8 @@ impl Intent {
     /// # Errors
     /// [`Poison`] with the reason. It never panics, whatever the bytes.
     pub fn decode(data: &[u8]) -> Result<Self, Poison> {
-        // Values that are passed over are not looked at closely, so this looks first. RFC 8259 §8.1: JSON is UTF-8.
+        // Values that are passed over are not looked at closely, so this looks first. RFC 8259
+        // §8.1: JSON is UTF-8.
         let data = std::str::from_utf8(data).map_err(|_| Poison::NotJson)?;
         let json =
             Json::parse_members(data.as_bytes(), &ATTRIBUTES).map_err(|_| Poison::NotJson)?;

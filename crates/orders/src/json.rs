@@ -27,8 +27,8 @@ impl Json {
         serde_json::from_slice(bytes)
     }
 
-    /// Reads one object of which only members of these names matter. The others count as null, whatever they hold: a
-    /// number that nothing can hold, or more levels than anybody reads.
+    /// Reads one object of which only members of these names matter. The others count as null,
+    /// whatever they hold: a number that nothing can hold, or more levels than anybody reads.
     pub(crate) fn parse_members(bytes: &[u8], known: &[&str]) -> Result<Self, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let object = deserializer.deserialize_map(Known(known))?;

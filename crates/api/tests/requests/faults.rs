@@ -139,7 +139,8 @@ async fn every_put_has_three_attempts_however_many_were_throttled_before_it() {
     }
 }
 
-/// The errors of a service that pass by themselves. Of those that the SDKs know of other services, a model has not all.
+/// The errors of a service that pass by themselves. Of those that the SDKs know of other services,
+/// a model has not all.
 fn injectable(service: &'static str) -> impl Iterator<Item = &'static PassingError> {
     PassingErrors::of(service).filter(move |error| {
         let is_injectable = Fault::new(service, error.code, 1.0, 1).is_ok();

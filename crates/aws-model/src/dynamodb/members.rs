@@ -1,5 +1,5 @@
-//! The members of DynamoDB's inputs that dynoxide reads: it ignores all others, which are refused here instead. Values are not looked
-//! at: an item's attributes have names of their own.
+//! The members of DynamoDB's inputs that dynoxide reads: it ignores all others, which are refused
+//! here instead. Values are not looked at: an item's attributes have names of their own.
 
 use std::fmt;
 
@@ -132,8 +132,8 @@ pub(super) fn of(operation: &str) -> Option<Shape> {
     })
 }
 
-/// The first member of `body` that `shape` does not have and that is not null. One pass over the text, without a copy of it. What is not
-/// of the shape in another way is for dynoxide to refuse.
+/// The first member of `body` that `shape` does not have and that is not null. One pass over the
+/// text, without a copy of it. What is not of the shape in another way is for dynoxide to refuse.
 pub(super) fn unknown(shape: &Shape, body: &[u8]) -> Option<String> {
     let mut found = None;
     let look = Look {

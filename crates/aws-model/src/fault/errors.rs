@@ -47,15 +47,17 @@ const fn error(code: &'static str, status: u16, message: &'static str) -> AwsErr
 const UNKNOWN: &str =
     "The request processing has failed because of an unknown error, exception or failure.";
 const OTHER: &str = "Injected fault.";
-/// What a caller is told whose token has expired ("Temporary security credentials", IAM user guide).
+/// What a caller is told whose token has expired ("Temporary security credentials", IAM user
+/// guide).
 const EXPIRED_TOKEN: &str = "The security token included in the request is expired";
-/// What a caller is told that signed more than five minutes ago ("Troubleshoot Signature Version 4 signing for AWS API
-/// requests", IAM user guide).
+/// What a caller is told that signed more than five minutes ago ("Troubleshoot Signature Version 4
+/// signing for AWS API requests", IAM user guide).
 const EXPIRED_SIGNATURE: &str = "Signature expired: 20261122T045500Z is now earlier than 20261122T050000Z \
      (20261122T050500Z - 5 min.)";
 
-/// Errors that any AWS service may answer with ("Common Errors" in each API reference). Of `InvalidSignatureException` and
-/// `ExpiredTokenException` that page says 403; the services that speak AWS JSON are known to send 400.
+/// Errors that any AWS service may answer with ("Common Errors" in each API reference). Of
+/// `InvalidSignatureException` and `ExpiredTokenException` that page says 403; the services that
+/// speak AWS JSON are known to send 400.
 const COMMON: &[AwsError] = &[
     error(
         "AccessDeniedException",
@@ -103,10 +105,11 @@ const COMMON: &[AwsError] = &[
 
 /// Errors of DynamoDB (the "Errors" of its operations, status from the same pages).
 ///
-/// It has no error code for its KMS key. A key that is disabled is a ValidationException (recorded on GetItem and
-/// PutItem by the `ack-api-quirks` notes of October 2026, DDB-TABLE-331), one that is gone or that the caller may not
-/// use an AccessDeniedException (aws/aws-cdk, issues 10010 and 18616), and one that is called too often a ThrottlingException
-/// (API reference, "Common Errors": DynamoDB has no name of its own for it; the words are ours); only the text tells. A
+/// It has no error code for its KMS key. A key that is disabled is a ValidationException (recorded
+/// on GetItem and PutItem by the `ack-api-quirks` notes of October 2026, DDB-TABLE-331), one that
+/// is gone or that the caller may not use an AccessDeniedException (aws/aws-cdk, issues 10010 and
+/// 18616), and one that is called too often a ThrottlingException (API reference, "Common Errors":
+/// DynamoDB has no name of its own for it; the words are ours); only the text tells. A
 /// `KMSThrottlingException`, as Kinesis sends it, is here for callers that should be ready for one.
 const DYNAMODB: &[AwsError] = &[
     error("ItemCollectionSizeLimitExceededException", 400, OTHER),

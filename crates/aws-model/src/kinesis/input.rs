@@ -32,8 +32,8 @@ pub(super) struct StreamRef {
     pub(super) arn: Option<String>,
 }
 
-/// Declares the input of an operation on a stream: its own members, those that name the stream, and no others. Flattening would
-/// take any others.
+/// Declares the input of an operation on a stream: its own members, those that name the stream, and
+/// no others. Flattening would take any others.
 macro_rules! of_a_stream {
     ($(pub(super) struct $name:ident { $($(#[$attribute:meta])* pub(super) $member:ident: $type:ty,)* })*) => {
         $(

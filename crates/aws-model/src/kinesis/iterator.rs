@@ -28,7 +28,8 @@ impl ShardIterator {
     }
 
     pub(crate) fn decode(text: &str) -> Option<Self> {
-        // AWS skips what is not Base64, such as the quotes of the JSON that it was cut from (recorded by kinesalite's author).
+        // AWS skips what is not Base64, such as the quotes of the JSON that it was cut from
+        // (recorded by kinesalite's author).
         let is_base64 = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let text: String = text.chars().filter(is_base64).collect();
         let bytes = STANDARD.decode(text).ok()?;

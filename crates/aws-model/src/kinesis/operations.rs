@@ -617,7 +617,8 @@ const ITERATOR_TYPES: [&str; 5] = [
 /// How AWS shows an entry of PutRecords in a message.
 const RECORD_AS_SHOWN: &str = "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry@c965e310";
 
-/// With how many shards an on-demand stream begins (Kinesis developer guide, "Choose the right mode in Kinesis Data Streams").
+/// With how many shards an on-demand stream begins (Kinesis developer guide, "Choose the right mode
+/// in Kinesis Data Streams").
 const ON_DEMAND_SHARDS: u32 = 4;
 
 impl Mode {

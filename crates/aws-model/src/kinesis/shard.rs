@@ -37,8 +37,9 @@ impl Record {
 /// The counter of a closed shard's ending sequence number, as kinesalite found it.
 const LAST_COUNTER: u64 = 0x7fff_ffff_ffff_ffff;
 
-/// The number that an id names: that between its first and its second hyphen, or all of it, at most 2^31 − 1. AWS takes any text before
-/// the hyphen, and any number of zeros (kinesalite's tests, recorded on AWS).
+/// The number that an id names: that between its first and its second hyphen, or all of it, at most
+/// 2^31 − 1. AWS takes any text before the hyphen, and any number of zeros (kinesalite's tests,
+/// recorded on AWS).
 pub(super) fn number_of(id: &str) -> Option<u32> {
     let digits = id
         .split('-')

@@ -41,7 +41,8 @@ impl ShardFilter {
         }
     }
 
-    /// What is wanted, and the shard after which the list begins. The words of its refusals are ours.
+    /// What is wanted, and the shard after which the list begins. The words of its refusals are
+    /// ours.
     pub(super) fn wanted(
         self,
         millis: impl Fn(f64) -> u64,
@@ -117,7 +118,8 @@ impl Wanted {
             }
             Self::AtTrimHorizon => {
                 let open: Vec<u32> = open_at(horizon).map(|shard| shard.number()).collect();
-                // A reader that begins there must have each hash key once: of a parent and a child that meet, the parent.
+                // A reader that begins there must have each hash key once: of a parent and a child
+                // that meet, the parent.
                 let child = |number: &u32| {
                     let shard = stream.shards.iter().find(|shard| shard.number() == *number);
                     shard.is_some_and(|shard| open.iter().any(|parent| shard.is_child_of(*parent)))

@@ -261,9 +261,9 @@ impl Queue {
         }
     }
 
-    /// Sets how long the message stays in flight from now on; false if there is no such message any more. Nothing changes if it is
-    /// visible again: AWS answers as if it had (recorded by LocalStack). That the same holds of one in flight by a later receipt
-    /// is inferred.
+    /// Sets how long the message stays in flight from now on; false if there is no such message any
+    /// more. Nothing changes if it is visible again: AWS answers as if it had (recorded by
+    /// LocalStack). That the same holds of one in flight by a later receipt is inferred.
     pub(super) fn change_visibility(
         &mut self,
         now: u64,

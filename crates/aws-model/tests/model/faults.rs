@@ -119,7 +119,8 @@ async fn a_table_whose_kms_key_cannot_be_used_fails_as_dynamodb_fails_which_only
     );
 }
 
-/// What passes by itself, or with new credentials: a client has to meet it in a test before it meets it on AWS.
+/// What passes by itself, or with new credentials: a client has to meet it in a test before it
+/// meets it on AWS.
 #[test]
 fn what_a_client_has_to_tell_apart_can_be_injected() {
     let common = [

@@ -1,5 +1,6 @@
-//! Forms of requests that Kinesis takes although they are not the documented ones, what a request that breaks several rules is told,
-//! and capacity modes. Recorded on AWS by kinesalite's author or by LocalStack, unless a test says otherwise.
+//! Forms of requests that Kinesis takes although they are not the documented ones, what a request
+//! that breaks several rules is told, and capacity modes. Recorded on AWS by kinesalite's author or
+//! by LocalStack, unless a test says otherwise.
 
 use std::time::Duration;
 
@@ -132,8 +133,8 @@ const NAME: &str = "Value '' at 'streamName' failed to satisfy constraint: Membe
                     pattern: [a-zA-Z0-9_.-]+; Value '' at 'streamName' failed to satisfy constraint: Member must have \
                     length greater than or equal to 1";
 
-/// What Kinesis says of a request that breaks these constraints, each `(value, member, constraint)`, with an empty stream name at
-/// the place of `""`.
+/// What Kinesis says of a request that breaks these constraints, each `(value, member,
+/// constraint)`, with an empty stream name at the place of `""`.
 fn violations(expected: &[(&str, &str, &str)]) -> String {
     let mut count = 0;
     let mut texts = Vec::new();
@@ -438,7 +439,8 @@ fn shards_of_an_on_demand_stream_are_not_the_clients_to_change_until_its_mode_is
     );
 }
 
-/// A stream of shards 0 and 1 from `START` on; 0 is split into 2 and 3 after an hour, those are merged into 4 after two.
+/// A stream of shards 0 and 1 from `START` on; 0 is split into 2 and 3 after an hour, those are
+/// merged into 4 after two.
 fn lineage() -> World {
     let world = world().with_stream(2);
     world.advance(Duration::from_secs(3_600));

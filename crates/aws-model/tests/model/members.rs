@@ -1,4 +1,5 @@
-//! A member that the model does not know is honoured or refused by its name, in every service and at every depth.
+//! A member that the model does not know is honoured or refused by its name, in every service and
+//! at every depth.
 
 use aws_model::Service;
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ fn prepared() -> World {
     world
 }
 
-/// Every operation, as service, name and an input that the model takes, or refuses for another reason than a member's name.
+/// Every operation, as service, name and an input that the model takes, or refuses for another
+/// reason than a member's name.
 fn operations() -> Vec<(Service, &'static str, Value)> {
     let stream = json!({ "StreamName": "s" });
     let queue = json!({ "QueueUrl": "http://x/000000000000/q" });

@@ -1,4 +1,5 @@
-//! What clients of other protocols and of other services are told: in their own protocol's form, so that they show it.
+//! What clients of other protocols and of other services are told: in their own protocol's form, so
+//! that they show it.
 
 use aws_model::{Aws, Reply};
 use bytes::Bytes;

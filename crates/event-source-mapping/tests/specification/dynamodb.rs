@@ -145,7 +145,8 @@ fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     assert_eq!(sizes, [4, 2]);
 }
 
-/// [D, R] As of Kinesis; the recordings are in LocalStack's test_lambda_integration_dynamodbstreams.snapshot.json.
+/// [D, R] As of Kinesis; the recordings are in LocalStack's
+/// test_lambda_integration_dynamodbstreams.snapshot.json.
 #[test]
 fn each_recorded_shape_of_a_response_ends_a_batch_of_changes_or_has_it_sent_again() {
     for (response, done) in RESPONSES {

@@ -126,9 +126,9 @@ fn the_message_after_an_exception_says_unhandled_and_200() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-/// [D, R] What a function answers that reports batch item failures, for a batch of one record with the sequence number 8: whether the
-/// batch is done. Recorded of Kinesis and of DynamoDB streams alike. `[]` and the number are recorded more weakly, see
-/// [`event_source_mapping::interpret`].
+/// [D, R] What a function answers that reports batch item failures, for a batch of one record with
+/// the sequence number 8: whether the batch is done. Recorded of Kinesis and of DynamoDB streams
+/// alike. `[]` and the number are recorded more weakly, see [`event_source_mapping::interpret`].
 pub(crate) const RESPONSES: [(&str, bool); 12] = [
     ("null", true),
     (r#""""#, true),
@@ -166,7 +166,8 @@ fn each_recorded_shape_of_a_response_ends_a_batch_or_has_it_sent_again() {
     }
 }
 
-/// [D] services-kinesis-batchfailurereporting: a function reports failures only if FunctionResponseTypes says so.
+/// [D] services-kinesis-batchfailurereporting: a function reports failures only if
+/// FunctionResponseTypes says so.
 #[test]
 fn each_recorded_shape_of_a_response_ends_a_batch_where_failures_are_not_asked_for() {
     for (response, _) in RESPONSES {

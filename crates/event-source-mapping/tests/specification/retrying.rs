@@ -116,7 +116,8 @@ fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
     assert_eq!(stream.batches().last(), Some(&vec![9]));
 }
 
-/// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds. [R] Its approximateInvokeCount is 1 all the same.
+/// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds. [R] Its approximateInvokeCount is 1
+/// all the same.
 #[test]
 fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     let mut stream = Driver::with_records(
@@ -458,7 +459,8 @@ fn a_throttled_invoke_does_not_count_as_an_attempt() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-/// [D] Same page. [I] The count is that of what was too old before its first delivery, which this is.
+/// [D] Same page. [I] The count is that of what was too old before its first delivery, which this
+/// is.
 #[test]
 fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     let mut stream = Driver::with_records(

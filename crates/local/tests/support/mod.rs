@@ -27,7 +27,8 @@ pub fn echo_function() -> PathBuf {
     path
 }
 
-/// The same behind a shell that starts it and waits for it, as a function may be. `before` is what the shell does first.
+/// The same behind a shell that starts it and waits for it, as a function may be. `before` is what
+/// the shell does first.
 pub fn behind_a_shell(folder: &Path, before: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = folder.join("bootstrap");
