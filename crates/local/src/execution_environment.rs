@@ -24,10 +24,10 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a process that has ended may take to deliver what it had written already: its answer, its last lines.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: Lambda gives a
-/// function with an internal extension 300 ms ("Understanding the Lambda execution environment
-/// lifecycle", Lambda developer guide).
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
+/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: "500 ms – A function with
+/// a registered internal extension" ("Understanding the Lambda execution environment lifecycle",
+/// Lambda developer guide).
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// A running process of a function, and whatever it has started. Dropping it kills them.
 #[derive(Debug)]
