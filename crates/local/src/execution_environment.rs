@@ -273,7 +273,7 @@ impl ExecutionEnvironment {
 
     /// Kills the process, with whatever it has started, and waits until it is gone and what it
     /// wrote is read. A process that has registered an extension is asked to end before, and has
-    /// 300 ms for it.
+    /// 500 ms for it.
     pub async fn end(mut self) {
         if self.runtime_api.has_extension() && self.tree.signal(Signal::TERM) {
             // One that is frozen gets the signal when it goes on.
