@@ -16,7 +16,7 @@ impl BasePath {
     /// none.
     ///
     /// # Errors
-    /// What the setting has to be.
+    /// The error says what form the setting must have.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() || text == "/" {
             return Ok(Self::default());

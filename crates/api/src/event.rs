@@ -65,8 +65,8 @@ impl<'a> Event<'a> {
             .unwrap_or_default()
     }
 
-    /// Whether the client used the address that AWS gave the API or the function, and no domain of
-    /// its own.
+    /// True if the client used the address that AWS gave the API or the function, and no custom
+    /// domain.
     pub(crate) fn is_at_aws_address(&self) -> bool {
         let domain = self.text_at(&["requestContext", "domainName"]);
         domain.is_some_and(|name| name.contains(".execute-api.") || name.contains(".lambda-url."))

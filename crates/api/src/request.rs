@@ -81,7 +81,7 @@ impl<'a> Request<'a> {
         value.bytes().all(visible).then_some(value)
     }
 
-    /// Whether the header was sent, readable or not.
+    /// True if the header was sent, readable or not.
     pub(crate) fn has_header(&self, name: &str) -> bool {
         self.event.header(name).is_some()
     }

@@ -47,7 +47,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Whether a path is one of the API's, whatever the method.
+/// True if a path is one of the API's, whatever the method.
 pub(crate) fn is_path(path: &str) -> bool {
     ["GET", "POST"]
         .iter()

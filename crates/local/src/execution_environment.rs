@@ -24,8 +24,8 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a process that has ended may take to deliver what it had written already: its answer, its last lines.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: "500 ms – A function with
-/// a registered internal extension" ("Understanding the Lambda execution environment lifecycle",
+/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: "500 ms – A function
+/// with a registered internal extension" ("Understanding the Lambda execution environment lifecycle",
 /// Lambda developer guide).
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 

@@ -1,4 +1,4 @@
-//! What is a request, what is none, and what precedes its path.
+//! Events that are requests, events that are not, and the part of a path before `/orders`.
 
 use std::time::Duration;
 

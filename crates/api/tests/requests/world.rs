@@ -73,7 +73,7 @@ impl World {
         self.answer(event.as_bytes(), time_left).await.unwrap()
     }
 
-    /// What the function answers to these bytes of an event, or why the invocation fails.
+    /// Gives the function these bytes of an event: its answer, or the failure of the invocation.
     pub(crate) async fn answer(
         &self,
         event: &[u8],
