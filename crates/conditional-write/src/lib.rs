@@ -1,0 +1,115 @@
+//! DynamoDB conditional writes as data.
+//!
+//! A [`Write`] is a plain value: a [`Change`] and the [`Condition`] on which it is done. The same
+//! value is
+//!
+//! - rendered for a request ([`Write::expression`], and [`Write::update`] with the feature
+//!   `aws-sdk`),
+//! - and evaluated in memory ([`Write::apply_to`]).
+//!
+//! So a model checker or a property test decides about the very writes that a service sends. The
+//! crate's own property test compares the two sides on a DynamoDB.
+//!
+//! ```
+//! use conditional_write::{Change, Condition, Item, Value, Write};
+//!
+//! // The first bid counts, and then each higher one.
+//! let bid = |amount: i64| Write {
+//!     change: Change::set([("bid", Value::from(amount))]),
+//!     condition: Condition::ItemAbsent.or(Condition::Below("bid".into(), amount.into())),
+//! };
+//! let expression = bid(7).expression("id");
+//! assert_eq!(expression.update, "SET #bid = :v0");
+//! assert_eq!(expression.condition, "attribute_not_exists(#id) OR #bid < :v0");
+//!
+//! let first = bid(7).apply_to(None)?;
+//! assert_eq!(first, Item::from([("bid", Value::from(7_i64))]));
+//! assert!(bid(6).apply_to(Some(&first)).is_err());
+//! assert!(bid(8).apply_to(Some(&first)).is_ok());
+//! # Ok::<(), conditional_write::NotDone>(())
+//! ```
+//!
+//! # Limits
+//!
+//! Only what conditional writes need of DynamoDB's language is here: top-level attributes, the
+//! operators of [`Condition`] and the clauses of [`Change`]. Values are of the types of [`Value`].
+//! An attribute of another type can be read, and is known by its name alone.
+
+mod change;
+mod condition;
+mod expression;
+mod item;
+#[cfg(feature = "aws-sdk")]
+mod sdk;
+
+use std::borrow::Cow;
+
+pub use change::Change;
+pub use condition::Condition;
+pub use expression::Expression;
+pub use item::{Item, Value};
+#[cfg(feature = "aws-sdk")]
+pub use sdk::{ItemKey, answer_of_cancellation, answer_of_update, update_item};
+
+/// The name of an attribute.
+pub type Name = Cow<'static, str>;
+
+/// One conditional write to an item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Write {
+    /// The attributes that are written.
+    pub change: Change,
+    /// The condition on which they are.
+    pub condition: Condition,
+}
+
+/// DynamoDB's answer to a conditional write that asks for
+/// `ReturnValuesOnConditionCheckFailure=ALL_OLD`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The write was done.
+    Done,
+    /// The condition did not hold of this item, or of none.
+    Refused(Option<Item>),
+}
+
+/// Why a write changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotDone {
+    /// The condition does not hold.
+    Refused,
+    /// The condition holds, and a member is to be added to something else than a set of strings.
+    /// DynamoDB answers with a `ValidationException`.
+    NotASet,
+}
+
+impl Write {
+    /// The write in DynamoDB's expression language. `partition_key` is the name of the table's
+    /// partition key.
+    #[must_use]
+    pub fn expression(&self, partition_key: &str) -> Expression {
+        Expression::of(self, partition_key)
+    }
+
+    /// The item after the write, as DynamoDB leaves it.
+    ///
+    /// # Errors
+    /// [`NotDone`] if the write changes nothing.
+    pub fn apply_to(&self, item: Option<&Item>) -> Result<Item, NotDone> {
+        if !self.condition.holds_of(item) {
+            return Err(NotDone::Refused);
+        }
+        self.change.apply_to(item.cloned().unwrap_or_default())
+    }
+}
+
+impl std::fmt::Display for NotDone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "the condition does not hold of the item",
+            Self::NotASet => "a member is to be added to something else than a set of strings",
+        })
+    }
+}
+
+impl std::error::Error for NotDone {}
