@@ -4,24 +4,24 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use consumer::{Consumer, Table};
-use function::{Environment, Failure, StartError};
+use function_runtime::{Environment, Failure, StartError};
 use kinesis_batch::{KinesisEvent, Verdict};
 use orders::{Action, Intent};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(serve).await
+    function_runtime::run(serve).await
 }
 
 async fn serve(environment: Environment) -> Result<(), StartError> {
     let table = Table::new(
-        consumer::client(&function::sdk_config().await),
+        consumer::client(&function_runtime::sdk_config().await),
         environment.required("TABLE_NAME")?,
     );
     let settings = kinesis_batch::Settings::default();
     let consumer = &Consumer::new(table, settings.clone());
-    function::serve(async move |event, context| {
-        let event: KinesisEvent = function::read(&event)?;
+    function_runtime::serve(async move |event, context| {
+        let event: KinesisEvent = function_runtime::read(&event)?;
         let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
         let report = kinesis_batch::process(&event.records, &settings, deadline, |record| async {
             let Ok(intent) = Intent::decode(record.data()) else {

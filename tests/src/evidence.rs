@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_kinesis::types::ShardIteratorType;
 use event_source_mapping::SequenceNumber;
-use function::attribute_value;
+use function_runtime::attribute_value;
 use orders::{Intent, OrderId, Row};
 use serde_json::Value;
 

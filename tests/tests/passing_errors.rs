@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use function::PassingErrors;
+use function_runtime::PassingErrors;
 use idempotency::PASSING_CODES;
 
 #[test]

@@ -110,7 +110,7 @@ mod tests {
 
     fn split(base_path: &str, stage: &str, path: &'static str) -> (&'static str, &'static str) {
         let base_path = BasePath::parse(base_path).unwrap();
-        base_path.split(path, stage, crate::route::is_path)
+        base_path.split(path, stage, crate::route::Route::is_path)
     }
 
     #[test]

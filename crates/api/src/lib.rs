@@ -17,7 +17,6 @@ mod base_path;
 mod caller;
 mod cancel;
 mod event;
-mod patience;
 mod problem;
 mod read;
 mod request;
@@ -25,25 +24,25 @@ mod response;
 mod route;
 mod stream;
 mod submit;
-mod table;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use function::{Environment, Failure, StartError};
+use function_runtime::{Environment, Failure, StartError};
 use orders::{Intent, IntentId, OrderId, Timestamp};
+use orders_table::{OrdersTable, client_for_reads};
 
 pub use base_path::BasePath;
 pub use caller::CallerSource;
 use event::{Event, Unreadable};
-use problem::{Problem, Retry};
+use problem::Problem;
 use request::Request;
-use response::Answer;
-use route::Route;
+use response::Response;
+use route::{Endpoint, Found};
+pub use route::{ROUTES, Route};
 pub use stream::{Refusal, Stream};
-pub use table::{Table, TableError};
 
 /// The API with all that it needs.
 #[derive(Clone, Debug)]
@@ -51,7 +50,7 @@ pub struct Api {
     /// Where intents go.
     pub stream: Stream,
     /// Where orders are read.
-    pub table: Table,
+    pub table: OrdersTable,
     /// Where a caller's identity is read.
     pub callers: CallerSource,
     /// What precedes `/orders` in the paths that clients see.
@@ -130,40 +129,51 @@ impl Api {
                 // The log does not say what cannot be read: it would quote the client.
                 tracing::warn!("a request cannot be read");
                 let problem = Problem::bad_request("The request cannot be read.");
-                return Ok(problem.answer(None).into_event());
+                return Ok(Response::problem(&problem, None).into_event());
             }
         };
         let request = Request::new(&event, &self.base_path, time_left);
-        let (route, answer) = match Route::of(&request) {
-            Ok(route) => (route.name(), self.dispatch(route, &request).await),
+        let (endpoint, answered) = match Route::find(request.method(), request.path()) {
+            Ok(found) => (found.endpoint.name(), self.dispatch(&found, &request).await),
             Err(problem) => ("none", Err(problem)),
         };
-        let answer = answer.unwrap_or_else(|problem| problem.answer(request.id()));
-        let (status, intent_id) = (answer.status(), answer.intent_id());
+        let response = answered.unwrap_or_else(|problem| Response::problem(&problem, request.id()));
+        let (status, intent_id) = (response.status(), response.intent_id());
         // What the client has of the request is API Gateway's id, in the problem's `instance` and in a header.
         let gateway_request_id = request.id();
-        tracing::info!(gateway_request_id, route, status, intent_id, "answered");
-        Ok(answer.into_event())
+        tracing::info!(
+            gateway_request_id,
+            route = endpoint,
+            status,
+            intent_id,
+            "answered"
+        );
+        Ok(response.into_event())
     }
 
-    async fn dispatch(&self, route: Route<'_>, request: &Request<'_>) -> Result<Answer, Problem> {
+    async fn dispatch(
+        &self,
+        found: &Found<'_>,
+        request: &Request<'_>,
+    ) -> Result<Response, Problem> {
         let identity = self
             .callers
             .identify(request.event())
             .ok_or_else(|| Problem::caller_required(&self.callers))?;
-        match route {
-            Route::Submit => self.submit(request, identity).await,
-            Route::Cancel { order_id } => self.cancel(request, identity, order_id).await,
-            Route::Read { order_id } => self.read(request, &identity, order_id).await,
+        match found.endpoint {
+            Endpoint::Submit => self.submit(request, identity).await,
+            Endpoint::Cancel => self.cancel(request, identity, found.order_id()?).await,
+            Endpoint::Read => self.read(request, &identity, found.order_id()?).await,
         }
     }
 
-    /// Puts an intent into the stream, which accepts it. `retry` is what the client can do if the outcome is unknown.
+    /// Puts an intent into the stream, which accepts it. `if_unknown` tells the client what to do
+    /// if the outcome is unknown.
     async fn accept(
         &self,
         intent: &Intent,
         request: &Request<'_>,
-        retry: Retry,
+        if_unknown: &'static str,
     ) -> Result<(), Problem> {
         let put = self.stream.put(intent, request.time_left()).await;
         put.map_err(|refusal| {
@@ -172,7 +182,7 @@ impl Api {
             tracing::warn!(gateway_request_id, intent_id = %intent.id, reason, code, "the stream did not acknowledge an intent");
             match refusal {
                 Refusal::NotAccepted { .. } => Problem::not_accepted(),
-                Refusal::OutcomeUnknown { .. } => Problem::outcome_unknown(intent.order_id, retry),
+                Refusal::OutcomeUnknown { .. } => Problem::outcome_unknown(intent.order_id, if_unknown),
             }
         })
     }
@@ -197,15 +207,15 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let table_name = environment.required("TABLE_NAME")?;
     let callers = environment.parsed("CALLER", CallerSource::parse)?;
     let base_path = environment.parsed_or_default("BASE_PATH", BasePath::parse)?;
-    let config = function::sdk_config().await;
+    let config = function_runtime::sdk_config().await;
     let api = &Api {
         stream: Stream::new(&config, stream_name),
-        table: Table::new(&config, table_name),
+        table: OrdersTable::new(client_for_reads(&config), table_name),
         callers,
         base_path,
         origins: Origins::of_system(),
     };
-    function::serve(async move |event, context| {
+    function_runtime::serve(async move |event, context| {
         let deadline = context.deadline();
         let time_left = deadline.duration_since(SystemTime::now());
         api.answer(&event, time_left.unwrap_or_default()).await

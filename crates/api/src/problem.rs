@@ -3,12 +3,11 @@
 //! Three kinds, by what the client should do: its own fault (4xx: mend the request), try again (503 with
 //! `Retry-After`), and a fault of ours that trying again will not mend (500). None of them says what failed inside.
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use orders::{OrderId, Violation};
 use serde::Serialize;
 
 use crate::caller::CallerSource;
-use crate::response::Answer;
 
 /// When to try again, in seconds: long enough for a throttled shard to recover, short enough for a person to wait.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -23,14 +22,6 @@ pub(crate) struct Problem {
     errors: Vec<Violation>,
     order_id: Option<OrderId>,
     header: Option<(HeaderName, HeaderValue)>,
-}
-
-/// What a client can do that does not know what became of its request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Retry {
-    WithKey,
-    WithoutKey,
-    Cancel,
 }
 
 impl Problem {
@@ -70,13 +61,16 @@ impl Problem {
         Self::plain(StatusCode::NOT_FOUND, detail)
     }
 
-    pub(crate) fn method_not_allowed(allowed: &Method) -> Self {
-        let allow = HeaderValue::from_str(allowed.as_str()).unwrap_or(HeaderValue::from_static(""));
-        Self::plain(
-            StatusCode::METHOD_NOT_ALLOWED,
-            format!("This path takes {allowed} only."),
-        )
-        .with(header::ALLOW, allow)
+    /// RFC 9110 §15.5.6: a 405 names the methods that the path takes.
+    pub(crate) fn method_not_allowed(allowed: &[&'static str]) -> Self {
+        let allowed = allowed.join(", ");
+        #[expect(
+            clippy::expect_used,
+            reason = "methods are constants of the API, and tokens; a 405 without them would be a lie"
+        )]
+        let allow = HeaderValue::from_str(&allowed).expect("methods are visible ASCII");
+        let detail = format!("This path takes {allowed} only.");
+        Self::plain(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allow)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -134,15 +128,9 @@ impl Problem {
         .with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
-    /// The stream did not answer: the intent may be in it or not.
-    pub(crate) fn outcome_unknown(order_id: OrderId, retry: Retry) -> Self {
-        let advice = match retry {
-            Retry::WithKey => "Send it again with the same Idempotency-Key: it stays one order.",
-            Retry::WithoutKey => {
-                "Look the order up by its id. Do not send it again: without an Idempotency-Key that could be a second order."
-            }
-            Retry::Cancel => "Send it again: an order can be cancelled only once.",
-        };
+    /// The stream did not answer: the intent may be in it or not. `advice` tells the client what to
+    /// do about it.
+    pub(crate) fn outcome_unknown(order_id: OrderId, advice: &'static str) -> Self {
         let detail =
             format!("The outcome is unknown: the request may have been accepted. {advice}");
         let kind = "urn:problem:orders:outcome-unknown";
@@ -172,8 +160,16 @@ impl Problem {
         )
     }
 
-    /// The answer that carries the problem; its `instance` is API Gateway's id of the request.
-    pub(crate) fn answer(self, request_id: Option<&str>) -> Answer {
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        self.header.clone()
+    }
+
+    /// The problem document. Its `instance` is API Gateway's id of the request.
+    pub(crate) fn document(&self, request_id: Option<&str>) -> impl Serialize {
         #[derive(Serialize)]
         struct Document<'a> {
             #[serde(rename = "type")]
@@ -189,7 +185,7 @@ impl Problem {
             order_id: Option<String>,
         }
 
-        let document = Document {
+        Document {
             kind: self.kind,
             title: self.title,
             status: self.status.as_u16(),
@@ -197,13 +193,6 @@ impl Problem {
             instance: request_id.map(|id| format!("urn:request:{id}")),
             errors: &self.errors,
             order_id: self.order_id.map(|id| id.to_string()),
-        };
-        // Strings and integers in a struct can always be written; a status without a document still says what it says.
-        let body = serde_json::to_string(&document).unwrap_or_default();
-        let answer = Answer::text(self.status, "application/problem+json", body);
-        match self.header {
-            Some((name, value)) => answer.with(name, value),
-            None => answer,
         }
     }
 }

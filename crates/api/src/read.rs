@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use orders::{OrderId, OrderView};
+use orders_table::TableError;
 use tokio::time::{Instant, sleep};
 
+use crate::Api;
 use crate::caller::Identity;
 use crate::problem::Problem;
 use crate::request::Request;
-use crate::response::Answer;
-use crate::{Api, route};
+use crate::response::Response;
 
 /// The longest wait, in seconds. A waiting request occupies an execution environment of the function.
 const MAX_WAIT: u64 = 5;
@@ -28,9 +29,8 @@ impl Api {
         &self,
         request: &Request<'_>,
         identity: &Identity,
-        order_id: &str,
-    ) -> Result<Answer, Problem> {
-        let order_id = route::order_id(order_id)?;
+        order_id: OrderId,
+    ) -> Result<Response, Problem> {
         let wait = request.header(PREFER).and_then(preferred_wait);
         // What is told to the client is what there is time for.
         let wait = wait.map(|seconds| seconds.min(MAX_WAIT).min(request.time_left().as_secs()));
@@ -45,19 +45,22 @@ impl Api {
                 Err(_) => break,
             };
         }
-        let answer = match found {
-            Some(view) => Answer::json(StatusCode::OK, "application/json", &view)?,
-            None => Problem::not_found("There is no such order, or not yet.").answer(request.id()),
+        let response = match found {
+            Some(view) => Response::json(StatusCode::OK, &view),
+            None => {
+                let problem = Problem::not_found("There is no such order, or not yet.");
+                Response::problem(&problem, request.id())
+            }
         };
         Ok(match wait {
             Some(seconds) => {
                 let applied = HeaderValue::from_str(&format!("wait={seconds}"));
-                answer.with(
+                response.with(
                     PREFERENCE_APPLIED,
                     applied.map_err(|_| Problem::internal())?,
                 )
             }
-            None => answer,
+            None => response,
         })
     }
 
@@ -68,16 +71,15 @@ impl Api {
         order_id: OrderId,
     ) -> Result<Option<OrderView>, Problem> {
         let caller = &identity.caller;
-        match self.table.get(order_id, caller, request.time_left()).await {
+        match self.table.read(order_id, caller, request.time_left()).await {
             Ok(row) => Ok(row.and_then(|row| row.view(order_id, caller))),
             Err(error) => {
                 let gateway_request_id = request.id();
                 let (reason, code) = (error.reason(), error.code());
                 tracing::warn!(gateway_request_id, reason, code, "the table cannot be read");
-                Err(if error.is_transient() {
-                    Problem::unavailable()
-                } else {
-                    Problem::internal()
+                Err(match error {
+                    TableError::UnreadableRow(_) => Problem::internal(),
+                    _ => Problem::unavailable(),
                 })
             }
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::base_path::BasePath;
 use crate::event::Event;
-use crate::route;
+use crate::route::Route;
 
 /// What stays of an invocation's time for the answer to be written and to travel.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -28,7 +28,7 @@ pub(crate) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(event: &'a Event<'a>, setting: &'a BasePath, time_left: Duration) -> Self {
-        let (taken_off, path) = setting.split(event.raw_path(), event.stage(), route::is_path);
+        let (taken_off, path) = setting.split(event.raw_path(), event.stage(), Route::is_path);
         // At a domain of its own the client sees neither the stage nor, in every case, what the
         // event's path begins with.
         let base_path = if event.is_at_aws_address() {

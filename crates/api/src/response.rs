@@ -1,45 +1,54 @@
-//! An answer on its way to API Gateway.
+//! A response on its way to API Gateway.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use orders::{Action, Intent, IntentId};
+use orders::{Intent, IntentId};
 use serde::Serialize;
 
 use crate::problem::{Problem, RETRY_AFTER};
 
+const JSON: &str = "application/json";
+/// RFC 9457 §3.
+const PROBLEM: &str = "application/problem+json";
+
 /// A status, headers, and a JSON document.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: String,
     intent_id: Option<IntentId>,
 }
 
-impl Answer {
-    /// An answer with this document.
-    pub(crate) fn json(
-        status: StatusCode,
-        content_type: &'static str,
-        document: &impl Serialize,
-    ) -> Result<Self, Problem> {
-        let body = serde_json::to_string(document).map_err(|error| {
-            tracing::error!(%error, "an answer cannot be written as JSON");
-            Problem::internal()
-        })?;
-        Ok(Self::text(status, content_type, body))
+impl Response {
+    /// A response with this document.
+    pub(crate) fn json(status: StatusCode, document: &impl Serialize) -> Self {
+        Self::of_type(status, JSON, document)
     }
 
-    /// The 202 to an intent that is in the stream. `base_path` precedes `/orders` in `Location`.
-    pub(crate) fn accepted(intent: &Intent, base_path: &str) -> Result<Self, Problem> {
+    /// The response that carries a problem; its `instance` is API Gateway's id of the request.
+    pub(crate) fn problem(problem: &Problem, request_id: Option<&str>) -> Self {
+        let document = problem.document(request_id);
+        let mut response = Self::of_type(problem.status(), PROBLEM, &document);
+        response.headers.extend(problem.header());
+        response
+    }
+
+    /// The 202 to an intent that is in the stream, with these fields besides its own. `base_path`
+    /// precedes `/orders` in `Location`.
+    pub(crate) fn accepted(
+        intent: &Intent,
+        base_path: &str,
+        fields: impl Serialize,
+    ) -> Result<Self, Problem> {
         #[derive(Serialize)]
-        struct Accepted<'a> {
+        struct Accepted<F> {
             order_id: String,
             intent_id: String,
-            status: &'a str,
+            status: &'static str,
             accepted_at: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            fingerprint: Option<&'a str>,
+            #[serde(flatten)]
+            fields: F,
         }
 
         let document = Accepted {
@@ -47,24 +56,27 @@ impl Answer {
             intent_id: intent.id.to_string(),
             status: "accepted",
             accepted_at: intent.accepted_at.to_string(),
-            fingerprint: match &intent.action {
-                Action::Submit { fingerprint, .. } => Some(fingerprint.as_str()),
-                Action::Cancel { .. } => None,
-            },
+            fields,
         };
         let location = HeaderValue::from_str(&format!("{base_path}/orders/{}", intent.order_id));
-        let mut answer = Self::json(StatusCode::ACCEPTED, "application/json", &document)?
+        let mut response = Self::json(StatusCode::ACCEPTED, &document)
             .with(header::LOCATION, location.map_err(|_| Problem::internal())?)
             .with(header::RETRY_AFTER, RETRY_AFTER);
-        answer.intent_id = Some(intent.id);
-        Ok(answer)
+        response.intent_id = Some(intent.id);
+        Ok(response)
     }
 
-    /// An answer with a document that is written already.
-    pub(crate) fn text(status: StatusCode, content_type: &'static str, body: String) -> Self {
+    /// The body ends with a newline, so that a terminal's prompt begins a line of its own.
+    fn of_type(status: StatusCode, content_type: &'static str, document: &impl Serialize) -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "every document is a struct of strings, numbers, lists and maps with text keys, which can always be written"
+        )]
+        let mut body = serde_json::to_string(document).expect("a document can be written as JSON");
+        body.push('\n');
         let headers = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
-            // What an order says may be personal data, and what it is now it may not be a moment later.
+            // An order may have personal data, and its state may be another one a moment later.
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
         Self {

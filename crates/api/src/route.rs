@@ -1,61 +1,147 @@
 //! Which request is which: method and path.
 
-use http::Method;
 use orders::OrderId;
 
 use crate::problem::Problem;
-use crate::request::Request;
 
-/// What a request asks for. The order id is still as it was sent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Route<'a> {
-    Submit,
-    Cancel { order_id: &'a str },
-    Read { order_id: &'a str },
+/// The routes of the API. Terraform has the same list (`infra/http_api.tf`), and a test compares
+/// the two: a route that only one of them has would answer 401 or 404 on AWS alone.
+pub const ROUTES: [Route; 3] = [
+    Route {
+        method: "POST",
+        path: "/orders",
+        endpoint: Endpoint::Submit,
+    },
+    Route {
+        method: "POST",
+        path: "/orders/{id}/cancel",
+        endpoint: Endpoint::Cancel,
+    },
+    Route {
+        method: "GET",
+        path: "/orders/{id}",
+        endpoint: Endpoint::Read,
+    },
+];
+
+/// A method and a path, as API Gateway's route keys have them (API Gateway developer guide,
+/// "Create routes for HTTP APIs"). `{id}` is one segment that is not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method, in upper case.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+    pub(crate) endpoint: Endpoint,
 }
 
-impl<'a> Route<'a> {
-    pub(crate) fn of(request: &Request<'a>) -> Result<Self, Problem> {
-        Self::find(request.method(), request.path())
-    }
+/// What answers a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Submit,
+    Cancel,
+    Read,
+}
 
-    fn find(method: &str, path: &'a str) -> Result<Self, Problem> {
-        let below_root = path.strip_prefix('/').unwrap_or_default();
-        let segments: Vec<&str> = below_root.split('/').collect();
-        let (allowed, route) = match segments[..] {
-            ["orders"] => (Method::POST, Self::Submit),
-            ["orders", order_id] if !order_id.is_empty() => (Method::GET, Self::Read { order_id }),
-            ["orders", order_id, "cancel"] if !order_id.is_empty() => {
-                (Method::POST, Self::Cancel { order_id })
+/// A request's endpoint, and the order id in its path as it was sent. A path without one has none.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found<'p> {
+    pub(crate) endpoint: Endpoint,
+    order_id: &'p str,
+}
+
+impl Route {
+    /// The route of a method and path.
+    pub(crate) fn find<'p>(method: &str, path: &'p str) -> Result<Found<'p>, Problem> {
+        let at_path = ROUTES.iter().filter_map(|route| {
+            let order_id = route.order_id_in(path)?;
+            Some((route, order_id))
+        });
+        let at_path: Vec<_> = at_path.collect();
+        let found = at_path.iter().find(|(route, _)| route.method == method);
+        match found {
+            Some((route, order_id)) => Ok(Found {
+                endpoint: route.endpoint,
+                order_id,
+            }),
+            None if at_path.is_empty() => Err(Problem::not_found("There is nothing at this path.")),
+            None => {
+                let allowed: Vec<_> = at_path.iter().map(|(route, _)| route.method).collect();
+                Err(Problem::method_not_allowed(&allowed))
             }
-            _ => return Err(Problem::not_found("There is nothing at this path.")),
-        };
-        if method == allowed.as_str() {
-            Ok(route)
-        } else {
-            Err(Problem::method_not_allowed(&allowed))
         }
     }
 
-    /// For the log: without the id.
-    pub(crate) fn name(&self) -> &'static str {
+    /// True if a path is one of the API's, whatever the method.
+    pub(crate) fn is_path(path: &str) -> bool {
+        ROUTES.iter().any(|route| route.order_id_in(path).is_some())
+    }
+
+    /// The part of a path in the place of `{id}`, empty where the route has none; `None` if the
+    /// path is not this route's.
+    fn order_id_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let Some((before, after)) = self.path.split_once("{id}") else {
+            return (self.path == path).then_some("");
+        };
+        let id = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!id.is_empty() && !id.contains('/')).then_some(id)
+    }
+}
+
+impl Endpoint {
+    /// For the log.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Submit => "submit",
-            Self::Cancel { .. } => "cancel",
-            Self::Read { .. } => "read",
+            Self::Cancel => "cancel",
+            Self::Read => "read",
         }
     }
 }
 
-/// True if a path is one of the API's, whatever the method.
-pub(crate) fn is_path(path: &str) -> bool {
-    ["GET", "POST"]
-        .iter()
-        .any(|method| Route::find(method, path).is_ok())
+impl Found<'_> {
+    /// The order id in the path.
+    pub(crate) fn order_id(&self) -> Result<OrderId, Problem> {
+        OrderId::parse(self.order_id).ok_or_else(|| {
+            Problem::bad_request("The order id in the path must be a lower-case UUID.")
+        })
+    }
 }
 
-/// An order id from a path.
-pub(crate) fn order_id(text: &str) -> Result<OrderId, Problem> {
-    OrderId::parse(text)
-        .ok_or_else(|| Problem::bad_request("The order id in the path must be a lower-case UUID."))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(method: &str, path: &'static str) -> Option<(Endpoint, &'static str)> {
+        let found = Route::find(method, path).ok()?;
+        Some((found.endpoint, found.order_id))
+    }
+
+    #[test]
+    fn a_route_is_a_method_and_a_path_with_one_segment_for_the_id() {
+        assert_eq!(find("POST", "/orders"), Some((Endpoint::Submit, "")));
+        assert_eq!(find("GET", "/orders/x"), Some((Endpoint::Read, "x")));
+        let cancel = Some((Endpoint::Cancel, "x"));
+        assert_eq!(find("POST", "/orders/x/cancel"), cancel);
+    }
+
+    #[test]
+    fn no_other_path_is_the_apis() {
+        for path in [
+            "",
+            "/",
+            "orders",
+            "/orders/",
+            "/orders//cancel",
+            "/orders/x/",
+            "/orders/x/y",
+            "/orders/x/cancel/",
+            "/orders/x/y/cancel",
+            "/ordersx",
+            "//orders",
+            "/orders/cancel/",
+        ] {
+            assert!(!Route::is_path(path), "{path}");
+        }
+    }
 }

@@ -14,10 +14,13 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use function::PassingErrors;
+use aws_smithy_types::timeout::TimeoutConfig;
+use function_runtime::{NoAnswer, PassingErrors, attempts};
 use orders::Intent;
 
-use crate::patience;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Kinesis answers within tens of milliseconds; what takes this long is better asked again.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// With less time than this a put is not begun: it would most likely be cut off, and its outcome unknown.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -65,10 +68,19 @@ impl Refusal {
 
 impl Stream {
     /// The stream of this name, by a client of its own.
+    ///
+    /// A put makes up to three attempts. With the back-offs between them they take less than 6 s:
+    /// less than the function's default timeout of 10 s, so that the client is told rather than cut
+    /// off. A silent attempt is repeated, because an order that is not accepted is a lost sale.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
-        let config = aws_sdk_kinesis::config::Builder::from(&patience::for_puts(config))
-            .retry_partition(patience::no_shared_budget())
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let config = attempts::up_to_three(config, timeouts);
+        let config = aws_sdk_kinesis::config::Builder::from(&config)
+            .retry_partition(attempts::without_shared_budget())
             .retry_classifier(PassingErrors::classifier::<PutRecordError>("kinesis"))
             .build();
         Self {
@@ -79,7 +91,7 @@ impl Stream {
 
     /// Puts an intent into the stream, its order id as the partition key. Every attempt sends the same event.
     ///
-    /// A put whose answer was lost and that is tried again stands twice in the stream; both copies have one intent id,
+    /// A put whose answer was lost and that is tried again is twice in the stream; both copies have one intent id,
     /// and the row takes one.
     ///
     /// # Errors
@@ -87,7 +99,7 @@ impl Stream {
     /// stream all the same.
     pub async fn put(&self, intent: &Intent, time_left: Duration) -> Result<(), Refusal> {
         if time_left < SHORTEST {
-            let code = Some("no_time_left".to_owned());
+            let code = Some(NoAnswer::NoTimeLeft.as_str().to_owned());
             return Err(Refusal::NotAccepted { code });
         }
         let attempts = Attempts::default();
@@ -103,8 +115,8 @@ impl Stream {
         let code = match tokio::time::timeout(time_left, request).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(SdkError::ServiceError(error))) => error.err().code().map(str::to_owned),
-            Ok(Err(error)) => Some(function::no_answer(&error).to_owned()),
-            Err(_) => Some("no_time_left".to_owned()),
+            Ok(Err(error)) => Some(NoAnswer::of(&error).as_str().to_owned()),
+            Err(_) => Some(NoAnswer::NoTimeLeft.as_str().to_owned()),
         };
         Err(if attempts.were_all_refused() {
             Refusal::NotAccepted { code }

@@ -1,35 +1,50 @@
 //! `POST /orders`: a new order, accepted.
 
-use orders::{IdempotencyKey, Intent, NewOrder, OrderId, ParseError};
+use orders::{
+    Fingerprint, IdempotencyKey, Intent, IntentKind, NewOrder, OrderId, ParseError, Submit,
+};
+use serde::Serialize;
 
 use crate::Api;
 use crate::caller::Identity;
-use crate::problem::{Problem, Retry};
+use crate::problem::Problem;
 use crate::request::Request;
-use crate::response::Answer;
+use crate::response::Response;
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
+
+const IF_UNKNOWN_WITH_KEY: &str =
+    "Send it again with the same Idempotency-Key: it stays one order.";
+const IF_UNKNOWN_WITHOUT_KEY: &str = "Look the order up by its id. Do not send it again: without an Idempotency-Key that could be a second order.";
+
+/// What the response says besides what every 202 says.
+#[derive(Serialize)]
+struct Fields {
+    fingerprint: Fingerprint,
+}
 
 impl Api {
     pub(crate) async fn submit(
         &self,
         request: &Request<'_>,
         identity: Identity,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let order = order(request)?;
-        let (order_id, retry) = match idempotency_key(request, &identity)? {
+        let (order_id, if_unknown) = match idempotency_key(request, &identity)? {
             Some(key) => {
                 let id = OrderId::for_key(&identity.issuer, &identity.caller, &key);
-                (id, Retry::WithKey)
+                (id, IF_UNKNOWN_WITH_KEY)
             }
-            None => (self.origins.order_id(), Retry::WithoutKey),
+            None => (self.origins.order_id(), IF_UNKNOWN_WITHOUT_KEY),
         };
         let (intent_id, now) = (self.origins.intent_id(), self.now()?);
-        let intent = Intent::submit(intent_id, order_id, now, identity.caller, order)
+        let submit = Submit::new(identity.caller, order);
+        let fingerprint = submit.fingerprint.clone();
+        let intent = Intent::new(intent_id, order_id, now, IntentKind::Submit(submit))
             .in_trace(request.traceparent());
-        self.accept(&intent, request, retry).await?;
-        Answer::accepted(&intent, request.base_path())
+        self.accept(&intent, request, if_unknown).await?;
+        Response::accepted(&intent, request.base_path(), Fields { fingerprint })
     }
 }
 

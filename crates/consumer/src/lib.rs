@@ -10,55 +10,98 @@
 //!
 //! # Where your business logic goes
 //!
-//! - **Effects in DynamoDB**: next to the row, in one transaction with it. Then they have happened exactly as often as
-//!   the row was written: once. `examples/invoice.rs` writes an invoice that way; it replaces the one `UpdateItem` in
-//!   `table.rs` by a `TransactWriteItems` that has the same `Update` in it, and reads the same `ALL_OLD` off the reason
-//!   for the cancellation. Choose writes that commute with a cancel, which may come before its submit as well as after
-//!   it; and where a further write can refuse for a reason of the business (no stock, no credit), that refusal is a
-//!   decision, and belongs into the row as one more write-once register, or the accepted order has no answer.
-//! - **Effects elsewhere** (a payment, an e-mail): not here. Let them follow from the row, in a function behind the
-//!   table's change stream, under a lease of their own, for no condition of DynamoDB can undo them.
-//! - **Never** as a second, separate call after the write: the function may end between the two, and the redelivery
-//!   would find the row written and call it done.
+//! - **Effects in DynamoDB**: next to the row, in one transaction with it
+//!   ([`Consumer::writing_also`]). Then they have happened exactly as often as the row was written:
+//!   once. `examples/invoice.rs` writes an invoice that way. Choose writes that commute with a
+//!   cancel, which may come before its submit as well as after it. Where a further write can refuse
+//!   for a reason of the business (no stock, no credit), that refusal is a decision. It belongs
+//!   into the row as one more write-once register, or the accepted order has no answer.
+//! - **Effects elsewhere** (a payment, an e-mail): not here. Let them follow from the row, in a
+//!   function behind the table's change stream, under a lease of their own: no condition of
+//!   DynamoDB can undo them.
+//! - **Never** as a second, separate call after the write: the function may end between the two,
+//!   and the redelivery would find the row written and call it done.
 //!
 //! # What is poison and what is not
 //!
-//! An event that does not decode, and an item that would be larger than DynamoDB's 400 KB: these never get better and
-//! are [`Reject`](Verdict::Reject)ed. Everything else that can go wrong lies with the environment (throttling,
-//! time-outs, server errors, a missing permission, table or key, a row that somebody else has written into) and is
-//! [`Retry`](Verdict::Retry): an outage delays orders, it discards none while it is shorter than the retries last.
+//! An event that does not decode never gets better, and neither does an item that would be larger
+//! than DynamoDB's 400 KB: these are [`Reject`](Verdict::Reject)ed. Everything else that can go
+//! wrong lies with the environment: throttling, time-outs, server errors, a missing permission,
+//! table or key, a row that somebody else has written into. It is [`Retry`](Verdict::Retry): an
+//! outage delays orders, and discards none while it is shorter than the retries last.
 
+mod error;
 mod outcomes;
-mod table;
 
+use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use function::{Environment, Failure, PassingErrors, StartError};
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use conditional_write::Answer;
+use function_runtime::{Environment, Failure, StartError};
 use kinesis_batch::{KinesisEvent, KinesisRecord, Report, Verdict};
 use orders::{Intent, Outcome, Row, Step, next_step};
+use orders_table::{OrdersTable, TableError, client_for_writes};
 use tokio::time::Instant;
 
+pub use error::ApplyError;
 use outcomes::Outcomes;
-pub use table::{Answer, Table, TableError, client};
 
 /// How often a row may refuse a write that was made for what it was a moment before. A row is a set of registers that
 /// are written once, so it settles after four; more means that something else rewrites it.
 const MAX_STEPS: usize = 8;
 
+/// The items that are written in one transaction with an order's row.
+type AlsoWritten =
+    dyn Fn(&Intent, Outcome) -> Result<Vec<TransactWriteItem>, BuildError> + Send + Sync;
+
 /// The consumer with all that it needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Consumer {
-    table: Table,
+    table: OrdersTable,
     batch: kinesis_batch::Settings,
+    also_written: Arc<AlsoWritten>,
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("table", &self.table)
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Consumer {
     /// A consumer that writes to this table, within these bounds.
     #[must_use]
-    pub fn new(table: Table, batch: kinesis_batch::Settings) -> Self {
-        Self { table, batch }
+    pub fn new(table: OrdersTable, batch: kinesis_batch::Settings) -> Self {
+        Self {
+            table,
+            batch,
+            also_written: Arc::new(|_, _| Ok(vec![])),
+        }
+    }
+
+    /// The same consumer, which writes these items in one transaction with the row: all of them or
+    /// none. Where there are none, the row is written by itself.
+    ///
+    /// `items` gets the intent and the outcome that it has if the write is done. It is asked before
+    /// each write, and a write may be tried several times, so `items` has no effects of its own.
+    /// [`Outcome::Applied`] comes true exactly once for each intent.
+    #[must_use]
+    pub fn writing_also(
+        mut self,
+        items: impl Fn(&Intent, Outcome) -> Result<Vec<TransactWriteItem>, BuildError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.also_written = Arc::new(items);
+        self
     }
 
     /// Works through the records of one invocation until they are done or `deadline` is near.
@@ -110,76 +153,39 @@ impl Consumer {
                 Step::Done(outcome) => return Ok(outcome),
                 Step::Write { write, outcome } => (write, outcome),
             };
-            row = match self.table.write(&write).await? {
+            let others = (self.also_written)(intent, outcome)?;
+            row = match self.table.write(intent.order_id, &write, others).await? {
                 Answer::Done => return Ok(outcome),
                 Answer::Refused(item) => item
                     .map(|item| Row::from_item(&item))
                     .transpose()
-                    .map_err(|_| ApplyError::UnreadableRow)?,
+                    .map_err(TableError::UnreadableRow)?,
             };
         }
         Err(ApplyError::RowKeepsChanging)
     }
 }
 
-/// Why an intent was not applied, as far as is known.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// The table gave no answer, or one that is neither yes nor no.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// The row is not as this version of the service writes it: somebody else has written into it, or a newer version
-    /// has and was rolled back. The intent is sound, so it waits.
-    #[error("the row cannot be read")]
-    UnreadableRow,
-    /// The row was another one at every step.
-    #[error("the row keeps changing")]
-    RowKeepsChanging,
-}
-
-impl ApplyError {
-    /// What the error means for the record: only an item that is too large is poison.
-    pub fn verdict(&self) -> Verdict {
-        match self {
-            Self::Table(TableError::ItemTooLarge) => Verdict::Reject("item_too_large"),
-            Self::Table(TableError::NoAnswer(_)) => Verdict::Retry("no_answer"),
-            Self::Table(TableError::Failed(_)) => Verdict::Retry("table_error"),
-            Self::UnreadableRow => Verdict::Retry("unreadable_row"),
-            Self::RowKeepsChanging => Verdict::Retry("row_keeps_changing"),
-        }
-    }
-
-    /// Whether the error passes by itself, by the [list](PassingErrors) that all functions go by;
-    /// else somebody has to mend something. The record waits in either case.
-    #[must_use]
-    pub fn passes_by_itself(&self) -> bool {
-        match self {
-            Self::Table(TableError::NoAnswer(_)) | Self::RowKeepsChanging => true,
-            Self::Table(TableError::Failed(code)) => PassingErrors::contain("dynamodb", code),
-            Self::Table(TableError::ItemTooLarge) | Self::UnreadableRow => false,
-        }
-    }
-
-    /// What to look for, for the log: AWS's error code where there is one.
-    #[must_use]
-    pub fn code(&self) -> &str {
-        match self {
-            Self::Table(TableError::ItemTooLarge) => "item_too_large",
-            Self::Table(TableError::NoAnswer(kind)) => kind,
-            Self::Table(TableError::Failed(code)) => code,
-            Self::UnreadableRow => "unreadable_row",
-            Self::RowKeepsChanging => "row_keeps_changing",
-        }
-    }
-}
-
-/// Runs the function: reads its settings, makes its client, and serves invocations until Lambda ends the process.
+/// Runs the function: reads its settings, makes its client, and serves invocations until Lambda
+/// ends the process.
 ///
 /// Settings: `TABLE_NAME`, and `MAX_IN_FLIGHT`, how many writes may be under way at once (1–1000).
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
 pub async fn serve(environment: Environment) -> Result<(), StartError> {
+    serve_as(environment, |consumer| consumer).await
+}
+
+/// Runs the function as [`serve`] does, with the consumer that `configure` makes of the usual one:
+/// the place for [`Consumer::writing_also`].
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_as(
+    environment: Environment,
+    configure: impl FnOnce(Consumer) -> Consumer,
+) -> Result<(), StartError> {
     let table_name = environment.required("TABLE_NAME")?;
     let max_in_flight = environment.parsed("MAX_IN_FLIGHT", |text| {
         text.parse::<NonZeroUsize>()
@@ -187,11 +193,12 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
             .filter(|number| number.get() <= 1_000)
             .ok_or_else(|| "must be a whole number from 1 to 1000".to_owned())
     })?;
-    let table = Table::new(client(&function::sdk_config().await), table_name);
+    let client = client_for_writes(&function_runtime::sdk_config().await);
+    let table = OrdersTable::new(client, table_name);
     let batch = kinesis_batch::Settings::default().max_in_flight(max_in_flight);
-    let consumer = &Consumer::new(table, batch);
-    function::serve(async move |event, context| {
-        let event: KinesisEvent = function::read(&event)?;
+    let consumer = &configure(Consumer::new(table, batch));
+    function_runtime::serve(async move |event, context| {
+        let event: KinesisEvent = function_runtime::read(&event)?;
         let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
         let report = consumer.handle(&event.records, deadline).await;
         report.response.map_err(|_| Failure::UnnamedRecord)

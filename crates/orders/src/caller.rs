@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+
+use crate::json::Json;
+use crate::violation::{Code, Pointer, Violations};
 
 /// The most bytes of a caller's name: what IAM allows for an ARN, the longest of the identities in use.
 const MAX_BYTES: usize = 2_048;
@@ -11,7 +15,8 @@ const MAX_BYTES: usize = 2_048;
 ///
 /// The one who submits an order owns it. Names are compared byte for byte. `Debug` shows no name: it may be personal
 /// data.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
 pub struct Caller(String);
 
 impl Caller {
@@ -28,6 +33,19 @@ impl Caller {
             .then(|| Self(name.to_owned()))
     }
 
+    /// Reads a name from a part of a document. `None` only if a violation was noted.
+    pub(crate) fn from_json(
+        json: &Json,
+        at: &Pointer<'_>,
+        violations: &mut Violations,
+    ) -> Option<Self> {
+        let caller = json.as_str().and_then(Self::parse);
+        if caller.is_none() {
+            violations.add(at, Code::Format, "must be a caller's name");
+        }
+        caller
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -41,6 +59,12 @@ impl Caller {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+
+    /// True if the text has the form of a [`hash`](Self::hash).
+    pub(crate) fn is_hash(text: &str) -> bool {
+        let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        text.len() == 16 && text.bytes().all(is_hex)
     }
 }
 

@@ -3,7 +3,7 @@
 /// The alphabetic codes of ISO 4217 list one (currencies, funds, metals and the special codes) as of November 2026,
 /// sorted.
 ///
-/// Codes are only ever added here. One that ISO withdraws stays, because orders in it stand in the stream and in the
+/// Codes are only ever added here. One that ISO withdraws stays, because there are orders in it in the stream and in the
 /// table and must stay readable.
 const CODES: [&str; 178] = [
     "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BHD",

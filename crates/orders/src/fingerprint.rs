@@ -14,7 +14,8 @@ use crate::order::NewOrder;
 /// key order, white space and escapes of the document that was sent do not matter, and everything else does.
 ///
 /// A fingerprint of a rule that this version does not know can be read and compared, but not recomputed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct Fingerprint(String);
 
 /// The rule that new fingerprints are made by.
@@ -60,7 +61,7 @@ impl Fingerprint {
         (version_is_sound && digest_is_sound).then(|| Self(text.to_owned()))
     }
 
-    /// The version of the rule: what stands before the colon.
+    /// The version of the rule: the part before the colon.
     #[must_use]
     pub fn version(&self) -> &str {
         self.0.split_once(':').map_or("", |(version, _)| version)
@@ -72,7 +73,7 @@ impl Fingerprint {
         self.version() == VERSION
     }
 
-    /// The text, as it stands in events and rows.
+    /// The text, as events and rows have it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -117,7 +117,7 @@ impl<'a> Members<'a> {
         value
     }
 
-    /// Whether a name stands twice.
+    /// True if a name appears twice.
     pub(crate) fn has_duplicates(&self) -> bool {
         let mut names: Vec<&str> = self.members.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -134,7 +134,7 @@ impl<'a> Members<'a> {
             .partition(|(_, taken)| **taken);
         for ((name, _), _) in others {
             if known.iter().any(|((taken, _), _)| taken == name) {
-                violations.add(&at.field(name), Code::Duplicate, "stands more than once");
+                violations.add(&at.field(name), Code::Duplicate, "appears more than once");
             } else {
                 violations.add(
                     &at.field(name),

@@ -9,7 +9,7 @@
 //! 1. [`NewOrder::parse`] turns a request body into a valid order, or names everything that is wrong with it.
 //! 2. [`Intent::encode`] writes the event that goes into the stream; [`Intent::decode`] reads it back and tells
 //!    a sound event from [`Poison`].
-//! 3. [`next_step`] says which conditional [`Write`] applies an intent, and reads off the row of a refused one
+//! 3. [`next_step`] says which conditional [`Write`](conditional_write::Write) applies an intent, and reads off the row of a refused one
 //!    what became of it.
 //! 4. [`Row::view`] is what the order's owner sees.
 //!
@@ -32,33 +32,38 @@
 //!
 //! // Nothing is known of the row, so the first step is the write that creates it …
 //! let Step::Write { write, .. } = next_step(&delivered, None) else { unreachable!() };
-//! let item = write.apply_to(None).map_err(|_| "refused")?;
+//! let item = write.apply_to(None)?;
 //! // … and a redelivery reads off the row that it is done.
 //! let row = Row::from_item(&item)?;
 //! assert_eq!(next_step(&delivered, Some(&row)), Step::Done(Outcome::AlreadyApplied));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod apply;
 mod caller;
+mod content;
 mod currency;
 mod fingerprint;
 mod id;
 mod intent;
 mod json;
 mod order;
+mod poison;
 mod row;
+mod step;
 mod timestamp;
+mod trace_parent;
+mod view;
 mod violation;
-mod write;
 
-pub use apply::{Conflict, Outcome, Step, next_step};
 pub use caller::Caller;
 pub use fingerprint::Fingerprint;
 pub use id::{IdempotencyKey, IntentId, OrderId};
-pub use intent::{Action, Intent, Poison, TraceParent};
+pub use intent::{Cancel, CancelRegister, Intent, IntentKind, Submit, Submitted};
 pub use order::{LineItem, NewOrder, ParseError};
-pub use row::{CancelRegister, OrderView, Row, Status, Submitted, UnreadableRow};
+pub use poison::Poison;
+pub use row::{Row, UnreadableRow};
+pub use step::{Conflict, Outcome, Step, next_step};
 pub use timestamp::Timestamp;
+pub use trace_parent::TraceParent;
+pub use view::{OrderView, Status};
 pub use violation::{Code, Violation};
-pub use write::{Change, Condition, Item, Refused, UpdateExpression, Value, Write};

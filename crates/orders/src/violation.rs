@@ -27,7 +27,7 @@ pub enum Code {
     Required,
     /// The field is not part of the schema.
     Unknown,
-    /// The field stands in its object more than once.
+    /// The field appears in its object more than once.
     Duplicate,
     /// The value has the wrong JSON type.
     Type,
@@ -44,7 +44,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The code as it stands in JSON.
+    /// The code as it is written in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ impl<'a> Pointer<'a> {
     }
 }
 
-/// What must be escaped in a URI fragment (RFC 3986 §3.5: `pchar / "/" / "?"` may stand as they are).
+/// What must be escaped in a URI fragment (RFC 3986 §3.5: `pchar / "/" / "?"` may stay as they are).
 const FRAGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

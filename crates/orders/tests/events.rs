@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use orders::{Action, Caller, Intent, IntentId, NewOrder, OrderId, Poison, Timestamp};
+use orders::{Caller, Cancel, Intent, IntentId, IntentKind, NewOrder, OrderId, Poison, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -41,10 +41,11 @@ fn the_golden_submit_is_read_field_by_field() {
         intent.traceparent.unwrap().as_str(),
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     );
-    let Action::Submit { owner, order, .. } = intent.action else {
+    let IntentKind::Submit(submit) = intent.kind else {
         panic!("not a submit")
     };
-    assert_eq!(owner, Caller::anonymous());
+    assert_eq!(submit.owner, Caller::anonymous());
+    let order = submit.order;
     assert_eq!(order.items()[1].sku(), "Ü-2");
     assert_eq!(order.total(), 2 * 1_299 + 10_000 * 1_000_000_000_000);
 }
@@ -55,10 +56,10 @@ fn the_golden_cancel_is_read_field_by_field() {
     assert_eq!(intent.accepted_at.to_string(), "2026-11-22T05:00:01.500Z");
     assert_eq!(intent.traceparent, None);
     assert_eq!(
-        intent.action,
-        Action::Cancel {
+        intent.kind,
+        IntentKind::Cancel(Cancel {
             caller: Caller::anonymous()
-        }
+        })
     );
 }
 

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
+use conditional_write::{Item, NotDone, Value};
 use orders::{
-    Action, Caller, CancelRegister, Conflict, Fingerprint, Intent, IntentId, Item, NewOrder,
-    OrderId, Outcome, Refused, Row, Step, Submitted, Timestamp, next_step,
+    Caller, Cancel, CancelRegister, Conflict, Fingerprint, Intent, IntentId, IntentKind, NewOrder,
+    OrderId, Outcome, Row, Step, Submit, Submitted, Timestamp, next_step,
 };
 use proptest::prelude::*;
 
@@ -19,12 +20,12 @@ struct Model(Row);
 impl Model {
     fn apply(&mut self, intent: &Intent) -> Outcome {
         let row = &mut self.0;
-        match &intent.action {
-            Action::Submit {
+        match &intent.kind {
+            IntentKind::Submit(Submit {
                 owner,
                 order,
                 fingerprint,
-            } => match &row.submitted {
+            }) => match &row.submitted {
                 None => {
                     row.submitted = Some(Submitted {
                         fingerprint: fingerprint.clone(),
@@ -51,21 +52,23 @@ impl Model {
                     Outcome::Conflict(Conflict::Truncated)
                 }
             },
-            Action::Cancel { caller } => match (row.cancels.get(&caller.hash()), &row.submitted) {
-                (Some(register), _) if register.intent == intent.id => Outcome::AlreadyApplied,
-                (Some(_), _) => Outcome::Duplicate,
-                (None, Some(submitted)) if submitted.owner != *caller => Outcome::Refused,
-                (None, _) => {
-                    row.cancels.insert(
-                        caller.hash(),
-                        CancelRegister {
-                            intent: intent.id,
-                            accepted_at: intent.accepted_at,
-                        },
-                    );
-                    Outcome::Applied
+            IntentKind::Cancel(Cancel { caller }) => {
+                match (row.cancels.get(&caller.hash()), &row.submitted) {
+                    (Some(register), _) if register.intent == intent.id => Outcome::AlreadyApplied,
+                    (Some(_), _) => Outcome::Duplicate,
+                    (None, Some(submitted)) if submitted.owner != *caller => Outcome::Refused,
+                    (None, _) => {
+                        row.cancels.insert(
+                            caller.hash(),
+                            CancelRegister {
+                                intent: intent.id,
+                                accepted_at: intent.accepted_at,
+                            },
+                        );
+                        Outcome::Applied
+                    }
                 }
-            },
+            }
         }
     }
 }
@@ -106,8 +109,10 @@ impl<'a> World<'a> {
                     self.item = Some(Rc::new(item));
                     outcome
                 }
-                Err(Refused(row)) => {
-                    let row = row.map(|item| Rc::new(Row::from_item(&item).unwrap()));
+                Err(NotDone::NotASet) => panic!("`conflicts` is a set"),
+                Err(NotDone::Refused) => {
+                    let row = self.item.as_deref();
+                    let row = row.map(|item| Rc::new(Row::from_item(item).unwrap()));
                     assert_ne!(
                         row, delivery.known,
                         "a write was refused by the row that it was made for"
@@ -239,9 +244,9 @@ fn multisets(universe: &[Intent], most: usize) -> Vec<Vec<Intent>> {
 fn fingerprints(intents: &[Intent]) -> BTreeSet<Fingerprint> {
     intents
         .iter()
-        .filter_map(|intent| match &intent.action {
-            Action::Submit { fingerprint, .. } => Some(fingerprint.clone()),
-            Action::Cancel { .. } => None,
+        .filter_map(|intent| match &intent.kind {
+            IntentKind::Submit(submit) => Some(submit.fingerprint.clone()),
+            IntentKind::Cancel(_) => None,
         })
         .collect()
 }
@@ -321,12 +326,10 @@ fn of_different_submits_one_wins_and_the_others_are_recorded_in_every_interleavi
                 let other = if name == "owner" { "stranger" } else { "owner" };
                 if row.view(order_id(), &caller(name)).is_some() {
                     assert_eq!(seen_by(&row, other), None, "an order has one owner");
-                    let cancelled = intents.iter().any(|intent| {
-                        intent.action
-                            == Action::Cancel {
-                                caller: caller(name),
-                            }
+                    let cancel = IntentKind::Cancel(Cancel {
+                        caller: caller(name),
                     });
+                    let cancelled = intents.iter().any(|intent| intent.kind == cancel);
                     assert_eq!(
                         seen_by(&row, name).unwrap().ends_with("Cancelled"),
                         cancelled,
@@ -373,10 +376,7 @@ fn an_order_stored_by_an_older_fingerprint_rule_is_compared_by_its_content() {
         panic!("no write")
     };
     let mut item = write.apply_to(None).unwrap();
-    item.insert(
-        "fingerprint".into(),
-        orders::Value::S(format!("9:{}", "0".repeat(64))),
-    );
+    item.insert("fingerprint", Value::S(format!("9:{}", "0".repeat(64))));
     let row = Row::from_item(&item).unwrap();
     assert_eq!(
         next_step(&submit(2, "owner", 1), Some(&row)),
@@ -424,15 +424,34 @@ fn a_row_reads_back_what_the_writes_said() {
 
 #[test]
 fn attributes_that_are_not_the_services_are_left_alone() {
-    let item = [
+    let mut item = Item::new();
+    for name in [
         "order_id",
         "shipped_by",
         "cancel:reason",
         "cancel:",
         "cancel:0123456789abcdeF",
-    ]
-    .map(|name| (name.to_owned(), orders::Value::Foreign));
-    assert_eq!(Row::from_item(&Item::from(item)), Ok(Row::default()));
+    ] {
+        item.insert_other(name);
+    }
+    assert_eq!(Row::from_item(&item), Ok(Row::default()));
+}
+
+#[test]
+fn an_attribute_of_the_services_with_a_value_of_another_type_makes_the_row_unreadable() {
+    let cancel = format!("cancel:{}", caller("owner").hash());
+    for (name, named) in [
+        ("owner", "fingerprint"),
+        ("conflicts", "conflicts"),
+        (&cancel, "cancel"),
+    ] {
+        let mut item = Item::new();
+        item.insert_other(name.to_owned());
+        assert_eq!(
+            Row::from_item(&item).unwrap_err().to_string(),
+            format!("the row's attribute `{named}` is missing or malformed")
+        );
+    }
 }
 
 #[test]

@@ -8,10 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use orders::{
-    Caller, Intent, IntentId, Item, NewOrder, OrderId, Row, Step, Timestamp, UpdateExpression,
-    Value, Write, next_step,
-};
+use conditional_write::{Expression, Item, Value, Write};
+use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Row, Step, Timestamp, next_step};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -66,7 +64,7 @@ fn row_of(skus: &[&str]) -> Item {
 
 fn fingerprint(intent: &Intent) -> Value {
     let row = write(intent, None).apply_to(None).unwrap();
-    row["fingerprint"].clone()
+    row.get("fingerprint").unwrap().clone()
 }
 
 fn names(of: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -98,9 +96,9 @@ fn a_submit_sets_its_five_attributes_where_there_is_no_order_yet() {
         ),
     ]);
     assert_eq!(
-        write(&intent, None).expression(),
-        UpdateExpression {
-            update: "SET #fingerprint = :v0, #owner = :v1, #content = :v2, #submit_intent = :v3, #accepted_at = :v4"
+        write(&intent, None).expression(Row::KEY),
+        Expression {
+            update: "SET #accepted_at = :v0, #content = :v1, #fingerprint = :v2, #owner = :v3, #submit_intent = :v4"
                 .to_owned(),
             condition: "attribute_not_exists(#fingerprint)".to_owned(),
             names: names(&[
@@ -111,11 +109,11 @@ fn a_submit_sets_its_five_attributes_where_there_is_no_order_yet() {
                 ("#submit_intent", "submit_intent"),
             ]),
             values: values([
-                (":v0", fingerprint(&intent)),
-                (":v1", text("anonymous")),
-                (":v2", Value::M(content)),
-                (":v3", text("01010101-0101-4101-8101-010101010101")),
-                (":v4", text("2026-11-22T05:00:00.000Z")),
+                (":v0", text("2026-11-22T05:00:00.000Z")),
+                (":v1", Value::M(content)),
+                (":v2", fingerprint(&intent)),
+                (":v3", text("anonymous")),
+                (":v4", text("01010101-0101-4101-8101-010101010101")),
             ]),
         }
     );
@@ -131,11 +129,11 @@ fn a_cancel_sets_its_register_once_where_the_order_is_not_somebody_elses() {
         ("accepted_at".to_owned(), text("2026-11-22T05:00:01.000Z")),
     ]);
     assert_eq!(
-        write(&cancel(), None).expression(),
-        UpdateExpression {
+        write(&cancel(), None).expression(Row::KEY),
+        Expression {
             update: "SET #cancel = :v0".to_owned(),
             condition:
-                "(attribute_not_exists(#cancel) AND (attribute_not_exists(#owner) OR #owner = :v1))"
+                "attribute_not_exists(#cancel) AND (attribute_not_exists(#owner) OR #owner = :v1)"
                     .to_owned(),
             names: names(&[("#cancel", "cancel:2f183a4e64493af3"), ("#owner", "owner")]),
             values: values([(":v0", Value::M(register)), (":v1", text("anonymous"))]),
@@ -150,11 +148,11 @@ fn a_conflict_adds_its_fingerprint_to_a_set_of_at_most_ten() {
         panic!("no text")
     };
     assert_eq!(
-        write(&other, Some(&row_of(&["A-1"]))).expression(),
-        UpdateExpression {
+        write(&other, Some(&row_of(&["A-1"]))).expression(Row::KEY),
+        Expression {
             update: "ADD #conflicts :v0".to_owned(),
-            condition: "(attribute_exists(#fingerprint) AND #fingerprint <> :v1 AND NOT contains(#conflicts, :v1) AND \
-                        (attribute_not_exists(#conflicts) OR size(#conflicts) < :v2))"
+            condition: "attribute_exists(#fingerprint) AND #fingerprint <> :v1 AND NOT contains(#conflicts, :v1) AND \
+                        (attribute_not_exists(#conflicts) OR size(#conflicts) < :v2)"
                 .to_owned(),
             names: names(&[("#conflicts", "conflicts"), ("#fingerprint", "fingerprint")]),
             values: values([
@@ -170,11 +168,11 @@ fn a_conflict_adds_its_fingerprint_to_a_set_of_at_most_ten() {
 fn the_first_conflict_beyond_ten_is_marked_once() {
     let skus = ["A", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
     assert_eq!(
-        write(&submit(99, "11"), Some(&row_of(&skus))).expression(),
-        UpdateExpression {
+        write(&submit(99, "11"), Some(&row_of(&skus))).expression(Row::KEY),
+        Expression {
             update: "SET #conflicts_truncated = :v0".to_owned(),
             condition:
-                "(attribute_exists(#fingerprint) AND attribute_not_exists(#conflicts_truncated))"
+                "attribute_exists(#fingerprint) AND attribute_not_exists(#conflicts_truncated)"
                     .to_owned(),
             names: names(&[
                 ("#conflicts_truncated", "conflicts_truncated"),
@@ -186,7 +184,7 @@ fn the_first_conflict_beyond_ten_is_marked_once() {
 }
 
 #[test]
-fn debug_shows_where_an_order_stands_and_nothing_of_it() {
+fn debug_shows_the_state_of_an_order_and_nothing_of_its_content() {
     let row = write(&submit(1, "A-1"), None).apply_to(None).unwrap();
     let view = Row::from_item(&row)
         .unwrap()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::BasePath;
-use function::Failure;
+use function_runtime::Failure;
 use serde_json::{Value, json};
 
 use crate::world::{ORDER, World, request, submit, with_header};

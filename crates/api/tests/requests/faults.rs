@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_model::Fault;
-use function::{PassingError, PassingErrors};
+use function_runtime::{PassingError, PassingErrors};
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -78,7 +78,7 @@ impl World {
         &self,
         event: &[u8],
         time_left: Duration,
-    ) -> Result<Answer, function::Failure> {
+    ) -> Result<Answer, function_runtime::Failure> {
         let answer = self.api.answer(event, time_left).await?;
         let Some(Body::Text(body)) = answer.body else {
             panic!("no body")

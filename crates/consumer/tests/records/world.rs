@@ -132,7 +132,9 @@ impl World {
         let key = aws_sdk_dynamodb::types::AttributeValue::S(order_id.to_string());
         let request = self.client.get_item().table_name("orders");
         let output = request.key("order_id", key).send().await.unwrap();
-        output.item().map(function::attribute_value::item_from_sdk)
+        output
+            .item()
+            .map(function_runtime::attribute_value::item_from_sdk)
     }
 
     pub(crate) async fn delete(&self, order_id: OrderId) {

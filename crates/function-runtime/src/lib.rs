@@ -1,39 +1,41 @@
-//! What each function of the service does around its handler: read its settings, set up its log,
-//! take invocations and keep what is in them out of logs and errors; the one list of AWS's errors
-//! that pass by themselves; and the one translation that the functions share, that of the order row
-//! to and from DynamoDB's types.
+//! The program around a function's handler.
+//!
+//! It reads the function's settings, sets up its log, and takes invocations. It keeps their content
+//! out of logs and errors. It has the one list of AWS's errors that pass by themselves, and the
+//! attempts that a client makes by itself.
 //!
 //! A function's `main` is this, and nothing else:
 //!
 //! ```no_run
 //! use std::process::ExitCode;
-//! use function::{Environment, StartError};
+//! use function_runtime::{Environment, StartError};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> ExitCode {
-//!     function::run(start).await
+//!     function_runtime::run(start).await
 //! }
 //!
 //! async fn start(environment: Environment) -> Result<(), StartError> {
 //!     let greeting = &environment.required("GREETING")?;
-//!     function::serve(async move |event, _| {
-//!         let name: String = function::read(&event)?;
+//!     function_runtime::serve(async move |event, _| {
+//!         let name: String = function_runtime::read(&event)?;
 //!         Ok(format!("{greeting} {name}"))
 //!     })
 //!     .await
 //! }
 //! ```
 
-pub mod attribute_value;
+pub mod attempts;
 mod environment;
 mod log;
+mod no_answer;
 mod passing_errors;
 mod serve;
 
 use std::process::ExitCode;
 
-use aws_sdk_dynamodb::error::SdkError;
 pub use environment::{Environment, StartError};
+pub use no_answer::NoAnswer;
 pub use passing_errors::{PassingError, PassingErrors};
 pub use serve::{Failure, read, serve};
 
@@ -88,18 +90,4 @@ fn check_lambda(environment: &Environment) -> Result<(), StartError> {
 /// What every SDK client of a function starts from: region, credentials and endpoint as Lambda's environment says.
 pub async fn sdk_config() -> aws_config::SdkConfig {
     aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
-}
-
-/// Why an SDK call has no answer of its service, for the log.
-#[must_use]
-pub fn no_answer<E, R>(error: &SdkError<E, R>) -> &'static str {
-    match error {
-        SdkError::ConstructionFailure(_) => "not_sent",
-        SdkError::TimeoutError(_) => "timeout",
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => "timeout",
-        // Whether the request went out before the connection failed is not known: it may have had its effect.
-        SdkError::DispatchFailure(_) => "connection",
-        SdkError::ResponseError(_) => "unreadable_answer",
-        _ => "unknown",
-    }
 }

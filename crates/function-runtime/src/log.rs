@@ -9,6 +9,16 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(crate) const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 
+/// The crates of the service that write to the log. A test compares them with the crates that
+/// depend on `tracing`, so that the lines of a new crate do not vanish.
+const OURS: [&str; 5] = [
+    "api",
+    "consumer",
+    "function_runtime",
+    "idempotency",
+    "kinesis_batch",
+];
+
 /// Reads `LOG_LEVEL`.
 pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
     match text.to_ascii_lowercase().as_str() {
@@ -32,9 +42,7 @@ pub(crate) fn init(level: LevelFilter) {
         .with_target("lambda_runtime", LevelFilter::INFO)
         // It repeats what `serve` has logged of an invocation that failed.
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
-        .with_targets(
-            ["api", "consumer", "function", "kinesis_batch", "notifier"].map(|name| (name, level)),
-        );
+        .with_targets(OURS.map(|name| (name, level)));
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -58,6 +66,29 @@ pub(crate) fn init(level: LevelFilter) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_level_is_that_of_every_crate_that_writes_to_the_log() {
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut expected = vec![];
+        for folder in std::fs::read_dir(crates).unwrap() {
+            let manifest = folder.unwrap().path().join("Cargo.toml");
+            let Ok(manifest) = std::fs::read_to_string(manifest) else {
+                continue;
+            };
+            let lines = || {
+                manifest
+                    .lines()
+                    .take_while(|line| *line != "[dev-dependencies]")
+            };
+            if lines().any(|line| line.starts_with("tracing.workspace")) {
+                let name = lines().find_map(|line| line.strip_prefix("name = "));
+                expected.push(name.unwrap().trim_matches('"').replace('-', "_"));
+            }
+        }
+        expected.sort();
+        assert_eq!(expected, OURS);
+    }
 
     #[test]
     fn a_level_is_one_of_five_words() {

@@ -1,0 +1,62 @@
+//! Why an intent was not applied, and what that means for its record.
+
+use aws_sdk_dynamodb::error::BuildError;
+use kinesis_batch::Verdict;
+use orders_table::TableError;
+
+/// Why an intent was not applied, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The table gave no answer, or one that is neither a yes nor a no.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// An item that is to be written with the row lacks a part that DynamoDB requires: a mistake in
+    /// [`Consumer::writing_also`](crate::Consumer::writing_also).
+    #[error("an item that is to be written with the row is incomplete")]
+    IncompleteItem(#[from] BuildError),
+    /// The row was another one at every step.
+    #[error("the row keeps changing")]
+    RowKeepsChanging,
+}
+
+impl ApplyError {
+    /// What the error means for the record: only an item that is too large is poison. An intent
+    /// whose row cannot be read is sound, so it waits.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Table(TableError::ItemTooLarge) => Verdict::Reject(self.reason()),
+            _ => Verdict::Retry(self.reason()),
+        }
+    }
+
+    /// True if the error passes by itself; else somebody has to mend something. The record waits in
+    /// either case.
+    #[must_use]
+    pub fn passes_by_itself(&self) -> bool {
+        match self {
+            Self::Table(error) => error.passes_by_itself(),
+            Self::IncompleteItem(_) => false,
+            Self::RowKeepsChanging => true,
+        }
+    }
+
+    /// A short name for logs and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Table(error) => error.reason(),
+            Self::IncompleteItem(_) => "incomplete_item",
+            Self::RowKeepsChanging => "row_keeps_changing",
+        }
+    }
+
+    /// What to look for, for the log: AWS's error code where there is one.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Table(error) => error.code(),
+            _ => self.reason(),
+        }
+    }
+}
