@@ -19,7 +19,7 @@ run: build ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 	@$(TARGET)/debug/local
 
 demo: build ## A thousand orders while everything goes wrong, and what became of each
-	@$(TARGET)/debug/examples/demo
+	@$(TARGET)/debug/demo
 
 test: ## Run all tests: unit, property, end to end
 	$(CARGO) test --locked --workspace
@@ -38,14 +38,14 @@ mutants: build ## Put mistakes into the service and see the simulation catch eac
 	@$(TARGET)/debug/mutants
 
 measure: build ## Measure start-up and the time from 202 to readable
-	@$(TARGET)/debug/examples/measure
+	@$(TARGET)/debug/measure
 
 load: ## Measure latencies at a steady rate, and the highest rate, of optimized binaries (RATE=200 SECONDS=60)
 	$(CARGO) build --locked --workspace --bins --examples --profile measured
-	@$(TARGET)/measured/examples/load
+	@$(TARGET)/measured/load
 
 outage-budget: build ## Measure how long the table may be away before a record is discarded
-	@$(TARGET)/debug/examples/outage_budget
+	@$(TARGET)/debug/outage_budget
 
 check: fmt clippy docs dependencies ## Run every check that is no test
 
