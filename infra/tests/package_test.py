@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What infra/package packs and what it refuses, with small C programs in the place of the functions. Needs cc, readelf and strip."""
+"""What infra/bin/package packs and what it refuses, with small C programs in the place of the functions. Needs cc, readelf and strip."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import unittest
 import zipfile
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent / "package"
+PACKAGE = Path(__file__).resolve().parent.parent / "bin/package"
 HERE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 THERE = {"x86_64": "arm64", "arm64": "x86_64"}[HERE]
 
@@ -103,7 +103,7 @@ class Package(unittest.TestCase):
                 command += ["--to", str(self.folder / "dist")]
                 tools = {**os.environ, "PATH": str(self.folder / "tools")}
                 packed = subprocess.run(command, capture_output=True, text=True, check=False, env=tools)
-                self.assertEqual(packed.stderr, f"infra/package: {tool} is missing: it is part of binutils\n")
+                self.assertEqual(packed.stderr, f"infra/bin/package: {tool} is missing: it is part of binutils\n")
                 (self.folder / "tools" / tool).symlink_to(shutil.which(tool))
 
     def test_glibc_as_old_as_amazon_linuxs_is_taken(self) -> None:
