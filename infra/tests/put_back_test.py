@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What infra/put-back reads, what it puts and what it says, with a program in the place of the AWS CLI that keeps one shard."""
+"""What infra/bin/put-back reads, what it puts and what it says, with a program in the place of the AWS CLI that keeps one shard."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
-PUT_BACK = Path(__file__).resolve().parent.parent / "put-back"
+PUT_BACK = Path(__file__).resolve().parent.parent / "bin/put-back"
 STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders-intents"
 SHARD = "shardId-000000000003"
 # As texts the first of them is the largest.
@@ -27,7 +27,7 @@ sys.modules["put_back"] = put_back
 PROGRAM.exec_module(put_back)
 
 # The errors that the functions wait for, and which service answers them.
-FUNCTIONS_ERRORS = PUT_BACK.parent.parent / "crates/function/src/passing_errors.json"
+FUNCTIONS_ERRORS = PUT_BACK.parents[2] / "crates/function/src/passing_errors.json"
 # How the CLI says that no answer has come, or none of AWS's own.
 URL = "https://kinesis.eu-west-1.amazonaws.com/"
 NO_ANSWER = (
@@ -520,7 +520,7 @@ class PutBack(unittest.TestCase):
         nowhere = self.folder / "nowhere"
         nowhere.mkdir()
         said = self.put_back(given=self.report(), status=1, path=str(nowhere))
-        self.assertEqual(said, "infra/put-back: the AWS CLI (`aws`, version 2) is not installed, or not on the PATH\n")
+        self.assertEqual(said, "infra/bin/put-back: the AWS CLI (`aws`, version 2) is not installed, or not on the PATH\n")
 
 
 class OneListOfPassingErrors(unittest.TestCase):
@@ -539,7 +539,7 @@ class OneListOfPassingErrors(unittest.TestCase):
 
     def test_put_back_waits_for_what_the_functions_wait_for(self) -> None:
         missing = self.codes("kinesis", "sqs", "any") - put_back.PASSING_ERRORS
-        self.assertEqual(missing, set(), "infra/put-back gives up at what the functions wait for")
+        self.assertEqual(missing, set(), "infra/bin/put-back gives up at what the functions wait for")
 
     def test_the_functions_wait_for_what_put_back_waits_for(self) -> None:
         missing = put_back.PASSING_ERRORS - self.OF_S3 - self.codes("kinesis", "sqs", "any")

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orders::{Action, Fingerprint, Intent, IntentId, OrderId, Row};
+use orders::{Cancel, Fingerprint, Intent, IntentId, IntentKind, OrderId, Row, Submit};
 
 use crate::{Call, Evidence, StreamRecord, Told, What};
 
@@ -188,7 +188,7 @@ impl Audit {
                 let is_said = said.is_some_and(|intent| {
                     intent.order_id == *order_id
                         && intent.accepted_at == submitted.accepted_at
-                        && matches!(&intent.action, Action::Submit { owner, order, fingerprint }
+                        && matches!(&intent.kind, IntentKind::Submit(Submit { owner, order, fingerprint })
                             if *owner == submitted.owner
                                 && *order == submitted.content
                                 && *fingerprint == submitted.fingerprint
@@ -203,7 +203,7 @@ impl Audit {
                 let said = intents.by_id.get(&register.intent);
                 let is_said = said.is_some_and(|intent| {
                     intent.order_id == *order_id
-                        && matches!(&intent.action, Action::Cancel { caller: said } if said.hash() == *caller)
+                        && matches!(&intent.kind, IntentKind::Cancel(Cancel { caller: said }) if said.hash() == *caller)
                 });
                 if !is_said {
                     self.unexplained
@@ -270,14 +270,14 @@ fn is_applied(intent: &Intent, rows: &BTreeMap<OrderId, Row>) -> bool {
     let Some(row) = rows.get(&intent.order_id) else {
         return false;
     };
-    match (&intent.action, &row.submitted) {
-        (Action::Submit { .. }, None) => false,
-        (Action::Submit { fingerprint, .. }, Some(submitted)) => {
+    match (&intent.kind, &row.submitted) {
+        (IntentKind::Submit(_), None) => false,
+        (IntentKind::Submit(Submit { fingerprint, .. }), Some(submitted)) => {
             submitted.fingerprint == *fingerprint
                 || row.conflicts.contains(fingerprint)
                 || row.conflicts_truncated
         }
-        (Action::Cancel { caller }, submitted) => {
+        (IntentKind::Cancel(Cancel { caller }), submitted) => {
             row.cancel_of(caller).is_some()
                 || submitted
                     .as_ref()

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use orders::{Action, Caller, Intent, IntentId, NewOrder, OrderId};
+use orders::{Caller, Cancel, Intent, IntentId, IntentKind, NewOrder, OrderId, Submit};
 
 use crate::{Answer, Audit, Evidence, Stack};
 
@@ -48,16 +48,16 @@ impl What {
     /// Whether this is what an intent says.
     #[must_use]
     pub fn is(&self, intent: &Intent) -> bool {
-        match (self, &intent.action) {
+        match (self, &intent.kind) {
             (
                 Self::Submit { by, order, .. },
-                Action::Submit {
+                IntentKind::Submit(Submit {
                     owner,
                     order: content,
                     ..
-                },
+                }),
             ) => by == owner && order.as_ref() == Some(content),
-            (Self::Cancel { by, order_id }, Action::Cancel { caller }) => {
+            (Self::Cancel { by, order_id }, IntentKind::Cancel(Cancel { caller })) => {
                 by == caller && *order_id == intent.order_id
             }
             _ => false,
@@ -68,13 +68,13 @@ impl What {
 impl From<&Intent> for What {
     /// What somebody asked for whose intent this is, without a key.
     fn from(intent: &Intent) -> Self {
-        match &intent.action {
-            Action::Submit { owner, order, .. } => Self::Submit {
+        match &intent.kind {
+            IntentKind::Submit(Submit { owner, order, .. }) => Self::Submit {
                 by: owner.clone(),
                 order: Some(order.clone()),
                 key: None,
             },
-            Action::Cancel { caller } => Self::Cancel {
+            IntentKind::Cancel(Cancel { caller }) => Self::Cancel {
                 by: caller.clone(),
                 order_id: intent.order_id,
             },

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_kinesis::types::ShardIteratorType;
+use conditional_write::Item;
 use event_source_mapping::SequenceNumber;
-use function_runtime::attribute_value;
 use orders::{Intent, OrderId, Row};
 use serde_json::Value;
 
@@ -165,7 +165,7 @@ pub async fn rows(stack: &Stack) -> BTreeMap<OrderId, Row> {
     let items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
     let rows = items.iter().map(|item| {
         let id = item["order_id"].as_s().unwrap();
-        let row = Row::from_item(&attribute_value::item_from_sdk(item)).unwrap();
+        let row = Row::from_item(&Item::from(item)).unwrap();
         (OrderId::parse(id).unwrap(), row)
     });
     let probes = stack.probes();

@@ -35,7 +35,7 @@ pub struct StackOptions {
     pub log_level: Option<&'static str>,
     /// Keys of the settings file with other values.
     pub settings: Vec<(&'static str, Value)>,
-    /// An example of this package to run in the consumer's place.
+    /// A binary of this package to run in the consumer's place.
     pub consumer: Option<&'static str>,
 }
 
@@ -119,11 +119,9 @@ impl Stack {
         let settings_file = folder.path().join("settings.json");
         std::fs::write(&settings_file, settings(&options).to_string()).unwrap();
         let output = std::fs::File::create(&log).unwrap();
-        let [local, api, consumer] = ["local", "api", "consumer"].map(function);
-        let local = match options.consumer {
-            Some(name) => install(folder.path(), [&local, &api, &example(name)]),
-            None => install(folder.path(), [&local, &api, &consumer]),
-        };
+        let consumer = options.consumer.unwrap_or("consumer");
+        let [local, api, consumer] = ["local", "api", consumer].map(function);
+        let local = install(folder.path(), [&local, &api, &consumer]);
         let mut process = Command::new(local)
             .arg("--settings")
             .arg(&settings_file)
@@ -567,21 +565,15 @@ fn install(folder: &Path, binaries: [&Path; 3]) -> PathBuf {
     folder.join("local")
 }
 
-/// The binary of an example of this package, which `cargo test` builds with the tests.
-fn example(name: &str) -> PathBuf {
-    let binary = build_folder().join("examples").join(name);
-    assert!(
-        binary.exists(),
-        "{} is missing: run all tests by `make test`",
-        binary.display()
-    );
-    binary
-}
-
-/// Where cargo puts binaries; examples are in a folder of their own there, and so are tests.
+/// Where cargo puts binaries. A command is there itself; a test is in the folder `deps` below.
 fn build_folder() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    own.ancestors().nth(2).unwrap().to_owned()
+    let folder = own.parent().unwrap();
+    if folder.ends_with("deps") {
+        folder.parent().unwrap().to_owned()
+    } else {
+        folder.to_owned()
+    }
 }
 
 /// The shipped settings, with some changed.

@@ -42,8 +42,20 @@ impl ItemKey {
 
     /// The key as a request takes it.
     #[must_use]
-    pub fn into_attributes(self) -> HashMap<String, AttributeValue> {
-        self.attributes
+    pub fn attributes(&self) -> HashMap<String, AttributeValue> {
+        self.attributes.clone()
+    }
+
+    /// The item of this key as a response has it, without the key; `None` if there is none.
+    #[must_use]
+    pub fn item(&self, attributes: Option<&HashMap<String, AttributeValue>>) -> Option<Item> {
+        // Some endpoints return an item without attributes where there is none.
+        let attributes = attributes.filter(|attributes| !attributes.is_empty())?;
+        let mut item = Item::from(attributes);
+        for name in self.attributes.keys() {
+            item.remove(name);
+        }
+        Some(item)
     }
 }
 
@@ -55,13 +67,13 @@ impl Write {
     /// Never: an `Update` without one of its required members does not build, and this one has all
     /// of them.
     #[must_use]
-    pub fn update(&self, table_name: impl Into<String>, key: ItemKey) -> Update {
+    pub fn update(&self, table_name: impl Into<String>, key: &ItemKey) -> Update {
         let expression = self.expression(&key.partition_key);
         let values = expression.values.into_iter();
         let values: HashMap<_, _> = values.map(|(alias, value)| (alias, value.into())).collect();
         let update = Update::builder()
             .table_name(table_name)
-            .set_key(Some(key.attributes))
+            .set_key(Some(key.attributes()))
             .update_expression(expression.update)
             .condition_expression(expression.condition)
             .set_expression_attribute_names(Some(expression.names.into_iter().collect()))
@@ -92,12 +104,13 @@ pub fn update_item(client: &Client, update: Update) -> UpdateItemFluentBuilder {
         )
 }
 
-/// DynamoDB's answer to an [`update_item`].
+/// DynamoDB's answer to an [`update_item`] of this key.
 ///
 /// # Errors
 /// The SDK's error, if it is neither a yes nor a no.
 pub fn answer_of_update<R>(
     result: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>,
+    key: &ItemKey,
 ) -> Result<Answer, SdkError<UpdateItemError, R>> {
     let error = match result {
         Ok(_) => return Ok(Answer::Done),
@@ -105,24 +118,19 @@ pub fn answer_of_update<R>(
     };
     match error.as_service_error() {
         Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-            Ok(Answer::Refused(old_item(refused.item())))
+            Ok(Answer::Refused(key.item(refused.item())))
         }
         _ => Err(error),
     }
 }
 
-/// The refusal that a cancelled transaction reports of one of its updates; `None` if the condition
+/// The refusal that a cancelled transaction reports of its update of this key; `None` if the condition
 /// of that update was not in the way (API reference, TransactWriteItems, "Cancellation reason
 /// codes").
 #[must_use]
-pub fn answer_of_cancellation(reason: &CancellationReason) -> Option<Answer> {
+pub fn answer_of_cancellation(reason: &CancellationReason, key: &ItemKey) -> Option<Answer> {
     (reason.code() == Some("ConditionalCheckFailed"))
-        .then(|| Answer::Refused(old_item(reason.item.as_ref())))
-}
-
-/// No item is an item without attributes on some endpoints.
-fn old_item(item: Option<&HashMap<String, AttributeValue>>) -> Option<Item> {
-    item.filter(|item| !item.is_empty()).map(Item::from)
+        .then(|| Answer::Refused(key.item(reason.item.as_ref())))
 }
 
 impl From<Value> for AttributeValue {

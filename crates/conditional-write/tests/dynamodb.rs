@@ -43,27 +43,20 @@ fn dynamodb() -> Client {
 async fn stored(client: &Client) -> Option<Item> {
     let request = client.get_item().table_name(TABLE).consistent_read(true);
     let output = request
-        .set_key(Some(key().into_attributes()))
+        .set_key(Some(key().attributes()))
         .send()
         .await
         .unwrap();
-    output.item().map(|item| without_key(Item::from(item)))
-}
-
-fn without_key(mut item: Item) -> Item {
-    for name in ["id", "kind"] {
-        assert!(item.contains(name));
-        item.remove(name);
-    }
-    item
+    key().item(output.item())
 }
 
 /// The answer to the write by itself; `None` if DynamoDB takes it for an error of the caller.
 async fn send(client: &Client, write: &Write) -> Option<Answer> {
-    let result = update_item(client, write.update(TABLE, key())).send().await;
-    match answer_of_update(result) {
-        Ok(Answer::Refused(old)) => Some(Answer::Refused(old.map(without_key))),
-        Ok(Answer::Done) => Some(Answer::Done),
+    let result = update_item(client, write.update(TABLE, &key()))
+        .send()
+        .await;
+    match answer_of_update(result, &key()) {
+        Ok(answer) => Some(answer),
         Err(error) => {
             assert_eq!(error.code(), Some("ValidationException"), "{error:?}");
             None
@@ -73,7 +66,7 @@ async fn send(client: &Client, write: &Write) -> Option<Answer> {
 
 /// The answer to the write in a transaction.
 async fn transact(client: &Client, write: &Write) -> Option<Answer> {
-    let update = TransactWriteItem::builder().update(write.update(TABLE, key()));
+    let update = TransactWriteItem::builder().update(write.update(TABLE, &key()));
     let request = client.transact_write_items().transact_items(update.build());
     let error = match request.send().await {
         Ok(_) => return Some(Answer::Done),
@@ -83,13 +76,7 @@ async fn transact(client: &Client, write: &Write) -> Option<Answer> {
         assert_eq!(error.code(), Some("ValidationException"), "{error:?}");
         return None;
     };
-    match answer_of_cancellation(&cancelled.cancellation_reasons()[0]) {
-        Some(Answer::Refused(old)) => Some(Answer::Refused(old.map(without_key))),
-        other => {
-            assert_eq!(other, None);
-            None
-        }
-    }
+    answer_of_cancellation(&cancelled.cancellation_reasons()[0], &key())
 }
 
 fn name() -> impl Strategy<Value = String> {

@@ -23,7 +23,10 @@ async fn main() -> ExitCode {
 }
 
 /// The invoice of an order, with the submit that is applied. A duplicate has none of its own.
-fn invoice(intent: &Intent, outcome: Outcome) -> Result<Vec<TransactWriteItem>, BuildError> {
+pub(crate) fn invoice(
+    intent: &Intent,
+    outcome: Outcome,
+) -> Result<Vec<TransactWriteItem>, BuildError> {
     let (IntentKind::Submit(submit), Outcome::Applied) = (&intent.kind, outcome) else {
         return Ok(vec![]);
     };

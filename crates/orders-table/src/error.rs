@@ -75,12 +75,17 @@ impl TableError {
         let reason = reasons.iter().find(|reason| reason.code() != Some("None"));
         let code = reason.and_then(CancellationReason::code);
         let message = reason.and_then(CancellationReason::message);
-        let code = code.unwrap_or("unknown").to_owned();
-        if is_too_large(&code, message.unwrap_or_default()) {
+        Self::of_code(code.unwrap_or("unknown"), message.unwrap_or_default())
+    }
+
+    /// Sorts an error by the code and the message that DynamoDB answered with.
+    #[must_use]
+    pub fn of_code(code: &str, message: &str) -> Self {
+        if is_too_large(code, message) {
             return Self::ItemTooLarge;
         }
         Self::Failed {
-            code,
+            code: code.to_owned(),
             is_server_error: false,
             source: None,
         }
@@ -135,7 +140,6 @@ fn is_too_large(code: &str, message: &str) -> bool {
 mod tests {
     use aws_sdk_dynamodb::error::ErrorMetadata;
     use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-    use aws_sdk_dynamodb::primitives::SdkBody;
 
     use super::*;
 
@@ -143,7 +147,7 @@ mod tests {
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let error = UpdateItemError::generic(metadata);
         let status = status.try_into().unwrap();
-        let response = aws_sdk_dynamodb::config::http::HttpResponse::new(status, SdkBody::empty());
+        let response = aws_sdk_dynamodb::config::http::HttpResponse::new(status, "".into());
         TableError::of(SdkError::service_error(error, response))
     }
 

@@ -26,16 +26,18 @@ impl OrdersTable {
         write: &Write,
         others: Vec<TransactWriteItem>,
     ) -> Result<Answer, TableError> {
-        let update = write.update(&self.name, ItemKey::new(Row::KEY, order_id.to_string()));
+        let key = ItemKey::new(Row::KEY, order_id.to_string());
+        let update = write.update(&self.name, &key);
         if others.is_empty() {
             let result = update_item(&self.client, update).send().await;
-            return answer_of_update(result).map_err(TableError::of);
+            return answer_of_update(result, &key).map_err(TableError::of);
         }
-        self.transact(update, others).await
+        self.transact(&key, update, others).await
     }
 
     async fn transact(
         &self,
+        key: &ItemKey,
         row: Update,
         others: Vec<TransactWriteItem>,
     ) -> Result<Answer, TableError> {
@@ -56,7 +58,7 @@ impl OrdersTable {
         let reasons = cancelled.cancellation_reasons();
         reasons
             .first()
-            .and_then(answer_of_cancellation)
+            .and_then(|reason| answer_of_cancellation(reason, key))
             .ok_or_else(|| TableError::of_cancellation(reasons))
     }
 }

@@ -1,4 +1,4 @@
-# What settings/production.tfvars promises on top; run with that file (see infra/test).
+# What settings/production.tfvars promises on top; run with that file (see infra/bin/test).
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::tests::{Audit, Call, Evidence};
 use bytes::Bytes;
-use orders::{Action, Caller, Fingerprint, NewOrder, OrderId};
+use orders::{Caller, Cancel, Fingerprint, IntentKind, NewOrder, OrderId, Submit};
 
 use crate::plan::Plan;
 use crate::world::{STREAM, World};
@@ -111,14 +111,14 @@ fn unlike_the_stream(evidence: &Evidence) -> Vec<String> {
     let mut said: BTreeMap<OrderId, Said> = BTreeMap::new();
     for intent in evidence.records.iter().filter_map(|record| record.intent()) {
         let said = said.entry(intent.order_id).or_default();
-        match intent.action {
-            Action::Submit { owner, order, .. } => {
+        match intent.kind {
+            IntentKind::Submit(Submit { owner, order, .. }) => {
                 let submit = (owner, order);
                 if !said.submits.contains(&submit) {
                     said.submits.push(submit);
                 }
             }
-            Action::Cancel { caller } => {
+            IntentKind::Cancel(Cancel { caller }) => {
                 said.cancels.insert(caller.hash());
             }
         }

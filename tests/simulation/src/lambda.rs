@@ -11,11 +11,12 @@ use api::{Api, BasePath, CallerSource, Origins};
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
-use consumer::{Consumer, Table};
+use consumer::Consumer;
 use fastrand::Rng;
 use futures::future::join_all;
 use kinesis_batch::{KinesisEvent, KinesisRecord};
-use orders::Intent;
+use orders::{Intent, IntentKind, Submit};
+use orders_table::{OrdersTable, client_for_reads, client_for_writes};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -292,8 +293,8 @@ impl Lambda {
             };
             let row = self.laws.row(&intent.order_id.to_string());
             let stored = row.and_then(|row| row.submitted);
-            if let (orders::Action::Submit { owner, order, .. }, Some(stored)) =
-                (&intent.action, stored)
+            if let (IntentKind::Submit(Submit { owner, order, .. }), Some(stored)) =
+                (&intent.kind, stored)
                 && *owner == stored.owner
                 && order.customer_id() == stored.content.customer_id()
             {
@@ -317,7 +318,7 @@ impl Lambda {
             };
             let row = self.laws.row(&intent.order_id.to_string());
             let owner = row.and_then(|row| Some(row.submitted?.owner));
-            if let (orders::Action::Cancel { .. }, Some(owner)) = (&intent.action, owner) {
+            if let (IntentKind::Cancel(_), Some(owner)) = (&intent.kind, owner) {
                 let cancel = Intent::cancel(intent.id, intent.order_id, intent.accepted_at, owner);
                 replace_data(record, cancel.encode());
             }
@@ -339,7 +340,7 @@ impl Lambda {
         let began = Instant::now() - self.laws.trace.elapsed();
         Api {
             stream: api::Stream::new(&config, STREAM.into()),
-            table: api::Table::new(&config, TABLE.into()),
+            table: OrdersTable::new(client_for_reads(&config), TABLE),
             callers: CallerSource::parse("jwt:sub").unwrap(),
             base_path: BasePath::default(),
             origins: Origins::new(
@@ -351,8 +352,8 @@ impl Lambda {
 
     fn start_consumer(&self) -> (String, Consumer) {
         let (environment, _) = self.next("consumer");
-        let client = consumer::client(&self.config(environment.clone()));
-        let table = Table::new(client, TABLE.into());
+        let client = client_for_writes(&self.config(environment.clone()));
+        let table = OrdersTable::new(client, TABLE);
         let places = self.pipeline.max_in_flight.try_into().unwrap();
         let seed = self.random.lock().unwrap().u64(..);
         let settings = kinesis_batch::Settings::default()

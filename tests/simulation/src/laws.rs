@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_model::{Aws, Service};
+use conditional_write::Item;
 use kinesis_batch::KinesisEvent;
-use orders::{Intent, Item, Row};
+use orders::{Intent, Row};
 use serde_json::{Value, json};
 
 use crate::trace::Trace;
@@ -251,21 +252,30 @@ pub(crate) fn item_of(item: &serde_json::Map<String, Value>) -> Item {
         .collect()
 }
 
-fn value_of(value: &Value) -> orders::Value {
+fn value_of(value: &Value) -> conditional_write::Value {
     let (kind, value) = value
         .as_object()
         .and_then(|value| value.iter().next())
         .unwrap();
     match kind.as_str() {
-        "S" => orders::Value::S(value.as_str().unwrap().to_owned()),
-        "N" => orders::Value::N(value.as_str().unwrap().parse().unwrap()),
-        "BOOL" => orders::Value::Bool(value.as_bool().unwrap()),
-        "M" => orders::Value::M(item_of(value.as_object().unwrap())),
-        "L" => orders::Value::L(value.as_array().unwrap().iter().map(value_of).collect()),
+        "S" => conditional_write::Value::S(value.as_str().unwrap().to_owned()),
+        "N" => conditional_write::Value::N(value.as_str().unwrap().parse().unwrap()),
+        "BOOL" => conditional_write::Value::Bool(value.as_bool().unwrap()),
+        "M" => {
+            let members = value.as_object().unwrap().iter();
+            conditional_write::Value::M(
+                members
+                    .map(|(name, value)| (name.clone(), value_of(value)))
+                    .collect(),
+            )
+        }
+        "L" => {
+            conditional_write::Value::L(value.as_array().unwrap().iter().map(value_of).collect())
+        }
         "SS" => {
             let members = value.as_array().unwrap().iter();
             let members = members.map(|member| member.as_str().unwrap().to_owned());
-            orders::Value::Ss(members.collect())
+            conditional_write::Value::Ss(members.collect())
         }
         other => panic!("the service writes no {other}"),
     }

@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use orders::{Action, Caller, Intent, NewOrder};
+use orders::{Caller, Intent, IntentKind, NewOrder};
 use serde_json::{Value, json};
 
 /// A mistake.
@@ -275,10 +275,11 @@ fn event_of(body: &Value) -> Option<Value> {
 
 /// A submit, its order, and a caller of the name of whom the order is for.
 fn for_whom(intent: Intent) -> Option<(Intent, NewOrder, Caller)> {
-    let Action::Submit { order, .. } = &intent.action else {
+    let IntentKind::Submit(submit) = &intent.kind else {
         return None;
     };
-    let (order, owner) = (order.clone(), Caller::parse(order.customer_id())?);
+    let order = submit.order.clone();
+    let owner = Caller::parse(order.customer_id())?;
     Some((intent, order, owner))
 }
 

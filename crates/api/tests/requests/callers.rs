@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::CallerSource;
-use orders::Action;
+use orders::{IntentKind, Submit};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -13,8 +13,8 @@ use crate::world::{ORDER, World, from, request, submit, with_authorizer};
 async fn caller(setting: &str, authorizer: Value) -> Result<String, i64> {
     let world = World::new(setting);
     let answer = world.send(with_authorizer(submit(ORDER), authorizer)).await;
-    match world.intents().first().map(|intent| &intent.action) {
-        Some(Action::Submit { owner, .. }) => Ok(owner.as_str().to_owned()),
+    match world.intents().first().map(|intent| &intent.kind) {
+        Some(IntentKind::Submit(Submit { owner, .. })) => Ok(owner.as_str().to_owned()),
         _ => Err(answer.status),
     }
 }
@@ -135,9 +135,9 @@ proptest! {
             }
             Ok(world.intents())
         })?;
-        let owner = |intent: &orders::Intent| match &intent.action {
-            Action::Submit { owner, .. } => owner.as_str().to_owned(),
-            Action::Cancel { .. } => unreachable!("only submits are sent"),
+        let owner = |intent: &orders::Intent| match &intent.kind {
+            IntentKind::Submit(Submit { owner, .. }) => owner.as_str().to_owned(),
+            IntentKind::Cancel(_) => unreachable!("only submits are sent"),
         };
         if let [one, other] = &owners[..] {
             prop_assert_ne!(owner(one), owner(other));

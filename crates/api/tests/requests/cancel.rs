@@ -1,6 +1,6 @@
 //! `POST /orders/{id}/cancel`.
 
-use orders::Action;
+use orders::{Cancel, IntentKind};
 
 use crate::world::{World, from, request};
 
@@ -23,7 +23,7 @@ async fn a_cancel_is_accepted_without_looking_at_the_order() {
         Some(format!("/orders/{ID}").as_str())
     );
     assert_eq!(world.records()[0].partition_key, ID);
-    let Action::Cancel { caller } = &world.intents()[0].action else {
+    let IntentKind::Cancel(Cancel { caller }) = &world.intents()[0].kind else {
         panic!("not a cancel")
     };
     assert_eq!(caller.as_str(), "ann");

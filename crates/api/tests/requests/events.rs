@@ -151,7 +151,7 @@ async fn what_a_custom_domain_puts_before_the_path_is_taken_off_and_put_into_loc
         assert_eq!(answer.status, 202, "{path}");
         let location = format!("{path}/{}", answer.text("order_id"));
         assert_eq!(answer.header("location"), Some(location.as_str()));
-        world.consume();
+        world.consume().await;
         assert_eq!(world.send(request("GET", &location)).await.status, 200);
         let cancel = world
             .send(request("POST", &format!("{location}/cancel")))

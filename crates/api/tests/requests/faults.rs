@@ -7,7 +7,7 @@ use function_runtime::{PassingError, PassingErrors};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::world::{Answer, ORDER, World, request, submit, with_header};
+use crate::world::{ORDER, Response, World, request, submit, with_header};
 
 const NOT_ACCEPTED: &str = "urn:problem:orders:not-accepted";
 const OUTCOME_UNKNOWN: &str = "urn:problem:orders:outcome-unknown";
@@ -116,7 +116,7 @@ async fn what_to_do_about_an_unknown_outcome_depends_on_what_was_asked() {
 }
 
 /// Sends while the first attempt, and it alone, fails like this.
-async fn send_failing_once(world: &World, service: &str, error: &str, request: Value) -> Answer {
+async fn send_failing_once(world: &World, service: &str, error: &str, request: Value) -> Response {
     world.fault(service, error);
     let (answer, ()) = tokio::join!(world.send(request), async { world.aws.faults().clear() });
     answer

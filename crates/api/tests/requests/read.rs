@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::world::{Answer, ORDER, World, from, request, submit, with_header};
+use crate::world::{ORDER, Response, World, from, request, submit, with_header};
 
-async fn accepted(world: &World, caller: &str) -> Answer {
+async fn accepted(world: &World, caller: &str) -> Response {
     world.send(from(submit(ORDER), caller)).await
 }
 
@@ -25,7 +25,7 @@ async fn its_owner_sees_the_order_once_it_is_persisted() {
         404,
         "accepted, and not yet persisted"
     );
-    world.consume();
+    world.consume().await;
     let answer = world.send(get(id, "ann")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -43,7 +43,7 @@ async fn its_owner_sees_the_order_once_it_is_persisted() {
 async fn an_unknown_order_and_another_callers_are_the_same_404() {
     let world = World::new("jwt:sub");
     let theirs = accepted(&world, "ann").await;
-    world.consume();
+    world.consume().await;
     let theirs = world.send(get(theirs.text("order_id"), "bob")).await;
     let unknown = world
         .send(get("7d444840-9dc0-41d1-b245-5ffdce74fad2", "bob"))
@@ -59,7 +59,7 @@ async fn a_cancel_that_came_first_is_no_order() {
     world
         .send(request("POST", &format!("/orders/{id}/cancel")))
         .await;
-    world.consume();
+    world.consume().await;
     assert_eq!(
         world
             .send(request("GET", &format!("/orders/{id}")))
@@ -77,7 +77,7 @@ async fn who_prefers_to_wait_is_answered_as_soon_as_the_order_is_there() {
     let began = Instant::now();
     let (answer, ()) = tokio::join!(world.send(waiting), async {
         sleep(Duration::from_millis(1_500)).await;
-        world.consume();
+        world.consume().await;
     });
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("preference-applied"), Some("wait=4"));

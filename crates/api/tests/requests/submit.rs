@@ -3,7 +3,7 @@
 use api::Origins;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use orders::Action;
+use orders::IntentKind;
 use serde_json::{Value, json};
 
 use crate::world::{ORDER, World, from, request, submit, with_header};
@@ -44,14 +44,11 @@ async fn the_one_side_effect_is_one_record_keyed_by_order_id() {
     let intent = &world.intents()[0];
     assert_eq!(intent.id.to_string(), answer.text("intent_id"));
     assert_eq!(intent.order_id.to_string(), answer.text("order_id"));
-    let Action::Submit {
-        owner, fingerprint, ..
-    } = &intent.action
-    else {
+    let IntentKind::Submit(submit) = &intent.kind else {
         panic!("not a submit")
     };
-    assert_eq!(owner.as_str(), "anonymous");
-    assert_eq!(fingerprint.as_str(), answer.text("fingerprint"));
+    assert_eq!(submit.owner.as_str(), "anonymous");
+    assert_eq!(submit.fingerprint.as_str(), answer.text("fingerprint"));
 }
 
 #[tokio::test(start_paused = true)]

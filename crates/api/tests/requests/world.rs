@@ -1,13 +1,14 @@
-//! An API over a model of AWS, on tokio's paused clock; requests in, answers out.
+//! An API over a model of AWS, on tokio's paused clock; requests in, responses out.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use api::{Api, BasePath, CallerSource, Origins, Stream, Table};
+use api::{Api, BasePath, CallerSource, Origins, Stream};
 use aws_lambda_events::encodings::Body;
 use aws_model::kinesis::{Position, Record};
 use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
 use orders::{Intent, Step, next_step};
+use orders_table::{OrdersTable, client_for_reads, client_for_writes};
 use serde_json::{Value, json};
 
 /// 22 November 2026, 05:00:00 UTC.
@@ -18,13 +19,13 @@ pub(crate) struct World {
     pub(crate) api: Api,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: i64,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -52,7 +53,7 @@ impl World {
         let started = tokio::time::Instant::now();
         let api = Api {
             stream: Stream::new(&config, "intents".into()),
-            table: Table::new(&config, "orders".into()),
+            table: OrdersTable::new(client_for_reads(&config), "orders"),
             callers: CallerSource::parse(callers).unwrap(),
             base_path: BasePath::default(),
             origins: Origins::new(
@@ -63,12 +64,12 @@ impl World {
         Self { aws, api }
     }
 
-    pub(crate) async fn send(&self, request: Value) -> Answer {
+    pub(crate) async fn send(&self, request: Value) -> Response {
         self.send_within(Duration::from_secs(10), request).await
     }
 
     /// Sends a request to an invocation that has this much time left.
-    pub(crate) async fn send_within(&self, time_left: Duration, request: Value) -> Answer {
+    pub(crate) async fn send_within(&self, time_left: Duration, request: Value) -> Response {
         let event = request.to_string();
         self.answer(event.as_bytes(), time_left).await.unwrap()
     }
@@ -78,15 +79,21 @@ impl World {
         &self,
         event: &[u8],
         time_left: Duration,
-    ) -> Result<Answer, function_runtime::Failure> {
+    ) -> Result<Response, function_runtime::Failure> {
         let answer = self.api.answer(event, time_left).await?;
         let Some(Body::Text(body)) = answer.body else {
             panic!("no body")
         };
-        Ok(Answer {
+        Ok(Response {
             status: answer.status_code,
             headers: answer.headers,
-            body: serde_json::from_str(&body).unwrap(),
+            body: {
+                assert!(
+                    body.ends_with("}\n"),
+                    "a terminal's prompt begins its own line"
+                );
+                serde_json::from_str(&body).unwrap()
+            },
         })
     }
 
@@ -108,23 +115,15 @@ impl World {
     }
 
     /// Puts the first write of every intent in the stream into the table, as the consumer does.
-    pub(crate) fn consume(&self) {
+    pub(crate) async fn consume(&self) {
+        let client = client_for_writes(&self.aws.sdk_config());
+        let table = OrdersTable::new(client, "orders");
         for intent in self.intents() {
             let Step::Write { write, .. } = next_step(&intent, None) else {
                 panic!("no write")
             };
-            let update = write.expression();
-            let values = update
-                .values
-                .iter()
-                .map(|(alias, value)| (alias.clone(), wire(value)))
-                .collect::<serde_json::Map<_, _>>();
-            let input = json!({"TableName": "orders", "Key": {"order_id": {"S": intent.order_id.to_string()}},
-                "UpdateExpression": update.update, "ConditionExpression": update.condition,
-                "ExpressionAttributeNames": update.names, "ExpressionAttributeValues": values});
-            self.aws
-                .operate(Service::DynamoDb, "UpdateItem", &input)
-                .unwrap();
+            let answer = table.write(intent.order_id, &write, vec![]).await;
+            assert_eq!(answer.unwrap(), conditional_write::Answer::Done);
         }
     }
 
@@ -132,19 +131,6 @@ impl World {
         self.aws
             .faults()
             .inject(Fault::new(service, error, 1.0, 600).unwrap());
-    }
-}
-
-/// DynamoDB's JSON of a value.
-fn wire(value: &orders::Value) -> Value {
-    match value {
-        orders::Value::S(text) => json!({"S": text}),
-        orders::Value::N(number) => json!({"N": number.to_string()}),
-        orders::Value::L(list) => json!({"L": list.iter().map(wire).collect::<Vec<_>>()}),
-        orders::Value::M(map) => {
-            json!({"M": map.iter().map(|(name, value)| (name.clone(), wire(value))).collect::<serde_json::Map<_, _>>()})
-        }
-        other => panic!("no first write has {other:?}"),
     }
 }
 

@@ -77,11 +77,11 @@ async fn a_write_whose_answer_is_lost_is_found_done_by_its_own_retry() {
     let world = World::new();
     let intent = submit(1, 1, "ann", "A");
     world.fault("lost-answer", 600);
-    let verdict = world.consumer.apply(&intent).await;
+    let verdict = world.outcome_of(&intent).await;
     assert!(verdict.is_err());
     world.aws.faults().clear();
     assert_eq!(
-        world.consumer.apply(&intent).await,
+        world.outcome_of(&intent).await,
         Ok(orders::Outcome::AlreadyApplied)
     );
 }
@@ -90,12 +90,6 @@ async fn a_write_whose_answer_is_lost_is_found_done_by_its_own_retry() {
 async fn one_request_is_one_attempt_whatever_the_sdk_would_do_by_default() {
     let world = World::new();
     world.fault("InternalServerError", 600);
-    assert!(
-        world
-            .consumer
-            .apply(&submit(1, 1, "ann", "A"))
-            .await
-            .is_err()
-    );
+    assert!(world.outcome_of(&submit(1, 1, "ann", "A")).await.is_err());
     assert_eq!(world.calls(), ["UpdateItem"]);
 }

@@ -1,7 +1,7 @@
 //! The domain says what a write does to a row; DynamoDB has to agree.
 
-use consumer::Answer;
-use orders::{Intent, Item, Refused, Row, Step, next_step};
+use conditional_write::{Answer, Item, NotDone};
+use orders::{Intent, Row, Step, next_step};
 use proptest::prelude::*;
 
 use crate::world::{World, cancel, order_id, submit};
@@ -24,7 +24,7 @@ proptest! {
             let world = World::new();
             let mut expected: Option<Item> = None;
             for intent in &intents {
-                let outcome = world.consumer.apply(intent).await.unwrap();
+                let outcome = world.outcome_of(intent).await.unwrap();
                 let mut row = None;
                 let by_domain = loop {
                     match next_step(intent, row.as_ref()) {
@@ -34,7 +34,8 @@ proptest! {
                                 expected = Some(item);
                                 break outcome;
                             }
-                            Err(Refused(old)) => row = old.map(|item| Row::from_item(&item).unwrap()),
+                            Err(NotDone::NotASet) => panic!("`conflicts` is a set"),
+                            Err(NotDone::Refused) => row = expected.as_ref().map(|item| Row::from_item(item).unwrap()),
                         },
                     }
                 };
@@ -73,7 +74,7 @@ async fn every_name_of_every_expression_is_aliased() {
         "submit, cancel, the mark of too many conflicts, conflict"
     );
     for write in &writes {
-        let expression = write.expression();
+        let expression = write.expression(Row::KEY);
         let words = [
             "SET",
             "ADD",
@@ -109,8 +110,6 @@ async fn a_conflict_is_refused_by_a_row_without_a_submit() {
     world.delete(order_id(7)).await;
     world.apply(&[cancel(61, 7, "ann")]).await;
     let cancelled = world.item(order_id(7)).await;
-    assert_eq!(
-        world.table.write(&write).await,
-        Ok(Answer::Refused(cancelled))
-    );
+    let answer = world.table.write(order_id(7), &write, vec![]).await;
+    assert_eq!(answer.unwrap(), Answer::Refused(cancelled));
 }

@@ -1,7 +1,6 @@
 //! The example of business logic in one transaction with the row.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use consumer::{ApplyError, TableError};
 use orders::{Conflict, Outcome};
 
 use crate::world::{World, cancel, order_id, submit};
@@ -10,10 +9,9 @@ use crate::world::{World, cancel, order_id, submit};
 #[path = "../../examples/invoice.rs"]
 mod example;
 
-use example::apply;
-
+/// A consumer that writes invoices too.
 fn world() -> World {
-    let world = World::new();
+    let mut world = World::new();
     let table = serde_json::json!({"TableName": "invoices", "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "order_id", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "order_id", "AttributeType": "S"}]});
@@ -21,6 +19,7 @@ fn world() -> World {
         .aws
         .operate(aws_model::Service::DynamoDb, "CreateTable", &table)
         .unwrap();
+    world.consumer = world.consumer.writing_also(example::invoice);
     world
 }
 
@@ -37,16 +36,13 @@ async fn invoices(world: &World) -> Vec<String> {
 async fn there_is_one_invoice_however_often_the_order_is_delivered() {
     let world = world();
     let intent = submit(1, 7, "ann", "A");
-    assert_eq!(apply(&world.client, &intent).await, Ok(Outcome::Applied));
-    assert_eq!(
-        apply(&world.client, &intent).await,
-        Ok(Outcome::AlreadyApplied)
-    );
+    assert_eq!(world.outcome_of(&intent).await, Ok(Outcome::Applied));
+    assert_eq!(world.outcome_of(&intent).await, Ok(Outcome::AlreadyApplied));
     let again = submit(2, 7, "ann", "A");
-    assert_eq!(apply(&world.client, &again).await, Ok(Outcome::Duplicate));
+    assert_eq!(world.outcome_of(&again).await, Ok(Outcome::Duplicate));
     let other = submit(3, 7, "ann", "B");
     let conflict = Outcome::Conflict(Conflict::Recorded);
-    assert_eq!(apply(&world.client, &other).await, Ok(conflict));
+    assert_eq!(world.outcome_of(&other).await, Ok(conflict));
     assert_eq!(invoices(&world).await, ["10"]);
 }
 
@@ -59,7 +55,7 @@ async fn an_order_is_invoiced_once_whether_its_cancel_comes_before_or_after() {
             intents.reverse();
         }
         for intent in &intents {
-            assert_eq!(apply(&world.client, intent).await, Ok(Outcome::Applied));
+            assert_eq!(world.outcome_of(intent).await, Ok(Outcome::Applied));
         }
         assert_eq!(invoices(&world).await, ["10"]);
     }
@@ -74,10 +70,10 @@ async fn a_write_that_fails_takes_the_other_one_with_it() {
         .item("order_id", stray)
         .item("total", AttributeValue::N("1".into()));
     put.send().await.unwrap();
-    let refused = TableError::Failed("ConditionalCheckFailed".into());
+    let refused = "ConditionalCheckFailed".to_owned();
     assert_eq!(
-        apply(&world.client, &submit(1, 7, "ann", "A")).await,
-        Err(ApplyError::Table(refused))
+        world.outcome_of(&submit(1, 7, "ann", "A")).await,
+        Err(refused)
     );
     assert_eq!(world.item(order_id(7)).await, None);
 }
@@ -87,11 +83,8 @@ async fn a_lost_answer_is_found_done_by_the_next_attempt() {
     let world = world();
     let intent = submit(1, 7, "ann", "A");
     world.fault("lost-answer", 600);
-    assert!(apply(&world.client, &intent).await.is_err());
+    assert!(world.outcome_of(&intent).await.is_err());
     world.aws.faults().clear();
-    assert_eq!(
-        apply(&world.client, &intent).await,
-        Ok(Outcome::AlreadyApplied)
-    );
+    assert_eq!(world.outcome_of(&intent).await, Ok(Outcome::AlreadyApplied));
     assert_eq!(invoices(&world).await, ["10"]);
 }

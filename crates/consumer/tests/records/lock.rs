@@ -32,7 +32,7 @@ async fn check_the_key_is_the_order_id_that_the_api_fixed_before_the_stream() {
 async fn lock_the_condition_of_the_one_write_lets_one_submit_through() {
     let world = World::new();
     let (first, second) = (submit(1, 7, "ann", "A"), submit(2, 7, "ann", "A"));
-    let (one, two) = tokio::join!(world.consumer.apply(&first), world.consumer.apply(&second));
+    let (one, two) = tokio::join!(world.outcome_of(&first), world.outcome_of(&second));
     let outcomes = [one.unwrap(), two.unwrap()];
     assert!(outcomes.contains(&Outcome::Applied) && outcomes.contains(&Outcome::Duplicate));
 }
@@ -59,7 +59,7 @@ async fn replay_a_duplicate_is_answered_with_the_stored_result_by_the_refusal_it
     let before = world.row(order_id(7)).await;
     world.calls();
     assert_eq!(
-        world.consumer.apply(&submit(2, 7, "ann", "A")).await,
+        world.outcome_of(&submit(2, 7, "ann", "A")).await,
         Ok(Outcome::Duplicate)
     );
     assert_eq!(
@@ -75,16 +75,10 @@ async fn replay_a_redelivery_is_told_from_a_clients_duplicate() {
     let world = World::new();
     let intent = submit(1, 7, "ann", "A");
     world.apply(std::slice::from_ref(&intent)).await;
-    assert_eq!(
-        world.consumer.apply(&intent).await,
-        Ok(Outcome::AlreadyApplied)
-    );
+    assert_eq!(world.outcome_of(&intent).await, Ok(Outcome::AlreadyApplied));
     let cancel = cancel(2, 7, "ann");
-    assert_eq!(world.consumer.apply(&cancel).await, Ok(Outcome::Applied));
-    assert_eq!(
-        world.consumer.apply(&cancel).await,
-        Ok(Outcome::AlreadyApplied)
-    );
+    assert_eq!(world.outcome_of(&cancel).await, Ok(Outcome::Applied));
+    assert_eq!(world.outcome_of(&cancel).await, Ok(Outcome::AlreadyApplied));
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,14 +88,13 @@ async fn expiry_there_is_none_a_row_carries_no_time_to_live() {
         .apply(&[submit(1, 7, "ann", "A"), cancel(2, 7, "ann")])
         .await;
     let item = world.item(order_id(7)).await.unwrap();
-    let names: Vec<&str> = item.keys().map(String::as_str).collect();
+    let names: Vec<&str> = item.names().collect();
     let register = format!("cancel:{}", caller("ann").hash());
     let expected = [
         "accepted_at",
         &register,
         "content",
         "fingerprint",
-        "order_id",
         "owner",
         "submit_intent",
     ];
@@ -133,7 +126,7 @@ async fn a_strangers_cancel_is_refused_and_leaves_the_row_alone() {
     world.apply(&[submit(1, 7, "ann", "A")]).await;
     let before = world.item(order_id(7)).await;
     assert_eq!(
-        world.consumer.apply(&cancel(2, 7, "mallory")).await,
+        world.outcome_of(&cancel(2, 7, "mallory")).await,
         Ok(Outcome::Refused)
     );
     assert_eq!(world.item(order_id(7)).await, before);
@@ -170,7 +163,7 @@ async fn conflicts_that_race_for_the_last_place_are_recorded_or_marked() {
     let intents: Vec<_> = (2..=14)
         .map(|n| submit(n, 7, "ann", &n.to_string()))
         .collect();
-    let outcomes = join_all(intents.iter().map(|intent| world.consumer.apply(intent))).await;
+    let outcomes = join_all(intents.iter().map(|intent| world.outcome_of(intent))).await;
     let count = |conflict| {
         let outcome = Ok(Outcome::Conflict(conflict));
         outcomes.iter().filter(|one| **one == outcome).count()

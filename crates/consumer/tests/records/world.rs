@@ -10,9 +10,11 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use base64::Engine as _;
-use consumer::{Consumer, Table};
+use conditional_write::{Item, ItemKey};
+use consumer::Consumer;
 use kinesis_batch::{KinesisEvent, KinesisRecord, Report};
-use orders::{Caller, Intent, IntentId, Item, NewOrder, OrderId, Row, Timestamp};
+use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Outcome, Row, Timestamp};
+use orders_table::{OrdersTable, client_for_writes};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -23,7 +25,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) consumer: Consumer,
-    pub(crate) table: Table,
+    pub(crate) table: OrdersTable,
     pub(crate) client: aws_sdk_dynamodb::Client,
     calls: Calls,
 }
@@ -92,8 +94,8 @@ impl World {
             .into_builder()
             .http_client(calls.clone())
             .build();
-        let client = consumer::client(&config);
-        let table = Table::new(client.clone(), "orders".into());
+        let client = client_for_writes(&config);
+        let table = OrdersTable::new(client.clone(), "orders");
         let settings = kinesis_batch::Settings::default().jitter_seed(Some(1));
         Self {
             consumer: Consumer::new(table.clone(), settings),
@@ -127,14 +129,18 @@ impl World {
         assert_eq!(failures(&self.deliver(&batch).await), [0; 0]);
     }
 
+    /// What becomes of one intent, or the code of the error.
+    pub(crate) async fn outcome_of(&self, intent: &Intent) -> Result<Outcome, String> {
+        let outcome = self.consumer.apply(intent).await;
+        outcome.map_err(|error| error.code().to_owned())
+    }
+
     /// The row as the SDK reads it.
     pub(crate) async fn item(&self, order_id: OrderId) -> Option<Item> {
-        let key = aws_sdk_dynamodb::types::AttributeValue::S(order_id.to_string());
+        let key = ItemKey::new(Row::KEY, order_id.to_string());
         let request = self.client.get_item().table_name("orders");
-        let output = request.key("order_id", key).send().await.unwrap();
-        output
-            .item()
-            .map(function_runtime::attribute_value::item_from_sdk)
+        let request = request.set_key(Some(key.attributes()));
+        key.item(request.send().await.unwrap().item())
     }
 
     pub(crate) async fn delete(&self, order_id: OrderId) {
