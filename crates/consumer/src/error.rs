@@ -22,7 +22,6 @@ pub enum ApplyError {
 impl ApplyError {
     /// What the error means for the record: only an item that is too large is poison. An intent
     /// whose row cannot be read is sound, so it waits.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Table(TableError::ItemTooLarge) => Verdict::Reject(self.reason()),
