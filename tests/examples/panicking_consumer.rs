@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use consumer::{Consumer, Table};
 use function::{Environment, Failure, StartError};
-use kinesis_batch::{KinesisEvent, Verdict};
+use keyed_batch::{KinesisEvent, Verdict};
 use orders::{Action, Intent};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,12 +18,12 @@ async fn serve(environment: Environment) -> Result<(), StartError> {
         consumer::client(&function::sdk_config().await),
         environment.required("TABLE_NAME")?,
     );
-    let settings = kinesis_batch::Settings::default();
+    let settings = keyed_batch::Settings::default();
     let consumer = &Consumer::new(table, settings.clone());
     function::serve(async move |event, context| {
         let event: KinesisEvent = function::read(&event)?;
-        let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
-        let report = kinesis_batch::process(&event.records, &settings, deadline, |record| async {
+        let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
+        let report = keyed_batch::process(&event.records, &settings, deadline, |record| async {
             let Ok(intent) = Intent::decode(record.data()) else {
                 return Verdict::Reject("poison");
             };

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::types::{
 };
 use consumer::{ApplyError, TableError};
 use function::{Environment, Failure, StartError, attribute_value};
-use kinesis_batch::{KinesisEvent, Verdict};
+use keyed_batch::{KinesisEvent, Verdict};
 use orders::{Action, Intent, NewOrder, OrderId, Outcome, Row, Step, Write, next_step};
 
 #[tokio::main(flavor = "current_thread")]
@@ -31,11 +31,11 @@ async fn main() -> ExitCode {
 /// The consumer's own `serve` with [`apply`] in place of `Consumer::apply`.
 async fn serve(_: Environment) -> Result<(), StartError> {
     let client = &consumer::client(&function::sdk_config().await);
-    let settings = &kinesis_batch::Settings::default();
+    let settings = &keyed_batch::Settings::default();
     function::serve(async move |event, context| {
         let event: KinesisEvent = function::read(&event)?;
-        let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
-        let report = kinesis_batch::process(&event.records, settings, deadline, |record| async {
+        let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
+        let report = keyed_batch::process(&event.records, settings, deadline, |record| async {
             match Intent::decode(record.data()) {
                 Ok(intent) => match apply(client, &intent).await {
                     Ok(_) => Verdict::Done,

@@ -1,7 +1,7 @@
 //! The consumer: each intent of the stream becomes one conditional write to its order's row.
 //!
 //! Lambda hands it a batch of Kinesis records. Each record is decoded and applied ([`Consumer::apply`]);
-//! `kinesis-batch` says which record may be worked on when, retries what is transient until the deadline is near, and
+//! `keyed-batch` says which record may be worked on when, retries what is transient until the deadline is near, and
 //! makes of the failures the response that Lambda reads as a checkpoint.
 //!
 //! There is no lock, no state and no clock besides the row. The condition of the write is the lock: whatever was
@@ -36,7 +36,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use function::{Environment, Failure, PassingErrors, StartError};
-use kinesis_batch::{KinesisEvent, KinesisRecord, Report, Verdict};
+use keyed_batch::{KinesisEvent, KinesisRecord, Report, Verdict};
 use orders::{Intent, Outcome, Row, Step, next_step};
 use tokio::time::Instant;
 
@@ -51,13 +51,13 @@ const MAX_STEPS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Consumer {
     table: Table,
-    batch: kinesis_batch::Settings,
+    batch: keyed_batch::Settings,
 }
 
 impl Consumer {
     /// A consumer that writes to this table, within these bounds.
     #[must_use]
-    pub fn new(table: Table, batch: kinesis_batch::Settings) -> Self {
+    pub fn new(table: Table, batch: keyed_batch::Settings) -> Self {
         Self { table, batch }
     }
 
@@ -66,7 +66,7 @@ impl Consumer {
     /// The response in the report names every record that has to come again, and is empty if none has to.
     pub async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
         let outcomes = Mutex::new(Outcomes::default());
-        let report = kinesis_batch::process(records, &self.batch, deadline, |record| {
+        let report = keyed_batch::process(records, &self.batch, deadline, |record| {
             let outcomes = &outcomes;
             async move {
                 let intent = match Intent::decode(record.data()) {
@@ -188,11 +188,11 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
             .ok_or_else(|| "must be a whole number from 1 to 1000".to_owned())
     })?;
     let table = Table::new(client(&function::sdk_config().await), table_name);
-    let batch = kinesis_batch::Settings::default().max_in_flight(max_in_flight);
+    let batch = keyed_batch::Settings::default().max_in_flight(max_in_flight);
     let consumer = &Consumer::new(table, batch);
     function::serve(async move |event, context| {
         let event: KinesisEvent = function::read(&event)?;
-        let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
+        let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
         let report = consumer.handle(&event.records, deadline).await;
         report.response.map_err(|_| Failure::UnnamedRecord)
     })

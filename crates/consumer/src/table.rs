@@ -62,7 +62,7 @@ impl TableError {
 
 /// A DynamoDB client as the consumer needs it.
 ///
-/// The client's own retries are off: `kinesis-batch` retries, with the invocation's deadline in view, and one record's
+/// The client's own retries are off: `keyed-batch` retries, with the invocation's deadline in view, and one record's
 /// bad luck does not use up a budget that all share.
 #[must_use]
 pub fn client(config: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Client {
@@ -129,7 +129,7 @@ fn refusal_or_error<R>(error: SdkError<UpdateItemError, R>) -> Result<Answer, Ta
 
 #[cfg(test)]
 mod tests {
-    use kinesis_batch::Verdict;
+    use keyed_batch::Verdict;
 
     use super::*;
     use crate::ApplyError;

@@ -33,7 +33,7 @@ pub(crate) fn init(level: LevelFilter) {
         // It repeats what `serve` has logged of an invocation that failed.
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
         .with_targets(
-            ["api", "consumer", "function", "kinesis_batch", "notifier"].map(|name| (name, level)),
+            ["api", "consumer", "function", "keyed_batch", "notifier"].map(|name| (name, level)),
         );
     let lines = tracing_subscriber::fmt::layer()
         .json()

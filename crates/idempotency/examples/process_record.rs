@@ -13,7 +13,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use idempotency::{Error, Failure, Fingerprint, Key, Lease, LeaseTable, Outcome, Settings};
-use kinesis_batch::{KinesisEvent, KinesisRecord, Verdict, deadline};
+use keyed_batch::{KinesisEvent, KinesisRecord, Verdict, deadline};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -152,9 +152,9 @@ impl Consumer {
         &self,
         event: &KinesisEvent,
         deadline: Instant,
-    ) -> kinesis_batch::Report {
-        let settings = kinesis_batch::Settings::default();
-        kinesis_batch::process(&event.records, &settings, deadline, |record| {
+    ) -> keyed_batch::Report {
+        let settings = keyed_batch::Settings::default();
+        keyed_batch::process(&event.records, &settings, deadline, |record| {
             self.work(record, deadline)
         })
         .await

@@ -1,6 +1,6 @@
 //! How long a call waits before it is tried again: exponential, capped, with full jitter.
 //!
-//! The same as in `kinesis-batch`, which this crate does not need for anything else: each is to be usable alone.
+//! The same as in `keyed-batch`, which this crate does not need for anything else: each is to be usable alone.
 
 use std::time::Duration;
 

@@ -123,7 +123,7 @@ impl StoreError {
         matches!(self, Self::Unanswered(_) | Self::Busy(_))
     }
 
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict::Retry`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict::Retry`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -137,7 +137,7 @@ impl StoreError {
 }
 
 impl Error {
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

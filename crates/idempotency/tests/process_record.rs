@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 use base64::Engine as _;
 use idempotency::Outcome;
-use kinesis_batch::KinesisEvent;
+use keyed_batch::KinesisEvent;
 use serde_json::{Value, json};
 use tests::Stack;
 use tokio::time::Instant;

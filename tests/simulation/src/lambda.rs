@@ -14,7 +14,7 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::{Consumer, Table};
 use fastrand::Rng;
 use futures::future::join_all;
-use kinesis_batch::{KinesisEvent, KinesisRecord};
+use keyed_batch::{KinesisEvent, KinesisRecord};
 use orders::Intent;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -355,7 +355,7 @@ impl Lambda {
         let table = Table::new(client, TABLE.into());
         let places = self.pipeline.max_in_flight.try_into().unwrap();
         let seed = self.random.lock().unwrap().u64(..);
-        let settings = kinesis_batch::Settings::default()
+        let settings = keyed_batch::Settings::default()
             .max_in_flight(places)
             .jitter_seed(Some(seed));
         (environment, Consumer::new(table, settings))
@@ -409,7 +409,7 @@ fn replace_data(record: &mut KinesisRecord, data: Vec<u8>) {
     record.shard_id = shard_id;
 }
 
-fn failures_of(report: kinesis_batch::Report) -> Option<Vec<Option<String>>> {
+fn failures_of(report: keyed_batch::Report) -> Option<Vec<Option<String>>> {
     let failures = report.response.ok()?.batch_item_failures;
     let identifiers = failures.into_iter().map(|failure| failure.item_identifier);
     Some(identifiers.collect())

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_model::{Aws, Service};
-use kinesis_batch::KinesisEvent;
+use keyed_batch::KinesisEvent;
 use orders::{Intent, Item, Row};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kinesis_batch::Outcome;
+use keyed_batch::Outcome;
 use tokio::time::{Instant, sleep};
 
 use crate::world::{TIMEOUT, World, failures, order_id, submit};
@@ -55,7 +55,7 @@ async fn a_longer_one_is_reported_before_the_deadline_and_is_not_poison() {
         // The last attempt may have been cut off by the end of the time.
         assert!(
             unfinished == Outcome::Unfinished(reason)
-                || unfinished == Outcome::Unfinished(kinesis_batch::TIMED_OUT),
+                || unfinished == Outcome::Unfinished(keyed_batch::TIMED_OUT),
             "{unfinished:?}"
         );
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kinesis_batch::Outcome;
+use keyed_batch::Outcome;
 use orders::Intent;
 use serde_json::{Value, json};
 

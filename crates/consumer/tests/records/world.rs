@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use base64::Engine as _;
 use consumer::{Consumer, Table};
-use kinesis_batch::{KinesisEvent, KinesisRecord, Report};
+use keyed_batch::{KinesisEvent, KinesisRecord, Report};
 use orders::{Caller, Intent, IntentId, Item, NewOrder, OrderId, Row, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -94,7 +94,7 @@ impl World {
             .build();
         let client = consumer::client(&config);
         let table = Table::new(client.clone(), "orders".into());
-        let settings = kinesis_batch::Settings::default().jitter_seed(Some(1));
+        let settings = keyed_batch::Settings::default().jitter_seed(Some(1));
         Self {
             consumer: Consumer::new(table.clone(), settings),
             table,

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use kinesis_batch::{Outcome, Report, TIMED_OUT, Verdict, process};
+use keyed_batch::{Outcome, Report, TIMED_OUT, Verdict, process};
 use proptest::{collection::vec, prelude::*};
 use support::{ms, record, settings, unnamed};
 use tokio::time::{Instant, sleep};

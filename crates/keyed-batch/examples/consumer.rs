@@ -9,7 +9,7 @@ use std::{
 };
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
-use kinesis_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
+use keyed_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 

@@ -25,7 +25,7 @@ pub const UNREADABLE_DATA: &str = "unreadable-data";
 /// ```
 /// use std::time::SystemTime;
 ///
-/// use kinesis_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
+/// use keyed_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
 ///
 /// async fn greet(record: &KinesisRecord) -> Verdict {
 ///     match record.data() {

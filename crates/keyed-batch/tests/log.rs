@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use kinesis_batch::{Verdict, process};
+use keyed_batch::{Verdict, process};
 use support::{event, ms, settings, within};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -85,15 +85,15 @@ async fn logged() -> String {
 #[tokio::test(start_paused = true)]
 async fn each_failed_record_is_logged_once_with_sequence_number_shard_attempts_and_reason() {
     let expected = [
-        r#" WARN kinesis_batch::kinesis: record rejected sequence_number="101" shard="shardId-000000000007" attempts=1 reason="unknown-type""#,
-        r#" WARN kinesis_batch::kinesis: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
-        r#" WARN kinesis_batch::kinesis: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed-out""#,
-        r#"DEBUG kinesis_batch::kinesis: record not attempted sequence_number="104" shard="shardId-000000000007""#,
+        r#" WARN keyed_batch::kinesis: record rejected sequence_number="101" shard="shardId-000000000007" attempts=1 reason="unknown-type""#,
+        r#" WARN keyed_batch::kinesis: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
+        r#" WARN keyed_batch::kinesis: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed-out""#,
+        r#"DEBUG keyed_batch::kinesis: record not attempted sequence_number="104" shard="shardId-000000000007""#,
     ];
     let text = logged().await;
     let lines: Vec<&str> = text
         .lines()
-        .filter(|line| line.contains("kinesis_batch"))
+        .filter(|line| line.contains("keyed_batch"))
         .collect();
     assert_eq!(lines, expected);
 }
@@ -130,7 +130,7 @@ async fn logged_without_time(records: &[&str]) -> String {
 async fn a_batch_that_has_no_time_at_all_is_warned_about_once() {
     assert_eq!(
         logged_without_time(&["a", "b"]).await,
-        " WARN kinesis_batch::kinesis: no record attempted: the margin leaves no time before the deadline records=2\n"
+        " WARN keyed_batch::kinesis: no record attempted: the margin leaves no time before the deadline records=2\n"
     );
 }
 

@@ -11,7 +11,7 @@ const RESOLUTION: Duration = Duration::from_millis(1);
 ///
 /// ```
 /// use std::{num::NonZeroUsize, time::Duration};
-/// use kinesis_batch::Settings;
+/// use keyed_batch::Settings;
 ///
 /// let settings = Settings::default()
 ///     .max_in_flight(NonZeroUsize::new(8).unwrap())

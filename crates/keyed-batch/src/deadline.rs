@@ -18,7 +18,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(86_400);
 /// use tokio::time::Instant;
 ///
 /// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
-/// let deadline = kinesis_batch::deadline(1_030_000, now);
+/// let deadline = keyed_batch::deadline(1_030_000, now);
 /// assert!(deadline > Instant::now() + Duration::from_secs(29));
 /// # }
 /// ```

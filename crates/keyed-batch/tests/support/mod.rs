@@ -4,7 +4,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use kinesis_batch::{KinesisEvent, KinesisRecord, Settings};
+use keyed_batch::{KinesisEvent, KinesisRecord, Settings};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -8,7 +8,7 @@
 
 mod support;
 
-use kinesis_batch::{KinesisEvent, Outcome, UNREADABLE_DATA, Verdict, process};
+use keyed_batch::{KinesisEvent, Outcome, UNREADABLE_DATA, Verdict, process};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{ms, record_json, settings, within};

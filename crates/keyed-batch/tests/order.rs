@@ -13,7 +13,7 @@ use std::{
     rc::Rc,
 };
 
-use kinesis_batch::{Outcome, RecordReport, Verdict, work_through};
+use keyed_batch::{Outcome, RecordReport, Verdict, work_through};
 use support::{ms, settings, within};
 use tokio::time::sleep;
 
@@ -344,11 +344,10 @@ async fn the_future_is_send_when_the_work_is() {
         Verdict::Done
     });
     assert_send(keyed).await;
-    let kinesis =
-        kinesis_batch::process(&event.records, &settings, deadline, |record| async move {
-            sleep(ms(record.data().len() as u64)).await;
-            Verdict::Done
-        });
+    let kinesis = keyed_batch::process(&event.records, &settings, deadline, |record| async move {
+        sleep(ms(record.data().len() as u64)).await;
+        Verdict::Done
+    });
     assert_send(kinesis).await;
 }
 

@@ -8,7 +8,7 @@
 
 mod support;
 
-use kinesis_batch::{
+use keyed_batch::{
     KinesisRecord, MissingSequenceNumber, Outcome, Report, Summary, Verdict, process,
 };
 use support::{event, ms, record, record_json, settings, unnamed, within};

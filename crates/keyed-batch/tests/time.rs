@@ -10,7 +10,7 @@ mod support;
 
 use std::{cell::RefCell, future::pending, time::Duration};
 
-use kinesis_batch::{Outcome, RecordReport, TIMED_OUT, Verdict, work_through};
+use keyed_batch::{Outcome, RecordReport, TIMED_OUT, Verdict, work_through};
 use support::{ms, settings, within};
 use tokio::time::{Instant, sleep};
 

@@ -14,7 +14,7 @@ use std::{
     pin::pin,
 };
 
-use kinesis_batch::{RecordReport, Settings, Summary, Verdict, work_through};
+use keyed_batch::{RecordReport, Settings, Summary, Verdict, work_through};
 use support::{ms, settings, within};
 use tokio::time::sleep;
 
