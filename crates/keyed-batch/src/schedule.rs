@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
+use backoff::FullJitter;
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::{
     task::coop::{consume_budget, has_budget_remaining},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use crate::{Outcome, RecordReport, Settings, TIMED_OUT, Verdict, backoff::Backoff};
+use crate::{Outcome, RecordReport, Settings, TIMED_OUT, Verdict};
 
 /// Calls `work` for each record until every one is finished or the time is up, and reports on each, in the order of
 /// `records`. [`process`](crate::process) is this for Kinesis; use it directly for another source whose records have keys,
@@ -135,7 +136,8 @@ struct Queue {
     fresh: BinaryHeap<Reverse<usize>>,
     /// Waiting out a back-off; the one due first comes out first.
     backing_off: BinaryHeap<Reverse<(Instant, usize)>>,
-    backoff: Backoff,
+    /// Draws the back-offs of all records.
+    jitter: FullJitter,
 }
 
 impl Queue {
@@ -157,7 +159,7 @@ impl Queue {
             successor,
             fresh: BinaryHeap::from(first),
             backing_off: BinaryHeap::new(),
-            backoff: Backoff::new(settings),
+            jitter: settings.backoff.full_jitter(settings.jitter_seed),
         }
     }
 
@@ -188,7 +190,7 @@ impl Queue {
             Some(Verdict::Reject(reason)) => Outcome::Rejected(reason),
             None => Outcome::Panicked,
             Some(Verdict::Retry(reason)) => {
-                let due = now + self.backoff.draw(report.attempts - 1);
+                let due = now + self.jitter.draw_after(report.attempts);
                 self.backing_off.push(Reverse((due, index)));
                 report.outcome = Outcome::Unfinished(reason);
                 return;

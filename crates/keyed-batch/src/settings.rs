@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use backoff::Backoff;
+
 use crate::deadline::LONGEST;
 
 /// tokio's timers, and so every wait here, have this resolution.
@@ -23,8 +25,7 @@ pub struct Settings {
     pub(crate) max_in_flight: NonZeroUsize,
     pub(crate) margin: Duration,
     pub(crate) attempt_timeout: Option<Duration>,
-    pub(crate) backoff_base: Duration,
-    pub(crate) backoff_cap: Duration,
+    pub(crate) backoff: Backoff,
     pub(crate) jitter_seed: Option<u64>,
 }
 
@@ -35,8 +36,10 @@ impl Default for Settings {
             max_in_flight: const { NonZeroUsize::new(32).unwrap() },
             margin: Duration::from_millis(500),
             attempt_timeout: None,
-            backoff_base: Duration::from_millis(50),
-            backoff_cap: Duration::from_secs(2),
+            backoff: Backoff {
+                base: Duration::from_millis(50),
+                cap: Duration::from_secs(2),
+            },
             jitter_seed: None,
         }
     }
@@ -77,8 +80,9 @@ impl Settings {
     ///
     /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`, and both over a day as a day.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
-        self.backoff_base = base.clamp(RESOLUTION, LONGEST);
-        self.backoff_cap = cap.clamp(self.backoff_base, LONGEST);
+        let base = base.clamp(RESOLUTION, LONGEST);
+        let cap = cap.clamp(base, LONGEST);
+        self.backoff = Backoff { base, cap };
         self
     }
 
