@@ -2,14 +2,14 @@
 
 mod deadline;
 mod kinesis;
-mod outcome;
+mod limits;
 mod record;
+mod report;
 mod schedule;
-mod settings;
 
 pub use deadline::deadline;
 pub use kinesis::{MissingSequenceNumber, Report, UNREADABLE_DATA, process};
-pub use outcome::{Outcome, RecordReport, Summary, TIMED_OUT, Verdict};
+pub use limits::Settings;
 pub use record::{KinesisEvent, KinesisRecord};
+pub use report::{Outcome, RecordReport, Summary, TIMED_OUT, Verdict};
 pub use schedule::work_through;
-pub use settings::Settings;
