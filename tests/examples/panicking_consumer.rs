@@ -18,12 +18,12 @@ async fn serve(environment: Environment) -> Result<(), StartError> {
         consumer::client(&function::sdk_config().await),
         environment.required("TABLE_NAME")?,
     );
-    let settings = keyed_batch::Settings::default();
-    let consumer = &Consumer::new(table, settings.clone());
+    let limits = keyed_batch::Limits::default();
+    let consumer = &Consumer::new(table, limits.clone());
     function::serve(async move |event, context| {
         let event: KinesisEvent = function::read(&event)?;
         let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
-        let report = keyed_batch::process(&event.records, &settings, deadline, |record| async {
+        let report = keyed_batch::process(&event.records, &limits, deadline, |record| async {
             let Ok(intent) = Intent::decode(record.data()) else {
                 return Verdict::Reject("poison");
             };

@@ -31,11 +31,11 @@ async fn main() -> ExitCode {
 /// The consumer's own `serve` with [`apply`] in place of `Consumer::apply`.
 async fn serve(_: Environment) -> Result<(), StartError> {
     let client = &consumer::client(&function::sdk_config().await);
-    let settings = &keyed_batch::Settings::default();
+    let limits = &keyed_batch::Limits::default();
     function::serve(async move |event, context| {
         let event: KinesisEvent = function::read(&event)?;
         let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
-        let report = keyed_batch::process(&event.records, settings, deadline, |record| async {
+        let report = keyed_batch::process(&event.records, limits, deadline, |record| async {
             match Intent::decode(record.data()) {
                 Ok(intent) => match apply(client, &intent).await {
                     Ok(_) => Verdict::Done,

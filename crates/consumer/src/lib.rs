@@ -51,14 +51,14 @@ const MAX_STEPS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Consumer {
     table: Table,
-    batch: keyed_batch::Settings,
+    limits: keyed_batch::Limits,
 }
 
 impl Consumer {
-    /// A consumer that writes to this table, within these bounds.
+    /// A consumer that writes to this table, within these limits.
     #[must_use]
-    pub fn new(table: Table, batch: keyed_batch::Settings) -> Self {
-        Self { table, batch }
+    pub fn new(table: Table, limits: keyed_batch::Limits) -> Self {
+        Self { table, limits }
     }
 
     /// Works through the records of one invocation until they are done or `deadline` is near.
@@ -66,7 +66,7 @@ impl Consumer {
     /// The response in the report names every record that has to come again, and is empty if none has to.
     pub async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
         let outcomes = Mutex::new(Outcomes::default());
-        let report = keyed_batch::process(records, &self.batch, deadline, |record| {
+        let report = keyed_batch::process(records, &self.limits, deadline, |record| {
             let outcomes = &outcomes;
             async move {
                 let intent = match Intent::decode(record.data()) {
@@ -188,8 +188,8 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
             .ok_or_else(|| "must be a whole number from 1 to 1000".to_owned())
     })?;
     let table = Table::new(client(&function::sdk_config().await), table_name);
-    let batch = keyed_batch::Settings::default().max_in_flight(max_in_flight);
-    let consumer = &Consumer::new(table, batch);
+    let limits = keyed_batch::Limits::default().max_in_flight(max_in_flight);
+    let consumer = &Consumer::new(table, limits);
     function::serve(async move |event, context| {
         let event: KinesisEvent = function::read(&event)?;
         let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());

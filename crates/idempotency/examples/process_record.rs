@@ -153,8 +153,8 @@ impl Consumer {
         event: &KinesisEvent,
         deadline: Instant,
     ) -> keyed_batch::Report {
-        let settings = keyed_batch::Settings::default();
-        keyed_batch::process(&event.records, &settings, deadline, |record| {
+        let limits = keyed_batch::Limits::default();
+        keyed_batch::process(&event.records, &limits, deadline, |record| {
             self.work(record, deadline)
         })
         .await

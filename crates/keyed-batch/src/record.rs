@@ -97,7 +97,7 @@ struct Payload {
     data: Text,
 }
 
-/// A text, or nothing where a field has anything else: one record must not fail its batch.
+/// A text, or nothing where a field has anything else, since one record must not fail its batch.
 #[derive(Default)]
 struct Text(Option<String>);
 

@@ -1,72 +1,56 @@
-//! What one attempt at a record came to (`Verdict`, said by the user's work) and what became of each record in the end
-//! (`Outcome`, said by this crate).
+//! The library's word on a batch: what became of each record, and how many ended how.
 
-/// What the work says after one attempt at one record.
-///
-/// A reason is a stable code such as `"throttled"` or `"unknown-type"`: it is logged and makes a good metric dimension.
-/// It is a `&'static str` on purpose, so that nothing read from a record can get into it. Detail that is safe to log is
-/// logged by the work itself, which has the record at hand.
+/// What became of a record in this invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Verdict {
-    /// Nothing is left to do for this record: its effect is there, or it never will be and that is right.
+pub enum Disposition {
+    /// An attempt ended in [`Verdict::Done`](crate::Verdict::Done).
     Done,
-    /// Poison: this record can never succeed. It is reported as failed and does not hold back later records of its key.
-    Reject(&'static str),
-    /// Transient or environmental (throttling, a timeout, a missing permission): the same record may succeed later. It is
-    /// attempted again after a back-off while there is time, and holds back the later records of its key until it is
-    /// [`Done`](Verdict::Done) or [`Reject`](Verdict::Reject)ed.
-    Retry(&'static str),
-}
-
-/// The reason of an attempt that was cut off, because it reached
-/// [`Settings::attempt_timeout`](crate::Settings::attempt_timeout) or because the invocation's time was up.
-/// Whether it had its effect is unknown.
-pub const TIMED_OUT: &str = "timed-out";
-
-/// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// An attempt ended in [`Verdict::Done`].
-    Done,
-    /// An attempt ended in [`Verdict::Reject`] with this reason.
+    /// An attempt ended in [`Verdict::Reject`](crate::Verdict::Reject) with this reason.
     Rejected(&'static str),
-    /// An attempt panicked, which counts as a rejection. The panic's message is not kept: it may quote the record.
+    /// An attempt panicked, which counts as a rejection. The panic's message is not kept, because
+    /// it may quote the record.
     Panicked,
-    /// Attempted, but time ran out before it came to anything else. The reason is the last attempt's: its
-    /// [`Verdict::Retry`], or [`TIMED_OUT`] if it was cut off.
+    /// The record was attempted, but time ran out before it was done or rejected.
+    ///
+    /// The reason is that of the last attempt: its [`Verdict::Retry`](crate::Verdict::Retry), or
+    /// [`TIMED_OUT`](crate::TIMED_OUT) if it was cut off.
     Unfinished(&'static str),
-    /// Never attempted: an earlier record of its key was not finished, or time ran out first.
+    /// The record was never attempted: an earlier record of its key was not finished, or time ran
+    /// out first.
     NotAttempted,
 }
 
-impl Outcome {
-    /// Whether the record must be reported as failed, which is every outcome but [`Done`](Outcome::Done).
+impl Disposition {
+    /// Whether the record must be reported as failed, which is so unless it is
+    /// [`Done`](Disposition::Done).
     #[must_use]
     pub const fn is_failure(self) -> bool {
         !matches!(self, Self::Done)
     }
 }
 
-/// One record's outcome and what it took.
+/// What became of one record, and how often it was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordReport {
     /// What became of the record.
-    pub outcome: Outcome,
-    /// How often the work was called for it; 0 if and only if it was [`Outcome::NotAttempted`].
+    pub disposition: Disposition,
+    /// How often the work was called for the record. It is 0 if and only if the record was
+    /// [`NotAttempted`](Disposition::NotAttempted).
     pub attempts: u32,
 }
 
 impl RecordReport {
     pub(crate) const NOT_ATTEMPTED: Self = Self {
-        outcome: Outcome::NotAttempted,
+        disposition: Disposition::NotAttempted,
         attempts: 0,
     };
 }
 
-/// Counts over a batch, for one log line and for metrics. `done`, `rejected`, `panicked`, `unfinished` and
-/// `not_attempted` add up to `records`; all but `done` were reported as failed.
+/// Counts over a batch, for one log line and for metrics.
+///
+/// `done`, `rejected`, `panicked`, `unfinished` and `not_attempted` add up to `records`. All but
+/// `done` were reported as failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
@@ -74,15 +58,15 @@ pub struct Summary {
     pub records: usize,
     /// Calls of the work. `attempts - (records - not_attempted)` of them were retries.
     pub attempts: u64,
-    /// Records that ended as [`Outcome::Done`].
+    /// Records that ended as [`Disposition::Done`].
     pub done: usize,
-    /// Records that ended as [`Outcome::Rejected`].
+    /// Records that ended as [`Disposition::Rejected`].
     pub rejected: usize,
-    /// Records that ended as [`Outcome::Panicked`].
+    /// Records that ended as [`Disposition::Panicked`].
     pub panicked: usize,
-    /// Records that ended as [`Outcome::Unfinished`].
+    /// Records that ended as [`Disposition::Unfinished`].
     pub unfinished: usize,
-    /// Records that ended as [`Outcome::NotAttempted`].
+    /// Records that ended as [`Disposition::NotAttempted`].
     pub not_attempted: usize,
 }
 
@@ -96,12 +80,12 @@ impl Summary {
         };
         for record in records {
             summary.attempts += u64::from(record.attempts);
-            *match record.outcome {
-                Outcome::Done => &mut summary.done,
-                Outcome::Rejected(_) => &mut summary.rejected,
-                Outcome::Panicked => &mut summary.panicked,
-                Outcome::Unfinished(_) => &mut summary.unfinished,
-                Outcome::NotAttempted => &mut summary.not_attempted,
+            *match record.disposition {
+                Disposition::Done => &mut summary.done,
+                Disposition::Rejected(_) => &mut summary.rejected,
+                Disposition::Panicked => &mut summary.panicked,
+                Disposition::Unfinished(_) => &mut summary.unfinished,
+                Disposition::NotAttempted => &mut summary.not_attempted,
             } += 1;
         }
         summary

@@ -355,10 +355,10 @@ impl Lambda {
         let table = Table::new(client, TABLE.into());
         let places = self.pipeline.max_in_flight.try_into().unwrap();
         let seed = self.random.lock().unwrap().u64(..);
-        let settings = keyed_batch::Settings::default()
+        let limits = keyed_batch::Limits::default()
             .max_in_flight(places)
             .jitter_seed(Some(seed));
-        (environment, Consumer::new(table, settings))
+        (environment, Consumer::new(table, limits))
     }
 
     fn config(&self, environment: String) -> SdkConfig {

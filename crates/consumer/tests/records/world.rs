@@ -94,9 +94,9 @@ impl World {
             .build();
         let client = consumer::client(&config);
         let table = Table::new(client.clone(), "orders".into());
-        let settings = keyed_batch::Settings::default().jitter_seed(Some(1));
+        let limits = keyed_batch::Limits::default().jitter_seed(Some(1));
         Self {
-            consumer: Consumer::new(table.clone(), settings),
+            consumer: Consumer::new(table.clone(), limits),
             table,
             client,
             aws,
