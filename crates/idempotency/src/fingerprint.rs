@@ -54,10 +54,10 @@ impl FingerprintError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Float(_) => "fingerprint-float",
-            Self::NoJsonForm(_) => "fingerprint-no-json-form",
-            Self::Ambiguous(_) => "fingerprint-ambiguous",
-            Self::NotJson => "fingerprint-payload-not-json",
+            Self::Float(_) => "fingerprint_float",
+            Self::NoJsonForm(_) => "fingerprint_no_json_form",
+            Self::Ambiguous(_) => "fingerprint_ambiguous",
+            Self::NotJson => "fingerprint_payload_not_json",
         }
     }
 }

@@ -228,12 +228,12 @@ pub(crate) fn no_verdict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> NoVerd
                 maybe_done: status >= 500,
             }
         }
-        SdkError::ConstructionFailure(_) => unanswered("not-sent", false),
+        SdkError::ConstructionFailure(_) => unanswered("not_sent", false),
         SdkError::TimeoutError(_) => unanswered("timeout", true),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => unanswered("timeout", true),
         // Whether the request went out before the connection failed is not known.
         SdkError::DispatchFailure(_) => unanswered("connection", true),
-        _ => unanswered("unreadable-answer", true),
+        _ => unanswered("unreadable_answer", true),
     }
 }
 
