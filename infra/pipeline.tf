@@ -183,7 +183,7 @@ locals {
   put_seconds = 6
   # What the api keeps of its time for the answer (crates/api/src/request.rs).
   api_margin_seconds = 0.5
-  # What the consumer keeps of its time for the answer (crates/kinesis-batch/src/settings.rs).
+  # What the consumer keeps of its time for the answer (crates/keyed-batch/src/limits.rs).
   consumer_margin_seconds = 0.5
 
   # At least so long an outage of the table is ridden out without a discard: each try works until the margin. Lambda's

@@ -1,7 +1,7 @@
 //! Why an intent was not applied, and what that means for its record.
 
 use aws_sdk_dynamodb::error::BuildError;
-use kinesis_batch::Verdict;
+use keyed_batch::Verdict;
 use orders_table::TableError;
 
 /// Why an intent was not applied, as far as is known.

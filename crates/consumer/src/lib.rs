@@ -1,7 +1,7 @@
 //! The consumer: each intent of the stream becomes one conditional write to its order's row.
 //!
 //! Lambda hands it a batch of Kinesis records. Each record is decoded and applied ([`Consumer::apply`]);
-//! `kinesis-batch` says which record may be worked on when, retries what is transient until the deadline is near, and
+//! `keyed-batch` says which record may be worked on when, retries what is transient until the deadline is near, and
 //! makes of the failures the response that Lambda reads as a checkpoint.
 //!
 //! There is no lock, no state and no clock besides the row. The condition of the write is the lock: whatever was
@@ -42,7 +42,7 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use conditional_write::Answer;
 use function_runtime::{Environment, Failure, StartError};
-use kinesis_batch::{KinesisEvent, KinesisRecord, Report, Verdict};
+use keyed_batch::{KinesisEvent, KinesisRecord, Report, Verdict};
 use orders::{Intent, Outcome, Row, Step, next_step};
 use orders_table::{OrdersTable, TableError, client_for_writes};
 use tokio::time::Instant;
@@ -62,7 +62,7 @@ type AlsoWritten =
 #[derive(Clone)]
 pub struct Consumer {
     table: OrdersTable,
-    batch: kinesis_batch::Settings,
+    limits: keyed_batch::Limits,
     also_written: Arc<AlsoWritten>,
 }
 
@@ -70,18 +70,18 @@ impl fmt::Debug for Consumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer")
             .field("table", &self.table)
-            .field("batch", &self.batch)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
 
 impl Consumer {
-    /// A consumer that writes to this table, within these bounds.
+    /// A consumer that writes to this table, within these limits.
     #[must_use]
-    pub fn new(table: OrdersTable, batch: kinesis_batch::Settings) -> Self {
+    pub fn new(table: OrdersTable, limits: keyed_batch::Limits) -> Self {
         Self {
             table,
-            batch,
+            limits,
             also_written: Arc::new(|_, _| Ok(vec![])),
         }
     }
@@ -109,7 +109,7 @@ impl Consumer {
     /// The response in the report names every record that has to come again, and is empty if none has to.
     pub async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
         let outcomes = Mutex::new(Outcomes::default());
-        let report = kinesis_batch::process(records, &self.batch, deadline, |record| {
+        let report = keyed_batch::process(records, &self.limits, deadline, |record| {
             let outcomes = &outcomes;
             async move {
                 let intent = match Intent::decode(record.data()) {
@@ -195,11 +195,11 @@ pub async fn serve_as(
     })?;
     let client = client_for_writes(&function_runtime::sdk_config().await);
     let table = OrdersTable::new(client, table_name);
-    let batch = kinesis_batch::Settings::default().max_in_flight(max_in_flight);
-    let consumer = &configure(Consumer::new(table, batch));
+    let limits = keyed_batch::Limits::default().max_in_flight(max_in_flight);
+    let consumer = &configure(Consumer::new(table, limits));
     function_runtime::serve(async move |event, context| {
         let event: KinesisEvent = function_runtime::read(&event)?;
-        let deadline = kinesis_batch::deadline(context.deadline, SystemTime::now());
+        let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
         let report = consumer.handle(&event.records, deadline).await;
         report.response.map_err(|_| Failure::UnnamedRecord)
     })

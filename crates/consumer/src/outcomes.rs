@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kinesis_batch::Summary;
+use keyed_batch::Summary;
 use orders::{Conflict, Outcome};
 
 use crate::ApplyError;

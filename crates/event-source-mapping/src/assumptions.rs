@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use backoff::Backoff;
+
 /// What AWS does not publish. Every field is inferred, not documented, unless it says otherwise; code that is tested with this model
 /// should hold whatever they are set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl Default for Assumptions {
     fn default() -> Self {
         Self {
             retry_backoff: Backoff {
-                start: Duration::from_secs(1),
+                base: Duration::from_secs(1),
                 cap: Duration::from_secs(60),
             },
             first_record_failed: FirstRecordFailed::RetryWhole,
@@ -42,31 +44,6 @@ impl Default for Assumptions {
             read_limit: 10_000,
             discard_delivery_attempts: 3,
             arrival_decimals: ArrivalDecimals::Three,
-        }
-    }
-}
-
-/// A pause that doubles with each failure in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    /// The pause after the first failure.
-    pub start: Duration,
-    /// The longest pause.
-    pub cap: Duration,
-}
-
-impl Backoff {
-    /// The pause after `failures` failures in a row: `start` after the first, twice as long after each further one, at most `cap`;
-    /// nothing after none.
-    #[must_use]
-    pub fn pause(&self, failures: u32) -> Duration {
-        match failures.checked_sub(1) {
-            None => Duration::ZERO,
-            Some(doublings) => 2_u32
-                .checked_pow(doublings)
-                .and_then(|factor| self.start.checked_mul(factor))
-                .unwrap_or(self.cap)
-                .min(self.cap),
         }
     }
 }
@@ -120,21 +97,4 @@ pub enum NeighbouringDiscards {
     /// part between succeeds or none is left, so that the checkpoint waits for that; request, response and `approximateInvokeCount` are
     /// those of the last part.
     Merged,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_from_its_start_to_its_cap() {
-        let backoff = Backoff {
-            start: Duration::from_secs(1),
-            cap: Duration::from_secs(60),
-        };
-        let pauses: Vec<_> = [0, 1, 2, 3, 6, 7, 40, u32::MAX]
-            .map(|failures| backoff.pause(failures).as_secs())
-            .into();
-        assert_eq!(pauses, [0, 1, 2, 4, 32, 60, 60, 60]);
-    }
 }

@@ -152,7 +152,7 @@ impl Discards {
             offered.failures += 1;
             let assumptions = &context.settings.assumptions;
             if offered.failures < assumptions.discard_delivery_attempts {
-                let pause = assumptions.retry_backoff.pause(offered.failures);
+                let pause = assumptions.retry_backoff.after(offered.failures);
                 let retry_at = context.now.saturating_add(pause);
                 offered.delivery = Delivery::Due { at: retry_at };
                 context

@@ -268,7 +268,7 @@ impl Lane {
                     .settings
                     .assumptions
                     .retry_backoff
-                    .pause(part.throttles);
+                    .after(part.throttles);
                 part.not_before = context.now.saturating_add(pause);
                 self.parts.push_front(part);
                 return;
@@ -363,7 +363,7 @@ impl Lane {
         {
             let not_before = context
                 .now
-                .saturating_add(context.settings.assumptions.retry_backoff.pause(1));
+                .saturating_add(context.settings.assumptions.retry_backoff.after(1));
             if let (Some(left), Some(right)) = part.batch.split_at(middle) {
                 if !stopping {
                     context.counters.batches_split += 1;
@@ -399,7 +399,7 @@ impl Lane {
             .settings
             .assumptions
             .retry_backoff
-            .pause(part.failures.max(1));
+            .after(part.failures.max(1));
         part.not_before = context.now.saturating_add(pause);
         if !stopping {
             context.counters.batches_retried += 1;

@@ -82,9 +82,8 @@ mod shard;
 mod status;
 mod time;
 
-pub use assumptions::{
-    ArrivalDecimals, Assumptions, Backoff, FirstRecordFailed, NeighbouringDiscards,
-};
+pub use assumptions::{ArrivalDecimals, Assumptions, FirstRecordFailed, NeighbouringDiscards};
+pub use backoff::Backoff;
 pub use checkpoint::Checkpoint;
 pub use destination::Destination;
 pub use discard::{

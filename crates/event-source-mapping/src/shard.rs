@@ -223,7 +223,7 @@ impl Shard {
         self.iterator = None;
         self.reads_failed = self.reads_failed.saturating_add(1);
         let backoff = &context.settings.assumptions.retry_backoff;
-        self.next_read_at = context.now.saturating_add(backoff.pause(self.reads_failed));
+        self.next_read_at = context.now.saturating_add(backoff.after(self.reads_failed));
         context.counters.reads_failed += 1;
         context.happened.push(Happened::ReadFailed {
             shard_id: self.id.clone(),

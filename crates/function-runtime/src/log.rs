@@ -16,7 +16,7 @@ const OURS: [&str; 5] = [
     "consumer",
     "function_runtime",
     "idempotency",
-    "kinesis_batch",
+    "keyed_batch",
 ];
 
 /// Reads `LOG_LEVEL`.

@@ -13,7 +13,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use idempotency::{Error, Failure, Fingerprint, Key, Lease, LeaseTable, Outcome, Settings};
-use kinesis_batch::{KinesisEvent, KinesisRecord, Verdict, deadline};
+use keyed_batch::{KinesisEvent, KinesisRecord, Verdict, deadline};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,14 +80,14 @@ impl Consumer {
         data: &[u8],
         deadline: Instant,
     ) -> Result<Charged, Unworkable> {
-        let not_json = Unworkable::Poison("not-json");
+        let not_json = Unworkable::Poison("not_json");
         let Ok(text) = std::str::from_utf8(data) else {
             return Err(not_json);
         };
         let order: Order = serde_json::from_str(text).map_err(|_| not_json)?;
         // Of the text, which has every number as it was sent.
         let key = Key::of_json("charge", data, ["/order_id"])
-            .map_err(|_| Unworkable::Poison("no-order-id"))?;
+            .map_err(|_| Unworkable::Poison("no_order_id"))?;
         let fingerprint =
             Fingerprint::of_json(data).map_err(|error| Unworkable::Poison(error.code()))?;
         let work = async |lease: &Lease| self.charge(text, &order, lease).await;
@@ -134,12 +134,12 @@ impl Consumer {
                 | Outcome::Replayed(Err(Refusal::NoAmount)),
             ) => Verdict::Done,
             // It was kept; a person decides, by the log and the table.
-            Ok(Outcome::Replayed(Err(Refusal::MayBeCharged))) => Verdict::Reject("may-be-charged"),
+            Ok(Outcome::Replayed(Err(Refusal::MayBeCharged))) => Verdict::Reject("may_be_charged"),
             // Kept by now, or left for the next one: the next delivery tells.
-            Ok(Outcome::Executed(Err(Refusal::MayBeCharged))) => Verdict::Retry("may-be-charged"),
-            Ok(Outcome::InProgress { .. }) => Verdict::Retry("in-progress"),
-            Ok(Outcome::LeaseLost { .. }) => Verdict::Retry("lease-lost"),
-            Ok(Outcome::Mismatch) => Verdict::Reject("same-order-id-other-content"),
+            Ok(Outcome::Executed(Err(Refusal::MayBeCharged))) => Verdict::Retry("may_be_charged"),
+            Ok(Outcome::InProgress { .. }) => Verdict::Retry("in_progress"),
+            Ok(Outcome::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
+            Ok(Outcome::Mismatch) => Verdict::Reject("same_order_id_other_content"),
             // Done, and nobody needs the result here.
             Err(Unworkable::Later(Error::ResultNotKept(_))) => Verdict::Done,
             Err(Unworkable::Later(error)) => Verdict::Retry(error.code()),
@@ -152,9 +152,9 @@ impl Consumer {
         &self,
         event: &KinesisEvent,
         deadline: Instant,
-    ) -> kinesis_batch::Report {
-        let settings = kinesis_batch::Settings::default();
-        kinesis_batch::process(&event.records, &settings, deadline, |record| {
+    ) -> keyed_batch::Report {
+        let limits = keyed_batch::Limits::default();
+        keyed_batch::process(&event.records, &limits, deadline, |record| {
             self.work(record, deadline)
         })
         .await

@@ -131,7 +131,7 @@ impl Lease {
             // What was in the way may be gone by the time that an earlier attempt arrives, and the lease is still ours then.
             Ok(Said::Refused(_)) if unanswered.get() > 0 => {
                 self.mark_settled();
-                return Commit::Unconfirmed(StoreError::Unanswered("earlier-attempt"));
+                return Commit::Unconfirmed(StoreError::Unanswered("earlier_attempt"));
             }
             Ok(Said::Refused(refusal)) => {
                 return Commit::Refused {
@@ -179,7 +179,7 @@ impl Lease {
             .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
-            .map_err(|_| StoreError::Unanswered("not-sent"))
+            .map_err(|_| StoreError::Unanswered("not_sent"))
     }
 
     /// The same for every attempt of one commit, another for the next commit: 32 characters of the 36 that DynamoDB takes.

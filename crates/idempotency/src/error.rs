@@ -123,28 +123,28 @@ impl StoreError {
         matches!(self, Self::Unanswered(_) | Self::Busy(_))
     }
 
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict::Retry`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict::Retry`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NoTime => "lease-table-no-time",
-            Self::Unanswered(_) => "lease-table-unanswered",
-            Self::Busy(_) => "lease-table-busy",
-            Self::Environment(_) => "lease-table-not-usable",
-            Self::Foreign => "lease-table-foreign-item",
+            Self::NoTime => "lease_table_no_time",
+            Self::Unanswered(_) => "lease_table_unanswered",
+            Self::Busy(_) => "lease_table_busy",
+            Self::Environment(_) => "lease_table_not_usable",
+            Self::Foreign => "lease_table_foreign_item",
         }
     }
 }
 
 impl Error {
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NoTime => "no-time",
+            Self::NoTime => "no_time",
             Self::Store(error) => error.code(),
-            Self::ResultNotKept(_) => "result-not-kept",
-            Self::UnreadableResult => "unreadable-result",
+            Self::ResultNotKept(_) => "result_not_kept",
+            Self::UnreadableResult => "unreadable_result",
         }
     }
 }

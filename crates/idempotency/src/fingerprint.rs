@@ -50,14 +50,14 @@ pub enum FingerprintError {
 }
 
 impl FingerprintError {
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Float(_) => "fingerprint-float",
-            Self::NoJsonForm(_) => "fingerprint-no-json-form",
-            Self::Ambiguous(_) => "fingerprint-ambiguous",
-            Self::NotJson => "fingerprint-payload-not-json",
+            Self::Float(_) => "fingerprint_float",
+            Self::NoJsonForm(_) => "fingerprint_no_json_form",
+            Self::Ambiguous(_) => "fingerprint_ambiguous",
+            Self::NotJson => "fingerprint_payload_not_json",
         }
     }
 }

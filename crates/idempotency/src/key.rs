@@ -63,17 +63,17 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Namespace => "key-namespace",
-            Self::Missing => "key-missing",
-            Self::NotInPayload(_) => "key-not-in-payload",
-            Self::NotScalar(_) => "key-not-scalar",
-            Self::NotInteger(_) => "key-not-integer",
-            Self::Ambiguous(_) => "key-ambiguous",
-            Self::NotJson => "key-payload-not-json",
+            Self::Namespace => "key_namespace",
+            Self::Missing => "key_missing",
+            Self::NotInPayload(_) => "key_not_in_payload",
+            Self::NotScalar(_) => "key_not_scalar",
+            Self::NotInteger(_) => "key_not_integer",
+            Self::Ambiguous(_) => "key_ambiguous",
+            Self::NotJson => "key_payload_not_json",
         }
     }
 }

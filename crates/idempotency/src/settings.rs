@@ -173,7 +173,7 @@ impl Settings {
         self
     }
 
-    /// How long before the deadline every call has returned. Default 750 ms, which is before `kinesis-batch` stops by its own
+    /// How long before the deadline every call has returned. Default 750 ms, which is before `keyed-batch` stops by its own
     /// default.
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin.min(LONGEST);

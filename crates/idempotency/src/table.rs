@@ -10,9 +10,9 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use backoff::Backoff;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::backoff::Backoff;
 use crate::cache::Cache;
 use crate::record::{Attribute, Record};
 use crate::settings::Settings;
@@ -128,17 +128,22 @@ impl LeaseTable {
     where
         F: Future<Output = Result<T, NoVerdict>>,
     {
-        let mut backoff = Backoff::new(self.settings());
+        let settings = self.settings();
+        let backoff = Backoff {
+            base: settings.backoff_base,
+            cap: settings.backoff_cap,
+        };
+        let mut jitter = backoff.full_jitter(settings.jitter_seed);
         let mut last = NoVerdict {
             error: StoreError::NoTime,
             maybe_done: false,
         };
-        for retry in 0.. {
+        for failures in 1.. {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            let longest = self.settings().call_timeout.min(left);
+            let longest = settings.call_timeout.min(left);
             // Boxed, because the SDK's futures take several kilobytes.
             let error = match timeout(longest, Box::pin(attempt())).await {
                 Ok(Ok(verdict)) => return Ok(verdict),
@@ -152,7 +157,7 @@ impl LeaseTable {
                 maybe_done: error.maybe_done || last.maybe_done,
                 error: error.error,
             };
-            let wait = backoff.draw(retry);
+            let wait = jitter.draw_after(failures);
             if !last.error.is_transient() || Instant::now() + wait >= until {
                 break;
             }
@@ -223,12 +228,12 @@ pub(crate) fn no_verdict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> NoVerd
                 maybe_done: status >= 500,
             }
         }
-        SdkError::ConstructionFailure(_) => unanswered("not-sent", false),
+        SdkError::ConstructionFailure(_) => unanswered("not_sent", false),
         SdkError::TimeoutError(_) => unanswered("timeout", true),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => unanswered("timeout", true),
         // Whether the request went out before the connection failed is not known.
         SdkError::DispatchFailure(_) => unanswered("connection", true),
-        _ => unanswered("unreadable-answer", true),
+        _ => unanswered("unreadable_answer", true),
     }
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 use base64::Engine as _;
 use idempotency::Outcome;
-use kinesis_batch::KinesisEvent;
+use keyed_batch::KinesisEvent;
 use serde_json::{Value, json};
 use tests::Stack;
 use tokio::time::Instant;
@@ -184,7 +184,7 @@ async fn records_that_cannot_be_charged_are_told_apart() {
     let process = async |data: &str| consumer.process_record(data.as_bytes(), deadline()).await;
     assert!(matches!(
         process("{").await,
-        Err(Unworkable::Poison("not-json"))
+        Err(Unworkable::Poison("not_json"))
     ));
     // Without a key nothing is done: it would be done once a delivery.
     for data in [
@@ -194,7 +194,7 @@ async fn records_that_cannot_be_charged_are_told_apart() {
     ] {
         let outcome = process(data).await;
         assert!(
-            matches!(outcome, Err(Unworkable::Poison("no-order-id"))),
+            matches!(outcome, Err(Unworkable::Poison("no_order_id"))),
             "{data}"
         );
     }

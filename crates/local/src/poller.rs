@@ -32,7 +32,7 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The pauses between retries: 250 ms, doubling, at most a minute.
 pub const RETRY_BACKOFF: Backoff = Backoff {
-    start: Duration::from_millis(250),
+    base: Duration::from_millis(250),
     cap: Duration::from_secs(60),
 };
 

@@ -14,7 +14,7 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::Consumer;
 use fastrand::Rng;
 use futures::future::join_all;
-use kinesis_batch::{KinesisEvent, KinesisRecord};
+use keyed_batch::{KinesisEvent, KinesisRecord};
 use orders::{Intent, IntentKind, Submit};
 use orders_table::{OrdersTable, client_for_reads, client_for_writes};
 use serde_json::{Value, json};
@@ -356,10 +356,10 @@ impl Lambda {
         let table = OrdersTable::new(client, TABLE);
         let places = self.pipeline.max_in_flight.try_into().unwrap();
         let seed = self.random.lock().unwrap().u64(..);
-        let settings = kinesis_batch::Settings::default()
+        let limits = keyed_batch::Limits::default()
             .max_in_flight(places)
             .jitter_seed(Some(seed));
-        (environment, Consumer::new(table, settings))
+        (environment, Consumer::new(table, limits))
     }
 
     fn config(&self, environment: String) -> SdkConfig {
@@ -410,7 +410,7 @@ fn replace_data(record: &mut KinesisRecord, data: Vec<u8>) {
     record.shard_id = shard_id;
 }
 
-fn failures_of(report: kinesis_batch::Report) -> Option<Vec<Option<String>>> {
+fn failures_of(report: keyed_batch::Report) -> Option<Vec<Option<String>>> {
     let failures = report.response.ok()?.batch_item_failures;
     let identifiers = failures.into_iter().map(|failure| failure.item_identifier);
     Some(identifiers.collect())

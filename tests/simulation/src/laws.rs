@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_model::{Aws, Service};
 use conditional_write::Item;
-use kinesis_batch::KinesisEvent;
+use keyed_batch::KinesisEvent;
 use orders::{Intent, Row};
 use serde_json::{Value, json};
 

@@ -279,7 +279,7 @@ fn pipeline(random: &mut Rng) -> Pipeline {
             false => NeighbouringDiscards::Merged,
         },
         retry_backoff: Backoff {
-            start: Duration::from_millis(random.u64(100..=2_000)),
+            base: Duration::from_millis(random.u64(100..=2_000)),
             cap: Duration::from_secs(random.u64(2..=60)),
         },
         poll_interval: Duration::from_millis(random.u64(200..=1_000)),

@@ -119,7 +119,7 @@ fn the_margins_are_the_codes() {
         ),
         (
             "consumer_margin_seconds",
-            duration("crates/kinesis-batch/src/settings.rs", "margin"),
+            duration("crates/keyed-batch/src/limits.rs", "margin"),
         ),
     ] {
         let terraform = Duration::from_secs_f64(number(body(&pipeline, "locals "), name));

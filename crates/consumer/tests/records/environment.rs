@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kinesis_batch::Outcome;
+use keyed_batch::Disposition;
 use tokio::time::{Instant, sleep};
 
 use crate::world::{TIMEOUT, World, failures, order_id, submit};
@@ -51,11 +51,11 @@ async fn a_longer_one_is_reported_before_the_deadline_and_is_not_poison() {
             .await;
         assert!(began.elapsed() < TIMEOUT);
         assert_eq!(failures(&report), [0, 1], "{error}");
-        let unfinished = report.records[0].outcome;
+        let unfinished = report.records[0].disposition;
         // The last attempt may have been cut off by the end of the time.
         assert!(
-            unfinished == Outcome::Unfinished(reason)
-                || unfinished == Outcome::Unfinished(kinesis_batch::TIMED_OUT),
+            unfinished == Disposition::Unfinished(reason)
+                || unfinished == Disposition::Unfinished(keyed_batch::TIMED_OUT),
             "{unfinished:?}"
         );
     }

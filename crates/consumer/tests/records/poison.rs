@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kinesis_batch::Outcome;
+use keyed_batch::Disposition;
 use orders::Intent;
 use serde_json::{Value, json};
 
@@ -42,8 +42,8 @@ async fn poison_is_reported_and_its_neighbours_are_applied_those_of_its_key_too(
     let reasons: Vec<_> = report
         .records
         .iter()
-        .filter_map(|record| match record.outcome {
-            Outcome::Rejected(reason) => Some(reason),
+        .filter_map(|record| match record.disposition {
+            Disposition::Rejected(reason) => Some(reason),
             _ => None,
         })
         .collect();
@@ -71,8 +71,8 @@ async fn a_row_that_the_service_did_not_write_keeps_its_intents_waiting() {
     put.send().await.unwrap();
     let report = world.deliver(&[submit(1, 1, "ann", "A").encode()]).await;
     assert_eq!(
-        report.records[0].outcome,
-        Outcome::Unfinished("unreadable_row")
+        report.records[0].disposition,
+        Disposition::Unfinished("unreadable_row")
     );
 }
 
@@ -94,8 +94,8 @@ async fn an_item_that_would_be_too_large_is_poison() {
         .deliver(&[submit(1, 1, "ann", &"A".repeat(64)).encode()])
         .await;
     assert_eq!(
-        report.records[0].outcome,
-        Outcome::Rejected("item_too_large")
+        report.records[0].disposition,
+        Disposition::Rejected("item_too_large")
     );
 }
 

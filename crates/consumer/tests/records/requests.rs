@@ -1,4 +1,4 @@
-//! A batch costs one request a record, whatever its keys are. What it costs beside them is counted in kinesis-batch.
+//! A batch costs one request a record, whatever its keys are. What it costs beside them is counted in keyed-batch.
 
 use orders::{Intent, IntentId, OrderId, Timestamp};
 

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use base64::Engine as _;
 use conditional_write::{Item, ItemKey};
 use consumer::Consumer;
-use kinesis_batch::{KinesisEvent, KinesisRecord, Report};
+use keyed_batch::{KinesisEvent, KinesisRecord, Report};
 use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Outcome, Row, Timestamp};
 use orders_table::{OrdersTable, client_for_writes};
 use serde_json::{Value, json};
@@ -96,9 +96,9 @@ impl World {
             .build();
         let client = client_for_writes(&config);
         let table = OrdersTable::new(client.clone(), "orders");
-        let settings = kinesis_batch::Settings::default().jitter_seed(Some(1));
+        let limits = keyed_batch::Limits::default().jitter_seed(Some(1));
         Self {
-            consumer: Consumer::new(table.clone(), settings),
+            consumer: Consumer::new(table.clone(), limits),
             table,
             client,
             aws,

@@ -55,7 +55,7 @@ fn two_retries_make_an_approximate_invoke_count_of_three() {
 fn the_message_after_a_partial_response_is_the_recorded_one() {
     // Without a pause the message carries the time at which the record arrived.
     let backoff = Backoff {
-        start: Duration::ZERO,
+        base: Duration::ZERO,
         cap: Duration::ZERO,
     };
     let assumptions = Assumptions {

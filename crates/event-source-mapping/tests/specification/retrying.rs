@@ -388,7 +388,7 @@ fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocatio
 #[test]
 fn the_pause_between_retries_doubles_up_to_its_cap() {
     let retry_backoff = Backoff {
-        start: Duration::from_millis(100),
+        base: Duration::from_millis(100),
         cap: Duration::from_millis(1_000),
     };
     let assumptions = Assumptions {

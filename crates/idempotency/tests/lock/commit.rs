@@ -144,7 +144,7 @@ async fn a_refusal_behind_an_unanswered_attempt_is_none_since_that_attempt_may_s
     let lease = world.holder().lease().await;
     world.script([Fate::Late]);
     let commit = lease.commit_with(vec![item("a", true)], "done").await;
-    let unconfirmed = StoreError::Unanswered("earlier-attempt");
+    let unconfirmed = StoreError::Unanswered("earlier_attempt");
     assert!(
         matches!(&commit, Commit::Unconfirmed(error) if *error == unconfirmed),
         "{commit:?}"

@@ -13,8 +13,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use kinesis_batch::{Verdict, process};
-use support::{event, ms, settings, within};
+use keyed_batch::{Verdict, process};
+use support::{event, limits, ms, within};
 use tracing_subscriber::fmt::MakeWriter;
 
 #[derive(Clone, Default)]
@@ -45,7 +45,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// All that is logged, at any level, while a batch with every outcome is worked through.
+/// All that is logged, at any level, while a batch with every disposition is worked through.
 async fn logged() -> String {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
@@ -64,11 +64,11 @@ async fn logged() -> String {
     ]);
     process(
         &event.records,
-        &settings(8).margin(ms(10)),
+        &limits(8).margin(ms(10)),
         within(ms(20)),
         |record| async {
             match record.partition_key.as_str() {
-                "jane-poison" => Verdict::Reject("unknown-type"),
+                "jane-poison" => Verdict::Reject("unknown_type"),
                 "jane-bug" => panic!("{} sent {:?}", record.partition_key, record.data()),
                 "jane-stuck" => {
                     std::future::pending::<()>().await;
@@ -85,15 +85,15 @@ async fn logged() -> String {
 #[tokio::test(start_paused = true)]
 async fn each_failed_record_is_logged_once_with_sequence_number_shard_attempts_and_reason() {
     let expected = [
-        r#" WARN kinesis_batch::kinesis: record rejected sequence_number="101" shard="shardId-000000000007" attempts=1 reason="unknown-type""#,
-        r#" WARN kinesis_batch::kinesis: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
-        r#" WARN kinesis_batch::kinesis: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed-out""#,
-        r#"DEBUG kinesis_batch::kinesis: record not attempted sequence_number="104" shard="shardId-000000000007""#,
+        r#" WARN keyed_batch::kinesis: record rejected sequence_number="101" shard="shardId-000000000007" attempts=1 reason="unknown_type""#,
+        r#" WARN keyed_batch::kinesis: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
+        r#" WARN keyed_batch::kinesis: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed_out""#,
+        r#"DEBUG keyed_batch::kinesis: record not attempted sequence_number="104" shard="shardId-000000000007""#,
     ];
     let text = logged().await;
     let lines: Vec<&str> = text
         .lines()
-        .filter(|line| line.contains("kinesis_batch"))
+        .filter(|line| line.contains("keyed_batch"))
         .collect();
     assert_eq!(lines, expected);
 }
@@ -118,7 +118,7 @@ async fn logged_without_time(records: &[&str]) -> String {
     let _guard = tracing::subscriber::set_default(subscriber);
     process(
         &event(records).records,
-        &settings(8).margin(ms(3_000)),
+        &limits(8).margin(ms(3_000)),
         within(ms(3_000)),
         |_| async { Verdict::Done },
     )
@@ -130,7 +130,7 @@ async fn logged_without_time(records: &[&str]) -> String {
 async fn a_batch_that_has_no_time_at_all_is_warned_about_once() {
     assert_eq!(
         logged_without_time(&["a", "b"]).await,
-        " WARN kinesis_batch::kinesis: no record attempted: the margin leaves no time before the deadline records=2\n"
+        " WARN keyed_batch::kinesis: no record attempted: the margin leaves no time before the deadline records=2\n"
     );
 }
 

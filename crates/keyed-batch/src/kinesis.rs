@@ -1,4 +1,5 @@
-//! Kinesis on top of the schedule: keys and sequence numbers out of the records, failures into the partial batch response.
+//! Kinesis on top of the schedule: keys and sequence numbers out of the records, failures into the
+//! partial batch response.
 
 use std::future::ready;
 
@@ -7,30 +8,33 @@ use futures::future::Either;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::{KinesisRecord, Outcome, RecordReport, Settings, Summary, Verdict, work_through};
+use crate::{Disposition, KinesisRecord, Limits, RecordReport, Summary, Verdict, work_through};
 
-/// The reason of a record whose data is not valid base64 in the event. Its work is not called.
-pub const UNREADABLE_DATA: &str = "unreadable-data";
+/// The reason of a record whose data is not valid base64 in the event. The work is not called for
+/// it.
+pub const UNREADABLE_DATA: &str = "unreadable_data";
 
 /// Works through the records of one invocation and reports on them.
 ///
-/// `records` are [`KinesisEvent::records`](crate::KinesisEvent), in the order in which Lambda sent
-/// them, which is that of their sequence numbers. `deadline` is the invocation's
-/// ([`deadline`](crate::deadline) makes it from Lambda's context). How and when `work` is called is
-/// said at [`work_through`]; the key is the partition key.
+/// `records` are [`KinesisEvent::records`](crate::KinesisEvent) as Lambda sent them, that is by
+/// ascending sequence number. `deadline` is the invocation's deadline, which
+/// [`deadline`](crate::deadline) makes from Lambda's context. [`work_through`] says how and when
+/// `work` is called; the key is the partition key.
 ///
-/// Each record that failed is logged once, at the end: sequence number, shard, attempts and reason, at level `WARN` if it was
-/// attempted, else `DEBUG`. A batch of which nothing could be attempted gets one more line, at `WARN`. Neither data nor partition key is ever logged, as both may be personal data.
+/// Each record that failed is logged once, at the end, with sequence number, shard, attempts and
+/// reason. The level is `WARN` if the record was attempted, else `DEBUG`. A batch of which nothing
+/// could be attempted gets one more line, at `WARN`. Neither data nor partition key is ever logged,
+/// as both may be personal data.
 ///
 /// ```
 /// use std::time::SystemTime;
 ///
-/// use kinesis_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
+/// use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Verdict, deadline, process};
 ///
 /// async fn greet(record: &KinesisRecord) -> Verdict {
 ///     match record.data() {
 ///         b"hello" => Verdict::Done,
-///         _ => Verdict::Reject("no-greeting"),
+///         _ => Verdict::Reject("no_greeting"),
 ///     }
 /// }
 ///
@@ -43,13 +47,14 @@ pub const UNREADABLE_DATA: &str = "unreadable-data";
 /// # ]}"#)?;
 /// # let now = SystemTime::now();
 /// # let deadline_ms = now.duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as u64 + 3_000;
-/// // The event has three records of one key: "hello", another, "hello".
+/// // The event has three records of one key; the data of the second is not "hello".
 /// let until = deadline(deadline_ms, now);
-/// let report = process(&event.records, &Settings::default(), until, greet).await;
+/// let report = process(&event.records, &Limits::default(), until, greet).await;
 ///
 /// assert_eq!((report.summary.done, report.summary.rejected), (2, 1));
 /// let response = report.response?; // what the handler returns
-/// assert_eq!(serde_json::to_string(&response)?, r#"{"batchItemFailures":[{"itemIdentifier":"102"}]}"#);
+/// let failures = r#"{"batchItemFailures":[{"itemIdentifier":"102"}]}"#;
+/// assert_eq!(serde_json::to_string(&response)?, failures);
 /// # Ok(())
 /// # }
 /// ```
@@ -58,7 +63,7 @@ pub const UNREADABLE_DATA: &str = "unreadable-data";
 /// If polled outside a tokio runtime with time enabled.
 pub async fn process<'a, W, F>(
     records: &'a [KinesisRecord],
-    settings: &Settings,
+    limits: &Limits,
     deadline: Instant,
     mut work: W,
 ) -> Report
@@ -69,7 +74,7 @@ where
     let reports = work_through(
         records,
         |record| record.partition_key.as_str(),
-        settings,
+        limits,
         deadline,
         |record| {
             if record.is_readable() {
@@ -101,25 +106,27 @@ where
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// What the handler returns: the sequence number of every record that failed, in the order of the batch; an empty
-    /// list if none did, which Lambda reads as success.
+    /// The value that the handler returns: the sequence number of every record that failed, in the
+    /// sequence of the batch. If none failed, the list is empty, which Lambda reads as success.
     ///
-    /// Lambda takes the lowest of them as the checkpoint and sends everything from it on again, also what was done (Lambda
-    /// developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda"). No identifier is ever
-    /// null or empty, since one such entry fails the whole batch.
+    /// Lambda takes the lowest of the numbers as the checkpoint. It sends everything from there on
+    /// again, also records that were done (Lambda developer guide, "Configuring partial batch
+    /// response with Kinesis Data Streams and Lambda"). No identifier is ever null or empty, since
+    /// one such entry fails the whole batch.
     ///
     /// # Errors
-    /// [`MissingSequenceNumber`] if a record failed that has none, which Kinesis never sends: it cannot be named, so the
-    /// invocation must fail, and the whole batch comes again.
+    /// [`MissingSequenceNumber`] if a record failed that has none, which Kinesis never sends. No
+    /// response can name such a record, so the invocation must fail, and the whole batch comes
+    /// again.
     pub response: Result<KinesisEventResponse, MissingSequenceNumber>,
     /// How many records ended how.
     pub summary: Summary,
-    /// What became of each record, in the order of the batch.
+    /// What became of each record, in the sequence of the batch.
     pub records: Vec<RecordReport>,
 }
 
-/// A record failed that has no sequence number, so no response brings it back, only the failure of the invocation does.
-/// Return it from the handler.
+/// A record failed that has no sequence number. No response brings it back; only the failure of the
+/// invocation does, so return this error from the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a record failed that has no sequence number: the whole batch must be sent again")]
 pub struct MissingSequenceNumber;
@@ -130,7 +137,7 @@ fn respond(
 ) -> Result<KinesisEventResponse, MissingSequenceNumber> {
     let mut response = KinesisEventResponse::default();
     for (record, report) in records.iter().zip(reports) {
-        if report.outcome.is_failure() {
+        if report.disposition.is_failure() {
             let number = &record.sequence_number;
             if number.is_empty() {
                 return Err(MissingSequenceNumber);
@@ -145,22 +152,22 @@ fn log_failure(record: &KinesisRecord, report: &RecordReport) {
     let sequence_number = &record.sequence_number;
     let shard = record.shard_id.as_deref().unwrap_or("unknown");
     let attempts = report.attempts;
-    match report.outcome {
-        Outcome::Done => {}
-        Outcome::Rejected(reason) => {
+    match report.disposition {
+        Disposition::Done => {}
+        Disposition::Rejected(reason) => {
             warn!(sequence_number, shard, attempts, reason, "record rejected")
         }
-        Outcome::Panicked => warn!(
+        Disposition::Panicked => warn!(
             sequence_number,
             shard,
             attempts,
             reason = "panicked",
             "record rejected"
         ),
-        Outcome::Unfinished(reason) => warn!(
+        Disposition::Unfinished(reason) => warn!(
             sequence_number,
             shard, attempts, reason, "record not finished in time"
         ),
-        Outcome::NotAttempted => debug!(sequence_number, shard, "record not attempted"),
+        Disposition::NotAttempted => debug!(sequence_number, shard, "record not attempted"),
     }
 }

@@ -14,8 +14,8 @@ use std::{
     pin::pin,
 };
 
-use kinesis_batch::{RecordReport, Settings, Summary, Verdict, work_through};
-use support::{ms, settings, within};
+use keyed_batch::{Limits, RecordReport, Summary, Verdict, work_through};
+use support::{limits, ms, within};
 use tokio::time::sleep;
 
 const RECORDS: u64 = 10_000;
@@ -70,11 +70,12 @@ impl Drop for Alive<'_> {
     }
 }
 
-/// Works on 10,000 records, spread over `keys` keys, where each attempt sleeps once and the n-th comes to `verdict(n)`.
+/// Works on 10,000 records, spread over `keys` keys. Each attempt sleeps once, and the n-th at a
+/// record comes to `verdict(record, n)`.
 async fn work_on(
     counts: &Counts,
     keys: u64,
-    settings: &Settings,
+    limits: &Limits,
     verdict: impl Fn(u64, u64) -> Verdict + Copy,
 ) -> Vec<RecordReport> {
     let records: Vec<(u64, Cell<u64>)> =
@@ -83,7 +84,7 @@ async fn work_on(
     work_through(
         &records,
         key,
-        settings,
+        limits,
         within(ms(60_000)),
         |(record, attempts)| {
             add(&counts.calls);
@@ -108,7 +109,8 @@ async fn work_on(
 fn check(counts: &Counts, reports: &[RecordReport], attempts: u64) {
     assert_eq!(Summary::of(reports).attempts, attempts);
     assert_eq!(counts.calls.get(), attempts);
-    // Once when it begins, once when its timer fires, and now and then once more when tokio makes the task yield.
+    // Once when it begins, once when its timer fires, and now and then once more when tokio makes
+    // the task yield.
     assert!(
         counts.polls.get() <= attempts * 5 / 2,
         "{} polls for {attempts} attempts",
@@ -124,7 +126,7 @@ fn check(counts: &Counts, reports: &[RecordReport], attempts: u64) {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_records_of_one_key_cost_one_attempt_each() {
     let counts = Counts::default();
-    let reports = work_on(&counts, 1, &settings(32), |_, _| Verdict::Done).await;
+    let reports = work_on(&counts, 1, &limits(32), |_, _| Verdict::Done).await;
     check(&counts, &reports, RECORDS);
     assert_eq!(counts.most_alive.get(), 1);
 }
@@ -132,7 +134,7 @@ async fn ten_thousand_records_of_one_key_cost_one_attempt_each() {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_keys_cost_one_attempt_each_and_no_more_futures_than_places() {
     let counts = Counts::default();
-    let reports = work_on(&counts, RECORDS, &settings(32), |_, _| Verdict::Done).await;
+    let reports = work_on(&counts, RECORDS, &limits(32), |_, _| Verdict::Done).await;
     check(&counts, &reports, RECORDS);
     assert_eq!(counts.most_alive.get(), 32);
 }
@@ -140,8 +142,8 @@ async fn ten_thousand_keys_cost_one_attempt_each_and_no_more_futures_than_places
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_keys_at_once_cost_one_attempt_each() {
     let counts = Counts::default();
-    let settings = settings(10_000).attempt_timeout(Some(ms(500)));
-    let reports = work_on(&counts, RECORDS, &settings, |_, _| Verdict::Done).await;
+    let limits = limits(10_000).attempt_timeout(Some(ms(500)));
+    let reports = work_on(&counts, RECORDS, &limits, |_, _| Verdict::Done).await;
     check(&counts, &reports, RECORDS);
     assert_eq!(counts.most_alive.get(), 10_000);
 }
@@ -156,7 +158,7 @@ async fn ten_thousand_keys_that_are_retried_cost_no_more_than_their_attempts() {
             Verdict::Done
         }
     };
-    let reports = work_on(&counts, RECORDS, &settings(32), retried_twice).await;
+    let reports = work_on(&counts, RECORDS, &limits(32), retried_twice).await;
     check(&counts, &reports, RECORDS * 3);
     assert_eq!(counts.most_alive.get(), 32);
 }
@@ -164,8 +166,8 @@ async fn ten_thousand_keys_that_are_retried_cost_no_more_than_their_attempts() {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_records_behind_a_retry_cost_nothing() {
     let counts = Counts::default();
-    let settings = settings(32);
-    let reports = work_on(&counts, 1, &settings, |_, _| Verdict::Retry("throttled")).await;
+    let limits = limits(32);
+    let reports = work_on(&counts, 1, &limits, |_, _| Verdict::Retry("throttled")).await;
     check(&counts, &reports, u64::from(reports[0].attempts));
     assert_eq!(Summary::of(&reports).not_attempted, 9_999);
 }
@@ -177,7 +179,7 @@ async fn ten_thousand_panics_when_called_need_no_stack() {
     let reports = work_through(
         &records,
         |_| "one key",
-        &settings(1),
+        &limits(1),
         within(ms(60_000)),
         |_| {
             if RECORDS > 0 {
@@ -192,11 +194,11 @@ async fn ten_thousand_panics_when_called_need_no_stack() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_waits_is_not_polled() {
-    let settings = settings(32);
+    let limits = limits(32);
     let mut batch = pin!(work_through(
         &[1, 2, 3],
         |record| *record,
-        &settings,
+        &limits,
         within(ms(60_000)),
         |_| async {
             sleep(ms(30_000)).await;

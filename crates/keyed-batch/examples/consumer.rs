@@ -1,7 +1,8 @@
-//! A whole consumer function: each record must be JSON, and is kept as a file named after its sequence number, so that a
-//! record that comes again changes nothing.
+//! A whole consumer function. Each record must be JSON, and is kept as a file named after its
+//! sequence number, so that a record that comes again changes nothing.
 //!
-//! `cargo build --example consumer` makes the executable; Lambda, or anything that serves its Runtime API, runs it.
+//! `cargo build --example consumer` makes the executable. Lambda runs it, or anything else that
+//! serves its Runtime API.
 
 use std::{
     env::temp_dir,
@@ -9,13 +10,13 @@ use std::{
 };
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
-use kinesis_batch::{KinesisEvent, KinesisRecord, Settings, Verdict, deadline, process};
+use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Verdict, deadline, process};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 
 async fn store(record: &KinesisRecord) -> Verdict {
     if serde_json::from_slice::<Value>(record.data()).is_err() {
-        return Verdict::Reject("not-json");
+        return Verdict::Reject("not_json");
     }
     let file = temp_dir().join(&record.sequence_number);
     match tokio::fs::write(file, record.data()).await {
@@ -26,8 +27,8 @@ async fn store(record: &KinesisRecord) -> Verdict {
 
 async fn handle(event: LambdaEvent<KinesisEvent>) -> Result<KinesisEventResponse, Error> {
     let until = deadline(event.context.deadline, SystemTime::now());
-    let settings = Settings::default().attempt_timeout(Some(Duration::from_secs(2)));
-    let report = process(&event.payload.records, &settings, until, store).await;
+    let limits = Limits::default().attempt_timeout(Some(Duration::from_secs(2)));
+    let report = process(&event.payload.records, &limits, until, store).await;
     tracing::info!(summary = ?report.summary, "batch");
     Ok(report.response?)
 }

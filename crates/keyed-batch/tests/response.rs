@@ -8,20 +8,21 @@
 
 mod support;
 
-use kinesis_batch::{
-    KinesisRecord, MissingSequenceNumber, Outcome, Report, Summary, Verdict, process,
+use keyed_batch::{
+    Disposition, KinesisRecord, MissingSequenceNumber, Report, Summary, Verdict, process,
 };
-use support::{event, ms, record, record_json, settings, unnamed, within};
+use support::{event, limits, ms, record, record_json, unnamed, within};
 
 fn json(report: &Report) -> String {
     serde_json::to_string(report.response.as_ref().unwrap()).unwrap()
 }
 
-/// Rejects the records whose partition key begins with "poison", retries "stuck", panics at "bug", does the others.
+/// Rejects the records of partition key "poison", retries "stuck", panics at "bug", and does the
+/// others.
 async fn run(records: &[KinesisRecord]) -> Report {
-    process(records, &settings(8), within(ms(1_000)), |record| async {
+    process(records, &limits(8), within(ms(1_000)), |record| async {
         match record.partition_key.as_str() {
-            "poison" => Verdict::Reject("unknown-type"),
+            "poison" => Verdict::Reject("unknown_type"),
             "stuck" => Verdict::Retry("throttled"),
             "bug" => panic!("a bug"),
             _ => Verdict::Done,
@@ -126,13 +127,17 @@ async fn the_summary_counts_every_record_once() {
 #[tokio::test(start_paused = true)]
 async fn what_became_of_each_record_is_told_in_the_order_of_the_batch() {
     let report = run(&event(&["a", "poison", "bug"]).records).await;
-    let outcomes: Vec<Outcome> = report.records.iter().map(|record| record.outcome).collect();
+    let dispositions: Vec<Disposition> = report
+        .records
+        .iter()
+        .map(|record| record.disposition)
+        .collect();
     assert_eq!(
-        outcomes,
+        dispositions,
         [
-            Outcome::Done,
-            Outcome::Rejected("unknown-type"),
-            Outcome::Panicked
+            Disposition::Done,
+            Disposition::Rejected("unknown_type"),
+            Disposition::Panicked
         ]
     );
 }

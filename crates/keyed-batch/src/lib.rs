@@ -1,16 +1,17 @@
 #![doc = include_str!("../README.md")]
 
-mod backoff;
 mod deadline;
 mod kinesis;
-mod outcome;
+mod limits;
 mod record;
+mod report;
 mod schedule;
-mod settings;
+mod verdict;
 
 pub use deadline::deadline;
 pub use kinesis::{MissingSequenceNumber, Report, UNREADABLE_DATA, process};
-pub use outcome::{Outcome, RecordReport, Summary, TIMED_OUT, Verdict};
+pub use limits::Limits;
 pub use record::{KinesisEvent, KinesisRecord};
+pub use report::{Disposition, RecordReport, Summary};
 pub use schedule::work_through;
-pub use settings::Settings;
+pub use verdict::{TIMED_OUT, Verdict};

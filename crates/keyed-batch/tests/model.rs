@@ -1,4 +1,5 @@
-//! Random batches beside a model that goes through the batch record by record, and the rules that hold at every moment.
+//! Random batches beside a model that goes through the batch record by record, and the rules that
+//! hold at every moment.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,9 +15,9 @@ use std::{
     time::Duration,
 };
 
-use kinesis_batch::{Outcome, Report, TIMED_OUT, Verdict, process};
+use keyed_batch::{Disposition, Report, TIMED_OUT, Verdict, process};
 use proptest::{collection::vec, prelude::*};
-use support::{ms, record, settings, unnamed};
+use support::{limits, ms, record, unnamed};
 use tokio::time::{Instant, sleep};
 
 /// How a record's work goes once it is no longer `Retry`.
@@ -91,7 +92,7 @@ struct Run {
     took: Duration,
 }
 
-/// Writes down that an attempt ended in a panic, or was cut off, when it is dropped without having ended otherwise.
+/// An attempt that is dropped without having ended writes down that it panicked or was cut off.
 struct Attempt<'a> {
     index: usize,
     ended: Cell<bool>,
@@ -132,7 +133,7 @@ fn run(
         .enumerate()
         .map(|(index, script)| record(&format!("k{}", script.key), &(100 + index).to_string()))
         .collect();
-    let settings = settings(max_in_flight)
+    let limits = limits(max_in_flight)
         .attempt_timeout(cap)
         .jitter_seed(Some(seed));
     support::expect_bugs();
@@ -145,7 +146,7 @@ fn run(
         .unwrap();
     let (report, took) = runtime.block_on(async {
         let began = Instant::now();
-        let report = process(&records, &settings, began + time, |record| {
+        let report = process(&records, &limits, began + time, |record| {
             let index = record.sequence_number.parse::<usize>().unwrap() - 100;
             let nth = {
                 let mut attempts = attempts.borrow_mut();
@@ -178,7 +179,7 @@ fn run(
     }
 }
 
-/// What the response must name, read off the outcomes alone.
+/// What the response must name, read off the dispositions alone.
 fn named(report: &Report) -> Vec<usize> {
     let response = report.response.as_ref().unwrap();
     let identifier = |failure: &aws_lambda_events::event::streams::KinesisBatchItemFailure| {
@@ -216,7 +217,7 @@ fn check_rules(
         .collect();
     let mut under_way = HashSet::new();
     let mut attempts = vec![0_u32; scripts.len()];
-    let mut outcomes = vec![Outcome::NotAttempted; scripts.len()];
+    let mut dispositions = vec![Disposition::NotAttempted; scripts.len()];
 
     for (event, at) in &run.events {
         match *event {
@@ -241,11 +242,11 @@ fn check_rules(
             }
             Event::Ends(index, verdict) => {
                 prop_assert!(under_way.remove(&index));
-                outcomes[index] = match verdict {
-                    Some(Verdict::Done) => Outcome::Done,
-                    Some(Verdict::Reject(reason)) => Outcome::Rejected(reason),
-                    Some(Verdict::Retry(reason)) => Outcome::Unfinished(reason),
-                    None => Outcome::Panicked,
+                dispositions[index] = match verdict {
+                    Some(Verdict::Done) => Disposition::Done,
+                    Some(Verdict::Reject(reason)) => Disposition::Rejected(reason),
+                    Some(Verdict::Retry(reason)) => Disposition::Unfinished(reason),
+                    None => Disposition::Panicked,
                 };
                 if !matches!(verdict, Some(Verdict::Retry(_))) {
                     let key = scripts[index].key;
@@ -260,14 +261,18 @@ fn check_rules(
         .report
         .records
         .iter()
-        .map(|record| (record.outcome, record.attempts))
+        .map(|record| (record.disposition, record.attempts))
         .collect();
     prop_assert_eq!(
         reported,
-        outcomes.iter().copied().zip(attempts).collect::<Vec<_>>()
+        dispositions
+            .iter()
+            .copied()
+            .zip(attempts)
+            .collect::<Vec<_>>()
     );
     let failed: Vec<_> = (0..scripts.len())
-        .filter(|index| outcomes[*index] != Outcome::Done)
+        .filter(|index| dispositions[*index] != Disposition::Done)
         .collect();
     prop_assert_eq!(named(&run.report), failed);
     prop_assert!(run.took <= time);
@@ -276,7 +281,7 @@ fn check_rules(
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
-    After(u32, Outcome),
+    After(u32, Disposition),
     Stuck,
     HeldBack,
 }
@@ -292,10 +297,10 @@ fn model(scripts: &[Script]) -> Vec<Expected> {
             }
             let attempts = script.retries + 1;
             match script.end {
-                End::Done => Expected::After(attempts, Outcome::Done),
-                End::Reject => Expected::After(attempts, Outcome::Rejected("poison")),
+                End::Done => Expected::After(attempts, Disposition::Done),
+                End::Reject => Expected::After(attempts, Disposition::Rejected("poison")),
                 End::PanicWhenCalled | End::PanicWhenPolled => {
-                    Expected::After(attempts, Outcome::Panicked)
+                    Expected::After(attempts, Disposition::Panicked)
                 }
                 End::Stuck | End::Hang => {
                     stuck.insert(script.key);
@@ -321,12 +326,12 @@ proptest! {
         let run = run(&scripts, max_in_flight, AMPLE, None, seed);
         for (expected, got) in model(&scripts).into_iter().zip(&run.report.records) {
             match expected {
-                Expected::After(attempts, outcome) => prop_assert_eq!((attempts, outcome), (got.attempts, got.outcome)),
+                Expected::After(attempts, disposition) => prop_assert_eq!((attempts, disposition), (got.attempts, got.disposition)),
                 Expected::Stuck => {
-                    prop_assert!(matches!(got.outcome, Outcome::Unfinished(_)));
+                    prop_assert!(matches!(got.disposition, Disposition::Unfinished(_)));
                     prop_assert!(got.attempts > 1);
                 }
-                Expected::HeldBack => prop_assert_eq!((0, Outcome::NotAttempted), (got.attempts, got.outcome)),
+                Expected::HeldBack => prop_assert_eq!((0, Disposition::NotAttempted), (got.attempts, got.disposition)),
             }
         }
         check_rules(&scripts, max_in_flight, AMPLE, &run)?;
@@ -353,7 +358,7 @@ proptest! {
     ) {
         let run = run(&scripts, max_in_flight, AMPLE, None, seed);
         for (expected, got) in model(&scripts).into_iter().zip(&run.report.records) {
-            prop_assert_eq!(expected, Expected::After(got.attempts, got.outcome));
+            prop_assert_eq!(expected, Expected::After(got.attempts, got.disposition));
         }
         check_rules(&scripts, max_in_flight, AMPLE, &run)?;
     }
@@ -370,7 +375,7 @@ proptest! {
             .collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let report = runtime.block_on(async {
-            process(&batch, &settings(4), support::within(ms(1_000)), |record| async {
+            process(&batch, &limits(4), support::within(ms(1_000)), |record| async {
                 if record.partition_key == "poison" { Verdict::Reject("poison") } else { Verdict::Done }
             })
             .await

@@ -1,4 +1,5 @@
-//! Which record is worked on when: order within a key, concurrency across keys, and who holds back whom.
+//! Which record is worked on when: sequence within a key, concurrency across keys, and which record
+//! holds back which.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +14,8 @@ use std::{
     rc::Rc,
 };
 
-use kinesis_batch::{Outcome, RecordReport, Verdict, work_through};
-use support::{ms, settings, within};
+use keyed_batch::{Disposition, RecordReport, Verdict, work_through};
+use support::{limits, ms, within};
 use tokio::time::sleep;
 
 /// A record: its key, and a name to tell it from the others of that key.
@@ -24,15 +25,15 @@ fn key(record: &Keyed) -> char {
     record.0
 }
 
-fn outcomes(reports: &[RecordReport]) -> Vec<Outcome> {
-    reports.iter().map(|report| report.outcome).collect()
+fn dispositions(reports: &[RecordReport]) -> Vec<Disposition> {
+    reports.iter().map(|report| report.disposition).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn records_of_a_key_are_worked_on_one_after_the_other_in_their_order() {
     let records = [('a', 1), ('a', 2), ('a', 3)];
     let log = RefCell::new(Vec::new());
-    work_through(&records, key, &settings(32), within(ms(60_000)), |record| {
+    work_through(&records, key, &limits(32), within(ms(60_000)), |record| {
         let log = &log;
         async move {
             log.borrow_mut().push(("begins", record.1));
@@ -54,7 +55,8 @@ async fn records_of_a_key_are_worked_on_one_after_the_other_in_their_order() {
     assert_eq!(log.into_inner(), expected);
 }
 
-/// Works on `keys` different keys, 10 ms each; gives the most that were under way at once, and the milliseconds it took.
+/// Works on `keys` different keys, 10 ms each. Gives the most that were under way at once, and the
+/// milliseconds that it took.
 async fn most_at_once(keys: u32, max_in_flight: usize) -> (usize, u128) {
     let records: Vec<u32> = (0..keys).collect();
     let (under_way, most) = (Cell::new(0), Cell::new(0));
@@ -62,7 +64,7 @@ async fn most_at_once(keys: u32, max_in_flight: usize) -> (usize, u128) {
     work_through(
         &records,
         |record| *record,
-        &settings(max_in_flight),
+        &limits(max_in_flight),
         within(ms(60_000)),
         |_| {
             let (under_way, most) = (&under_way, &most);
@@ -96,7 +98,7 @@ async fn work_starts_in_the_order_of_the_batch_as_far_as_keys_permit() {
     // When a1 is done, a2 (index 1) comes before b, c and d, which have been startable for longer.
     let records = [('a', 1), ('a', 2), ('b', 1), ('c', 1), ('a', 3), ('d', 1)];
     let starts = RefCell::new(Vec::new());
-    work_through(&records, key, &settings(1), within(ms(60_000)), |record| {
+    work_through(&records, key, &limits(1), within(ms(60_000)), |record| {
         starts.borrow_mut().push(*record);
         async { Verdict::Done }
     })
@@ -110,7 +112,7 @@ async fn a_retry_holds_back_the_later_records_of_its_key_and_only_those() {
     let reports = work_through(
         &records,
         key,
-        &settings(32),
+        &limits(32),
         within(ms(5_000)),
         |record| async move {
             if *record == ('a', 1) {
@@ -122,12 +124,12 @@ async fn a_retry_holds_back_the_later_records_of_its_key_and_only_those() {
     )
     .await;
     let expected = [
-        Outcome::Unfinished("throttled"),
-        Outcome::NotAttempted,
-        Outcome::Done,
-        Outcome::Done,
+        Disposition::Unfinished("throttled"),
+        Disposition::NotAttempted,
+        Disposition::Done,
+        Disposition::Done,
     ];
-    assert_eq!(outcomes(&reports), expected);
+    assert_eq!(dispositions(&reports), expected);
     assert!(reports[0].attempts > 1);
     assert_eq!(reports[1].attempts, 0);
 }
@@ -136,7 +138,7 @@ async fn a_retry_holds_back_the_later_records_of_its_key_and_only_those() {
 async fn a_retry_that_succeeds_lets_its_key_go_on() {
     let records = [('a', 1), ('a', 2)];
     let left = Cell::new(3);
-    let reports = work_through(&records, key, &settings(32), within(ms(60_000)), |_| {
+    let reports = work_through(&records, key, &limits(32), within(ms(60_000)), |_| {
         let verdict = if left.get() > 0 {
             Verdict::Retry("throttled")
         } else {
@@ -146,7 +148,10 @@ async fn a_retry_that_succeeds_lets_its_key_go_on() {
         async move { verdict }
     })
     .await;
-    assert_eq!(outcomes(&reports), [Outcome::Done, Outcome::Done]);
+    assert_eq!(
+        dispositions(&reports),
+        [Disposition::Done, Disposition::Done]
+    );
     assert_eq!([reports[0].attempts, reports[1].attempts], [4, 1]);
 }
 
@@ -156,11 +161,11 @@ async fn a_reject_does_not_hold_back_its_key() {
     let reports = work_through(
         &records,
         key,
-        &settings(32),
+        &limits(32),
         within(ms(60_000)),
         |record| async move {
             if record.1 == 1 {
-                Verdict::Reject("unknown-type")
+                Verdict::Reject("unknown_type")
             } else {
                 Verdict::Done
             }
@@ -168,8 +173,8 @@ async fn a_reject_does_not_hold_back_its_key() {
     )
     .await;
     assert_eq!(
-        outcomes(&reports),
-        [Outcome::Rejected("unknown-type"), Outcome::Done]
+        dispositions(&reports),
+        [Disposition::Rejected("unknown_type"), Disposition::Done]
     );
 }
 
@@ -178,9 +183,9 @@ async fn a_reject_is_not_attempted_again() {
     let reports = work_through(
         &[('a', 1)],
         key,
-        &settings(32),
+        &limits(32),
         within(ms(60_000)),
-        |_| async { Verdict::Reject("unknown-type") },
+        |_| async { Verdict::Reject("unknown_type") },
     )
     .await;
     assert_eq!(reports[0].attempts, 1);
@@ -192,7 +197,7 @@ async fn a_panic_while_polled_rejects_that_record_alone() {
     let reports = work_through(
         &records,
         key,
-        &settings(32),
+        &limits(32),
         within(ms(60_000)),
         |record| async move {
             sleep(ms(1)).await;
@@ -202,8 +207,8 @@ async fn a_panic_while_polled_rejects_that_record_alone() {
     )
     .await;
     assert_eq!(
-        outcomes(&reports),
-        [Outcome::Panicked, Outcome::Done, Outcome::Done]
+        dispositions(&reports),
+        [Disposition::Panicked, Disposition::Done, Disposition::Done]
     );
     assert_eq!(reports[0].attempts, 1);
 }
@@ -211,14 +216,14 @@ async fn a_panic_while_polled_rejects_that_record_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_when_called_rejects_that_record_alone() {
     let records = [('a', 1), ('a', 2), ('b', 1)];
-    let reports = work_through(&records, key, &settings(32), within(ms(60_000)), |record| {
+    let reports = work_through(&records, key, &limits(32), within(ms(60_000)), |record| {
         assert_ne!(*record, ('a', 1));
         async { Verdict::Done }
     })
     .await;
     assert_eq!(
-        outcomes(&reports),
-        [Outcome::Panicked, Outcome::Done, Outcome::Done]
+        dispositions(&reports),
+        [Disposition::Panicked, Disposition::Done, Disposition::Done]
     );
 }
 
@@ -233,11 +238,11 @@ impl Drop for PanicsWhenDropped {
 #[tokio::test(start_paused = true)]
 async fn a_panic_while_an_attempt_that_ran_out_of_time_is_dropped_rejects_that_record_alone() {
     let records = [('a', 1), ('b', 1)];
-    let settings = settings(32).attempt_timeout(Some(ms(10)));
+    let limits = limits(32).attempt_timeout(Some(ms(10)));
     let reports = work_through(
         &records,
         key,
-        &settings,
+        &limits,
         within(ms(60_000)),
         |record| async move {
             let _held = (record.0 == 'a').then(|| PanicsWhenDropped);
@@ -246,17 +251,20 @@ async fn a_panic_while_an_attempt_that_ran_out_of_time_is_dropped_rejects_that_r
         },
     )
     .await;
-    assert_eq!(outcomes(&reports), [Outcome::Panicked, Outcome::Done]);
+    assert_eq!(
+        dispositions(&reports),
+        [Disposition::Panicked, Disposition::Done]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn as_many_stuck_keys_as_places_do_not_keep_other_keys_from_being_attempted() {
     let records: Vec<u32> = (0..100).collect();
-    let settings = settings(4).backoff(ms(1), ms(1));
+    let limits = limits(4).backoff(ms(1), ms(1));
     let reports = work_through(
         &records,
         |record| *record,
-        &settings,
+        &limits,
         within(ms(2_000)),
         |record| async move {
             sleep(ms(10)).await;
@@ -271,24 +279,24 @@ async fn as_many_stuck_keys_as_places_do_not_keep_other_keys_from_being_attempte
     assert!(
         reports[..50]
             .iter()
-            .all(|report| matches!(report.outcome, Outcome::Unfinished(_)))
+            .all(|report| matches!(report.disposition, Disposition::Unfinished(_)))
     );
     assert!(
         reports[50..]
             .iter()
-            .all(|report| report.outcome == Outcome::Done)
+            .all(|report| report.disposition == Disposition::Done)
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_record_is_attempted_before_any_is_attempted_again() {
     let records: Vec<u32> = (0..20).collect();
-    let settings = settings(2).backoff(ms(1), ms(1));
+    let limits = limits(2).backoff(ms(1), ms(1));
     let starts = RefCell::new(Vec::new());
     work_through(
         &records,
         |record| *record,
-        &settings,
+        &limits,
         within(ms(500)),
         |record| {
             starts.borrow_mut().push(*record);
@@ -307,11 +315,11 @@ async fn every_record_is_attempted_before_any_is_attempted_again() {
 async fn a_dropped_batch_leaves_nothing_running() {
     let records: Vec<u32> = (0..10).collect();
     let (calls, alive) = (Rc::new(Cell::new(0)), Rc::new(()));
-    let settings = settings(4);
+    let limits = limits(4);
     let batch = work_through(
         &records,
         |record| *record,
-        &settings,
+        &limits,
         within(ms(60_000)),
         |record| {
             let (calls, alive) = (calls.clone(), alive.clone());
@@ -337,25 +345,24 @@ async fn the_future_is_send_when_the_work_is() {
         value
     }
     let event = support::event(&["a"]);
-    let settings = settings(4);
+    let limits = limits(4);
     let deadline = within(ms(60_000));
-    let keyed = work_through(&[('a', 1)], key, &settings, deadline, |_| async {
+    let keyed = work_through(&[('a', 1)], key, &limits, deadline, |_| async {
         sleep(ms(1)).await;
         Verdict::Done
     });
     assert_send(keyed).await;
-    let kinesis =
-        kinesis_batch::process(&event.records, &settings, deadline, |record| async move {
-            sleep(ms(record.data().len() as u64)).await;
-            Verdict::Done
-        });
+    let kinesis = keyed_batch::process(&event.records, &limits, deadline, |record| async move {
+        sleep(ms(record.data().len() as u64)).await;
+        Verdict::Done
+    });
     assert_send(kinesis).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_batch_is_done_at_once() {
     let began = tokio::time::Instant::now();
-    let reports = work_through(&[], key, &settings(1), within(ms(60_000)), |_| async {
+    let reports = work_through(&[], key, &limits(1), within(ms(60_000)), |_| async {
         Verdict::Done
     })
     .await;

@@ -14,6 +14,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A batch of records, as Lambda sends it: in the sequence of a shard.
+///
+/// Reading it fails where the JSON is not an event of Kinesis: it has no `Records`, or one of them
+/// has no object `kinesis`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct KinesisEvent {
     /// The records.
@@ -27,10 +30,11 @@ pub struct KinesisEvent {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Envelope")]
 pub struct KinesisRecord {
-    /// The key by which the producer chose the shard: 1–256 characters.
+    /// The key by which the producer chose the shard: 1–256 characters (Kinesis API reference,
+    /// `PutRecord`). It is empty if the event has none, which Kinesis never sends.
     pub partition_key: String,
-    /// The record's number in its shard, a decimal of up to 128 digits. It is empty if the event
-    /// has none, which Kinesis never sends.
+    /// The record's number in its shard: a decimal of up to 129 digits (Kinesis API reference,
+    /// `Record`). It is empty if the event has none, which Kinesis never sends.
     pub sequence_number: String,
     /// `shardId-000000000000`, if the event says it.
     pub shard_id: Option<String>,
@@ -54,7 +58,8 @@ impl KinesisRecord {
         }
     }
 
-    /// What the producer put: up to 1 MiB, or 10 MiB where the stream allows it.
+    /// The bytes that the producer put: up to 1 MiB, or 10 MiB where the stream allows it (Kinesis
+    /// API reference, `UpdateMaxRecordSize`).
     ///
     /// It is empty if the event holds no valid base64. [`process`](crate::process) rejects such a
     /// record before the work sees it.
@@ -97,7 +102,7 @@ struct Payload {
     data: Text,
 }
 
-/// A text, or nothing where a field has anything else: one record must not fail its batch.
+/// A text, or nothing where a field has anything else, since one record must not fail its batch.
 #[derive(Default)]
 struct Text(Option<String>);
 
@@ -166,6 +171,7 @@ impl From<Envelope> for KinesisRecord {
             partition_key: kinesis.partition_key.0.unwrap_or_default(),
             sequence_number: kinesis.sequence_number.0.unwrap_or_default(),
             shard_id,
+            // The error is not kept, because it quotes a byte of the data.
             data: kinesis.data.0.and_then(|text| STANDARD.decode(text).ok()),
         }
     }

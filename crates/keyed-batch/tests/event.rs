@@ -8,10 +8,10 @@
 
 mod support;
 
-use kinesis_batch::{KinesisEvent, Outcome, UNREADABLE_DATA, Verdict, process};
+use keyed_batch::{Disposition, KinesisEvent, UNREADABLE_DATA, Verdict, process};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{ms, record_json, settings, within};
+use support::{limits, ms, record_json, within};
 
 fn event(records: &[Value]) -> serde_json::Result<KinesisEvent> {
     serde_json::from_str(&json!({"Records": records}).to_string())
@@ -99,7 +99,7 @@ async fn a_field_that_is_used_and_is_not_text_fails_its_record_alone() {
         records[2]["eventID"] = value.clone();
         let records = event(&records).unwrap().records;
         assert_eq!(records[2].shard_id, None);
-        let report = process(&records, &settings(1), within(ms(1_000)), |_| async {
+        let report = process(&records, &limits(1), within(ms(1_000)), |_| async {
             Verdict::Done
         })
         .await;
@@ -147,16 +147,20 @@ async fn data_that_is_not_base64_fails_its_record_and_the_work_does_not_see_it()
     ])
     .unwrap()
     .records;
-    let report = process(&records, &settings(1), within(ms(1_000)), |record| {
+    let report = process(&records, &limits(1), within(ms(1_000)), |record| {
         assert_eq!(record.data(), b"hello");
         async { Verdict::Done }
     })
     .await;
-    let outcomes: Vec<Outcome> = report.records.iter().map(|record| record.outcome).collect();
-    let unreadable = Outcome::Rejected(UNREADABLE_DATA);
+    let dispositions: Vec<Disposition> = report
+        .records
+        .iter()
+        .map(|record| record.disposition)
+        .collect();
+    let unreadable = Disposition::Rejected(UNREADABLE_DATA);
     assert_eq!(
-        outcomes,
-        [Outcome::Done, unreadable, unreadable, Outcome::Done]
+        dispositions,
+        [Disposition::Done, unreadable, unreadable, Disposition::Done]
     );
 }
 

@@ -1,16 +1,25 @@
-//! Turns the deadline that Lambda gives, a wall-clock time, into an instant of the clock that timers run on.
+//! Turns the deadline that Lambda gives, a wall-clock time, into an instant of the clock that
+//! timers run on.
 
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// A day: far beyond Lambda's longest timeout, and a sum with it far below what any clock can represent.
+/// A day. It is far beyond Lambda's longest timeout, and a sum with it is far below what any clock
+/// can represent.
 pub(crate) const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// The instant of the invocation's deadline, given in milliseconds since the Unix epoch as in the Runtime API's header
-/// `Lambda-Runtime-Deadline-Ms` (`lambda_runtime::Context::deadline`), where `now` is the wall clock's time at this moment.
+/// The instant of the invocation's deadline.
 ///
-/// A deadline that has passed becomes the present instant, one more than a day ahead becomes a day.
+/// `epoch_millis` is the deadline in milliseconds since the Unix epoch, as the Runtime API's header
+/// `Lambda-Runtime-Deadline-Ms` and `lambda_runtime::Context::deadline` have it. `now` is the wall
+/// clock's time at this moment.
+///
+/// A deadline that has passed becomes the present instant. A deadline more than a day ahead becomes
+/// a day.
+///
+/// Source: "Using the Lambda runtime API for custom runtimes", section "Next invocation" (Lambda
+/// developer guide).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -18,7 +27,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(86_400);
 /// use tokio::time::Instant;
 ///
 /// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
-/// let deadline = kinesis_batch::deadline(1_030_000, now);
+/// let deadline = keyed_batch::deadline(1_030_000, now);
 /// assert!(deadline > Instant::now() + Duration::from_secs(29));
 /// # }
 /// ```

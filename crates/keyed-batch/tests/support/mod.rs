@@ -1,10 +1,10 @@
-//! Kinesis records as Lambda sends them, and bounds that tests share.
+//! Kinesis records as Lambda sends them, and limits that tests share.
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use kinesis_batch::{KinesisEvent, KinesisRecord, Settings};
+use keyed_batch::{KinesisEvent, KinesisRecord, Limits};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -48,8 +48,8 @@ pub(crate) fn unnamed(partition_key: &str) -> KinesisRecord {
     record(partition_key, "")
 }
 
-pub(crate) fn settings(max_in_flight: usize) -> Settings {
-    Settings::default()
+pub(crate) fn limits(max_in_flight: usize) -> Limits {
+    Limits::default()
         .max_in_flight(NonZeroUsize::new(max_in_flight).unwrap())
         .margin(Duration::ZERO)
         .jitter_seed(Some(42))
@@ -63,7 +63,8 @@ pub(crate) fn within(left: Duration) -> Instant {
     Instant::now() + left
 }
 
-/// Keeps the panics that tests provoke (their message is "a bug") off the output; others are printed as ever.
+/// Keeps the panics that tests provoke (their message is "a bug") off the output. Others are
+/// printed as ever.
 pub(crate) fn expect_bugs() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,5 @@
-//! Works through keyed records within a deadline: which record may be attempted when, and nothing of where it came from.
+//! Works through keyed records within a deadline: which record may be attempted when, and nothing
+//! of where it came from.
 
 use std::{
     cmp::Reverse,
@@ -11,44 +12,52 @@ use std::{
     time::Duration,
 };
 
+use backoff::FullJitter;
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::{
     task::coop::{consume_budget, has_budget_remaining},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use crate::{Outcome, RecordReport, Settings, TIMED_OUT, Verdict, backoff::Backoff};
+use crate::{Disposition, Limits, RecordReport, TIMED_OUT, Verdict};
 
-/// Calls `work` for each record until every one is finished or the time is up, and reports on each, in the order of
-/// `records`. [`process`](crate::process) is this for Kinesis; use it directly for another source whose records have keys,
-/// such as an SQS FIFO queue (message group id) or a DynamoDB stream (item key).
+/// Calls `work` for each record until every one is finished or the time is up, and reports on each,
+/// in the sequence of `records`.
 ///
-/// - **Within a key** records are worked on one at a time, in the order of `records`. The next one begins when the one before
-///   is done, rejected or has panicked, never while it is being retried.
-/// - **Across keys** up to [`max_in_flight`](Settings::max_in_flight) attempts are under way at once. A free place goes to
-///   the earliest record that was not attempted yet and whose key is free; only if there is none, to the retry that has been
-///   due longest. So stuck records cannot keep sound ones from being attempted.
-/// - **Time** is up at `deadline` less the [`margin`](Settings::margin). From then on nothing is started, attempts under way
-///   are dropped at their next `await`, and the function returns. A retry that would be due later is not brought forward, nor
-///   does the function return earlier for it: an early return only uses up one of Lambda's retries sooner.
-/// - **Panics** of `work`, when called or when polled, are caught; see [`Outcome::Panicked`]. State that the work shares between
-///   records must bear that.
-/// - **Nothing outlives the returned future**: no task is spawned, `work` runs inside it and is dropped with it. Neither
-///   `work` nor its futures need to be `'static` or `Send`; if they are `Send` (and `T` is `Sync`), so is the returned future.
+/// [`process`](crate::process) is this for Kinesis. Use it directly for another source whose
+/// records have keys, such as an SQS FIFO queue (message group id) or a DynamoDB stream (item key).
 ///
-/// What it cannot do is interrupt work between two `await`s: work that computes for a second, or blocks its thread, delays
-/// every other record and the return by as long as it does so.
+/// - **Within a key** records are worked on one at a time, in the sequence of `records`. The next
+///   one begins when the one before is done, is rejected or has panicked, never while it is being
+///   retried.
+/// - **Across keys** up to [`max_in_flight`](Limits::max_in_flight) attempts are under way at once.
+///   A free place goes to the earliest record that was not attempted yet and whose key is free. If
+///   there is none, the place goes to the retry that has been due longest. So stuck records cannot
+///   keep sound ones from being attempted.
+/// - **Time** is up at `deadline` less the [`margin`](Limits::margin). From then on nothing is
+///   started, attempts under way are dropped at their next `await`, and the function returns. A
+///   retry that would be due later is not brought forward. The function does not return earlier for
+///   it either, since an early return only uses up one of Lambda's retries sooner.
+/// - **Panics** of `work`, when called or when polled, are caught; see [`Disposition::Panicked`].
+///   State that the work shares between records must bear that.
+/// - **Nothing outlives the returned future.** No task is spawned: `work` runs inside the future
+///   and is dropped with it. Neither `work` nor its futures need to be `'static` or `Send`. If they
+///   are `Send` (and `T` is `Sync`), so is the returned future.
 ///
-/// One allocation an attempt; memory in proportion to the number of records, time to that of attempts (times the logarithm of
-/// the number of records, for picking the earliest).
+/// It cannot interrupt work between two `await`s. Work that computes for a second, or blocks its
+/// thread, delays every other record and the return by as long.
+///
+/// The cost is one allocation for each attempt and memory in proportion to the number of records.
+/// The time is in proportion to the number of attempts, times the logarithm of the number of
+/// records for picking the earliest.
 ///
 /// # Panics
-/// If polled outside a tokio runtime with time enabled, or if an attempt still under way when the time is up panics while it
-/// is dropped.
+/// If polled outside a tokio runtime with time enabled, or if an attempt still under way when the
+/// time is up panics while it is dropped.
 pub async fn work_through<'a, T, K, W, F>(
     records: &'a [T],
     key: impl Fn(&'a T) -> K,
-    settings: &Settings,
+    limits: &Limits,
     deadline: Instant,
     mut work: W,
 ) -> Vec<RecordReport>
@@ -59,25 +68,26 @@ where
 {
     // A margin longer than the clock reaches back leaves no time either.
     let stop = deadline
-        .checked_sub(settings.margin)
+        .checked_sub(limits.margin)
         .unwrap_or_else(Instant::now);
-    let mut queue = Queue::new(records.iter().map(key), settings);
+    let mut queue = Queue::new(records.iter().map(key), limits);
     let mut in_flight = FuturesUnordered::new();
 
     loop {
-        // Work that is always ready would otherwise keep the runtime, and with it every timer, from running.
+        // Work that is always ready would otherwise keep the runtime, and with it every timer, from
+        // running.
         consume_budget().await;
 
-        // Asked of the clock, not of a timer, and before every single start: see above.
+        // The clock is asked, not a timer, and before every single start, for the same reason.
         let now = Instant::now();
         if now >= stop {
             break;
         }
 
-        let has_place = in_flight.len() < settings.max_in_flight.get();
+        let has_place = in_flight.len() < limits.max_in_flight.get();
         if has_place && let Some(index) = queue.start(now) {
             match catch_unwind(AssertUnwindSafe(|| work(&records[index]))) {
-                Ok(attempt) => in_flight.push(run(index, attempt, settings.attempt_timeout)),
+                Ok(attempt) => in_flight.push(run(index, attempt, limits.attempt_timeout)),
                 Err(_panic) => queue.settle(index, None, now),
             }
             continue;
@@ -97,7 +107,7 @@ where
     queue.reports
 }
 
-/// Carries one attempt out, and says how it ended; `None` is a panic.
+/// Carries out one attempt and says how it ended; `None` is a panic.
 async fn run(
     index: usize,
     attempt: impl Future<Output = Verdict>,
@@ -117,8 +127,9 @@ async fn run(
         if has_budget_remaining() {
             return attempt.as_mut().poll(context);
         }
-        // With tokio's budget for this turn used up, every other woken attempt would be polled in vain, over and over:
-        // quadratic in their number. Waking itself is how a future makes `FuturesUnordered` end its turn.
+        // With tokio's budget for this turn used up, every other woken attempt would be polled in
+        // vain, over and over, which is quadratic in their number. By waking itself, a future makes
+        // `FuturesUnordered` end its turn.
         context.waker().wake_by_ref();
         Poll::Pending
     })
@@ -126,7 +137,8 @@ async fn run(
     (index, end.ok())
 }
 
-/// Which records may be attempted, and what became of those that were. Records are known by their index in the batch.
+/// Which records may be attempted, and what became of those that were. Records are known by their
+/// index in the batch.
 struct Queue {
     reports: Vec<RecordReport>,
     /// For each record the next one of its key.
@@ -135,11 +147,12 @@ struct Queue {
     fresh: BinaryHeap<Reverse<usize>>,
     /// Waiting out a back-off; the one due first comes out first.
     backing_off: BinaryHeap<Reverse<(Instant, usize)>>,
-    backoff: Backoff,
+    /// Draws the back-offs of all records.
+    jitter: FullJitter,
 }
 
 impl Queue {
-    fn new<K: Eq + Hash>(keys: impl ExactSizeIterator<Item = K>, settings: &Settings) -> Self {
+    fn new<K: Eq + Hash>(keys: impl ExactSizeIterator<Item = K>, limits: &Limits) -> Self {
         let mut successor = vec![None; keys.len()];
         let mut first = Vec::new();
         let mut last_of_key = HashMap::new();
@@ -157,7 +170,7 @@ impl Queue {
             successor,
             fresh: BinaryHeap::from(first),
             backing_off: BinaryHeap::new(),
-            backoff: Backoff::new(settings),
+            jitter: limits.backoff.full_jitter(limits.jitter_seed),
         }
     }
 
@@ -170,8 +183,8 @@ impl Queue {
         };
         let report = &mut self.reports[index];
         report.attempts = report.attempts.saturating_add(1);
-        // What it is if it is never heard of again.
-        report.outcome = Outcome::Unfinished(TIMED_OUT);
+        // It stays so if the attempt never ends.
+        report.disposition = Disposition::Unfinished(TIMED_OUT);
         Some(index)
     }
 
@@ -183,14 +196,14 @@ impl Queue {
     /// Takes note of how an attempt ended; `None` is a panic.
     fn settle(&mut self, index: usize, end: Option<Verdict>, now: Instant) {
         let report = &mut self.reports[index];
-        report.outcome = match end {
-            Some(Verdict::Done) => Outcome::Done,
-            Some(Verdict::Reject(reason)) => Outcome::Rejected(reason),
-            None => Outcome::Panicked,
+        report.disposition = match end {
+            Some(Verdict::Done) => Disposition::Done,
+            Some(Verdict::Reject(reason)) => Disposition::Rejected(reason),
+            None => Disposition::Panicked,
             Some(Verdict::Retry(reason)) => {
-                let due = now + self.backoff.draw(report.attempts - 1);
+                let due = now + self.jitter.draw_after(report.attempts);
                 self.backing_off.push(Reverse((due, index)));
-                report.outcome = Outcome::Unfinished(reason);
+                report.disposition = Disposition::Unfinished(reason);
                 return;
             }
         };

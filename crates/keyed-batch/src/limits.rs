@@ -1,0 +1,104 @@
+//! The limits within which a batch is worked through: concurrency, time, and the pace of retries.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use backoff::Backoff;
+
+use crate::deadline::LONGEST;
+
+/// tokio's timers, and so every wait here, have this resolution.
+const RESOLUTION: Duration = Duration::from_millis(1);
+
+/// How much a batch may do at once, how long an attempt and the whole may take, and how fast
+/// retries follow each other.
+///
+/// The invocation's deadline is not among them: it differs from batch to batch. The defaults suit a
+/// function whose work is one or a few short calls to AWS.
+///
+/// ```
+/// use std::{num::NonZeroUsize, time::Duration};
+/// use keyed_batch::Limits;
+///
+/// let limits = Limits::default()
+///     .max_in_flight(NonZeroUsize::new(8).unwrap())
+///     .attempt_timeout(Some(Duration::from_secs(2)));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Limits {
+    pub(crate) max_in_flight: NonZeroUsize,
+    pub(crate) margin: Duration,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) backoff: Backoff,
+    pub(crate) jitter_seed: Option<u64>,
+}
+
+impl Default for Limits {
+    /// 32 attempts in flight, a margin of 500 ms, no limit of an attempt but the time left,
+    /// back-offs from 50 ms to 2 s, random jitter.
+    fn default() -> Self {
+        Self {
+            max_in_flight: const { NonZeroUsize::new(32).unwrap() },
+            margin: Duration::from_millis(500),
+            attempt_timeout: None,
+            backoff: Backoff {
+                base: Duration::from_millis(50),
+                cap: Duration::from_secs(2),
+            },
+            jitter_seed: None,
+        }
+    }
+}
+
+impl Limits {
+    /// How many attempts may be under way at once, all keys together. Default 32.
+    ///
+    /// A record that waits out a back-off is not counted, since its attempt is over. If it were
+    /// counted, this many stuck keys would keep every other key from being attempted at all.
+    pub const fn max_in_flight(mut self, attempts: NonZeroUsize) -> Self {
+        self.max_in_flight = attempts;
+        self
+    }
+
+    /// How long before the deadline everything stops. Default 500 ms.
+    ///
+    /// The margin pays for what comes after: the log lines, the response on its way to Lambda, and
+    /// the work between two `await`s. With a margin as long as the function's timeout nothing is
+    /// ever attempted, and every record fails.
+    pub const fn margin(mut self, margin: Duration) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// The longest that one attempt may take. Default `None`: only the time left limits it.
+    ///
+    /// An attempt that is cut off counts as
+    /// [`Verdict::Retry`](crate::Verdict::Retry)`(`[`TIMED_OUT`](crate::TIMED_OUT)`)`. Without a
+    /// timeout, a call that hangs uses up the invocation, unless it has a timeout of its own. With
+    /// a timeout below what the work needs at worst, sound records never succeed. A value under
+    /// 1 ms counts as 1 ms.
+    pub fn attempt_timeout(mut self, longest: Option<Duration>) -> Self {
+        self.attempt_timeout = longest.map(|longest| longest.max(RESOLUTION));
+        self
+    }
+
+    /// The back-off before a retry: exponential from `base` to `cap`, with
+    /// [full jitter](backoff::FullJitter). Default 50 ms and 2 s.
+    ///
+    /// The n-th retry of a record, counted from 0, waits between zero and `min(cap, base · 2ⁿ)`.
+    /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`, and both over a day as a
+    /// day.
+    pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
+        let base = base.clamp(RESOLUTION, LONGEST);
+        let cap = cap.clamp(base, LONGEST);
+        self.backoff = Backoff { base, cap };
+        self
+    }
+
+    /// Makes the jitter reproducible, for tests and simulations. Default `None`: a new seed for
+    /// every batch, from the randomness that std's `HashMap` uses.
+    pub const fn jitter_seed(mut self, seed: Option<u64>) -> Self {
+        self.jitter_seed = seed;
+        self
+    }
+}
