@@ -109,7 +109,7 @@ impl<'a> World<'a> {
                     self.item = Some(Rc::new(item));
                     outcome
                 }
-                Err(NotDone::NotASet) => panic!("`conflicts` is a set"),
+                Err(NotDone::NotASet) => unreachable!("`conflicts` is a set"),
                 Err(NotDone::Refused) => {
                     let row = self.item.as_deref();
                     let row = row.map(|item| Rc::new(Row::from_item(item).unwrap()));
