@@ -9,17 +9,20 @@ use crate::event::Event;
 pub enum CallerSource {
     /// `none`: everyone is `anonymous`, and whoever knows an order's id may read and cancel it.
     Nobody,
-    /// `jwt:CLAIM`: this claim of the token that API Gateway's JWT authorizer has checked. The claim alone is the owner
-    /// of an order, so an API has to have one issuer, as a JWT authorizer does.
+    /// `jwt:CLAIM`: this claim of the token that API Gateway's JWT authorizer has checked. The
+    /// claim alone is the owner of an order, so an API has to have one issuer, as a JWT authorizer
+    /// does.
     Jwt {
         /// The claim, usually `sub`.
         claim: String,
     },
-    /// `iam`: the principal that signed the request, by API Gateway's or the function URL's IAM authorization.
+    /// `iam`: the principal that signed the request, by API Gateway's or the function URL's IAM
+    /// authorization.
     ///
-    /// For an assumed role it is the role, not the session: all instances of a service are one caller, and when one of
-    /// them retries what another one sent it stays one order. So whoever may assume a role shares its orders; where
-    /// people share one (single sign-on, a Cognito identity pool), use `jwt`.
+    /// For an assumed role it is the role, not the session: all instances of a service are one
+    /// caller, and when one of them retries what another one sent it stays one order. So whoever
+    /// may assume a role shares its orders; where people share one (single sign-on, a Cognito
+    /// identity pool), use `jwt`.
     Iam,
     /// `lambda:FIELD`: this field of the context that a Lambda authorizer returns. It has to be
     /// text. A number names nobody: it may have lost digits on its way here, so that two callers
@@ -103,8 +106,8 @@ impl CallerSource {
     }
 }
 
-/// The principal behind an ARN: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` all but the session; any other ARN
-/// as it is.
+/// The principal behind an ARN: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` all but the
+/// session; any other ARN as it is.
 fn principal(arn: &str) -> &str {
     let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
     match resource.split('/').collect::<Vec<_>>()[..] {

@@ -1,8 +1,9 @@
 //! The API: an order is accepted once its intent is in the stream.
 //!
-//! A request in API Gateway's payload format 2.0 (HTTP APIs and function URLs send the same) is answered by
-//! [`Api::answer`], which has exactly one side effect on the two routes that write: one record in the stream, keyed by
-//! order id. It never reads before it writes, so it accepts at the pace of the stream whatever state the table is in.
+//! A request in API Gateway's payload format 2.0 (HTTP APIs and function URLs send the same) is
+//! answered by [`Api::answer`], which has exactly one side effect on the two routes that write: one
+//! record in the stream, keyed by order id. It never reads before it writes, so it accepts at the
+//! pace of the stream whatever state the table is in.
 //!
 //! | request | file |
 //! |---|---|
@@ -10,8 +11,8 @@
 //! | `POST /orders/{id}/cancel` | `cancel.rs` |
 //! | `GET /orders/{id}` | `read.rs` |
 //!
-//! Every error is a problem document (RFC 9457, `problem.rs`). What went wrong inside goes to the log, never to the
-//! client; what the client sent goes to neither.
+//! Every error is a problem document (RFC 9457, `problem.rs`). What went wrong inside goes to the
+//! log, never to the client; what the client sent goes to neither.
 
 mod base_path;
 mod caller;
@@ -73,7 +74,8 @@ impl Origins {
         Self::new(|| uuid::Uuid::new_v4().into_bytes(), SystemTime::now)
     }
 
-    /// Others. `random` must not be guessable where no caller is known: an order id is then what protects an order.
+    /// Others. `random` must not be guessable where no caller is known: an order id is then what
+    /// protects an order.
     #[must_use]
     pub fn new(
         random: impl Fn() -> [u8; 16] + Send + Sync + 'static,
@@ -107,7 +109,8 @@ impl fmt::Debug for Origins {
 }
 
 impl Api {
-    /// Answers one request, an event in payload format 2.0, within the time that is left of the invocation.
+    /// Answers one request, an event in payload format 2.0, within the time that is left of the
+    /// invocation.
     ///
     /// To a request there is always an answer: whatever fails is a problem document with the status
     /// that tells the client what to do about it. An event that is not JSON is a request that
@@ -139,7 +142,8 @@ impl Api {
         };
         let response = answered.unwrap_or_else(|problem| Response::problem(&problem, request.id()));
         let (status, intent_id) = (response.status(), response.intent_id());
-        // What the client has of the request is API Gateway's id, in the problem's `instance` and in a header.
+        // What the client has of the request is API Gateway's id, in the problem's `instance` and
+        // in a header.
         let gateway_request_id = request.id();
         tracing::info!(
             gateway_request_id,
@@ -195,7 +199,8 @@ impl Api {
     }
 }
 
-/// Runs the function: reads its settings, makes its clients, and serves invocations until Lambda ends the process.
+/// Runs the function: reads its settings, makes its clients, and serves invocations until Lambda
+/// ends the process.
 ///
 /// Settings: `STREAM_NAME`, `TABLE_NAME`, `CALLER` ([`CallerSource::parse`]), and `BASE_PATH`
 /// ([`BasePath::parse`]), which may be missing.

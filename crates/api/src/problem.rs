@@ -1,7 +1,8 @@
 //! What a client is told when something is wrong: a problem document (RFC 9457).
 //!
-//! Three kinds, by what the client should do: its own fault (4xx: mend the request), try again (503 with
-//! `Retry-After`), and a fault of ours that trying again will not mend (500). None of them says what failed inside.
+//! Three kinds, by what the client should do: its own fault (4xx: mend the request), try again (503
+//! with `Retry-After`), and a fault of ours that trying again will not mend (500). None of them
+//! says what failed inside.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use orders::{OrderId, Violation};
@@ -9,7 +10,8 @@ use serde::Serialize;
 
 use crate::caller::CallerSource;
 
-/// When to try again, in seconds: long enough for a throttled shard to recover, short enough for a person to wait.
+/// When to try again, in seconds: long enough for a throttled shard to recover, short enough for a
+/// person to wait.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// A problem on its way to the client.

@@ -13,7 +13,8 @@ use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
 
-/// The longest wait, in seconds. A waiting request occupies an execution environment of the function.
+/// The longest wait, in seconds. A waiting request occupies an execution environment of the
+/// function.
 const MAX_WAIT: u64 = 5;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -22,9 +23,11 @@ const PREFER: &str = "prefer";
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 impl Api {
-    /// An order that does not exist, that is not persisted yet and that is somebody else's are one and the same 404.
+    /// An order that does not exist, that is not persisted yet and that is somebody else's are one
+    /// and the same 404.
     ///
-    /// `Prefer: wait=N` (RFC 7240 §4.3) waits up to N seconds, at most five, for the order to be there.
+    /// `Prefer: wait=N` (RFC 7240 §4.3) waits up to N seconds, at most five, for the order to be
+    /// there.
     pub(crate) async fn read(
         &self,
         request: &Request<'_>,
@@ -41,7 +44,8 @@ impl Api {
             sleep(PAUSE).await;
             found = match self.look(request, identity, order_id).await {
                 Ok(found) => found,
-                // The first look has answered the question that every request asks; waiting is an extra.
+                // The first look has answered the question that every request asks; waiting is an
+                // extra.
                 Err(_) => break,
             };
         }

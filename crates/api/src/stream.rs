@@ -22,7 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Kinesis answers within tens of milliseconds; what takes this long is better asked again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// With less time than this a put is not begun: it would most likely be cut off, and its outcome unknown.
+/// With less time than this a put is not begun: it would most likely be cut off, and its outcome
+/// unknown.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The stream that intents are put into.
@@ -89,14 +90,15 @@ impl Stream {
         }
     }
 
-    /// Puts an intent into the stream, its order id as the partition key. Every attempt sends the same event.
+    /// Puts an intent into the stream, its order id as the partition key. Every attempt sends the
+    /// same event.
     ///
-    /// A put whose answer was lost and that is tried again is twice in the stream; both copies have one intent id,
-    /// and the row takes one.
+    /// A put whose answer was lost and that is tried again is twice in the stream; both copies have
+    /// one intent id, and the row takes one.
     ///
     /// # Errors
-    /// [`Refusal`] if Kinesis has not acknowledged it within `time_left`; it says whether the intent may be in the
-    /// stream all the same.
+    /// [`Refusal`] if Kinesis has not acknowledged it within `time_left`; it says whether the
+    /// intent may be in the stream all the same.
     pub async fn put(&self, intent: &Intent, time_left: Duration) -> Result<(), Refusal> {
         if time_left < SHORTEST {
             let code = Some(NoAnswer::NoTimeLeft.as_str().to_owned());
@@ -126,8 +128,8 @@ impl Stream {
     }
 }
 
-/// Counts the attempts of one put: the SDK reports the last one's error, but one that got no answer before it may have
-/// had its effect.
+/// Counts the attempts of one put: the SDK reports the last one's error, but one that got no answer
+/// before it may have had its effect.
 #[derive(Clone, Debug, Default)]
 struct Attempts {
     sent: Arc<AtomicU32>,
@@ -172,8 +174,8 @@ impl Intercept for Attempts {
     }
 }
 
-/// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the effect, and a 408
-/// says that somebody gave up waiting.
+/// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the
+/// effect, and a 408 says that somebody gave up waiting.
 fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && status != 408
 }

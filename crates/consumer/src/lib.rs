@@ -1,12 +1,13 @@
 //! The consumer: each intent of the stream becomes one conditional write to its order's row.
 //!
-//! Lambda hands it a batch of Kinesis records. Each record is decoded and applied ([`Consumer::apply`]);
-//! `keyed-batch` says which record may be worked on when, retries what is transient until the deadline is near, and
-//! makes of the failures the response that Lambda reads as a checkpoint.
+//! Lambda hands it a batch of Kinesis records. Each record is decoded and applied
+//! ([`Consumer::apply`]); `keyed-batch` says which record may be worked on when, retries what is
+//! transient until the deadline is near, and makes of the failures the response that Lambda reads
+//! as a checkpoint.
 //!
-//! There is no lock, no state and no clock besides the row. The condition of the write is the lock: whatever was
-//! delivered twice, by Kinesis, by Lambda or by a client, is refused the second time, and what the refusal returns
-//! says that all is well.
+//! There is no lock, no state and no clock besides the row. The condition of the write is the lock:
+//! whatever was delivered twice, by Kinesis, by Lambda or by a client, is refused the second time,
+//! and what the refusal returns says that all is well.
 //!
 //! # Where your business logic goes
 //!
@@ -50,8 +51,9 @@ use tokio::time::Instant;
 pub use error::ApplyError;
 use outcomes::Outcomes;
 
-/// How often a row may refuse a write that was made for what it was a moment before. A row is a set of registers that
-/// are written once, so it settles after four; more means that something else rewrites it.
+/// How often a row may refuse a write that was made for what it was a moment before. A row is a set
+/// of registers that are written once, so it settles after four; more means that something else
+/// rewrites it.
 const MAX_STEPS: usize = 8;
 
 /// The items that are written in one transaction with an order's row.
@@ -106,7 +108,8 @@ impl Consumer {
 
     /// Works through the records of one invocation until they are done or `deadline` is near.
     ///
-    /// The response in the report names every record that has to come again, and is empty if none has to.
+    /// The response in the report names every record that has to come again, and is empty if none
+    /// has to.
     pub async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
         let outcomes = Mutex::new(Outcomes::default());
         let report = keyed_batch::process(records, &self.limits, deadline, |record| {
@@ -142,7 +145,8 @@ impl Consumer {
         report
     }
 
-    /// Applies one intent: tries the write that would do it, and if the row refuses, does what the row calls for.
+    /// Applies one intent: tries the write that would do it, and if the row refuses, does what the
+    /// row calls for.
     ///
     /// # Errors
     /// [`ApplyError`] if it could not be applied, as far as is known.

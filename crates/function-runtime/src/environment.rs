@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Where the settings are read. A value of its own, so that tests give settings without touching the process.
+/// Where the settings are read. A value of its own, so that tests give settings without touching
+/// the process.
 pub struct Environment {
     lookup: Box<Lookup>,
 }
@@ -57,7 +58,8 @@ impl Environment {
     /// A setting that `parse` reads; what it has to be, if it is wrong, `parse` says.
     ///
     /// # Errors
-    /// [`StartError::Missing`] if it is not set or empty, [`StartError::Wrong`] if `parse` refuses it.
+    /// [`StartError::Missing`] if it is not set or empty, [`StartError::Wrong`] if `parse` refuses
+    /// it.
     pub fn parsed<T>(
         &self,
         name: &'static str,

@@ -9,8 +9,8 @@
 //! The list is data, `passing_errors.json`: service, code, and the page of AWS's documentation that
 //! says so. One entry is a precaution: DynamoDB is not documented to send the code
 //! `KMSThrottlingException`, as Kinesis is. Two parts of the project keep lists of their own,
-//! because each works alone: `infra/bin/put-back` and the crate `idempotency`. Tests compare both with
-//! this list.
+//! because each works alone: `infra/bin/put-back` and the crate `idempotency`. Tests compare both
+//! with this list.
 
 use std::sync::LazyLock;
 

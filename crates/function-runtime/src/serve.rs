@@ -20,7 +20,8 @@ use tokio::task::futures::TaskLocalFuture;
 
 use crate::environment::StartError;
 
-/// Why an invocation failed as a whole, for Lambda to act upon. Its text is fixed, whatever was in the event.
+/// Why an invocation failed as a whole, for Lambda to act upon. Its text is fixed, whatever was in
+/// the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The event is not what this function is invoked with.
@@ -68,7 +69,8 @@ where
 {
     let handler = &handler;
     let service = service_fn(move |event: LambdaEvent<()>| {
-        // Boxed, because the runtime's layers around an SDK call nest deeper than the compiler follows.
+        // Boxed, because the runtime's layers around an SDK call nest deeper than the compiler
+        // follows.
         Box::pin(async move {
             let bytes = EVENT.with(RefCell::take);
             AssertUnwindSafe(handler(bytes, event.context))

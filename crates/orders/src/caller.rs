@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 use crate::json::Json;
 use crate::violation::{Code, Pointer, Violations};
 
-/// The most bytes of a caller's name: what IAM allows for an ARN, the longest of the identities in use.
+/// The most bytes of a caller's name: what IAM allows for an ARN, the longest of the identities in
+/// use.
 const MAX_BYTES: usize = 2_048;
 
 /// A caller's name: 1–2,048 bytes without control characters.
 ///
-/// The one who submits an order owns it. Names are compared byte for byte. `Debug` shows no name: it may be personal
-/// data.
+/// The one who submits an order owns it. Names are compared byte for byte. `Debug` shows no name:
+/// it may be personal data.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Caller(String);
@@ -52,7 +53,8 @@ impl Caller {
         &self.0
     }
 
-    /// The first 16 hex digits of the name's SHA-256, which name the caller's cancel register in the row.
+    /// The first 16 hex digits of the name's SHA-256, which name the caller's cancel register in
+    /// the row.
     #[must_use]
     pub fn hash(&self) -> String {
         Sha256::digest(self.0.as_bytes())[..8]

@@ -1,10 +1,10 @@
 //! The currency codes of ISO 4217.
 
-/// The alphabetic codes of ISO 4217 list one (currencies, funds, metals and the special codes) as of November 2026,
-/// sorted.
+/// The alphabetic codes of ISO 4217 list one (currencies, funds, metals and the special codes) as
+/// of November 2026, sorted.
 ///
-/// Codes are only ever added here. One that ISO withdraws stays, because there are orders in it in the stream and in the
-/// table and must stay readable.
+/// Codes are only ever added here. One that ISO withdraws stays, because there are orders in it in
+/// the stream and in the table and must stay readable.
 const CODES: [&str; 178] = [
     "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BHD",
     "BIF", "BMD", "BND", "BOB", "BOV", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF",

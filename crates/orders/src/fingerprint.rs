@@ -8,12 +8,15 @@ use sha2::{Digest, Sha256};
 use crate::caller::Caller;
 use crate::order::NewOrder;
 
-/// A digest of an order and its owner, preceded by the version of the rule that made it: `1:` and 64 hex digits.
+/// A digest of an order and its owner, preceded by the version of the rule that made it: `1:` and
+/// 64 hex digits.
 ///
-/// Rule 1 is the SHA-256 of the canonical JSON (RFC 8785) of `{"order": …, "owner": …}` over the *parsed* order, so
-/// key order, white space and escapes of the document that was sent do not matter, and everything else does.
+/// Rule 1 is the SHA-256 of the canonical JSON (RFC 8785) of `{"order": …, "owner": …}` over the
+/// *parsed* order, so key order, white space and escapes of the document that was sent do not
+/// matter, and everything else does.
 ///
-/// A fingerprint of a rule that this version does not know can be read and compared, but not recomputed.
+/// A fingerprint of a rule that this version does not know can be read and compared, but not
+/// recomputed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -47,7 +50,8 @@ impl Fingerprint {
         Self(format!("{VERSION}:{digest}"))
     }
 
-    /// Reads a fingerprint of any version: a number of at most four digits, a colon, 64 lower-case hex digits.
+    /// Reads a fingerprint of any version: a number of at most four digits, a colon, 64 lower-case
+    /// hex digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (version, digest) = text.split_once(':')?;

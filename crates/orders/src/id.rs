@@ -1,4 +1,5 @@
-//! Identifiers: of an order, of an intent, and the client's key from which an order id can be derived.
+//! Identifiers: of an order, of an intent, and the client's key from which an order id can be
+//! derived.
 
 use std::fmt;
 
@@ -9,13 +10,13 @@ use crate::caller::Caller;
 
 /// The id of an order, a UUID in its one canonical form: lower case, with hyphens (RFC 9562 §4).
 ///
-/// It is random, or derived from caller and key ([`OrderId::for_key`]). It is the partition key of the stream and
-/// the key of the table.
+/// It is random, or derived from caller and key ([`OrderId::for_key`]). It is the partition key of
+/// the stream and the key of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrderId(Uuid);
 
-/// The id of an intent, a UUID: made once, before the event is first sent, so that it stays the same however often
-/// the event is.
+/// The id of an intent, a UUID: made once, before the event is first sent, so that it stays the
+/// same however often the event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(Uuid);
 
@@ -26,7 +27,8 @@ pub struct IntentId(Uuid);
 /// its key twice would get another order than by sending it once, and a short key three times would
 /// pass for a long one.
 ///
-/// `Debug` shows no content: where no caller is known the key alone scopes the order, like a password.
+/// `Debug` shows no content: where no caller is known the key alone scopes the order, like a
+/// password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -37,11 +39,12 @@ impl OrderId {
         Self(Builder::from_random_bytes(random).into_uuid())
     }
 
-    /// A UUIDv8 (RFC 9562 §5.8) over the SHA-256 of issuer, caller and key: the same three always name the same
-    /// order, so a client that repeats a request whose answer it lost lands on the same row.
+    /// A UUIDv8 (RFC 9562 §5.8) over the SHA-256 of issuer, caller and key: the same three always
+    /// name the same order, so a client that repeats a request whose answer it lost lands on the
+    /// same row.
     ///
-    /// `issuer` is who vouches for the caller's name. Each part is preceded by its length (eight bytes, big-endian),
-    /// so that no two triples run together to the same bytes.
+    /// `issuer` is who vouches for the caller's name. Each part is preceded by its length (eight
+    /// bytes, big-endian), so that no two triples run together to the same bytes.
     ///
     /// ```
     /// # use orders::{Caller, IdempotencyKey, OrderId};
@@ -64,7 +67,8 @@ impl OrderId {
         Self(Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Reads the canonical form, or `None`. Other spellings of the same UUID are refused: one order has one name.
+    /// Reads the canonical form, or `None`. Other spellings of the same UUID are refused: one order
+    /// has one name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         canonical(text).map(Self)
@@ -86,7 +90,8 @@ impl IntentId {
 }
 
 impl IdempotencyKey {
-    /// The fewest characters of a key that nothing but itself scopes: 22 of base64url carry 128 bits.
+    /// The fewest characters of a key that nothing but itself scopes: 22 of base64url carry 128
+    /// bits.
     pub const UNSCOPED_MIN: usize = 22;
 
     /// The most characters of a key.
@@ -151,8 +156,8 @@ mod tests {
 
     #[test]
     fn a_derived_id_is_the_same_in_every_version_of_the_service() {
-        // Computed by a program of its own from the rule in the documentation. If this changes, a client's retry across
-        // a deployment becomes a second order.
+        // Computed by a program of its own from the rule in the documentation. If this changes, a
+        // client's retry across a deployment becomes a second order.
         let key = "0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11";
         let id = derived("https://issuer.example", "ann", key);
         assert_eq!(id.to_string(), "c0d29c23-b594-882f-b3fa-f676447fc29a");

@@ -1,7 +1,8 @@
-//! A JSON document as it was sent: members in their order, duplicates kept, integers told from other numbers.
+//! A JSON document as it was sent: members in their order, duplicates kept, integers told from
+//! other numbers.
 //!
-//! `serde_json::Value` keeps the last of two members of one name and silently drops the first, so a document
-//! that says two things would pass for one that says one.
+//! `serde_json::Value` keeps the last of two members of one name and silently drops the first, so a
+//! document that says two things would pass for one that says one.
 
 use std::fmt;
 
@@ -124,9 +125,11 @@ impl<'a> Members<'a> {
         names.windows(2).any(|pair| pair[0] == pair[1])
     }
 
-    /// Notes a violation for every member that was not taken: a second one of a known name, or an unknown one.
+    /// Notes a violation for every member that was not taken: a second one of a known name, or an
+    /// unknown one.
     pub(crate) fn finish(self, at: &Pointer<'_>, violations: &mut Violations) {
-        // The names taken are few, the members as many as the client likes: this stays linear in them.
+        // The names taken are few, the members as many as the client likes: this stays linear in
+        // them.
         let (known, others): (Vec<_>, Vec<_>) = self
             .members
             .iter()

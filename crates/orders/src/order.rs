@@ -19,20 +19,20 @@ const MAX_QUANTITY: u64 = 10_000;
 /// The largest unit price, in minor units of the currency.
 const MAX_UNIT_PRICE: u64 = 1_000_000_000_000;
 
-// The dearest order there can be fits the type of a total, so no sum below can overflow. Raising a limit past
-// that point does not compile.
+// The dearest order there can be fits the type of a total, so no sum below can overflow. Raising a
+// limit past that point does not compile.
 const _: () = assert!(
     (MAX_ITEMS as u128) * (MAX_QUANTITY as u128) * (MAX_UNIT_PRICE as u128) <= i64::MAX as u128
 );
 
 /// An order whose every field is within its limits. [`NewOrder::parse`] is the only way to get one.
 ///
-/// The limits: `customer_id` and each `sku` 1–64 characters without control characters; `currency` an upper-case
-/// ISO 4217 code; 1–100 items, each with a quantity of 1–10,000 and a unit price of 0–10¹² minor units of the
-/// currency; `note`, if there is one, at most 500 characters.
+/// The limits: `customer_id` and each `sku` 1–64 characters without control characters; `currency`
+/// an upper-case ISO 4217 code; 1–100 items, each with a quantity of 1–10,000 and a unit price of
+/// 0–10¹² minor units of the currency; `note`, if there is one, at most 500 characters.
 ///
-/// `Serialize` writes the document that `parse` reads. `Debug` shows no content, so an order can not slip into a
-/// log by accident.
+/// `Serialize` writes the document that `parse` reads. `Debug` shows no content, so an order can
+/// not slip into a log by accident.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct NewOrder {
     customer_id: String,
@@ -61,7 +61,8 @@ pub enum ParseError {
         /// Column of the first error in bytes, counted from 1; 0 if it lies before the first.
         column: usize,
     },
-    /// The document breaks these rules: every rule that it breaks, up to a hundred, in document order.
+    /// The document breaks these rules: every rule that it breaks, up to a hundred, in document
+    /// order.
     #[error("the order breaks {} rule(s)", .0.len())]
     Invalid(Vec<Violation>),
 }
@@ -69,12 +70,12 @@ pub enum ParseError {
 impl NewOrder {
     /// Reads an order from a JSON document.
     ///
-    /// Unknown and duplicate fields are errors: a client whose `qantity` is ignored has ordered something else
-    /// than it believes.
+    /// Unknown and duplicate fields are errors: a client whose `qantity` is ignored has ordered
+    /// something else than it believes.
     ///
     /// # Errors
-    /// [`ParseError::NotJson`] if the bytes are no JSON document, [`ParseError::Invalid`] with every violation if
-    /// the document is no valid order.
+    /// [`ParseError::NotJson`] if the bytes are no JSON document, [`ParseError::Invalid`] with
+    /// every violation if the document is no valid order.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let json = match Json::parse(bytes) {
             Ok(json) => json,
@@ -145,10 +146,11 @@ impl NewOrder {
         self.note.as_deref()
     }
 
-    /// The sum of quantity × unit price over all lines, in minor units of the currency: at most 10¹⁸.
+    /// The sum of quantity × unit price over all lines, in minor units of the currency: at most
+    /// 10¹⁸.
     ///
-    /// It is always computed here, never taken from a client. It cannot overflow: that the limits rule it out is
-    /// checked when this crate is compiled.
+    /// It is always computed here, never taken from a client. It cannot overflow: that the limits
+    /// rule it out is checked when this crate is compiled.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.items
@@ -178,8 +180,8 @@ impl LineItem {
     }
 }
 
-/// A document that is JSON by its grammar, and says what no value here can hold: a number beyond a double's range, a
-/// string that is no Unicode text, or more levels of nesting than any order has.
+/// A document that is JSON by its grammar, and says what no value here can hold: a number beyond a
+/// double's range, a string that is no Unicode text, or more levels of nesting than any order has.
 fn unreadable() -> ParseError {
     let mut violations = Violations::default();
     let detail = "holds a number, a string or a nesting that cannot be read";

@@ -10,7 +10,8 @@ pub enum Poison {
     /// The data is not a JSON document.
     #[error("the data is not JSON")]
     NotJson,
-    /// A CloudEvents attribute is missing, malformed or not the value it has to be (CloudEvents 1.0 §3).
+    /// A CloudEvents attribute is missing, malformed or not the value it has to be (CloudEvents 1.0
+    /// §3).
     #[error("the CloudEvents attribute `{0}` is missing or malformed")]
     Attribute(&'static str),
     /// An attribute appears twice, so the event says two things.

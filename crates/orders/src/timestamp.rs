@@ -6,7 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 /// A moment between the years 0001 and 9999, in whole milliseconds of UTC.
 ///
-/// Its text is always 24 characters, `2026-11-22T05:00:00.000Z`, so that times sort as text as they do as moments.
+/// Its text is always 24 characters, `2026-11-22T05:00:00.000Z`, so that times sort as text as they
+/// do as moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -14,13 +15,15 @@ pub struct Timestamp(i64);
 const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 impl Timestamp {
-    /// The moment so many milliseconds after 1970-01-01T00:00:00Z, or `None` outside the years 0001–9999.
+    /// The moment so many milliseconds after 1970-01-01T00:00:00Z, or `None` outside the years
+    /// 0001–9999.
     #[must_use]
     pub fn from_unix_millis(millis: i64) -> Option<Self> {
         RANGE.contains(&millis).then_some(Self(millis))
     }
 
-    /// Reads an RFC 3339 date and time, whatever its offset; what is finer than a millisecond is cut off.
+    /// Reads an RFC 3339 date and time, whatever its offset; what is finer than a millisecond is
+    /// cut off.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_unix_millis(DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis())

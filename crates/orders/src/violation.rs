@@ -7,8 +7,9 @@ use serde::Serialize;
 
 /// One broken rule: where, which, and what would satisfy it.
 ///
-/// Neither [`code`](Self::code) nor [`detail`](Self::detail) ever repeats the value that was sent, so both may be
-/// logged. [`pointer`](Self::pointer) holds the names of unknown fields as the client sent them, so it may not.
+/// Neither [`code`](Self::code) nor [`detail`](Self::detail) ever repeats the value that was sent,
+/// so both may be logged. [`pointer`](Self::pointer) holds the names of unknown fields as the
+/// client sent them, so it may not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// A JSON pointer in URI fragment form (RFC 6901 §6): `#/items/0/quantity`.
@@ -114,7 +115,8 @@ impl<'a> Pointer<'a> {
     }
 }
 
-/// What must be escaped in a URI fragment (RFC 3986 §3.5: `pchar / "/" / "?"` may stay as they are).
+/// What must be escaped in a URI fragment (RFC 3986 §3.5: `pchar / "/" / "?"` may stay as they
+/// are).
 const FRAGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

@@ -1,5 +1,5 @@
-//! What a row becomes, whatever the schedule: every interleaving of the conditional writes of a set of intents,
-//! redeliveries and crashes included, against a model that is too simple to be wrong.
+//! What a row becomes, whatever the schedule: every interleaving of the conditional writes of a set
+//! of intents, redeliveries and crashes included, against a model that is too simple to be wrong.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -80,7 +80,8 @@ struct Delivery {
     done: bool,
 }
 
-/// A row with its deliveries under way, and the model folded over the intents in the order in which they were done.
+/// A row with its deliveries under way, and the model folded over the intents in the order in which
+/// they were done.
 #[derive(Clone)]
 struct World<'a> {
     intents: &'a [Intent],
@@ -148,7 +149,8 @@ impl<'a> World<'a> {
             .collect()
     }
 
-    /// Every row that there can be when all deliveries are done, over every interleaving of their steps.
+    /// Every row that there can be when all deliveries are done, over every interleaving of their
+    /// steps.
     fn explore(self) -> Vec<Row> {
         let (mut ends, mut seen, mut open) = (Vec::new(), HashSet::new(), vec![self]);
         while let Some(world) = open.pop() {
@@ -490,7 +492,8 @@ fn a_row_that_lacks_a_part_is_unreadable_and_named() {
     }
 }
 
-/// An intent of one of a few clients that err in every way: many orders under one id, several callers.
+/// An intent of one of a few clients that err in every way: many orders under one id, several
+/// callers.
 fn any_intent() -> impl Strategy<Value = Intent> {
     let name = prop::sample::select(vec!["owner", "stranger", "third"]);
     prop_oneof![

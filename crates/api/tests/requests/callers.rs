@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::world::{ORDER, World, from, request, submit, with_authorizer};
 
-/// The caller in the event that a submit with this authorizer context makes, or the status if it makes none.
+/// The caller in the event that a submit with this authorizer context makes, or the status if it
+/// makes none.
 async fn caller(setting: &str, authorizer: Value) -> Result<String, i64> {
     let world = World::new(setting);
     let answer = world.send(with_authorizer(submit(ORDER), authorizer)).await;

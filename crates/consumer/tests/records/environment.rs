@@ -1,4 +1,5 @@
-//! What lies with the environment is never poison: it is retried within the invocation, then left to the next one.
+//! What lies with the environment is never poison: it is retried within the invocation, then left
+//! to the next one.
 
 use std::time::Duration;
 

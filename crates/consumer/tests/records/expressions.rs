@@ -100,7 +100,8 @@ async fn every_name_of_every_expression_is_aliased() {
 
 #[tokio::test(start_paused = true)]
 async fn a_conflict_is_refused_by_a_row_without_a_submit() {
-    // `<>` and `NOT contains` are true of a missing attribute: without its guards this write would be done.
+    // `<>` and `NOT contains` are true of a missing attribute: without its guards this write would
+    // be done.
     let world = World::new();
     world.apply(&[submit(1, 7, "ann", "A")]).await;
     let row = world.row(order_id(7)).await;

@@ -1,5 +1,5 @@
-//! The lock of the literature, row by row of the table in docs/architecture.md: what takes three requests there is the
-//! condition of one write here.
+//! The lock of the literature, row by row of the table in docs/architecture.md: what takes three
+//! requests there is the condition of one write here.
 
 use futures::future::join_all;
 use orders::{Conflict, Fingerprint, Outcome, Status};
@@ -159,7 +159,8 @@ async fn the_eleventh_conflict_is_only_marked() {
 async fn conflicts_that_race_for_the_last_place_are_recorded_or_marked() {
     let world = World::new();
     world.apply(&[submit(1, 7, "ann", "0")]).await;
-    // All of them are refused by the same row first, so each finds a fuller one at its second write.
+    // All of them are refused by the same row first, so each finds a fuller one at its second
+    // write.
     let intents: Vec<_> = (2..=14)
         .map(|n| submit(n, 7, "ann", &n.to_string()))
         .collect();
