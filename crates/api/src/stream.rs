@@ -34,17 +34,26 @@ pub struct Stream {
 }
 
 /// Why an intent was not acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its text says no more than AWS's error code. The source is the SDK's own error, which may quote
+/// the request and does not belong into a log.
+#[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Kinesis refused every attempt: the intent is not in the stream.
+    #[error("not accepted: {code}")]
     NotAccepted {
         /// AWS's error code for the last attempt, or why there was no answer.
-        code: Option<String>,
+        code: String,
+        /// The SDK's error, if the put was begun.
+        source: Option<BoxError>,
     },
     /// At least one attempt got no clear answer: the intent may be in the stream.
+    #[error("outcome unknown: {code}")]
     OutcomeUnknown {
         /// AWS's error code for the last attempt, or why there was no answer.
-        code: Option<String>,
+        code: String,
+        /// The SDK's error, unless the time was up before the SDK gave one.
+        source: Option<BoxError>,
     },
 }
 
@@ -60,9 +69,9 @@ impl Refusal {
 
     /// AWS's error code for the last attempt, or why there was no answer.
     #[must_use]
-    pub fn code(&self) -> Option<&str> {
+    pub fn code(&self) -> &str {
         match self {
-            Self::NotAccepted { code } | Self::OutcomeUnknown { code } => code.as_deref(),
+            Self::NotAccepted { code, .. } | Self::OutcomeUnknown { code, .. } => code,
         }
     }
 }
@@ -100,9 +109,12 @@ impl Stream {
     /// [`Refusal`] if Kinesis has not acknowledged it within `time_left`; it says whether the
     /// intent may be in the stream all the same.
     pub async fn put(&self, intent: &Intent, time_left: Duration) -> Result<(), Refusal> {
+        let no_time_left = || NoAnswer::NoTimeLeft.as_str().to_owned();
         if time_left < SHORTEST {
-            let code = Some(NoAnswer::NoTimeLeft.as_str().to_owned());
-            return Err(Refusal::NotAccepted { code });
+            return Err(Refusal::NotAccepted {
+                code: no_time_left(),
+                source: None,
+            });
         }
         let attempts = Attempts::default();
         let request = self
@@ -114,17 +126,24 @@ impl Stream {
             .customize()
             .interceptor(attempts.clone())
             .send();
-        let code = match tokio::time::timeout(time_left, request).await {
+        let (code, source) = match tokio::time::timeout(time_left, request).await {
             Ok(Ok(_)) => return Ok(()),
-            Ok(Err(SdkError::ServiceError(error))) => error.err().code().map(str::to_owned),
-            Ok(Err(error)) => Some(NoAnswer::of(&error).as_str().to_owned()),
-            Err(_) => Some(NoAnswer::NoTimeLeft.as_str().to_owned()),
+            Ok(Err(error)) => (code_of(&error), Some(error.into())),
+            Err(_) => (no_time_left(), None),
         };
         Err(if attempts.were_all_refused() {
-            Refusal::NotAccepted { code }
+            Refusal::NotAccepted { code, source }
         } else {
-            Refusal::OutcomeUnknown { code }
+            Refusal::OutcomeUnknown { code, source }
         })
+    }
+}
+
+/// AWS's error code, or why there was no answer.
+fn code_of(error: &SdkError<PutRecordError>) -> String {
+    match error {
+        SdkError::ServiceError(answer) => answer.err().code().unwrap_or("unknown").to_owned(),
+        _ => NoAnswer::of(error).as_str().to_owned(),
     }
 }
 

@@ -25,8 +25,13 @@ pub enum StartError {
         expected: String,
     },
     /// Lambda's Runtime API failed or went away.
-    #[error("the Lambda runtime failed: {0}")]
-    Runtime(String),
+    #[error("the Lambda runtime failed: {reason}")]
+    Runtime {
+        /// The reason, without anything of an event.
+        reason: String,
+        /// The runtime's own error, which may quote an event and does not belong into a log.
+        source: lambda_runtime::Error,
+    },
 }
 
 impl Environment {

@@ -85,7 +85,10 @@ where
         .layer(OutOfReach)
         .run()
         .await
-        .map_err(|error| StartError::Runtime(reason(&*error)))
+        .map_err(|source| StartError::Runtime {
+            reason: reason(&*source),
+            source,
+        })
 }
 
 tokio::task_local! {

@@ -8,25 +8,14 @@
 //! ```
 //! [`stack`] starts all of it, [`watchdog`] sees to it that nothing is left behind.
 
-pub mod aws_port;
+pub mod aws;
 pub mod banner;
-pub mod calls;
 pub mod console;
-pub mod control;
-pub mod execution_environment;
-mod extensions_api;
-pub mod foreign;
-pub mod front_door;
-pub mod function;
-pub mod function_log;
-pub mod gateway_event;
-pub mod gateway_response;
-pub mod http_server;
-pub mod mapping_log;
+pub mod gateway;
+pub mod lambda;
+pub mod mapping;
 pub mod options;
-pub mod poller;
-mod process_tree;
-pub mod runtime_api;
+pub mod servers;
 pub mod settings;
 pub mod stack;
 pub mod watchdog;

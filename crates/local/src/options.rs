@@ -53,7 +53,7 @@ pub struct Options {
     /// Whether colours may be used if the output is a terminal.
     pub color: bool,
     /// Names besides those of this machine under which the ports may be called
-    /// ([`crate::foreign::Hosts`]).
+    /// ([`crate::servers::foreign::Hosts`]).
     pub allowed_hosts: Vec<String>,
 }
 

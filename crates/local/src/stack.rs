@@ -13,18 +13,18 @@ use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::aws_port;
+use crate::aws::calls::Calls;
+use crate::aws::control::Control;
+use crate::aws::port;
 use crate::banner::banner;
-use crate::calls::Calls;
 use crate::console::Console;
-use crate::control::Control;
-use crate::execution_environment::InitFailure;
-use crate::foreign::Hosts;
-use crate::front_door;
-use crate::function::{Function, FunctionConfig};
-use crate::http_server::{Listeners, PortError, ReservedPort};
+use crate::gateway::front_door;
+use crate::lambda::execution_environment::InitFailure;
+use crate::lambda::function::{Function, FunctionConfig};
+use crate::mapping::poller::{Poller, PollerError, SharedMapping};
 use crate::options::Options;
-use crate::poller::{Poller, PollerError, SharedMapping};
+use crate::servers::foreign::Hosts;
+use crate::servers::http_server::{Listeners, PortError, ReservedPort};
 use crate::settings::{Settings, SettingsError};
 use crate::watchdog::Watchdog;
 
@@ -236,7 +236,7 @@ async fn serve(
     let aws_port_number = aws_port.port();
     let aws_listener = listen("AWS_PORT", aws_port)?;
     let routes = Arc::clone(&control);
-    servers.spawn(aws_port::serve(
+    servers.spawn(port::serve(
         aws_listener,
         hosts.clone(),
         aws.clone(),

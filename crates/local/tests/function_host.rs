@@ -16,11 +16,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures::future::join_all;
 use local::console::{Captured, Console};
-use local::execution_environment::InitFailureReason;
-use local::function::{
+use local::lambda::execution_environment::InitFailureReason;
+use local::lambda::function::{
     Disturbance, Function, FunctionConfig, FunctionResult, Invocation, InvokeError, MAX_PROCESSES,
 };
-use local::runtime_api::MAX_PAYLOAD;
+use local::lambda::runtime_api::MAX_PAYLOAD;
 use local::watchdog::Watchdog;
 use serde_json::{Value, json};
 use support::{behind_a_shell, echo_function, eventually, is_running, signal, state_of};

@@ -17,8 +17,8 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::http_server;
-use crate::runtime_api::{accepted, refused};
+use crate::lambda::runtime_api::{accepted, refused};
+use crate::servers::http_server;
 
 /// Where the API's paths begin.
 pub(crate) const PREFIX: &str = "/2020-01-01/extension/";

@@ -18,7 +18,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Response, StatusCode, Uri, Version};
 use serde_json::json;
 
-use crate::http_server;
+use crate::servers::http_server;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -15,9 +15,9 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::extensions_api::{self, Extensions};
-use crate::foreign::Hosts;
-use crate::http_server::{self, Arrived, Limits, UnreadBody};
+use crate::lambda::extensions_api::{self, Extensions};
+use crate::servers::foreign::Hosts;
+use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
 
 /// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error message states it.
 pub const MAX_PAYLOAD: usize = 6 * 1_024 * 1_024 + 100;

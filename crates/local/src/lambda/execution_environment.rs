@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::console::Console;
-use crate::function::FunctionConfig;
-use crate::function_log::FunctionLog;
-use crate::process_tree::ProcessTree;
-use crate::runtime_api::{Answer, Delivery, RuntimeApi, Stage};
+use crate::lambda::function::FunctionConfig;
+use crate::lambda::function_log::FunctionLog;
+use crate::lambda::process_tree::ProcessTree;
+use crate::lambda::runtime_api::{Answer, Delivery, RuntimeApi, Stage};
 
 /// How long a process may take from its start to its first `/next`. Lambda's init phase has the same limit.
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! The AWS port: Kinesis, DynamoDB and SQS behind HTTP, and what else is asked of the same port.
 //!
 //! A request with an `X-Amz-Target` header, or a POST to `/`, is an AWS call. Nothing checks who calls: the port is open
-//! on the loopback interface only, and not for foreign web pages ([`crate::foreign`]).
+//! on the loopback interface only, and not for foreign web pages ([`crate::servers::foreign`]).
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
-use crate::calls::Calls;
-use crate::foreign::Hosts;
-use crate::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
+use crate::aws::calls::Calls;
+use crate::servers::foreign::Hosts;
+use crate::servers::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
 
 /// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data, which is 13.4 MiB in
 /// Base64; DynamoDB takes 16 MiB.

@@ -1,7 +1,7 @@
 //! An HTTP server on the loopback interface, HTTP/1.1 and HTTP/2 with prior knowledge, that slow,
 //! broken or silent clients cannot hold up: each is waited for only so long, and when connections
 //! run short the one that has waited longest for its client is closed. Requests that a foreign web
-//! page could have sent are refused ([`crate::foreign`]).
+//! page could have sent are refused ([`crate::servers::foreign`]).
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::foreign::Hosts;
+use crate::servers::foreign::Hosts;
 
 /// A connection that waits for its client is closed for another one's sake after this long at the earliest: an answer
 /// under way is not cut off.

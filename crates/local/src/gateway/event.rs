@@ -218,7 +218,7 @@ mod tests {
             .header("Connection", "keep-alive")
             .header("X-Local-Caller", "alice");
         let golden: Value =
-            serde_json::from_str(include_str!("../tests/golden/gateway_event.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/golden/gateway_event.json")).unwrap();
         assert_eq!(event_of(request, br#"{"customer_id":"c-1"}"#), golden);
     }
 

@@ -24,8 +24,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::console::Console;
-use crate::function::{Function, FunctionResult};
-use crate::mapping_log::MappingLog;
+use crate::lambda::function::{Function, FunctionResult};
+use crate::mapping::mapping_log::MappingLog;
 
 /// From one read of a shard to the next when there was nothing more to read.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(20);

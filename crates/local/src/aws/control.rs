@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::calls::Calls;
+use crate::aws::calls::Calls;
 use crate::console::Console;
-use crate::function::{Disturbance, Function};
-use crate::poller::SharedMapping;
+use crate::lambda::function::{Disturbance, Function};
+use crate::mapping::poller::SharedMapping;
 
 /// What the routes look at and change.
 #[derive(Debug)]

@@ -11,11 +11,11 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::console::Console;
-use crate::foreign::Hosts;
-use crate::function::{Function, FunctionResult, InvokeError};
-use crate::gateway_event::{Arrival, event};
-use crate::gateway_response::interpret;
-use crate::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
+use crate::gateway::event::{Arrival, event};
+use crate::gateway::response::interpret;
+use crate::lambda::function::{Function, FunctionResult, InvokeError};
+use crate::servers::foreign::Hosts;
+use crate::servers::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
 
 /// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP API"). The event made
 /// of it must fit into Lambda's 6 MB besides; both are answered with 413.

@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::console::Console;
-use crate::execution_environment::{
+use crate::lambda::execution_environment::{
     ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit,
 };
-use crate::process_tree::ProcessTree;
-use crate::runtime_api::MAX_PAYLOAD;
+use crate::lambda::process_tree::ProcessTree;
+use crate::lambda::runtime_api::MAX_PAYLOAD;
 
 /// Processes of one function at a time; what Lambda calls its reserved concurrency.
 pub const MAX_PROCESSES: usize = 8;
@@ -53,7 +53,7 @@ pub struct FunctionConfig {
     pub environment: Vec<(String, String)>,
     /// The process group that its processes join.
     pub process_group: i32,
-    /// Whether every line of its log is shown; else those that [`crate::function_log`] calls notable.
+    /// Whether every line of its log is shown; else those that [`crate::lambda::function_log`] calls notable.
     pub show_logs: bool,
 }
 
