@@ -1,0 +1,8 @@
+//! Functions as Lambda runs them: execution environments, each a process behind a Runtime API.
+
+pub mod execution_environment;
+mod extensions_api;
+pub mod function;
+pub mod function_log;
+mod process_tree;
+pub mod runtime_api;
