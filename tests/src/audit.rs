@@ -16,6 +16,8 @@ use crate::{Call, Evidence, StreamRecord, Told, What};
 pub struct Audit {
     /// Calls that were answered 202.
     pub accepted: usize,
+    /// What became of these calls.
+    pub became: Accepted,
     /// Orders that these calls were about and of which there is a row with content.
     pub persisted: usize,
     /// Of these, the cancelled ones.
@@ -36,6 +38,33 @@ pub struct Audit {
     pub doubled: Vec<String>,
     /// What is there and was never sent.
     pub unexplained: Vec<String>,
+}
+
+/// What became of the calls that were answered 202. Each is counted in one place, so the sum is
+/// [`Audit::accepted`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The first submit of an order, which is applied.
+    pub persisted: usize,
+    /// A further submit of an order, which its row has absorbed or recorded as a conflict.
+    pub repeated: usize,
+    /// The first cancel of an order, which is applied or refused by the row.
+    pub cancels: usize,
+    /// A further cancel of an order, likewise.
+    pub cancels_repeated: usize,
+    /// An intent that lies in a discarded range and is not applied: to be put back.
+    pub discarded: usize,
+    /// An intent that is nowhere.
+    pub lost: usize,
+}
+
+impl Accepted {
+    /// How many calls these are.
+    #[must_use]
+    pub fn sum(&self) -> usize {
+        let submits = self.persisted + self.repeated;
+        submits + self.cancels + self.cancels_repeated + self.discarded + self.lost
+    }
 }
 
 impl Audit {
@@ -110,23 +139,35 @@ impl Audit {
                 Some(_) => {}
             }
         }
+        let mut applied = BTreeSet::new();
         for call in calls {
             let Told::Accepted(order_id, intent_id) = call.told else {
                 continue;
             };
+            let became = &mut self.became;
             match intents.by_id.get(&intent_id) {
-                None => self.lost.push(format!(
-                    "intent {intent_id} about {order_id} is not in the stream"
-                )),
-                Some(intent)
-                    if !is_applied(intent, &evidence.rows)
-                        && !self.recoverable.contains(&intent_id) =>
-                {
+                Some(intent) if is_applied(intent, &evidence.rows) => {
+                    let is_cancel = matches!(call.what, What::Cancel { .. });
+                    match (is_cancel, applied.insert((order_id, is_cancel))) {
+                        (false, true) => became.persisted += 1,
+                        (false, false) => became.repeated += 1,
+                        (true, true) => became.cancels += 1,
+                        (true, false) => became.cancels_repeated += 1,
+                    }
+                }
+                Some(_) if self.recoverable.contains(&intent_id) => became.discarded += 1,
+                Some(_) => {
+                    became.lost += 1;
                     self.lost.push(format!(
                         "intent {intent_id} about {order_id} is neither applied nor discarded"
                     ));
                 }
-                Some(_) => {}
+                None => {
+                    became.lost += 1;
+                    self.lost.push(format!(
+                        "intent {intent_id} about {order_id} is not in the stream"
+                    ));
+                }
             }
         }
     }
@@ -398,6 +439,12 @@ mod tests {
         audit.assert_kept();
         let expected = Audit {
             accepted: 4,
+            became: Accepted {
+                persisted: 1,
+                repeated: 2,
+                cancels: 1,
+                ..Accepted::default()
+            },
             persisted: 1,
             cancelled: 1,
             absorbed: 2,
@@ -447,6 +494,45 @@ mod tests {
         let audit = audit(&calls, &evidence);
         assert_eq!(audit.recoverable, BTreeSet::from([intents[1].id]));
         assert_eq!(audit.lost.len(), 1, "the third one is not in the range");
+        let expected = Accepted {
+            persisted: 1,
+            discarded: 1,
+            lost: 1,
+            ..Accepted::default()
+        };
+        assert_eq!(audit.became, expected);
+    }
+
+    #[test]
+    fn each_accepted_call_is_counted_in_one_place() {
+        let intents = [
+            submit(1, 1, ORDER),
+            submit(1, 2, ORDER),
+            cancel(1, 3),
+            cancel(1, 4),
+            submit(2, 5, ORDER),
+            submit(2, 6, ORDER),
+            cancel(2, 7),
+        ];
+        let calls = intents.clone().map(|intent| accepted(&intent, None));
+        let mut evidence = evidence(&intents, |intent| intent.order_id == intents[0].order_id);
+        evidence.discards.push(Discarded {
+            shard_id: "shardId-000000000000".into(),
+            start: number(4),
+            end: number(5),
+        });
+        let audit = audit(&calls, &evidence);
+        let expected = Accepted {
+            persisted: 1,
+            repeated: 1,
+            cancels: 1,
+            cancels_repeated: 1,
+            discarded: 2,
+            lost: 1,
+        };
+        assert_eq!(audit.became, expected);
+        assert_eq!(audit.became.sum(), audit.accepted);
+        assert_eq!(audit.lost.len(), 1);
     }
 
     #[test]

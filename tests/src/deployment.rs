@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use crate::repository;
+use crate::binaries::repository;
 
 /// A deployment under a name of its own. It is removed when it is dropped.
 pub(crate) struct Deployment {

@@ -9,18 +9,21 @@
 )]
 
 mod audit;
+mod binaries;
 mod clients;
 mod deployment;
 mod evidence;
 mod http;
+pub mod output;
 mod stack;
 mod target;
 
 pub use crate::http::Answer;
-pub use audit::Audit;
+pub use audit::{Accepted, Audit};
+pub use binaries::{function, repository};
 pub use clients::{Call, Clients, Told, What};
 pub use evidence::{Discarded, Evidence, StreamRecord, records, rows};
-pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE, function, repository};
+pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE};
 pub use target::Target;
 
 use std::time::Duration;
