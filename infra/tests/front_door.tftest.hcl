@@ -6,7 +6,7 @@ mock_provider "aws" {
 
 run "an_http_api_has_the_services_routes_and_answers_the_rest_with_the_services_problems" {
   assert {
-    condition     = keys(aws_apigatewayv2_route.orders) == ["GET /orders/{id}", "POST /orders", "POST /orders/{id}/cancel"]
+    condition     = keys(aws_apigatewayv2_route.orders) == ["GET /orders/{order_id}", "POST /orders", "POST /orders/{order_id}/cancel"]
     error_message = "The routes must be the service's."
   }
 
