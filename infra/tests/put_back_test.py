@@ -45,7 +45,8 @@ NOT_PASSING = (
     "An error occurred (ValidationException) when calling the PutRecord operation: Could not connect to the endpoint URL",
 )
 
-# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a command fail with, or null.
+# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a
+# command fail with, or null.
 FAKE = r"""
 import json, os, pathlib, signal, sys, time
 here = pathlib.Path(__file__).parent
@@ -526,7 +527,8 @@ class PutBack(unittest.TestCase):
 class OneListOfPassingErrors(unittest.TestCase):
     """The program runs alone, so it has a list of its own. It is that of the functions, but for what only they call."""
 
-    # Of S3, from which the program reads reports and which no function calls (Amazon S3 API reference, "Error responses").
+    # Of S3, from which the program reads reports and which no function calls (Amazon S3 API
+    # reference, "Error responses").
     OF_S3 = {"ExpiredToken", "InternalError", "RequestTimeTooSkewed", "SlowDown"}
 
     def setUp(self) -> None:

@@ -33,7 +33,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 PATIENCE_SECONDS = 120
-# DeleteQueue takes up to 60 s (SQS API reference), and a table that is being deleted is listed until it is gone.
+# DeleteQueue takes up to 60 s (SQS API reference), and a table that is being deleted is listed
+# until it is gone.
 AWS_FORGETS_WITHIN_SECONDS = 90
 # What it is about is still being made or changed, so it can be deleted in a while.
 BUSY = ("(ResourceInUseException)", "(ResourceConflictException)")
@@ -168,7 +169,8 @@ class Deployment:
         """A function URL that everybody may call."""
         name = self.functions["api"]
         url = self.awslambda.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")
-        # Since October 2025 both are needed (Lambda developer guide, "Control access to Lambda function URLs").
+        # Since October 2025 both are needed (Lambda developer guide, "Control access to Lambda
+        # function URLs").
         for statement, action, condition in [
             ("FunctionUrl", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
             ("FunctionUrlInvoke", "lambda:InvokeFunction", {} if is_localstack() else {"InvokedViaFunctionUrl": True}),

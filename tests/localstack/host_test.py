@@ -21,7 +21,8 @@ from localstack.aws.skeleton import Skeleton
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing import partiql
 
-# How long one waits for the other. Without turns the other comes within milliseconds; a green run waits for all of it.
+# How long one waits for the other. Without turns the other comes within milliseconds; a green run
+# waits for all of it.
 PATIENCE_SECONDS = 0.5
 
 service = moto_dynamodb.dynamodb.factory().create_service()

@@ -1,9 +1,10 @@
 //! The promise, checked: what clients were told against what is in stream, table and queue.
 //!
-//! Nothing that was acknowledged is lost: each accepted intent is applied, a duplicate, a recorded conflict, a cancel that
-//! the row refuses, or lies in a discarded range and is still in the stream. Nothing is doubled: one order a key, no more
-//! intents in the stream than calls were made. Nothing comes from nowhere: each row holds what an intent of the stream says, and
-//! each intent says what a client has asked for.
+//! Nothing that was acknowledged is lost: each accepted intent is applied, a duplicate, a recorded
+//! conflict, a cancel that the row refuses, or lies in a discarded range and is still in the
+//! stream. Nothing is doubled: one order a key, no more intents in the stream than calls were made.
+//! Nothing comes from nowhere: each row holds what an intent of the stream says, and each intent
+//! says what a client has asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +69,8 @@ impl Accepted {
 }
 
 impl Audit {
-    /// Compares the calls of clients with what is there now; what was there `before` the first call is not theirs.
+    /// Compares the calls of clients with what is there now; what was there `before` the first call
+    /// is not theirs.
     #[must_use]
     pub fn of(calls: &[Call], before: &Evidence, evidence: &Evidence) -> Self {
         let intents = Intents::in_the_stream(evidence);
@@ -254,7 +256,8 @@ impl Audit {
         }
     }
 
-    /// An intent is what was asked for in the call that it was the answer to, or in one of which nobody knows what came of it.
+    /// An intent is what was asked for in the call that it was the answer to, or in one of which
+    /// nobody knows what came of it.
     fn find_unasked(&mut self, calls: &[Call], others: &Intents, intents: &Intents) {
         let mut answered = BTreeMap::new();
         let mut unknown = Vec::new();
@@ -356,7 +359,8 @@ mod tests {
         Intent::cancel(id, order_id, time, Caller::anonymous())
     }
 
-    /// A stream with these records, and a table to which those of them that `applied` picks were applied.
+    /// A stream with these records, and a table to which those of them that `applied` picks were
+    /// applied.
     fn evidence(intents: &[Intent], applied: impl Fn(&Intent) -> bool) -> Evidence {
         let mut items = BTreeMap::new();
         for intent in intents.iter().filter(|intent| applied(intent)) {

@@ -23,8 +23,9 @@ pub fn function(name: &str) -> PathBuf {
     let binary = folder.join(name);
     let advice = "run `make build`, or all tests by `make test`";
     assert!(binary.exists(), "{} is missing: {advice}", binary.display());
-    // Beside a binary that it builds by name, cargo writes what it was made from: `binary: source source …`, spaces
-    // escaped. When it builds all tests it does not, and the binary is as new as they are.
+    // Beside a binary that it builds by name, cargo writes what it was made from: `binary: source
+    // source …`, spaces escaped. When it builds all tests it does not, and the binary is as new as
+    // they are.
     let Ok(made_from) = std::fs::read_to_string(folder.join(format!("{name}.d"))) else {
         return binary;
     };
@@ -54,7 +55,8 @@ fn build_folder() -> PathBuf {
     }
 }
 
-/// Puts the three binaries into a folder, each under the name that it has to have; gives the stack's own path there.
+/// Puts the three binaries into a folder, each under the name that it has to have; gives the
+/// stack's own path there.
 pub(crate) fn install(folder: &Path, binaries: [&Path; 3]) -> PathBuf {
     for (binary, name) in binaries.into_iter().zip(["local", "api", "consumer"]) {
         let to = folder.join(name);

@@ -1,5 +1,5 @@
-//! Black-box tests of the whole service: this library starts it as a user does, as processes of its own, or deploys it to
-//! LocalStack or AWS, and talks to it over HTTP and through AWS's SDK.
+//! Black-box tests of the whole service: this library starts it as a user does, as processes of its
+//! own, or deploys it to LocalStack or AWS, and talks to it over HTTP and through AWS's SDK.
 
 #![expect(
     clippy::unwrap_used,

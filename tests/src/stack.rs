@@ -26,7 +26,8 @@ pub use aws::{QUEUE, STREAM, TABLE};
 /// What a stack is started with, besides the shipped settings.
 #[derive(Clone, Debug, Default)]
 pub struct StackOptions {
-    /// `CALLER`; `none` if not given, and wherever the front door knows no callers ([`Stack::knows_callers`]).
+    /// `CALLER`; `none` if not given, and wherever the front door knows no callers
+    /// ([`Stack::knows_callers`]).
     pub caller: Option<&'static str>,
     /// `LOG_LEVEL`; `info` if not given. All of the functions' log lines are in [`Stack::log`].
     pub log_level: Option<&'static str>,
@@ -76,8 +77,8 @@ impl Stack {
         }
     }
 
-    /// Starts what a test of AWS's own APIs needs: stream, table and queue, and nothing that reads or writes them. Where
-    /// they are deployed, other tests use them at the same time.
+    /// Starts what a test of AWS's own APIs needs: stream, table and queue, and nothing that reads
+    /// or writes them. Where they are deployed, other tests use them at the same time.
     ///
     /// # Panics
     /// If it does not get ready; with what it printed.
@@ -152,7 +153,8 @@ impl Stack {
         stack
     }
 
-    /// A stack that runs already, with its HTTP API and its AWS APIs on these ports of this machine.
+    /// A stack that runs already, with its HTTP API and its AWS APIs on these ports of this
+    /// machine.
     #[must_use]
     pub fn running(port: u16, aws_port: u16) -> Self {
         let config = SdkConfig::builder()
@@ -175,8 +177,8 @@ impl Stack {
         }
     }
 
-    /// Whether the front door tells callers apart, by the header `X-Local-Caller`. That of LocalStack does not: what a
-    /// caller would have put into the stream, a test puts there itself.
+    /// Whether the front door tells callers apart, by the header `X-Local-Caller`. That of
+    /// LocalStack does not: what a caller would have put into the stream, a test puts there itself.
     #[must_use]
     pub fn knows_callers(&self) -> bool {
         self.knows_callers

@@ -1,5 +1,5 @@
-//! `make outage-budget`: how long the table may be away, with the settings shipped, before the first
-//! record is discarded.
+//! `make outage-budget`: how long the table may be away, with the settings shipped, before the
+//! first record is discarded.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 

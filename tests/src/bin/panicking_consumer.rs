@@ -1,4 +1,5 @@
-//! A consumer whose business logic panics on some orders: those with the note `panic`. Tests run it in the consumer's place.
+//! A consumer whose business logic panics on some orders: those with the note `panic`. Tests run it
+//! in the consumer's place.
 
 use std::process::ExitCode;
 use std::time::SystemTime;

@@ -48,8 +48,8 @@ impl Stack {
         )
     }
 
-    /// The version of the consumer that the mapping invokes: a local function has none, a deployed one is invoked by an
-    /// alias that names its first.
+    /// The version of the consumer that the mapping invokes: a local function has none, a deployed
+    /// one is invoked by an alias that names its first.
     #[must_use]
     pub fn consumer_version(&self) -> &'static str {
         if self.deployment.is_some() {

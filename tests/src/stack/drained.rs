@@ -18,12 +18,14 @@ impl Stack {
         self.drained_within(Duration::from_secs(60)).await;
     }
 
-    /// Waits for at most this long until the mapping has read all that is in the stream and has nothing unfinished.
+    /// Waits for at most this long until the mapping has read all that is in the stream and has
+    /// nothing unfinished.
     ///
-    /// A deployed mapping shows no such state. There an order is put behind all others into every shard, and awaited, and
-    /// then another one. The first may be of one batch with what is before it, and keys of a batch are worked off
-    /// concurrently; the second is of a later batch, and the batches of a shard follow each other. So what was there before
-    /// has been worked off by then, though a record that failed may be tried again later.
+    /// A deployed mapping shows no such state. There an order is put behind all others into every
+    /// shard, and awaited, and then another one. The first may be of one batch with what is before
+    /// it, and keys of a batch are worked off concurrently; the second is of a later batch, and the
+    /// batches of a shard follow each other. So what was there before has been worked off by then,
+    /// though a record that failed may be tried again later.
     ///
     /// # Panics
     /// If it is not so then.
@@ -78,7 +80,8 @@ impl Stack {
         probes
     }
 
-    /// The orders that no client has sent, but [`drained_within`](Self::drained_within) has put behind theirs.
+    /// The orders that no client has sent, but [`drained_within`](Self::drained_within) has put
+    /// behind theirs.
     pub(crate) fn probes(&self) -> MutexGuard<'_, BTreeSet<OrderId>> {
         self.probes.lock().unwrap_or_else(PoisonError::into_inner)
     }

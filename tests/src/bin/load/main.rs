@@ -17,8 +17,8 @@ use tests::Stack;
 use run::{Run, percentile};
 use usage::{Usage, usage};
 
-/// A step of the search for the highest rate is tried so often: a shared machine is away for a second
-/// now and then.
+/// A step of the search for the highest rate is tried so often: a shared machine is away for a
+/// second now and then.
 const TRIES: usize = 3;
 /// Per cent of the processors taken by other machines, above which latencies are those of the host.
 const MUCH_STOLEN: u64 = 5;

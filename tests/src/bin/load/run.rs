@@ -16,8 +16,8 @@ const READ: u64 = 10;
 /// How often it is then asked whether it is there: reading must not be what the machine is busy
 /// with.
 const READ_EVERY: Duration = Duration::from_millis(20);
-/// Requests under way at most, reads among them: fewer than the front door has connections, of which
-/// it closes some beyond that.
+/// Requests under way at most, reads among them: fewer than the front door has connections, of
+/// which it closes some beyond that.
 const AT_ONCE: usize = 300;
 
 /// What was seen of a run.
@@ -108,8 +108,8 @@ impl Run {
         self.audit.unavailable == 0 && late <= Duration::from_secs(1)
     }
 
-    /// The second whose slowest requests are the median of all seconds': what a machine that is away
-    /// for some seconds is otherwise.
+    /// The second whose slowest requests are the median of all seconds': what a machine that is
+    /// away for some seconds is otherwise.
     pub(crate) fn median_second(&self) -> Vec<Duration> {
         let mut seconds: Vec<Vec<Duration>> = self.by_second.values().cloned().collect();
         for second in &mut seconds {
