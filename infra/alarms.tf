@@ -1,7 +1,8 @@
-# Who is told of what. Every alarm has a section of the same name in docs/runbook.md, which its description links to; a
-# test compares the two. Metrics: Lambda developer guide, "Types of metrics for Lambda functions"; Kinesis developer guide,
-# "Monitor the Amazon Kinesis Data Streams service"; DynamoDB developer guide, "Metrics and dimensions"; API Gateway
-# developer guide, "Monitor CloudWatch metrics for HTTP APIs".
+# Who is told of what. Every alarm has a section of the same name in docs/runbook.md, which its
+# description links to; a test compares the two. Metrics: Lambda developer guide, "Types of metrics
+# for Lambda functions"; Kinesis developer guide, "Monitor the Amazon Kinesis Data Streams service";
+# DynamoDB developer guide, "Metrics and dimensions"; API Gateway developer guide, "Monitor
+# CloudWatch metrics for HTTP APIs".
 
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
@@ -45,8 +46,8 @@ locals {
   # A quarter of the stream's retention; CloudWatch looks back over a week at most.
   discard_patience_hours = min(floor(var.retention_hours / 4), 168)
 
-  # metrics: id → namespace, name, statistic, dimensions. The alarm is on `expression`, over `window` periods of `period`
-  # seconds, `of` of which must be beyond the threshold.
+  # metrics: id → namespace, name, statistic, dimensions. The alarm is on `expression`, over
+  # `window` periods of `period` seconds, `of` of which must be beyond the threshold.
   alarms_always = {
     iterator-age = {
       description = "The consumer is ${var.iterator_age_alarm_seconds} s behind: accepted orders cannot be read yet. Nothing is lost so far. See what slows it down: errors, throttles, the table, too few shards."
@@ -68,7 +69,8 @@ locals {
         incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
         invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
       }
-      # Five minutes and not one: a service with an order every few minutes would never have ten such minutes in a row.
+      # Five minutes and not one: a service with an order every few minutes would never have ten
+      # such minutes in a row.
       expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 1
       period     = 300, window = 2, of = 2
@@ -79,8 +81,9 @@ locals {
         incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
         invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
       }
-      # A quarter of the shortest retention. The window slides, so that the first order after six quiet hours can be in it before
-      # its invocation is; metric math has nothing that tells the two apart.
+      # A quarter of the shortest retention. The window slides, so that the first order after six
+      # quiet hours can be in it before its invocation is; metric math has nothing that tells the
+      # two apart.
       expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 1
       period     = 21600, window = 1, of = 1
@@ -101,9 +104,10 @@ locals {
     }
     discards-waiting = {
       description = "There has been a discard in the queue in each of the last ${local.discard_patience_hours} h. Once the stream has let go of the record (${var.retention_hours} h), the order cannot be put back."
-      # Not the age of the oldest: a message that was looked at three times no longer counts for that. A message that is looked
-      # at moves from the one count to the other, so neither count's minimum tells; and nothing in flight is no datapoint (SQS
-      # developer guide, "Available CloudWatch metrics for Amazon SQS"). The counts are approximate: one message is about 1.
+      # Not the age of the oldest: a message that was looked at three times no longer counts for
+      # that. A message that is looked at moves from the one count to the other, so neither count's
+      # minimum tells; and nothing in flight is no datapoint (SQS developer guide, "Available
+      # CloudWatch metrics for Amazon SQS"). The counts are approximate: one message is about 1.
       metrics = {
         visible = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Average", dimensions = local.of_queue }
         looked  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesNotVisible", stat = "Average", dimensions = local.of_queue }
@@ -184,8 +188,8 @@ locals {
         errors   = local.http_api ? { namespace = "AWS/ApiGateway", name = "5xx", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "Url5xxCount", stat = "Sum", dimensions = local.of_api }
         requests = local.http_api ? { namespace = "AWS/ApiGateway", name = "Count", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "UrlRequestCount", stat = "Sum", dimensions = local.of_api }
       }
-      # With few requests a single error is many percent; but where all fail, five a minute may never come. It takes about a
-      # request a minute: a minute without any is none of the three.
+      # With few requests a single error is many percent; but where all fail, five a minute may
+      # never come. It takes about a request a minute: a minute without any is none of the three.
       expression = "IF((errors >= 5) OR ((errors > 0) AND (errors == requests)), 100 * errors / requests, 0)"
       comparison = "GreaterThanThreshold", threshold = 1
       period     = 60, window = 5, of = 3
@@ -228,7 +232,8 @@ locals {
         bytes   = { namespace = "AWS/Kinesis", name = "IncomingBytes", stat = "Sum", dimensions = local.of_stream }
         records = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
       }
-      # In percent of what a minute holds. The limits are 1 MB and 1,000 records, so a record a kilobyte weighs them alike.
+      # In percent of what a minute holds. The limits are 1 MB and 1,000 records, so a record a
+      # kilobyte weighs them alike.
       expression = "IF(bytes > 1000 * records, bytes / 1000, records) / ${var.shard_count * 60 * 10}"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 80
       period     = 60, window = 5, of = 5

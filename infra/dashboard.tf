@@ -1,7 +1,9 @@
-# The pipeline from left to right: front door, stream, consumer, table, and what was given up below it.
+# The pipeline from left to right: front door, stream, consumer, table, and what was given up below
+# it.
 
 locals {
-  # Rows of columns; each graph is a title and its metrics as [namespace, name, dimensions, options].
+  # Rows of columns; each graph is a title and its metrics as [namespace, name, dimensions,
+  # options].
   dashboard_columns = [
     {
       title = "1 · Front door"

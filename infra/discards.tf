@@ -1,12 +1,13 @@
-# Where Lambda reports what it gave up on. A queue gets the place in the stream; a bucket gets the records as well, and
-# keeps them beyond the stream's retention (Lambda developer guide, "Retain discarded batch records for a Kinesis Data
-# Streams event source").
+# Where Lambda reports what it gave up on. A queue gets the place in the stream; a bucket gets the
+# records as well, and keeps them beyond the stream's retention (Lambda developer guide, "Retain
+# discarded batch records for a Kinesis Data Streams event source").
 
 locals {
   discard_destination_arn = var.discard_destination == "sqs" ? aws_sqs_queue.discarded.arn : one(aws_s3_bucket.discarded[*].arn)
 }
 
-# It is there whatever the destination is: what it still holds when that changes must not go with it.
+# It is there whatever the destination is: what it still holds when that changes must not go with
+# it.
 resource "aws_sqs_queue" "discarded" {
   name                       = "${var.name}-intents-discarded"
   message_retention_seconds  = var.queue_retention_seconds

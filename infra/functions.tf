@@ -1,5 +1,6 @@
-# The two functions, each with its log and a `live` alias that callers name. An update publishes a version and then moves
-# the alias, so there is no moment without a working version; a version that is pinned stays where it is.
+# The two functions, each with its log and a `live` alias that callers name. An update publishes a
+# version and then moves the alias, so there is no moment without a working version; a version that
+# is pinned stays where it is.
 
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.log_group_names.api
@@ -14,7 +15,8 @@ resource "aws_cloudwatch_log_group" "consumer" {
 }
 
 locals {
-  # Lambda filters JSON lines by level before they reach CloudWatch Logs; both filters have to let the same lines pass.
+  # Lambda filters JSON lines by level before they reach CloudWatch Logs; both filters have to let
+  # the same lines pass.
   application_log_level = upper(var.log_level)
   tracing_mode          = var.tracing ? "Active" : "PassThrough"
 }

@@ -1,4 +1,5 @@
-# The front door as an HTTP API: routes, throttle, access log, CORS, and the check of tokens or signatures.
+# The front door as an HTTP API: routes, throttle, access log, CORS, and the check of tokens or
+# signatures.
 
 locals {
   http_api = var.front_door == "http_api"
@@ -70,9 +71,9 @@ resource "aws_apigatewayv2_route" "orders" {
   authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
 }
 
-# Whatever is no route of the service gets the service's own problem document (404, or 405 with `Allow`) instead of the
-# gateway's. Nothing can be reached this way where callers are known: without an authorizer the event names no caller, and
-# the api answers 401 before it does anything.
+# Whatever is no route of the service gets the service's own problem document (404, or 405 with
+# `Allow`) instead of the gateway's. Nothing can be reached this way where callers are known:
+# without an authorizer the event names no caller, and the api answers 401 before it does anything.
 resource "aws_apigatewayv2_route" "elsewhere" {
   #checkov:skip=CKV_AWS_309:It says NONE on purpose, see above
   count = local.http_api ? 1 : 0
@@ -91,7 +92,8 @@ resource "aws_cloudwatch_log_group" "access" {
   kms_key_id        = aws_kms_key.orders.arn
 }
 
-# At the stage `$default` there is no stage name in the path, so that the api's `Location: /orders/{id}` is right.
+# At the stage `$default` there is no stage name in the path, so that the api's `Location:
+# /orders/{id}` is right.
 resource "aws_apigatewayv2_stage" "default" {
   count = local.http_api ? 1 : 0
 
@@ -107,7 +109,8 @@ resource "aws_apigatewayv2_stage" "default" {
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access[0].arn
-    # The route and not the path, which may hold an order id; no address, no caller. The api logs the same request id.
+    # The route and not the path, which may hold an order id; no address, no caller. The api logs
+    # the same request id.
     format = jsonencode({
       request_id          = "$context.requestId"
       time                = "$context.requestTimeEpoch"

@@ -16,7 +16,8 @@ resource "aws_kms_key" "orders" {
     Version = "2012-10-17"
     Statement = [
       {
-        # Without it nobody could ever change this policy again. What the roles may do with the key stands in roles.tf.
+        # Without it nobody could ever change this policy again. What the roles may do with the key
+        # stands in roles.tf.
         Sid       = "AccountDelegatesThroughIam"
         Effect    = "Allow"
         Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
@@ -39,7 +40,8 @@ resource "aws_kms_key" "orders" {
         }
       },
       {
-        # Without it alarms would go off and nobody would hear of them: CloudWatch could not publish to the encrypted topic.
+        # Without it alarms would go off and nobody would hear of them: CloudWatch could not publish
+        # to the encrypted topic.
         Sid       = "AlarmsOfThisAccount"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }

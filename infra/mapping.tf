@@ -1,4 +1,5 @@
-# Lambda's poller between stream and consumer. Every setting but the stop switch is the pipeline's (pipeline.tf).
+# Lambda's poller between stream and consumer. Every setting but the stop switch is the pipeline's
+# (pipeline.tf).
 
 resource "aws_lambda_event_source_mapping" "consumer" {
   event_source_arn = var.enhanced_fan_out ? aws_kinesis_stream_consumer.fan_out[0].arn : aws_kinesis_stream.intents.arn

@@ -1,5 +1,6 @@
-# The service's own metrics, taken from the lines that the functions log (crates/consumer/src/outcomes.rs and
-# crates/api/src/lib.rs). That the lines have these fields is tested against a running stack (tests/tests/infra).
+# The service's own metrics, taken from the lines that the functions log
+# (crates/consumer/src/outcomes.rs and crates/api/src/lib.rs). That the lines have these fields is
+# tested against a running stack (tests/tests/infra).
 
 locals {
   # One line a batch, with a count each.

@@ -1,6 +1,7 @@
-# The settings of pipeline.auto.tfvars.json, which the local stack reads as well. Ranges are those of AWS (Lambda API
-# reference, CreateEventSourceMapping and CreateFunction; Kinesis API reference, IncreaseStreamRetentionPeriod), narrowed
-# where a value that AWS takes would break a promise of the service.
+# The settings of pipeline.auto.tfvars.json, which the local stack reads as well. Ranges are those
+# of AWS (Lambda API reference, CreateEventSourceMapping and CreateFunction; Kinesis API reference,
+# IncreaseStreamRetentionPeriod), narrowed where a value that AWS takes would break a promise of the
+# service.
 
 variable "shard_count" {
   description = "Shards of a provisioned stream. One takes 1 MB/s or 1,000 records/s. Ignored when the stream is on demand."
@@ -186,8 +187,8 @@ locals {
   # What the consumer keeps of its time for the answer (crates/keyed-batch/src/limits.rs).
   consumer_margin_seconds = 0.5
 
-  # At least so long an outage of the table is ridden out without a discard: each try works until the margin. Lambda's
-  # own back-offs between the tries come on top, and are not published.
+  # At least so long an outage of the table is ridden out without a discard: each try works until
+  # the margin. Lambda's own back-offs between the tries come on top, and are not published.
   outage_budget_seconds = (var.maximum_retry_attempts + 1) * (var.consumer_timeout_seconds - local.consumer_margin_seconds)
 
   # How long after it was accepted an intent can still be applied.

@@ -1,6 +1,7 @@
-# One role a function. Each statement is one sentence of the design: the api cannot write the table, the consumer cannot
-# write the stream. What AWS does on a function's behalf (polling, reporting discards, KMS, logs, tracing) stands beside
-# the calls that its code makes; a test of the workspace holds both lists against the code (tests/tests/infra).
+# One role a function. Each statement is one sentence of the design: the api cannot write the table,
+# the consumer cannot write the stream. What AWS does on a function's behalf (polling, reporting
+# discards, KMS, logs, tracing) stands beside the calls that its code makes; a test of the workspace
+# holds both lists against the code (tests/tests/infra).
 
 locals {
   assume_role_policy = jsonencode({
@@ -13,9 +14,10 @@ locals {
     }]
   })
 
-  # The key is good for nothing but this stream, this table and this destination, and only by way of their services.
-  # The contexts are those of "Permissions to use user-generated KMS keys" (Kinesis), "DynamoDB encryption at rest: how
-  # it works" (DynamoDB), "Key management" (SQS) and "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys" (S3).
+  # The key is good for nothing but this stream, this table and this destination, and only by way of
+  # their services. The contexts are those of "Permissions to use user-generated KMS keys"
+  # (Kinesis), "DynamoDB encryption at rest: how it works" (DynamoDB), "Key management" (SQS) and
+  # "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys" (S3).
   through_kinesis = {
     StringEquals = {
       "kms:ViaService"                        = "kinesis.${local.region}.${local.dns_suffix}"
@@ -170,7 +172,8 @@ resource "aws_iam_role_policy" "consumer" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.consumer.arn}:*"
       },
-      # Also where the destination is the archive: until a change of it is done, Lambda still reports to the queue.
+      # Also where the destination is the archive: until a change of it is done, Lambda still
+      # reports to the queue.
       {
         Sid      = "KeepDiscards"
         Effect   = "Allow"

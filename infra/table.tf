@@ -1,11 +1,11 @@
 # The orders: one row an order, which is its own idempotency lock.
 #
-# No time to live (an expired row would be revived by a replay) and no replicas (the last writer would win, which voids
-# the lock); see docs/architecture.md.
+# No time to live (an expired row would be revived by a replay) and no replicas (the last writer
+# would win, which voids the lock); see docs/architecture.md.
 
 resource "aws_dynamodb_table" "orders" {
-  # What depends on something is destroyed before it. So the refusal of a protected table saves the accepted orders that are not
-  # applied yet, and what is known of discards.
+  # What depends on something is destroyed before it. So the refusal of a protected table saves the
+  # accepted orders that are not applied yet, and what is known of discards.
   depends_on = [aws_kinesis_stream.intents, aws_sqs_queue.discarded]
 
   name                        = coalesce(var.table_name, var.name)

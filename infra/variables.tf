@@ -1,4 +1,5 @@
-# What a deployment chooses besides the pipeline's settings (pipeline.tf). The defaults are the minimal setting.
+# What a deployment chooses besides the pipeline's settings (pipeline.tf). The defaults are the
+# minimal setting.
 
 variable "name" {
   description = "Prefix of every resource's name; the table has this name itself, unless table_name says otherwise."
@@ -344,7 +345,8 @@ variable "base_path" {
   nullable    = false
 
   validation {
-    # The characters of an API mapping key (API Gateway developer guide, "Map API stages to a custom domain name for HTTP APIs").
+    # The characters of an API mapping key (API Gateway developer guide, "Map API stages to a custom
+    # domain name for HTTP APIs").
     condition     = can(regex("^/([A-Za-z0-9$_.+!*'()-]*[A-Za-z0-9$_+!*'()-][A-Za-z0-9$_.+!*'()-]*(/[A-Za-z0-9$_.+!*'()-]*[A-Za-z0-9$_+!*'()-][A-Za-z0-9$_.+!*'()-]*)*)?$", var.base_path))
     error_message = "base_path must be a path such as /v1, of letters, digits and $-_.+!*'(), or / for none."
   }

@@ -1,4 +1,5 @@
-# What this configuration runs with. Region and credentials come from the environment, as with every AWS tool.
+# What this configuration runs with. Region and credentials come from the environment, as with every
+# AWS tool.
 
 terraform {
   # 1.9 lets a variable's validation look at other variables.

@@ -1,11 +1,12 @@
-# Production: intents are kept for a week, an outage of an hour is ridden out, and what is discarded is kept with its
-# content. Given after the pipeline's own file: terraform apply -var-file=settings/production.tfvars
+# Production: intents are kept for a week, an outage of an hour is ridden out, and what is discarded
+# is kept with its content. Given after the pipeline's own file: terraform apply
+# -var-file=settings/production.tfvars
 
 # A week to notice, to mend and to put back.
 retention_hours = 168
 
-# (122 + 1) × (30 s − 0.5 s) = 3,628.5 s. The price: a poison record is retried as often, and holds up its part of the
-# shard meanwhile, which is why a shard has four.
+# (122 + 1) × (30 s − 0.5 s) = 3,628.5 s. The price: a poison record is retried as often, and holds
+# up its part of the shard meanwhile, which is why a shard has four.
 maximum_retry_attempts = 122
 parallelization_factor = 4
 batch_size             = 100

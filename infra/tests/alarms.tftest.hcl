@@ -116,7 +116,8 @@ run "a_service_with_few_orders_is_told_of_its_outage_too" {
   }
 }
 
-# CloudWatch API reference, PutMetricAlarm: a week at most where a period is an hour or longer, otherwise a day.
+# CloudWatch API reference, PutMetricAlarm: a week at most where a period is an hour or longer,
+# otherwise a day.
 run "no_alarm_looks_back_further_than_cloudwatch_does" {
   command = plan
 
@@ -200,7 +201,8 @@ run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
   }
 }
 
-# The dimensions that AWS documents, in the sources that alarms.tf names; with others a metric is empty, and its alarm mute.
+# The dimensions that AWS documents, in the sources that alarms.tf names; with others a metric is
+# empty, and its alarm mute.
 run "every_metric_has_the_dimensions_that_aws_gives_it" {
   assert {
     condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : [for metric in query.metric :

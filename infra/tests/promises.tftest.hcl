@@ -176,7 +176,8 @@ run "the_keys_policy_says_this_and_no_more" {
     error_message = "The key's policy is not as reviewed."
   }
 
-  # The names in the policy are written, not read off the groups (they need the key first): they must agree.
+  # The names in the policy are written, not read off the groups (they need the key first): they
+  # must agree.
   assert {
     condition = toset([for group in concat([aws_cloudwatch_log_group.api, aws_cloudwatch_log_group.consumer], aws_cloudwatch_log_group.access) : group.name]) == (
       toset(["/aws/apigateway/orders", "/aws/lambda/orders-api", "/aws/lambda/orders-consumer"])

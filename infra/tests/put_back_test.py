@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What infra/bin/put-back reads, what it puts and what it says, with a program in the place of the AWS CLI that keeps one shard."""
+"""What infra/bin/put-back reads, what it puts and what it says, with a program in the place of the
+AWS CLI that keeps one shard."""
 
 import base64
 import json
@@ -45,7 +46,8 @@ NOT_PASSING = (
     "An error occurred (ValidationException) when calling the PutRecord operation: Could not connect to the endpoint URL",
 )
 
-# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a command fail with, or null.
+# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a
+# command fail with, or null.
 FAKE = r"""
 import json, os, pathlib, signal, sys, time
 here = pathlib.Path(__file__).parent
@@ -184,8 +186,8 @@ class PutBack(unittest.TestCase):
         return [(entry["PartitionKey"], entry["Data"]) for entry in map(record, range(first, last + 1))]
 
     def report(self, first: int = FIRST, last: int = FIRST + 5, **more: object) -> dict[str, object]:
-        """As a queue gets it (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
-        source")."""
+        """As a queue gets it (Lambda developer guide, "Retain discarded batch records for a Kinesis
+        Data Streams event source")."""
         more = {"batchSize": last - first + 1, "streamArn": STREAM} | more
         payload = {"payload": more.pop("payload")} if "payload" in more else {}
         return {
@@ -212,7 +214,8 @@ class PutBack(unittest.TestCase):
     def put_back(
         self, *arguments: str, given: object = None, status: int = 0, path: str | None = None, before: tuple[str, ...] = ()
     ) -> str:
-        """What it says. Neither content nor key of a record is in it, nor in the list of processes, and no file is left behind."""
+        """What it says. Neither content nor key of a record is in it, nor in the list of processes,
+        and no file is left behind."""
         run = subprocess.run(
             [*before, sys.executable, str(PUT_BACK), *(arguments or ["-"])],
             input=given if isinstance(given, str) else json.dumps(given),
@@ -524,9 +527,11 @@ class PutBack(unittest.TestCase):
 
 
 class OneListOfPassingErrors(unittest.TestCase):
-    """The program runs alone, so it has a list of its own. It is that of the functions, but for what only they call."""
+    """The program runs alone, so it has a list of its own. It is that of the functions, but for
+    what only they call."""
 
-    # Of S3, from which the program reads reports and which no function calls (Amazon S3 API reference, "Error responses").
+    # Of S3, from which the program reads reports and which no function calls (Amazon S3 API
+    # reference, "Error responses").
     OF_S3 = {"ExpiredToken", "InternalError", "RequestTimeTooSkewed", "SlowDown"}
 
     def setUp(self) -> None:

@@ -1,4 +1,5 @@
-# Each role's policy, statement by statement. Who changes one changes it here as well, under somebody's eyes.
+# Each role's policy, statement by statement. Who changes one changes it here as well, under
+# somebody's eyes.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,5 +1,5 @@
-# Every rule for a variable refuses what it is there to refuse: first the rules for one value, many variables at a time
-# (each of them has to fail), then the rules between values.
+# Every rule for a variable refuses what it is there to refuse: first the rules for one value, many
+# variables at a time (each of them has to fail), then the rules between values.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Deploys the service by the AWS APIs, from the functions' packages, for one test, and removes it again.
+"""Deploys the service by the AWS APIs, from the functions' packages, for one test, and removes it
+again.
 
     deployment.py create NAME --settings FILE [--log-level LEVEL] [--without-functions]
     deployment.py log NAME
@@ -7,15 +8,18 @@
     deployment.py sweep PREFIX
     deployment.py account
 
-`create` makes what infra/ describes, as far as LocalStack knows it and a test needs it: stream, table, on-failure queue,
-roles, functions with an alias each, event source mapping, function URL. All names begin with NAME. What it made it prints
-as one JSON object; if it fails, it removes what it had made. `log` prints what the functions have logged. `remove` removes
-everything of that name, and is content if there is nothing. `sweep` removes every deployment whose name begins with PREFIX and a
-dash. Its exit code is 0 if there was none, 3 if there was one and it is gone now (whoever had made it should have removed it),
-and another one if anything may be left. `account` prints whose the credentials are.
+`create` makes what infra/ describes, as far as LocalStack knows it and a test needs it: stream,
+table, on-failure queue, roles, functions with an alias each, event source mapping, function URL.
+All names begin with NAME. What it made it prints as one JSON object; if it fails, it removes what
+it had made. `log` prints what the functions have logged. `remove` removes everything of that name,
+and is content if there is nothing. `sweep` removes every deployment whose name begins with PREFIX
+and a dash. Its exit code is 0 if there was none, 3 if there was one and it is gone now (whoever had
+made it should have removed it), and another one if anything may be left. `account` prints whose the
+credentials are.
 
-Where the APIs are, and who calls, is in the environment as for every AWS tool: AWS_ENDPOINT_URL, AWS_REGION, credentials. So
-are the folder of the packages, E2E_PACKAGES, which is dist/ if not given, and what they are built for, ARCHITECTURE.
+Where the APIs are, and who calls, is in the environment as for every AWS tool: AWS_ENDPOINT_URL,
+AWS_REGION, credentials. So are the folder of the packages, E2E_PACKAGES, which is dist/ if not
+given, and what they are built for, ARCHITECTURE.
 """
 
 import argparse
@@ -33,7 +37,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 PATIENCE_SECONDS = 120
-# DeleteQueue takes up to 60 s (SQS API reference), and a table that is being deleted is listed until it is gone.
+# DeleteQueue takes up to 60 s (SQS API reference), and a table that is being deleted is listed
+# until it is gone.
 AWS_FORGETS_WITHIN_SECONDS = 90
 # What it is about is still being made or changed, so it can be deleted in a while.
 BUSY = ("(ResourceInUseException)", "(ResourceConflictException)")
@@ -168,7 +173,8 @@ class Deployment:
         """A function URL that everybody may call."""
         name = self.functions["api"]
         url = self.awslambda.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")
-        # Since October 2025 both are needed (Lambda developer guide, "Control access to Lambda function URLs").
+        # Since October 2025 both are needed (Lambda developer guide, "Control access to Lambda
+        # function URLs").
         for statement, action, condition in [
             ("FunctionUrl", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
             ("FunctionUrlInvoke", "lambda:InvokeFunction", {} if is_localstack() else {"InvokedViaFunctionUrl": True}),
@@ -218,7 +224,8 @@ class Deployment:
             raise NotRemoved(f"{self.name}: " + "; ".join(errors))
 
     def remove_mappings(self) -> None:
-        """Of all mappings, those of the consumer: they are listed also when the function is gone."""
+        """Of all mappings, those of the consumer: they are listed also when the function is
+        gone."""
         pages = self.awslambda.get_paginator("list_event_source_mappings").paginate()
         for mapping in [mapping for page in pages for mapping in page["EventSourceMappings"]]:
             if f":function:{self.functions['consumer']}:" in mapping["FunctionArn"]:

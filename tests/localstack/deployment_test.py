@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What deployment.py does when AWS does not do at once what it is asked for, with a mock in the place of boto3's clients."""
+"""What deployment.py does when AWS does not do at once what it is asked for, with a mock in the
+place of boto3's clients."""
 
 import contextlib
 import io

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""What DynamoDB in host mode does with requests that come at the same time, by LocalStack's own dispatch and moto's own code.
+"""What DynamoDB in host mode does with requests that come at the same time, by LocalStack's own
+dispatch and moto's own code.
 
-A race is a matter of luck, so these tests leave nothing to it: what moto does between its read and its write waits for the
-other request. If the other one never comes, because it has to wait for its turn, the first goes on after a while.
+A race is a matter of luck, so these tests leave nothing to it: what moto does between its read and
+its write waits for the other request. If the other one never comes, because it has to wait for its
+turn, the first goes on after a while.
 """
 
 import threading
@@ -21,7 +23,8 @@ from localstack.aws.skeleton import Skeleton
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing import partiql
 
-# How long one waits for the other. Without turns the other comes within milliseconds; a green run waits for all of it.
+# How long one waits for the other. Without turns the other comes within milliseconds; a green run
+# waits for all of it.
 PATIENCE_SECONDS = 0.5
 
 service = moto_dynamodb.dynamodb.factory().create_service()
@@ -69,7 +72,8 @@ class AtTheSameTime(unittest.TestCase):
 
     @contextmanager
     def meeting(self, where: object, function: str) -> Iterator[None]:
-        """Lets a request that has come from this function of moto's wait until another one has too."""
+        """Lets a request that has come from this function of moto's wait until another one has
+        too."""
         moto_does, met = getattr(where, function), threading.Barrier(2)
 
         def wait_for_the_other(*arguments: object, **more: object) -> object:
@@ -85,7 +89,8 @@ class AtTheSameTime(unittest.TestCase):
 
     @contextmanager
     def meanwhile(self, place: str, request: Callable[[], object]) -> Iterator[list]:
-        """When a request looks for the item of this id, makes another one; gives a list that has its answer in the end."""
+        """When a request looks for the item of this id, makes another one; gives a list that has
+        its answer in the end."""
         moto_looks, answers, makers = Table.get_item, [], []
 
         def make() -> None:

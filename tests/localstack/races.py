@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Lets callers of LocalStack race each other, and counts the rounds in which a promise of AWS is broken.
+"""Lets callers of LocalStack race each other, and counts the rounds in which a promise of AWS is
+broken.
 
     races.py [ROUNDS] [--only RACE]
 
-LocalStack is at AWS_ENDPOINT_URL, or on this machine at LOCALSTACK_PORT, which is 4566 if not given. Ten callers at once
-make a round. The exit code is 1 if a promise was broken in any round.
+LocalStack is at AWS_ENDPOINT_URL, or on this machine at LOCALSTACK_PORT, which is 4566 if not
+given. Ten callers at once make a round. The exit code is 1 if a promise was broken in any round.
 
-The suites do not run it, because it finds a fault by luck: of DynamoDB in host mode, host_test.py finds the same for certain.
-It is for a new version of LocalStack, and for one that is in doubt.
+The suites do not run it, because it finds a fault by luck: of DynamoDB in host mode, host_test.py
+finds the same for certain. It is for a new version of LocalStack, and for one that is in doubt.
 """
 
 import argparse
@@ -37,8 +38,9 @@ caller_of_this_thread = threading.local()
 
 
 def at_once(call: Callable[[int], object]) -> list:
-    """What each of the callers is answered. Their first requests are sent when all of them are made and signed, which takes
-    longer than the answers: otherwise hardly two would ever be at LocalStack together."""
+    """What each of the callers is answered. Their first requests are sent when all of them are made
+    and signed, which takes longer than the answers: otherwise hardly two would ever be at
+    LocalStack together."""
 
     def begin(caller: int) -> object:
         caller_of_this_thread.waits = True
@@ -85,7 +87,8 @@ def item(table: str, key: str) -> dict:
 
 
 def puts(table: str, key: str) -> bool:
-    """Of puts on condition that there is nothing, one is done (DynamoDB developer guide, "Condition expressions")."""
+    """Of puts on condition that there is nothing, one is done (DynamoDB developer guide, "Condition
+    expressions")."""
     put = {"TableName": table, "ConditionExpression": "attribute_not_exists(id)"}
     answers = at_once(lambda caller: done(dynamodb.put_item, Item={"id": {"S": key}, "by": {"N": str(caller)}}, **put))
     return answers.count(True) == 1 and item(table, key)["by"]["N"] == str(answers.index(True))
@@ -126,8 +129,9 @@ def deletes(table: str, key: str) -> bool:
 
 
 def transactions(table: str, key: str) -> bool:
-    """Of transactions that put the same two items one is done as a whole, and undoes nothing of anybody else. AWS may also
-    do none, since each can be in another's way (DynamoDB developer guide, "Transaction conflict handling")."""
+    """Of transactions that put the same two items one is done as a whole, and undoes nothing of
+    anybody else. AWS may also do none, since each can be in another's way (DynamoDB developer
+    guide, "Transaction conflict handling")."""
     both = [f"{key}-a", f"{key}-b"]
 
     def call(caller: int) -> bool:
@@ -150,7 +154,8 @@ def transactions(table: str, key: str) -> bool:
 
 
 def receives(url: str, key: str) -> bool:
-    """What a standard queue hands out is hidden from all others. AWS promises it at least once; LocalStack, exactly."""
+    """What a standard queue hands out is hidden from all others. AWS promises it at least once;
+    LocalStack, exactly."""
     entries = [{"Id": str(number), "MessageBody": f"{key}-{number}"} for number in range(CALLERS)]
     sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
@@ -166,8 +171,9 @@ def receives(url: str, key: str) -> bool:
 
 
 def records(stream: str, key: str) -> bool:
-    """Each record has a sequence number of its own, which grows from put to put of one caller, and the shard has the records
-    in the sequence of their numbers (Kinesis API reference, "PutRecord")."""
+    """Each record has a sequence number of its own, which grows from put to put of one caller, and
+    the shard has the records in the sequence of their numbers (Kinesis API reference,
+    "PutRecord")."""
 
     def put(caller: int) -> list[tuple[int, str]]:
         put = []

@@ -1,4 +1,5 @@
-//! The service as it is deployed by the AWS APIs: made for one test by `tests/localstack/deployment.py`, removed with it.
+//! The service as it is deployed by the AWS APIs: made for one test by
+//! `tests/localstack/deployment.py`, removed with it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use crate::repository;
+use crate::binaries::repository;
 
 /// A deployment under a name of its own. It is removed when it is dropped.
 pub(crate) struct Deployment {
@@ -27,8 +28,8 @@ pub(crate) struct Deployment {
 static SHARED: Mutex<Weak<Deployment>> = Mutex::const_new(Weak::new());
 
 impl Deployment {
-    /// Stream, table and queue with these settings, and nothing that reads or writes them. Tests that run at the same time
-    /// share them; the last one removes them.
+    /// Stream, table and queue with these settings, and nothing that reads or writes them. Tests
+    /// that run at the same time share them; the last one removes them.
     pub(crate) async fn shared(settings: &Value) -> Arc<Self> {
         let mut shared = SHARED.lock().await;
         if let Some(running) = shared.upgrade() {

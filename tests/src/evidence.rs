@@ -1,4 +1,5 @@
-//! What a stack holds when all is done: every record of the stream, every row of the table, every discard in the queue.
+//! What a stack holds when all is done: every record of the stream, every row of the table, every
+//! discard in the queue.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,8 @@ pub struct StreamRecord {
     pub data: Vec<u8>,
 }
 
-/// A range of a shard that was given up, both ends included. It may hold records that were processed.
+/// A range of a shard that was given up, both ends included. It may hold records that were
+/// processed.
 #[derive(Clone, Debug)]
 pub struct Discarded {
     /// The shard.
@@ -96,8 +98,8 @@ impl Evidence {
         self.discards.iter().any(|discard| discard.covers(record))
     }
 
-    /// Puts the records that were given up into the stream again, as a person does who was told of them by the queue: with
-    /// their partition keys and their data. Gives how many there were.
+    /// Puts the records that were given up into the stream again, as a person does who was told of
+    /// them by the queue: with their partition keys and their data. Gives how many there were.
     ///
     /// # Panics
     /// If the stream does not take one.

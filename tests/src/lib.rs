@@ -1,5 +1,5 @@
-//! Black-box tests of the whole service: this library starts it as a user does, as processes of its own, or deploys it to
-//! LocalStack or AWS, and talks to it over HTTP and through AWS's SDK.
+//! Black-box tests of the whole service: this library starts it as a user does, as processes of its
+//! own, or deploys it to LocalStack or AWS, and talks to it over HTTP and through AWS's SDK.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,18 +9,21 @@
 )]
 
 mod audit;
+mod binaries;
 mod clients;
 mod deployment;
 mod evidence;
 mod http;
+pub mod output;
 mod stack;
 mod target;
 
 pub use crate::http::Answer;
-pub use audit::Audit;
+pub use audit::{Accepted, Audit};
+pub use binaries::{function, repository};
 pub use clients::{Call, Clients, Told, What};
 pub use evidence::{Discarded, Evidence, StreamRecord, records, rows};
-pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE, function, repository};
+pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE};
 pub use target::Target;
 
 use std::time::Duration;

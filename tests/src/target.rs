@@ -7,7 +7,8 @@ pub enum Target {
     Embedded,
     /// LocalStack, at `AWS_ENDPOINT_URL`, with functions from the packages in `E2E_PACKAGES`.
     LocalStack,
-    /// AWS, with the credentials and the region of the environment, and functions from the packages in `E2E_PACKAGES`.
+    /// AWS, with the credentials and the region of the environment, and functions from the packages
+    /// in `E2E_PACKAGES`.
     Aws,
 }
 

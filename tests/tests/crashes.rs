@@ -1,4 +1,5 @@
-//! Functions die, freeze, panic and run out of time in the middle of their work, and nothing is lost or doubled.
+//! Functions die, freeze, panic and run out of time in the middle of their work, and nothing is
+//! lost or doubled.
 
 use std::time::Duration;
 
@@ -101,7 +102,8 @@ async fn a_consumer_that_is_thawed_in_time_goes_on() {
     }
     consumer_at_work(&stack).await;
     stack.disturb("consumer", "freeze").await;
-    // Longer than a call to the table may take: when it thaws, its timer has run out although the answer is there.
+    // Longer than a call to the table may take: when it thaws, its timer has run out although the
+    // answer is there.
     sleep(Duration::from_secs(3)).await;
     stack.no_faults().await;
     stack.disturb("consumer", "thaw").await;
@@ -115,8 +117,8 @@ async fn a_consumer_that_is_thawed_in_time_goes_on() {
 
 #[tokio::test]
 async fn a_timeout_shorter_than_the_work_makes_progress_with_every_invocation() {
-    // Ten writes of one key take eight seconds, one after the other, and an invocation has two and a half for them: time for
-    // three, and for one of them on the slowest machine.
+    // Ten writes of one key take eight seconds, one after the other, and an invocation has two and
+    // a half for them: time for three, and for one of them on the slowest machine.
     let stack = Stack::start_with(StackOptions {
         settings: vec![
             ("consumer_timeout_seconds", json!(3)),

@@ -1,5 +1,5 @@
-//! The service from outside: the real binaries over HTTP, from a request to a row. On the embedded stack, and on
-//! LocalStack or AWS with the functions as they are deployed (docs/testing.md).
+//! The service from outside: the real binaries over HTTP, from a request to a row. On the embedded
+//! stack, and on LocalStack or AWS with the functions as they are deployed (docs/testing.md).
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -363,8 +363,9 @@ async fn bad_requests_are_answered_with_problems_and_leave_no_trace() {
 #[tokio::test]
 async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
     let stack = Stack::start().await;
-    // LocalStack is one Python process, and may need more than the 1.5 s that the API gives each attempt of a put. There
-    // a client gets the 503 of an unknown outcome, and does what it says: it sends the same again under its key.
+    // LocalStack is one Python process, and may need more than the 1.5 s that the API gives each
+    // attempt of a put. There a client gets the 503 of an unknown outcome, and does what it says:
+    // it sends the same again under its key.
     let is_slow = Target::chosen() == Target::LocalStack;
     let at_once = if is_slow { 5 } else { 50 };
     let orders = stream::iter(0..500).map(async |_| {

@@ -21,7 +21,8 @@ async fn put_all(stack: &Stack, clients: &Clients<'_>, intents: &[Intent]) {
         let entries = entries
             .collect::<Result<Vec<_>, _>>()
             .expect("all that is required is given");
-        // A shard takes a thousand records a second; the SDK does not repeat what a PutRecords leaves undone.
+        // A shard takes a thousand records a second; the SDK does not repeat what a PutRecords
+        // leaves undone.
         loop {
             let request = stack.kinesis().put_records().stream_name(STREAM);
             let output = request.set_records(Some(entries.clone())).send().await;
@@ -66,7 +67,8 @@ async fn a_thousand_requests_for_one_order_are_one_order() {
     let clients = Clients::of(&stack).await;
     let (key, hot) = (key(), order(1));
     let calls = stream::iter(0..REQUESTS).map(async |number| {
-        // Every tenth request is about an order of its own, which must not wait for ever behind the hot one.
+        // Every tenth request is about an order of its own, which must not wait for ever behind the
+        // hot one.
         let answer = if number % 10 == 0 {
             clients.submit(None, &order(number)).await
         } else {

@@ -1,4 +1,5 @@
-//! The stream refuses, is silent or answers late: what the client is told, and that a retry under its key ends in one row.
+//! The stream refuses, is silent or answers late: what the client is told, and that a retry under
+//! its key ends in one row.
 
 use serde_json::json;
 use tests::{Clients, Stack, eventually, key, order};

@@ -1,5 +1,5 @@
-//! The table is away, in every way that tables are: what outlasts the retries is discarded and can be put back, what does not
-//! is only late.
+//! The table is away, in every way that tables are: what outlasts the retries is discarded and can
+//! be put back, what does not is only late.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -13,7 +13,8 @@ use serde_json::json;
 use tests::{Clients, Evidence, Stack, StackOptions, TABLE, eventually, order};
 use tokio::time::sleep;
 
-/// Each invocation tries for 1.5 s, and a record is discarded after one more of them than there are retries.
+/// Each invocation tries for 1.5 s, and a record is discarded after one more of them than there are
+/// retries.
 async fn with_short_invocations(maximum_retry_attempts: u64) -> Stack {
     Stack::start_with(StackOptions {
         settings: vec![

@@ -1,4 +1,5 @@
-# What settings/localstack.tfvars promises: nothing that LocalStack's community edition does not know, and nothing that stays.
+# What settings/localstack.tfvars promises: nothing that LocalStack's community edition does not
+# know, and nothing that stays.
 
 mock_provider "aws" {
   source = "./tests/mocks"

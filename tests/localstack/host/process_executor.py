@@ -1,9 +1,9 @@
 """Runs Lambda functions as processes of this machine where LocalStack would start containers.
 
-LocalStack does all the rest: it keeps the zip, decides how many execution environments there are, and turns what is
-returned here into answers of the Lambda API, of function URLs and of event source mappings. An environment is one
-`bootstrap` process and an HTTP server of its own that speaks the Lambda Runtime API (Lambda developer guide, "Using the
-Lambda runtime API for custom runtimes").
+LocalStack does all the rest: it keeps the zip, decides how many execution environments there are,
+and turns what is returned here into answers of the Lambda API, of function URLs and of event source
+mappings. An environment is one `bootstrap` process and an HTTP server of its own that speaks the
+Lambda Runtime API (Lambda developer guide, "Using the Lambda runtime API for custom runtimes").
 """
 
 import json
@@ -28,7 +28,8 @@ LARGEST_ANSWER = 6 * 1024 * 1024 + 100
 
 
 class Exchange:
-    """What the Runtime API's server and the caller of the function hand each other. One invocation at a time."""
+    """What the Runtime API's server and the caller of the function hand each other. One invocation
+    at a time."""
 
     def __init__(self, timeout_seconds: int) -> None:
         self.timeout_seconds = timeout_seconds
@@ -182,7 +183,8 @@ class Environment:
         return None
 
     def invoke(self, payload: dict) -> tuple[bytes, bool]:
-        """Hands over one invocation; gives the answer and whether it is an error. The environment may have ended then."""
+        """Hands over one invocation; gives the answer and whether it is an error. The environment
+        may have ended then."""
         exchange, request_id = self.exchange, payload["invoke-id"]
         with exchange.changed:
             exchange.deadline = time.time() + exchange.timeout_seconds

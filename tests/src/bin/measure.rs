@@ -4,14 +4,21 @@
 
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use tests::{ORDER, Stack};
 
 const STARTS: usize = 5;
 const RUNS: usize = 5;
 const ORDERS: usize = 300;
 
+/// Measures how soon a stack is ready, and how soon an order can be read after its 202.
+#[derive(Parser)]
+#[command(name = "measure", verbatim_doc_comment)]
+struct Options {}
+
 #[tokio::main]
 async fn main() {
+    let Options {} = Options::parse();
     let mut starts = Vec::new();
     for _ in 0..STARTS {
         let began = Instant::now();

@@ -1,15 +1,26 @@
-//! `make outage-budget`: how long the table may be away, with the settings shipped, before the first record is discarded.
+//! `make outage-budget`: how long the table may be away, with the settings shipped, before the
+//! first record is discarded.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
 use std::time::Duration;
 
+use clap::Parser;
 use indicatif::ProgressBar;
 use tests::{Clients, ORDER, Stack, eventually_within};
 use tokio::time::Instant;
 
+/// Measures how long the table may be away before the first record is discarded.
+///
+/// Starts a stack with the settings shipped, takes the table away, and waits for the discard: about
+/// two minutes.
+#[derive(Parser)]
+#[command(name = "outage-budget", verbatim_doc_comment)]
+struct Options {}
+
 #[tokio::main]
 async fn main() {
+    let Options {} = Options::parse();
     let stack = Stack::start().await;
     let clients = Clients::of(&stack).await;
     stack.fault("dynamodb", "ThrottlingException", 3_600).await;

@@ -102,7 +102,8 @@ async fn every_write_of_an_order_is_done_or_refused_with_the_row_as_it_is() {
     let mallory = Caller::parse("mallory").unwrap();
     let first = submit(id, ORDER);
     let mut intents = vec![
-        // A stranger's cancel before the order, the order, the order again by itself and by another intent, cancels.
+        // A stranger's cancel before the order, the order, the order again by itself and by another
+        // intent, cancels.
         cancel(id, mallory.clone()),
         first.clone(),
         first,

@@ -23,7 +23,8 @@ async fn what_is_put_is_read_from_the_shard_of_its_key_in_the_order_of_the_ackno
     for round in 0..3 {
         for id in &ids {
             let intent = submit(*id, &order(round));
-            // One whose outcome is unknown may stand there already; the next one is put behind it all the same.
+            // One whose outcome is unknown may stand there already; the next one is put behind it
+            // all the same.
             eventually("an acknowledgement", || async {
                 stream.put(&intent, PATIENCE).await.ok()
             })

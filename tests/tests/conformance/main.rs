@@ -1,6 +1,6 @@
 //! What production code and the lease lock rely on of AWS's own APIs: each call, limit and error
-//! code. The same on the embedded models, on LocalStack and on AWS (docs/testing.md lists where they
-//! differ), and through the clients that the functions use.
+//! code. The same on the embedded models, on LocalStack and on AWS (docs/testing.md lists where
+//! they differ), and through the clients that the functions use.
 
 #![expect(
     clippy::unwrap_used,

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::source::{body, names, read, terraform};
+use crate::source::{Terraform, names, parts, read, references};
 
 fn alarms() -> BTreeSet<String> {
-    let terraform = terraform();
-    ["alarms_always =", "alarms_of_provisioned_stream ="]
-        .map(|local| names(body(&terraform, local)))
+    let terraform = Terraform::all();
+    ["alarms_always", "alarms_of_provisioned_stream"]
+        .map(|local| names(terraform.local(local)))
         .into_iter()
         .flatten()
         .collect()
 }
 
-/// The sections of the runbook that are named like an alarm: `## name`, everything until the next one.
+/// The sections of the runbook that are named like an alarm: `## name`, everything until the next
+/// one.
 fn sections() -> Vec<(String, String)> {
     let runbook = read("docs/runbook.md");
     runbook
@@ -34,15 +35,14 @@ fn every_alarm_has_a_section_in_the_runbook_and_every_section_an_alarm() {
 
 #[test]
 fn no_alarm_is_left_out_of_those_that_are_made() {
-    let terraform = terraform();
-    let merged = body(&terraform, "alarms = merge");
-    for local in terraform
-        .lines()
-        .filter_map(|line| line.trim().strip_suffix(" = {"))
+    let terraform = Terraform::all();
+    let merged = references(parts(terraform.local("alarms")), "local");
+    let locals = terraform.locals().map(|local| local.key());
+    let alarms: BTreeSet<String> = locals
         .filter(|name| name.starts_with("alarms_"))
-    {
-        assert!(merged.contains(&format!("local.{local}")), "{local}");
-    }
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(merged, alarms);
 }
 
 #[test]

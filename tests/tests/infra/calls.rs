@@ -1,12 +1,13 @@
-//! The calls that the functions make, recorded by the local stack while the real binaries do all that they can do, are
-//! allowed by their roles; what their roles allow besides is what the platform does on their behalf, and is listed here with
-//! its reason.
+//! The calls that the functions make, recorded by the local stack while the real binaries do all
+//! that they can do, are allowed by their roles. The roles allow besides what the platform does on
+//! the functions' behalf, which is listed here with its reason.
 
 use std::collections::BTreeSet;
 
+use hcl::Expression;
 use tests::{ORDER, Stack};
 
-use crate::source::{body, quoted, terraform};
+use crate::source::{Terraform, attribute, entries, parts, references, texts};
 
 /// What a role allows although the function's code never calls it.
 const API_SURPLUS: [(&str, &str); 6] = [
@@ -48,12 +49,14 @@ const CONSUMER_SURPLUS: [(&str, &str); 16] = [
     ("xray:PutTelemetryRecords", "Lambda traces the invocation"),
 ];
 
-/// Sends every kind of request, and delivers every kind of intent twice; gives what the two functions called.
+/// Sends every kind of request, and delivers every kind of intent twice; gives what the two
+/// functions called.
 async fn record() -> [BTreeSet<String>; 2] {
     let stack = Stack::start().await;
     let key = [("idempotency-key", "0b3f0c52-7b53-4d0c-9f36-52e1c8c1a5d2")];
     let mut id = String::new();
-    // One order and twelve others under its key: duplicates, conflicts, and the one that is too many.
+    // One order and twelve others under its key: duplicates, conflicts, and the one that is too
+    // many.
     for number in [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] {
         let order = ORDER.replace("A-1", &format!("A-{number}"));
         let answer = stack.submit(&key, &order).await;
@@ -78,29 +81,29 @@ async fn record() -> [BTreeSet<String>; 2] {
     })
 }
 
-/// What a role's policy allows in any setting: the actions in it and in what it is put together from.
+/// What a role's policy allows in any setting: the actions in it and in what it is put together
+/// from.
 fn allowed(role: &str) -> BTreeSet<String> {
-    let terraform = terraform();
-    let policy = body(
-        &terraform,
-        &format!("resource \"aws_iam_role_policy\" \"{role}\""),
-    );
-    let mut actions = actions(policy);
-    let parts = policy.split("local.").skip(1);
-    for part in parts.filter_map(|rest| rest.split([',', ')', '\n', ' ']).next()) {
-        actions.extend(self::actions(body(&terraform, &format!("\n  {part} ="))));
-    }
-    actions
+    let terraform = Terraform::all();
+    let policy = attribute(terraform.resource("aws_iam_role_policy", role), "policy");
+    let locals = references(parts(policy), "local");
+    let locals = locals.iter().map(|name| terraform.local(name));
+    std::iter::once(policy)
+        .chain(locals)
+        .flat_map(actions)
+        .collect()
 }
 
-/// The values of `Action = …`.
-fn actions(text: &str) -> BTreeSet<String> {
-    let values = text
-        .lines()
-        .filter_map(|line| line.trim_start().split_once('='))
-        .filter(|(name, _)| name.trim() == "Action")
-        .map(|(_, value)| value);
-    values.flat_map(quoted).map(str::to_owned).collect()
+/// The values of `Action` in an expression.
+fn actions(expression: &Expression) -> Vec<String> {
+    let objects = parts(expression)
+        .into_iter()
+        .filter(|part| matches!(part, Expression::Object(_)));
+    let values = objects
+        .flat_map(entries)
+        .filter(|(name, _)| name == "Action");
+    let actions = values.flat_map(|(_, value)| texts(value));
+    actions.map(str::to_owned).collect()
 }
 
 #[tokio::test]

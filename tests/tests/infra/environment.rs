@@ -1,21 +1,18 @@
-//! The environment that Terraform gives each function is the one that its code reads: every variable of it is needed, and
-//! no other one is.
+//! The environment that Terraform gives each function is the one that its code reads: every
+//! variable of it is needed, and no other one is.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use tests::function;
 
-use crate::source::{body, names, terraform};
+use crate::source::{Terraform, attribute, block, names};
 
 /// The variables that Terraform sets for a function.
 fn given(name: &str) -> BTreeSet<String> {
-    let terraform = terraform();
-    let function = body(
-        &terraform,
-        &format!("resource \"aws_lambda_function\" \"{name}\""),
-    );
-    names(body(function, "variables ="))
+    let terraform = Terraform::all();
+    let function = terraform.resource("aws_lambda_function", name);
+    names(attribute(block(function, "environment"), "variables"))
 }
 
 /// What a function says when it is started with these variables and what Lambda itself sets.

@@ -6,9 +6,10 @@ use serde_json::Value;
 use tests::{ORDER, Stack, StackOptions, eventually};
 
 use crate::environment::start;
-use crate::source::{body, quoted, terraform};
+use crate::source::{Terraform, attribute, template, texts};
 
-/// The fields of every line with this message in a stack's log, where it stands as `… INFO message field=value …`.
+/// The fields of every line with this message in a stack's log, where it stands as `… INFO message
+/// field=value …`.
 fn lines(stack: &Stack, message: &str) -> Vec<BTreeMap<String, String>> {
     let log = stack.log();
     let fields = log.lines().filter_map(|line| {
@@ -24,8 +25,8 @@ fn lines(stack: &Stack, message: &str) -> Vec<BTreeMap<String, String>> {
 
 /// The fields of a table of metrics in `metrics.tf`: `Metric = "field"`.
 fn fields(table: &str) -> Vec<String> {
-    let terraform = terraform();
-    quoted(body(&terraform, table))
+    let terraform = Terraform::all();
+    texts(terraform.local(table))
         .into_iter()
         .map(str::to_owned)
         .collect()
@@ -33,13 +34,11 @@ fn fields(table: &str) -> Vec<String> {
 
 /// The message that a filter's pattern looks for.
 fn message(filter: &str) -> String {
-    let terraform = terraform();
-    let filter = body(
-        &terraform,
-        &format!("resource \"aws_cloudwatch_log_metric_filter\" \"{filter}\""),
-    );
-    let (_, rest) = filter.split_once("$.message = \\\"").unwrap();
-    rest.split("\\\"").next().unwrap().to_owned()
+    let terraform = Terraform::all();
+    let filter = terraform.resource("aws_cloudwatch_log_metric_filter", filter);
+    let pattern = template(attribute(filter, "pattern"));
+    let (_, rest) = pattern.split_once("$.message = \"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
 }
 
 /// The sum of a field over lines; `None` unless each of them has it, as a number.
@@ -74,7 +73,7 @@ async fn each_batch_metric_is_a_number_in_the_line_that_its_filter_matches() {
     stack.put("poison", "poison").await;
     stack.discarded().await;
 
-    let (message, fields) = (message("batch"), fields("batch_metrics ="));
+    let (message, fields) = (message("batch"), fields("batch_metrics"));
     assert!(fields.len() >= 8, "{fields:?}");
     let all = eventually("the lines of all batches", || async {
         let lines = lines(&stack, &message);
@@ -115,7 +114,7 @@ async fn intents_that_an_outage_leaves_undone_are_in_the_metric_behind_the_alarm
 async fn each_put_metric_is_a_reason_in_the_line_that_its_filter_matches() {
     let stack = Stack::start().await;
     let message = message("put");
-    let reasons = fields("put_metrics =");
+    let reasons = fields("put_metrics");
     assert_eq!(reasons, ["not_accepted", "outcome_unknown"]);
     for (error, reason) in [
         ("ProvisionedThroughputExceededException", "not_accepted"),

@@ -1,6 +1,9 @@
-//! What docs/deploy.md says that the service costs: its sums, and what it counts of the configuration.
+//! What docs/deploy.md says that the service costs: its sums, and what it counts of the
+//! configuration.
 
-use crate::source::{body, names, read, terraform};
+use hcl::Expression;
+
+use crate::source::{Terraform, names, parts, read};
 
 /// An amount in cents.
 fn cents(amount: &str) -> u64 {
@@ -36,23 +39,38 @@ fn each_sum_is_the_sum_of_its_rows() {
     }
 }
 
+/// How many metrics of CloudWatch an expression looks at.
+fn metrics(expression: &Expression) -> usize {
+    let is_metric = |part: &Expression| match part {
+        Expression::Object(_) => names(part).contains("namespace"),
+        _ => false,
+    };
+    let is_choice = |part: &Expression| match part {
+        Expression::Conditional(choice) => is_metric(&choice.false_expr),
+        _ => false,
+    };
+    let parts = parts(expression);
+    let named = parts.iter().filter(|part| is_metric(part)).count();
+    named - parts.iter().filter(|part| is_choice(part)).count()
+}
+
 #[test]
 fn every_metric_is_paid_for() {
     let document = read("docs/deploy.md");
     let priced = |price: String| assert!(document.contains(&price), "no {price:?}");
 
-    // Each stands on a line of its own, and an alarm costs as many of them as it looks at.
-    let watched = read("infra/alarms.tf")
-        .lines()
-        .filter(|line| line.contains("{ namespace = "))
-        .count();
+    // An alarm costs as many metrics as it looks at. Of a choice between two it looks at one.
+    let terraform = Terraform::all();
+    let alarms = terraform
+        .locals()
+        .filter(|local| local.key().starts_with("alarms_"));
+    let watched = alarms.map(|alarms| metrics(alarms.expr())).sum::<usize>();
     let dollars = format!("{}.{}0", watched / 10, watched % 10);
     priced(format!("| {watched} metrics × 0.10 | {dollars} |"));
     priced(format!("| {dollars} + "));
 
-    let terraform = terraform();
-    let own: usize = ["batch_metrics =", "put_metrics ="]
-        .map(|local| names(body(&terraform, local)).len())
+    let own: usize = ["batch_metrics", "put_metrics"]
+        .map(|local| names(terraform.local(local)).len())
         .iter()
         .sum();
     priced(format!("| {own} × 0.30 |"));

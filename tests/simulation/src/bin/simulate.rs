@@ -1,4 +1,5 @@
-//! `make simulate`: as many seeds as one likes; what was simulated, and the first seed that breaks a law with what it takes to.
+//! `make simulate`: as many seeds as one likes. Says what was simulated, and the first seed that
+//! breaks a law, with the smallest plan that still breaks it.
 
 #![expect(
     clippy::print_stdout,
@@ -12,24 +13,28 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::Parser;
 use simulation::{Counts, Plan, run, shrink};
+use tests::output::{broken, kept, progress};
+
+/// Runs the service through simulated disasters, each decided by a seed.
+///
+/// Ends at the first seed that breaks a law, and shrinks it. The exit code is 1 then.
+#[derive(Parser)]
+#[command(name = "simulate", verbatim_doc_comment)]
+struct Options {
+    /// How many seeds to run
+    #[arg(long, env, default_value_t = 2_000)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, env, default_value_t = 1)]
+    first: u64,
+}
 
 fn main() -> ExitCode {
-    let number = |name: &str, otherwise: u64| {
-        let value = std::env::var(name).ok();
-        value.map_or(Some(otherwise), |value| value.parse().ok())
-    };
-    let (Some(seeds), Some(first)) = (number("SEEDS", 2_000), number("FIRST", 1)) else {
-        eprintln!("simulate: SEEDS and FIRST must be whole numbers");
-        return ExitCode::from(2);
-    };
+    let Options { seeds, first } = Options::parse();
     let began = Instant::now();
-    let bar = ProgressBar::new(seeds);
-    let template = "{wide_bar} {pos}/{len} seeds {elapsed} {msg}";
-    bar.set_style(
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = progress(seeds, "[{bar:40}] {pos}/{len} seeds {elapsed} {msg}");
     let (next, stop) = (AtomicU64::new(first), AtomicBool::new(false));
     let (counts, failed) = (Mutex::new(Counts::default()), Mutex::new(None::<u64>));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -63,9 +68,16 @@ fn main() -> ExitCode {
     let counts = counts.into_inner().unwrap_or_default();
     report(&counts, began.elapsed().as_secs_f64());
     match failed {
-        None => ExitCode::SUCCESS,
+        None => {
+            let verdict = format!("No law is broken by any of {} seeds.", counts.runs);
+            println!("\n{}", kept(verdict));
+            ExitCode::SUCCESS
+        }
         Some(seed) => {
             explain(seed);
+            let verdict =
+                format!("SEED {seed} BREAKS THE LAWS. Again: FIRST={seed} SEEDS=1 make simulate");
+            println!("\n{}", broken(verdict));
             ExitCode::FAILURE
         }
     }
@@ -93,7 +105,7 @@ fn explain(seed: u64) {
     for violation in &run(&Plan::of(seed)).violations {
         println!("  {violation}");
     }
-    println!("again: FIRST={seed} SEEDS=1 make simulate\n\nshrinking …");
+    println!("\nshrinking …");
     let mut runs = 0;
     let smallest = shrink(&Plan::of(seed), |_| runs += 1);
     let outcome = run(&smallest);

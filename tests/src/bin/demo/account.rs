@@ -1,0 +1,87 @@
+//! What became of the requests, as sums that the reader can check, and the verdict.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tests::Audit;
+use tests::output::{broken, kept};
+
+use crate::POISON;
+
+/// Prints a sum and its summands, so that the reader can check it.
+fn equation(sum: (&str, usize), summands: &[(&str, usize)]) {
+    println!("  {:<38} {:>6}", sum.0, sum.1);
+    for (place, (what, count)) in summands.iter().enumerate() {
+        let sign = if place == 0 { '=' } else { '+' };
+        println!("    {sign} {what:<34} {count:>6}");
+    }
+}
+
+/// The calls of the clients, whatever they were told.
+fn calls(audit: &Audit) -> usize {
+    audit.accepted + audit.turned_away + audit.unavailable
+}
+
+/// Prints what became of the requests, so that every number can be checked.
+pub(crate) fn account(audit: &Audit) {
+    println!("\nWhat became of the requests");
+    equation(
+        ("requests", calls(audit)),
+        &[
+            ("accepted (202)", audit.accepted),
+            ("rejected (4xx)", audit.turned_away),
+            ("unavailable (5xx), sent again", audit.unavailable),
+        ],
+    );
+    println!("\nWhat became of what was accepted");
+    let became = audit.became;
+    let summands = [
+        ("orders persisted", became.persisted),
+        ("duplicates absorbed", became.repeated),
+        ("cancels applied", became.cancels),
+        ("cancels repeated", became.cancels_repeated),
+        ("discarded, to be put back", became.discarded),
+        ("lost", became.lost),
+    ];
+    // A place where nothing is is told only where something could be missed.
+    let is_told = |(what, count): &(&str, usize)| *count > 0 || *what == "lost";
+    let summands: Vec<_> = summands.into_iter().filter(is_told).collect();
+    equation(("accepted (202)", audit.accepted), &summands);
+    println!("\nWhat became of the rest");
+    equation(
+        ("records that are not intents", POISON),
+        &[("discarded, named by the queue", audit.poison_discarded)],
+    );
+    let doubled = audit.doubled.len() + audit.unexplained.len();
+    println!("  {:<38} {doubled:>6}", "doubled");
+}
+
+/// Says whether the promise is kept, and if it is not, what breaks it.
+pub(crate) fn judge(audit: &Audit, took: Duration) -> ExitCode {
+    let seconds = took.as_secs();
+    let mut findings: Vec<String> = [&audit.lost, &audit.doubled, &audit.unexplained]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    if audit.became.sum() != audit.accepted {
+        findings.push("the calls that were accepted are not the sum of what became of them".into());
+    }
+    if audit.poison_discarded != POISON {
+        findings.push("the queue does not name every record that is not an intent".into());
+    }
+    if findings.is_empty() {
+        let verdict = format!("Nothing lost, nothing doubled ({seconds} s).");
+        println!("\n{}", kept(verdict));
+        return ExitCode::SUCCESS;
+    }
+    println!();
+    for finding in findings {
+        println!("  {finding}");
+    }
+    println!(
+        "{}",
+        broken(format!("THE PROMISE IS BROKEN ({seconds} s)."))
+    );
+    ExitCode::FAILURE
+}

@@ -1,0 +1,164 @@
+//! `make load`: a steady rate of orders, then a rising one until the first that is not accepted.
+//! Latencies count from when a request was due, not from when there was time to send it; nothing is
+//! assumed to be persisted that is not in the table.
+
+#![expect(clippy::print_stdout, reason = "a command for people")]
+
+mod run;
+mod usage;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use tests::Stack;
+
+use run::{Run, percentile};
+use usage::{Usage, usage};
+
+/// A step of the search for the highest rate is tried so often: a shared machine is away for a
+/// second now and then.
+const TRIES: usize = 3;
+/// Per cent of the processors taken by other machines, above which latencies are those of the host.
+const MUCH_STOLEN: u64 = 5;
+
+/// Measures latencies at a steady rate of orders, and the highest rate at which each is accepted.
+///
+/// Starts stacks of its own. The exit code is 1 if anything is lost or doubled.
+#[derive(Parser)]
+#[command(name = "load", verbatim_doc_comment)]
+struct Options {
+    /// The steady rate, in orders a second
+    #[arg(long, env, default_value = "200", value_parser = above_zero())]
+    rate: u64,
+    /// How long the steady rate is held, in seconds
+    #[arg(long, env, default_value = "60", value_parser = above_zero())]
+    seconds: u64,
+}
+
+fn above_zero() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Options { rate, seconds } = Options::parse();
+    let is_kept = steady(rate, seconds).await && highest().await;
+    if is_kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Measures a steady rate. Gives whether the promise was kept.
+async fn steady(rate: u64, seconds: u64) -> bool {
+    let stack = Stack::start().await;
+    // What is started for the first requests is not what they are about.
+    Run::of(&stack, rate, 2).await;
+    let before = usage(&stack).await;
+    let run = Run::of(&stack, rate, seconds).await;
+    let after = usage(&stack).await;
+    println!("{rate} orders/s for {seconds} s");
+    let (audit, lost) = (&run.audit, run.audit.lost.len());
+    line(
+        "accepted, persisted, lost",
+        &format!("{}, {}, {lost}", audit.accepted, audit.persisted),
+    );
+    line("not accepted", &audit.unavailable.to_string());
+    times("request to 202", &run.acknowledged);
+    times("in the median second", &run.median_second());
+    times("202 to readable", &run.readable);
+    let orders = u32::try_from(rate * seconds).unwrap_or(u32::MAX);
+    for (process, after) in &after {
+        taken(
+            process,
+            before.get(process).copied().unwrap_or_default(),
+            *after,
+            orders,
+        );
+    }
+    line("taken by other machines", &share(run.stolen));
+    !run.breaks_the_promise()
+}
+
+/// Looks for the highest rate at which all is accepted in time. Gives whether the promise was kept.
+async fn highest() -> bool {
+    println!("\nhighest rate, each held for 5 s");
+    let mut held = 0;
+    for rate in (1..).map(|step| step * 50) {
+        let mut tries = 0;
+        let run = loop {
+            tries += 1;
+            let stack = Stack::start().await;
+            Run::of(&stack, rate, 2).await;
+            let run = Run::of(&stack, rate, 5).await;
+            if run.breaks_the_promise() {
+                return false;
+            }
+            if run.is_held() || tries == TRIES {
+                break run;
+            }
+        };
+        let [half, tail] = [50, 99].map(|percent| percentile(&run.acknowledged, percent));
+        let stolen = run.stolen.filter(|stolen| *stolen > MUCH_STOLEN);
+        println!(
+            "  {rate:>5}/s  p50 {half:>5} ms  p99 {tail:>5} ms  {:<14} {}",
+            bar(tail),
+            stolen.map_or(String::new(), |stolen| format!(
+                "other machines took {stolen} %"
+            ))
+        );
+        if !run.is_held() {
+            let why = match run.audit.unavailable {
+                0 => "a request was answered more than a second after it was due".to_owned(),
+                count => format!("{count} requests were answered 5xx"),
+            };
+            println!("held: {held}/s.");
+            println!("At {rate}/s, in the last of {TRIES} tries, {why}.");
+            break;
+        }
+        held = rate;
+    }
+    true
+}
+
+fn line(what: &str, value: &str) {
+    println!("  {what:<26} {value}");
+}
+
+fn times(what: &str, sorted: &[Duration]) {
+    let [half, tail] = [50, 99].map(|percent| percentile(sorted, percent));
+    let count = sorted.len();
+    line(
+        what,
+        &format!("p50 {half} ms, p99 {tail} ms, {count} measured"),
+    );
+}
+
+/// What a process took of the machine while so many orders came.
+fn taken(process: &str, before: Usage, after: Usage, orders: u32) {
+    let busy = after.busy.saturating_sub(before.busy) / orders;
+    let [from, to] = [before, after].map(|usage| usage.bytes >> 20);
+    let processes = after.processes;
+    line(
+        process,
+        &format!("{busy:.1?} of processor an order, {processes} processes, {from} to {to} MiB"),
+    );
+}
+
+/// A length for milliseconds: each further block is twice the time.
+fn bar(milliseconds: u128) -> String {
+    "█".repeat(usize::try_from((milliseconds + 1).ilog2()).unwrap_or_default())
+}
+
+fn share(stolen: Option<u64>) -> String {
+    match stolen {
+        None => "unknown".to_owned(),
+        Some(stolen) if stolen > MUCH_STOLEN => {
+            format!("{stolen} % of the processors: latencies are the host's")
+        }
+        Some(stolen) => format!("{stolen} % of the processors"),
+    }
+}

@@ -1,0 +1,138 @@
+//! A run at a steady rate, and what was seen of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use tests::output::{broken, progress};
+use tests::{Audit, Clients, Stack, order};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::usage::{stolen, stolen_since};
+
+/// One order in so many is read until it is there.
+const READ: u64 = 10;
+/// How often it is then asked whether it is there: reading must not be what the machine is busy
+/// with.
+const READ_EVERY: Duration = Duration::from_millis(20);
+/// Requests under way at most, reads among them: fewer than the front door has connections, of
+/// which it closes some beyond that.
+const AT_ONCE: usize = 300;
+
+/// What was seen of a run.
+pub(crate) struct Run {
+    pub(crate) audit: Audit,
+    /// How long after it was due each request was answered 202, the shortest time first.
+    pub(crate) acknowledged: Vec<Duration>,
+    /// The same, by the second in which the request was due.
+    by_second: BTreeMap<u64, Vec<Duration>>,
+    /// How long after its 202 an order could be read, the shortest time first.
+    pub(crate) readable: Vec<Duration>,
+    /// Per cent of the processors that other machines of the host took meanwhile, where that is
+    /// known.
+    pub(crate) stolen: Option<u64>,
+}
+
+impl Run {
+    /// Sends so many orders a second for so long, and waits until they are worked off.
+    pub(crate) async fn of(stack: &Stack, rate: u64, seconds: u64) -> Self {
+        let clients = Clients::of(stack).await;
+        let seen = Mutex::new(Seen::default());
+        let note = |what: &dyn Fn(&mut Seen)| {
+            what(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
+        };
+        let template = "{prefix:<8} [{bar:50}] {pos}/{len} {elapsed}";
+        let bar = progress(rate * seconds, template).with_prefix(format!("{rate}/s"));
+        let (began, processors) = (Instant::now(), stolen());
+        let due = |number: u64| began + Duration::from_micros(number * 1_000_000 / rate);
+        let calls = stream::iter(0..rate * seconds).map(async |number| {
+            sleep_until(due(number)).await;
+            let content = order(usize::try_from(number).unwrap_or_default());
+            let response = clients.submit(None, &content).await;
+            let answered = Instant::now();
+            bar.inc(1);
+            if response.status != 202 {
+                return;
+            }
+            let second = (number / rate, answered - due(number));
+            note(&|seen| seen.acknowledged.push(second));
+            if number % READ == 0 {
+                while stack.read(response.text("order_id"), &[]).await.status != 200 {
+                    sleep(READ_EVERY).await;
+                }
+                let after = answered.elapsed();
+                note(&|seen| seen.readable.push(after));
+            }
+        });
+        calls.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+        bar.finish_and_clear();
+        let stolen = stolen_since(processors);
+        stack.drained().await;
+        let Seen {
+            acknowledged,
+            mut readable,
+        } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut by_second = BTreeMap::<u64, Vec<Duration>>::new();
+        for (second, time) in &acknowledged {
+            by_second.entry(*second).or_default().push(*time);
+        }
+        let mut acknowledged: Vec<Duration> =
+            acknowledged.into_iter().map(|(_, time)| time).collect();
+        acknowledged.sort_unstable();
+        readable.sort_unstable();
+        Self {
+            audit: clients.audit().await,
+            acknowledged,
+            by_second,
+            readable,
+            stolen,
+        }
+    }
+
+    /// Whether anything was lost or doubled; if so, it is printed.
+    pub(crate) fn breaks_the_promise(&self) -> bool {
+        let is_broken = !self.audit.lost.is_empty() || !self.audit.doubled.is_empty();
+        if is_broken {
+            println!("{}", broken("THE PROMISE IS BROKEN"));
+            for finding in self.audit.lost.iter().chain(&self.audit.doubled) {
+                println!("  {finding}");
+            }
+        }
+        is_broken
+    }
+
+    /// Whether every request was accepted in time.
+    pub(crate) fn is_held(&self) -> bool {
+        let late = self.acknowledged.last().copied().unwrap_or_default();
+        self.audit.unavailable == 0 && late <= Duration::from_secs(1)
+    }
+
+    /// The second whose slowest requests are the median of all seconds': what a machine that is
+    /// away for some seconds is otherwise.
+    pub(crate) fn median_second(&self) -> Vec<Duration> {
+        let mut seconds: Vec<Vec<Duration>> = self.by_second.values().cloned().collect();
+        for second in &mut seconds {
+            second.sort_unstable();
+        }
+        seconds.sort_unstable_by_key(|second| percentile(second, 99));
+        let median = seconds.len() / 2;
+        seconds.into_iter().nth(median).unwrap_or_default()
+    }
+}
+
+/// The times that are taken during a run.
+#[derive(Default)]
+struct Seen {
+    /// With the second in which the request was due.
+    acknowledged: Vec<(u64, Duration)>,
+    readable: Vec<Duration>,
+}
+
+/// A percentile of times, the shortest first, in milliseconds.
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> u128 {
+    match sorted.len() {
+        0 => 0,
+        count => sorted[(count - 1) * percent / 100].as_millis(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The binaries of the service, built from the sources as they are, and where they are.
+
+use std::path::{Path, PathBuf};
+
+/// The folder of the repository.
+///
+/// # Panics
+/// Never: the tests have a folder of their own in it.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests have a folder of their own")
+}
+
+/// A binary of the service, built from the sources as they are.
+///
+/// # Panics
+/// If it is missing, or older than one of its sources: a test of it would then test something else.
+#[must_use]
+pub fn function(name: &str) -> PathBuf {
+    let folder = build_folder();
+    let binary = folder.join(name);
+    let advice = "run `make build`, or all tests by `make test`";
+    assert!(binary.exists(), "{} is missing: {advice}", binary.display());
+    // Beside a binary that it builds by name, cargo writes what it was made from: `binary: source
+    // source …`, spaces escaped. When it builds all tests it does not, and the binary is as new as
+    // they are.
+    let Ok(made_from) = std::fs::read_to_string(folder.join(format!("{name}.d"))) else {
+        return binary;
+    };
+    let (_, sources) = made_from.split_once(": ").unwrap();
+    let sources = sources.trim().replace("\\ ", "\0");
+    let changed = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    for source in sources.split(' ') {
+        let source = PathBuf::from(source.replace('\0', " "));
+        let is_older = source.exists() && changed(&binary) < changed(&source);
+        assert!(
+            !is_older,
+            "{name} is older than {}: {advice}",
+            source.display()
+        );
+    }
+    binary
+}
+
+/// Where cargo puts binaries. A command is there itself; a test is in the folder `deps` below.
+fn build_folder() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let folder = own.parent().unwrap();
+    if folder.ends_with("deps") {
+        folder.parent().unwrap().to_owned()
+    } else {
+        folder.to_owned()
+    }
+}
+
+/// Puts the three binaries into a folder, each under the name that it has to have; gives the
+/// stack's own path there.
+pub(crate) fn install(folder: &Path, binaries: [&Path; 3]) -> PathBuf {
+    for (binary, name) in binaries.into_iter().zip(["local", "api", "consumer"]) {
+        let to = folder.join(name);
+        if std::fs::hard_link(binary, &to).is_err() {
+            std::fs::copy(binary, &to).unwrap();
+        }
+    }
+    folder.join("local")
+}

@@ -1,0 +1,90 @@
+//! What only the embedded stack has: a view of its state, faults, signals to functions and the stop
+//! switch.
+
+use serde_json::{Value, json};
+
+use super::Stack;
+use crate::{eventually, http};
+
+impl Stack {
+    /// Whether a local stack answers at its AWS port.
+    pub async fn answers(&self) -> bool {
+        let url = format!("http://127.0.0.1:{}/_local/health", self.aws_port);
+        let answer = http::try_send(&self.http, "GET", &url, &[], vec![]).await;
+        answer.is_ok_and(|answer| answer.body["status"] == "ready")
+    }
+
+    /// `GET /_local/state`.
+    pub async fn state(&self) -> Value {
+        self.control("GET", "state", &json!(null)).await
+    }
+
+    /// Injects a fault into every call of a service.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn fault(&self, service: &str, error: &str, seconds: u64) {
+        let fault = json!({"service": service, "error": error, "rate": 1, "seconds": seconds});
+        self.inject(&fault).await;
+    }
+
+    /// Lets every call of a service take effect and be answered this much later.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn slow(&self, service: &str, milliseconds: u64, seconds: u64) {
+        let fault = json!({
+            "service": service, "error": "slow", "milliseconds": milliseconds, "rate": 1, "seconds": seconds,
+        });
+        self.inject(&fault).await;
+    }
+
+    /// Injects a fault as the stack's user would.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn inject(&self, fault: &Value) {
+        self.control("POST", "faults", fault).await;
+    }
+
+    /// Ends all faults.
+    pub async fn no_faults(&self) {
+        self.control("DELETE", "faults", &json!(null)).await;
+    }
+
+    /// Kills, freezes or thaws every process of a function; says how many there were.
+    ///
+    /// # Panics
+    /// If there is no such function or action.
+    pub async fn disturb(&self, function: &str, action: &str) -> usize {
+        let request = json!({"function": function, "action": action});
+        let answer = self.control("POST", "functions", &request).await;
+        answer["pids"].as_array().unwrap().len()
+    }
+
+    /// Turns the stop switch of the mapping, and waits until it has come into force.
+    ///
+    /// # Panics
+    /// If it does not within a minute.
+    pub async fn enable_mapping(&self, enabled: bool) {
+        self.control("POST", "mapping", &json!({"enabled": enabled}))
+            .await;
+        let state = if enabled { "Enabled" } else { "Disabled" };
+        eventually(state, || async {
+            (self.state().await["mapping"]["state"] == state).then_some(())
+        })
+        .await;
+    }
+
+    async fn control(&self, method: &str, route: &str, body: &Value) -> Value {
+        assert!(
+            self.deployment.is_none(),
+            "only the embedded stack has this"
+        );
+        let url = format!("http://127.0.0.1:{}/_local/{route}", self.aws_port);
+        let body = body.to_string().into_bytes();
+        let answer = http::send(&self.http, method, &url, &[], body).await;
+        assert!(answer.status < 300, "{method} {route}: {}", answer.body);
+        answer.body
+    }
+}

@@ -1,0 +1,19 @@
+//! The gateway's routes are the api's. A route that is missing there goes to the route `$default`,
+//! which has no authorizer, so the api answers 401, and on AWS alone.
+
+use std::collections::BTreeSet;
+
+use crate::source::{Terraform, texts};
+
+/// The route keys of the HTTP API, such as `POST /orders`.
+fn route_keys() -> BTreeSet<String> {
+    let terraform = Terraform::all();
+    let keys = texts(terraform.local("routes")).into_iter();
+    keys.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_gateway_has_each_route_of_the_api_and_no_other() {
+    let routes = api::ROUTES.map(|route| format!("{} {}", route.method, route.path));
+    assert_eq!(route_keys(), BTreeSet::from(routes));
+}
