@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::cache::Cache;
+use crate::lease_options::Settings;
 use crate::record::{Attribute, Record};
-use crate::settings::Settings;
 use crate::transition::Answer;
 use crate::write::{Aliases, Value, Write};
 use crate::{Key, StoreError};

@@ -16,7 +16,7 @@ use tests::Stack;
 use tokio::time::Instant;
 
 #[expect(dead_code, reason = "its main is not run here")]
-#[path = "../examples/process_record.rs"]
+#[path = "../../crates/idempotency/examples/process_record.rs"]
 mod example;
 
 use example::{Consumer, Receipt, Refusal, Unworkable};
