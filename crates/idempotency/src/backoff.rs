@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::Settings;
+use crate::LeaseOptions;
 
 /// Draws the back-offs of one call.
 pub(crate) struct Backoff {
@@ -16,7 +16,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &LeaseOptions) -> Self {
         Self {
             base: settings.backoff_base,
             cap: settings.backoff_cap,
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     fn backoff(base_ms: u64, cap_ms: u64, seed: u64) -> Backoff {
-        let settings = Settings::default()
+        let settings = LeaseOptions::default()
             .backoff(
                 Duration::from_millis(base_ms),
                 Duration::from_millis(cap_ms),
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_longest_back_off_is_drawn_without_overflow() {
-        let settings = Settings::default().backoff(Duration::MAX, Duration::MAX);
+        let settings = LeaseOptions::default().backoff(Duration::MAX, Duration::MAX);
         Backoff::new(&settings).draw(u32::MAX);
     }
 
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn without_a_seed_two_calls_draw_differently() {
         let draws = || {
-            let mut backoff = Backoff::new(&Settings::default());
+            let mut backoff = Backoff::new(&LeaseOptions::default());
             (0..16).map(|retry| backoff.draw(retry)).collect::<Vec<_>>()
         };
         assert_ne!(draws(), draws());

@@ -1,22 +1,20 @@
 //! Completing a lease and writing business items in one transaction, so that either both happen or neither.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
+use conditional_write::{Answer, answer_of_cancellation};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::error::{NoAnswer, ServiceError, Source};
 use crate::key::hex;
-use crate::record::State;
+use crate::record::Ending;
 use crate::stored::body;
-use crate::table::{NoVerdict, no_verdict, old_item, to_sdk};
-use crate::transition::{self, Answer, Fenced};
-use crate::write::{Aliases, Write};
+use crate::table::{NoVerdict, no_verdict};
+use crate::transition::{self, Fenced};
 use crate::{Lease, StoreError};
 
 /// What [`Lease::commit_with`] came to.
@@ -45,9 +43,9 @@ pub enum Commit {
 pub enum Refusal {
     /// These items were in the way, as their reasons say.
     Items(Vec<RefusedItem>),
-    /// The request as a whole cannot be done: this is DynamoDB's error code (`ValidationException` for two writes of one
-    /// item, or more than 99 items; `AccessDeniedException`).
-    Request(String),
+    /// The request as a whole cannot be done, for this error of DynamoDB: `ValidationException` for
+    /// two writes of one item or more than 99 items, `AccessDeniedException`.
+    Request(ServiceError),
 }
 
 /// One item that was in the way of a transaction.
@@ -102,12 +100,10 @@ impl Lease {
         result: &T,
     ) -> Commit {
         self.commits = self.commits.saturating_add(1);
-        let body = body(result, self.table().settings().max_result_bytes);
-        let record = self.settled_record(State::Completed, body);
-        let lock = match self.lock_update(&self.settling_write(&record)) {
-            Ok(lock) => lock,
-            Err(error) => return Commit::Unconfirmed(error),
-        };
+        let body = body(result, self.table().options().max_result_bytes);
+        let settlement = self.settlement(Ending::Completed(body));
+        let lock = self.settling_write(&settlement);
+        let lock = lock.update(&self.table().inner.name, self.table().item_key(self.key()));
         let mut all = Vec::with_capacity(items.len() + 1);
         all.push(TransactWriteItem::builder().update(lock).build());
         all.extend(items);
@@ -131,7 +127,7 @@ impl Lease {
             // What was in the way may be gone by the time that an earlier attempt arrives, and the lease is still ours then.
             Ok(Said::Refused(_)) if unanswered.get() > 0 => {
                 self.mark_settled();
-                return Commit::Unconfirmed(StoreError::Unanswered("earlier-attempt"));
+                return Commit::Unconfirmed(StoreError::Unanswered(NoAnswer::EarlierAttempt));
             }
             Ok(Said::Refused(refusal)) => {
                 return Commit::Refused {
@@ -140,12 +136,12 @@ impl Lease {
                 };
             }
             Err(NoVerdict {
-                error: StoreError::Environment(code),
+                error: StoreError::Environment(error),
                 maybe_done: false,
             }) => {
                 return Commit::Refused {
                     lease: self,
-                    refusal: Refusal::Request(code),
+                    refusal: Refusal::Request(error),
                 };
             }
             Err(no_verdict) => {
@@ -155,31 +151,13 @@ impl Lease {
         };
         self.mark_settled();
         match transition::settled(self.owner(), &answer) {
-            Fenced::Done => {
-                self.table().cache().insert(self.key().id(), record);
+            Ok(Fenced::Done) => {
+                self.table().cache().insert(self.key().id(), settlement);
                 Commit::Committed
             }
-            Fenced::Lost => Commit::LeaseLost,
+            Ok(Fenced::Lost) => Commit::LeaseLost,
+            Err(foreign) => Commit::Unconfirmed(foreign.into()),
         }
-    }
-
-    /// The lock's part of the transaction, on condition that the lease is still ours.
-    fn lock_update(&self, write: &Write) -> Result<Update, StoreError> {
-        let mut aliases = Aliases::default();
-        let key_name = &self.table().settings().partition_key;
-        let condition = write.condition.render(key_name, &mut aliases);
-        let update = write.change.render(&mut aliases);
-        let (names, values) = to_sdk(aliases);
-        Update::builder()
-            .table_name(&self.table().inner.name)
-            .set_key(Some(self.table().key_attributes(self.key())))
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| StoreError::Unanswered("not-sent"))
     }
 
     /// The same for every attempt of one commit, another for the next commit: 32 characters of the 36 that DynamoDB takes.
@@ -199,28 +177,24 @@ impl Lease {
             .await;
         let error = match result {
             Ok(_) => return Ok(Said::Lock(Answer::Done)),
-            Err(error) => error,
+            Err(error) => Arc::new(error),
         };
-        match &error {
-            SdkError::ServiceError(answer) => match answer.err() {
-                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                    cancellation(cancelled.cancellation_reasons())
-                }
-                _ => Err(no_verdict(&error)),
-            },
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                cancellation(cancelled.cancellation_reasons(), error.clone())
+            }
             _ => Err(no_verdict(&error)),
         }
     }
 }
 
-/// What a cancelled transaction says: one reason an item, in their order, the lock's first; `None` for an item that was not
-/// in the way.
-fn cancellation(reasons: &[CancellationReason]) -> Result<Said, NoVerdict> {
-    // The lock comes first in importance too: if an earlier attempt was done, every other condition may fail because of it.
-    if let Some(lock) = reasons.first()
-        && lock.code() == Some("ConditionalCheckFailed")
-    {
-        return old_item(lock.item()).map(|record| Said::Lock(Answer::Refused(record)));
+/// What a cancelled transaction says: one reason an item, in their sequence, the lock's first;
+/// `None` for an item that was not in the way.
+fn cancellation(reasons: &[CancellationReason], source: Source) -> Result<Said, NoVerdict> {
+    // The lock comes first in importance too: if an earlier attempt was done, every other condition
+    // may fail because of it.
+    if let Some(answer) = reasons.first().and_then(answer_of_cancellation) {
+        return Ok(Said::Lock(answer));
     }
     let refused: Vec<_> = reasons
         .iter()
@@ -238,19 +212,20 @@ fn cancellation(reasons: &[CancellationReason]) -> Result<Said, NoVerdict> {
     if !refused.is_empty() {
         return Ok(Said::Refused(Refusal::Items(refused)));
     }
-    // What is left passes: a conflict, throttling, or of the lock alone what its size or its table's state refuses.
+    // What is left passes: a conflict, throttling, or of the lock alone what its size or its
+    // table's state refuses.
     let code = reasons
         .iter()
         .filter_map(CancellationReason::code)
         .find(|code| *code != "None")
         .unwrap_or("TransactionCanceledException");
-    let error = if is_final(code) {
-        StoreError::Environment(code.to_owned())
-    } else {
-        StoreError::Busy(code.to_owned())
-    };
+    let error = ServiceError::new(code, 400, source);
     Err(NoVerdict {
-        error,
+        error: if is_final(code) {
+            StoreError::Environment(error)
+        } else {
+            StoreError::Busy(error)
+        },
         maybe_done: false,
     })
 }

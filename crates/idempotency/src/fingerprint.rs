@@ -3,11 +3,11 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::json::{Fault, Json, What, serialize};
+use crate::json::{Fault, Json, NotJson, What, serialize};
 use crate::key::hex;
 
 /// What was asked for, as a hash. A duplicate has the same key and the same fingerprint; the same key with another
-/// fingerprint is a [`Mismatch`](crate::Outcome::Mismatch), never a replay and never an execution.
+/// fingerprint is a [`Mismatch`](crate::Once::Mismatch), never a replay and never an execution.
 ///
 /// Make it of what the work depends on, and leave out what differs between deliveries of the same request (time stamps of
 /// the delivery, trace ids).
@@ -46,7 +46,7 @@ pub enum FingerprintError {
     Ambiguous(String),
     /// The payload is not a JSON text, or is nested more than 128 deep.
     #[error("the payload is not JSON")]
-    NotJson,
+    NotJson(#[from] NotJson),
 }
 
 impl FingerprintError {
@@ -54,10 +54,10 @@ impl FingerprintError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Float(_) => "fingerprint-float",
-            Self::NoJsonForm(_) => "fingerprint-no-json-form",
-            Self::Ambiguous(_) => "fingerprint-ambiguous",
-            Self::NotJson => "fingerprint-payload-not-json",
+            Self::Float(_) => "fingerprint_float",
+            Self::NoJsonForm(_) => "fingerprint_no_json_form",
+            Self::Ambiguous(_) => "fingerprint_ambiguous",
+            Self::NotJson(_) => "fingerprint_payload_not_json",
         }
     }
 }
@@ -68,7 +68,6 @@ impl From<Fault> for FingerprintError {
             What::Float => Self::Float(fault.pointer),
             What::NoForm => Self::NoJsonForm(fault.pointer),
             What::SecondMember => Self::Ambiguous(fault.pointer),
-            What::NotJson => Self::NotJson,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::json::{Fault, Json, What, is_integer};
+use crate::json::{Ambiguous, Json, NotJson, is_integer};
 
 /// The longest namespace, in bytes.
 pub const MAX_NAMESPACE: usize = 255;
@@ -59,7 +59,7 @@ pub enum KeyError {
     Ambiguous(String),
     /// The payload is not a JSON text, or is nested more than 128 deep.
     #[error("the payload is not JSON")]
-    NotJson,
+    NotJson(#[from] NotJson),
 }
 
 impl KeyError {
@@ -67,13 +67,13 @@ impl KeyError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Namespace => "key-namespace",
-            Self::Missing => "key-missing",
-            Self::NotInPayload(_) => "key-not-in-payload",
-            Self::NotScalar(_) => "key-not-scalar",
-            Self::NotInteger(_) => "key-not-integer",
-            Self::Ambiguous(_) => "key-ambiguous",
-            Self::NotJson => "key-payload-not-json",
+            Self::Namespace => "key_namespace",
+            Self::Missing => "key_missing",
+            Self::NotInPayload(_) => "key_not_in_payload",
+            Self::NotScalar(_) => "key_not_scalar",
+            Self::NotInteger(_) => "key_not_integer",
+            Self::Ambiguous(_) => "key_ambiguous",
+            Self::NotJson(_) => "key_payload_not_json",
         }
     }
 }
@@ -170,7 +170,9 @@ impl Key {
             Some(Value::String(value)) => text(value, pointer),
             Some(Value::Bool(value)) => Ok((Kind::Bool, value.to_string())),
             Some(Value::Number(number)) => integer(&number.to_string(), pointer),
-            Some(_) => Err(KeyError::NotScalar(pointer.to_owned())),
+            Some(Value::Array(_) | Value::Object(_)) => {
+                Err(KeyError::NotScalar(pointer.to_owned()))
+            }
         };
         Self::of_parts(namespace, pointers.into_iter().map(part))
     }
@@ -195,7 +197,11 @@ impl Key {
         pointers: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, KeyError> {
         let payload = Json::read(payload)?;
-        let part = |pointer: &'a str| match payload.at(pointer)? {
+        let at = |pointer: &str| match payload.at(pointer) {
+            Ok(value) => Ok(value),
+            Err(Ambiguous) => Err(KeyError::Ambiguous(pointer.to_owned())),
+        };
+        let part = |pointer: &'a str| match at(pointer)? {
             None | Some(Json::Null) => Err(KeyError::NotInPayload(pointer.to_owned())),
             Some(Json::Text(value)) => text(value, pointer),
             Some(Json::Bool(value)) => Ok((Kind::Bool, value.to_string())),
@@ -231,16 +237,6 @@ fn integer(number: &str, pointer: &str) -> Result<(Kind, String), KeyError> {
         return Err(KeyError::NotInteger(pointer.to_owned()));
     }
     Ok((Kind::Number, number.to_owned()))
-}
-
-impl From<Fault> for KeyError {
-    fn from(fault: Fault) -> Self {
-        match fault.what {
-            What::SecondMember => Self::Ambiguous(fault.pointer),
-            What::Float => Self::NotInteger(fault.pointer),
-            What::NotJson | What::NoForm => Self::NotJson,
-        }
-    }
 }
 
 /// Lower-case hexadecimal.

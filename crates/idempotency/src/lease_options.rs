@@ -30,15 +30,15 @@ pub(crate) type ReplayHook = Arc<dyn Fn(&Replay<'_>) + Send + Sync>;
 ///
 /// ```
 /// use std::time::Duration;
-/// use idempotency::Settings;
+/// use idempotency::LeaseOptions;
 ///
-/// let settings = Settings::default()
+/// let options = LeaseOptions::default()
 ///     .window(Duration::from_secs(2 * 24 * 60 * 60))
 ///     .cache_bytes(1 << 20);
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Settings {
+pub struct LeaseOptions {
     pub(crate) partition_key: String,
     pub(crate) sort_key: Option<(String, String)>,
     pub(crate) window: Duration,
@@ -57,7 +57,7 @@ pub struct Settings {
     pub(crate) clock: WallClock,
 }
 
-impl Default for Settings {
+impl Default for LeaseOptions {
     /// A partition key `id`, no sort key; a window of 7 days, leases up to the deadline, 1 s of clock skew; 750 ms of
     /// margin, 1 s for completing, at least 500 ms for the work; 2 s a call, back-offs from 25 ms to 500 ms; results of up
     /// to [`MAX_RESULT_BYTES`]; no cache, no hook, the machine's clock.
@@ -83,9 +83,9 @@ impl Default for Settings {
     }
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for LeaseOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("LeaseOptions")
             .field("window", &self.window)
             .field("longest_lease", &self.longest_lease)
             .field("clock_skew", &self.clock_skew)
@@ -93,30 +93,30 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-impl Settings {
+impl LeaseOptions {
     /// The name of the table's partition key, a string. Default `id`.
     ///
     /// ```
-    /// use idempotency::{Settings, SettingsError};
+    /// use idempotency::{LeaseOptions, LeaseOptionsError};
     ///
-    /// let settings = Settings::default().partition_key("order_id")?;
-    /// let refused = Settings::default().partition_key("owner").unwrap_err();
+    /// let options = LeaseOptions::default().partition_key("order_id")?;
+    /// let refused = LeaseOptions::default().partition_key("owner").unwrap_err();
     /// assert_eq!(refused.to_string(), "partition_key: \"owner\" is an attribute of the lock itself");
-    /// # Ok::<_, SettingsError>(())
+    /// # Ok::<_, LeaseOptionsError>(())
     /// ```
     ///
     /// # Errors
-    /// [`SettingsError`] if it is called like [an attribute of the lock](crate#the-table) or like
+    /// [`LeaseOptionsError`] if it is called like [an attribute of the lock](crate#the-table) or like
     /// the sort key, is empty, or is longer than DynamoDB takes.
-    pub fn partition_key(mut self, name: impl Into<String>) -> Result<Self, SettingsError> {
+    pub fn partition_key(mut self, name: impl Into<String>) -> Result<Self, LeaseOptionsError> {
         let name = name.into();
-        check_name("partition_key", &name)?;
+        check_name(KeyAttribute::PartitionKey, &name)?;
         if self
             .sort_key
             .as_ref()
             .is_some_and(|(sort, _)| *sort == name)
         {
-            return Err(SettingsError::SameName { name });
+            return Err(LeaseOptionsError::SameName { name });
         }
         self.partition_key = name;
         Ok(self)
@@ -127,20 +127,20 @@ impl Settings {
     /// The partition key is the lock's own all the same, so locks spread over the table's partitions.
     ///
     /// # Errors
-    /// [`SettingsError`] as for [`partition_key`](Self::partition_key), and if the value is empty
+    /// [`LeaseOptionsError`] as for [`partition_key`](Self::partition_key), and if the value is empty
     /// or longer than DynamoDB takes.
     pub fn sort_key(
         mut self,
         name: impl Into<String>,
         value: impl Into<String>,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, LeaseOptionsError> {
         let (name, value) = (name.into(), value.into());
-        check_name("sort_key", &name)?;
+        check_name(KeyAttribute::SortKey, &name)?;
         if name == self.partition_key {
-            return Err(SettingsError::SameName { name });
+            return Err(LeaseOptionsError::SameName { name });
         }
         if value.is_empty() || value.len() > MAX_SORT_KEY {
-            return Err(SettingsError::SortKeyValue { bytes: value.len() });
+            return Err(LeaseOptionsError::SortKeyValue { bytes: value.len() });
         }
         self.sort_key = Some((name, value));
         Ok(self)
@@ -247,24 +247,42 @@ impl Settings {
     }
 }
 
+/// A key attribute of the table of locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyAttribute {
+    /// [`LeaseOptions::partition_key`]
+    PartitionKey,
+    /// [`LeaseOptions::sort_key`]
+    SortKey,
+}
+
+impl std::fmt::Display for KeyAttribute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::PartitionKey => "partition_key",
+            Self::SortKey => "sort_key",
+        })
+    }
+}
+
 /// Why a name is not taken: a lock under it would not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SettingsError {
+pub enum LeaseOptionsError {
     /// The lock's item has an attribute of this name. It would take the place of the key: every
     /// lease would be an item of its own, and none would keep another from the work.
-    #[error("{setting}: \"{name}\" is an attribute of the lock itself")]
+    #[error("{key}: \"{name}\" is an attribute of the lock itself")]
     ReservedName {
-        /// Which setting it is.
-        setting: &'static str,
+        /// Which key it is.
+        key: KeyAttribute,
         /// The name.
         name: String,
     },
     /// The name is empty or longer than 255 bytes.
-    #[error("{setting}: a name has 1 to 255 bytes, and this one {bytes}")]
+    #[error("{key}: a name has 1 to 255 bytes, and this one {bytes}")]
     NameLength {
-        /// Which setting it is.
-        setting: &'static str,
+        /// Which key it is.
+        key: KeyAttribute,
         /// The length in bytes.
         bytes: usize,
     },
@@ -282,17 +300,17 @@ pub enum SettingsError {
     },
 }
 
-fn check_name(setting: &'static str, name: &str) -> Result<(), SettingsError> {
+fn check_name(key: KeyAttribute, name: &str) -> Result<(), LeaseOptionsError> {
     if name.is_empty() || name.len() > MAX_NAME {
         let bytes = name.len();
-        return Err(SettingsError::NameLength { setting, bytes });
+        return Err(LeaseOptionsError::NameLength { key, bytes });
     }
     if Attribute::ALL
         .iter()
         .any(|attribute| attribute.name() == name)
     {
         let name = name.to_owned();
-        return Err(SettingsError::ReservedName { setting, name });
+        return Err(LeaseOptionsError::ReservedName { key, name });
     }
     Ok(())
 }
@@ -305,33 +323,33 @@ mod tests {
     fn every_attribute_of_the_lock_is_refused_as_the_name_of_a_key() {
         for attribute in Attribute::ALL {
             let name = attribute.name();
-            let refused = |setting| SettingsError::ReservedName {
-                setting,
+            let refused = |key| LeaseOptionsError::ReservedName {
+                key,
                 name: name.to_owned(),
             };
-            let settings = Settings::default();
-            let partition = settings.clone().partition_key(name).unwrap_err();
-            assert_eq!(partition, refused("partition_key"));
-            let sort = settings.sort_key(name, "lock").unwrap_err();
-            assert_eq!(sort, refused("sort_key"));
+            let options = LeaseOptions::default();
+            let partition = options.clone().partition_key(name).unwrap_err();
+            assert_eq!(partition, refused(KeyAttribute::PartitionKey));
+            let sort = options.sort_key(name, "lock").unwrap_err();
+            assert_eq!(sort, refused(KeyAttribute::SortKey));
         }
     }
 
     #[test]
     fn names_are_told_apart_by_case_as_dynamodb_does() {
-        assert!(Settings::default().partition_key("Owner").is_ok());
+        assert!(LeaseOptions::default().partition_key("Owner").is_ok());
     }
 
     #[test]
     fn the_two_keys_have_two_names_whichever_is_set_first() {
-        let same = |name: &str| SettingsError::SameName {
+        let same = |name: &str| LeaseOptionsError::SameName {
             name: name.to_owned(),
         };
-        let default = Settings::default();
+        let default = LeaseOptions::default();
         assert_eq!(default.sort_key("id", "lock").unwrap_err(), same("id"));
-        let sorted = Settings::default().sort_key("k", "lock").unwrap();
+        let sorted = LeaseOptions::default().sort_key("k", "lock").unwrap();
         assert_eq!(sorted.partition_key("k").unwrap_err(), same("k"));
-        let named = Settings::default().partition_key("k").unwrap();
+        let named = LeaseOptions::default().partition_key("k").unwrap();
         assert_eq!(named.sort_key("k", "lock").unwrap_err(), same("k"));
     }
 
@@ -339,21 +357,27 @@ mod tests {
     fn names_and_values_are_as_long_as_dynamodb_takes_them() {
         for bytes in [0, 256] {
             let name = "n".repeat(bytes);
-            let partition = Settings::default().partition_key(&name).unwrap_err();
-            let setting = "partition_key";
-            assert_eq!(partition, SettingsError::NameLength { setting, bytes });
-            let sort = Settings::default().sort_key(&name, "lock").unwrap_err();
-            let setting = "sort_key";
-            assert_eq!(sort, SettingsError::NameLength { setting, bytes });
+            let partition = LeaseOptions::default().partition_key(&name).unwrap_err();
+            let key = KeyAttribute::PartitionKey;
+            assert_eq!(partition, LeaseOptionsError::NameLength { key, bytes });
+            let sort = LeaseOptions::default().sort_key(&name, "lock").unwrap_err();
+            let key = KeyAttribute::SortKey;
+            assert_eq!(sort, LeaseOptionsError::NameLength { key, bytes });
         }
         // Bytes, and not characters.
-        assert!(Settings::default().partition_key("é".repeat(128)).is_err());
+        assert!(
+            LeaseOptions::default()
+                .partition_key("é".repeat(128))
+                .is_err()
+        );
         for bytes in [0, 1_025] {
-            let sort = Settings::default().sort_key("k", "v".repeat(bytes));
-            let refused = SettingsError::SortKeyValue { bytes };
+            let sort = LeaseOptions::default().sort_key("k", "v".repeat(bytes));
+            let refused = LeaseOptionsError::SortKeyValue { bytes };
             assert_eq!(sort.unwrap_err(), refused);
         }
-        let longest = Settings::default().partition_key("n".repeat(255)).unwrap();
+        let longest = LeaseOptions::default()
+            .partition_key("n".repeat(255))
+            .unwrap();
         assert!(longest.sort_key("k", "v".repeat(1_024)).is_ok());
     }
 }

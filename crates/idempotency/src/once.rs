@@ -15,7 +15,7 @@ use crate::{Error, Fingerprint, Key, StoreError};
 /// What became of a request. `R` is what a duplicate gets: the result itself, or its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Outcome<T, E, R = T> {
+pub enum Once<T, E, R = T> {
     /// The work ran now and came to this. A result is kept; what becomes of a failure is what the work has
     /// [chosen](Failure).
     Executed(Result<T, E>),
@@ -71,7 +71,7 @@ impl LeaseTable {
     /// [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its lease.
     ///
     /// ```no_run
-    /// # use idempotency::{Error, Failure, Fingerprint, Key, LeaseTable, Outcome};
+    /// # use idempotency::{Error, Failure, Fingerprint, Key, LeaseTable, Once};
     /// # use std::time::Duration;
     /// # async fn pay(amount: u64, idempotency_key: &str) -> Result<String, String> { Ok(String::new()) }
     /// # async fn example(table: LeaseTable, deadline: tokio::time::Instant) -> Result<(), Box<dyn std::error::Error>> {
@@ -85,10 +85,10 @@ impl LeaseTable {
     ///     pay(1299, lease.key().id()).await.map_err(Failure::Abandon)
     /// });
     /// match outcome.await? {
-    ///     Outcome::Executed(Ok(receipt)) | Outcome::Replayed(Ok(receipt)) => { /* paid, now or before */ }
-    ///     Outcome::Executed(Err(why)) | Outcome::Replayed(Err(why)) => { /* not paid, as far as is known */ }
-    ///     Outcome::InProgress { .. } | Outcome::LeaseLost { .. } => { /* ask again later */ }
-    ///     Outcome::Mismatch => { /* another amount under the same key */ }
+    ///     Once::Executed(Ok(receipt)) | Once::Replayed(Ok(receipt)) => { /* paid, now or before */ }
+    ///     Once::Executed(Err(why)) | Once::Replayed(Err(why)) => { /* not paid, as far as is known */ }
+    ///     Once::InProgress { .. } | Once::LeaseLost { .. } => { /* ask again later */ }
+    ///     Once::Mismatch => { /* another amount under the same key */ }
     /// }
     /// # Ok(())
     /// # }
@@ -97,28 +97,22 @@ impl LeaseTable {
     /// If it panics, or the returned future is dropped, the lease is left behind, as if the process had died.
     ///
     /// # Errors
-    /// [`Error`]: the work was not begun. Of what comes after it, everything is an [`Outcome`].
+    /// [`Error`]: the work was not begun. Of what comes after it, everything is an [`Once`].
     pub async fn once<T, E, W>(
         &self,
         key: &Key,
         fingerprint: &Fingerprint,
         deadline: Instant,
         work: W,
-    ) -> Result<Outcome<T, E>, Error>
+    ) -> Result<Once<T, E>, Error>
     where
         T: Serialize + DeserializeOwned,
         E: Serialize + DeserializeOwned,
         W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
     {
-        let lease = match self.begin(key, fingerprint, deadline).await? {
-            Begin::Leased(lease) => lease,
-            other => return replayed(other, Stored::result),
-        };
-        let result = run(&lease, work).await;
-        Ok(settle(lease, result, async |lease, result| {
-            lease.complete(result).await
-        })
-        .await)
+        let complete = async |lease: Lease, result: &T| lease.complete(result).await;
+        let begin = self.begin(key, fingerprint, deadline).await?;
+        resume(begin, work, complete, Stored::result).await
     }
 
     /// As [`once`](Self::once), but of a result only the digest is kept, for results that are large or must not be kept: a
@@ -132,30 +126,37 @@ impl LeaseTable {
         fingerprint: &Fingerprint,
         deadline: Instant,
         work: W,
-    ) -> Result<Outcome<T, E, Digest>, Error>
+    ) -> Result<Once<T, E, Digest>, Error>
     where
         T: Serialize,
         E: Serialize + DeserializeOwned,
         W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
     {
-        let lease = match self.begin(key, fingerprint, deadline).await? {
-            Begin::Leased(lease) => lease,
-            other => return replayed(other, Stored::digest),
-        };
-        let result = run(&lease, work).await;
         let complete = async |lease: Lease, result: &T| lease.complete_with_digest(result).await;
-        Ok(settle(lease, result, complete).await)
+        let begin = self.begin(key, fingerprint, deadline).await?;
+        resume(begin, work, complete, Stored::digest).await
     }
 }
 
-fn replayed<T, E, R>(
+/// Does the work if the lease is ours; or says why not, and reads what was kept.
+async fn resume<T, E, R, W>(
     begin: Begin,
+    work: W,
+    complete: impl AsyncFnOnce(Lease, &T) -> Settled,
     read: impl FnOnce(&Stored) -> Result<Result<R, E>, Error>,
-) -> Result<Outcome<T, E, R>, Error> {
+) -> Result<Once<T, E, R>, Error>
+where
+    E: Serialize,
+    W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
+{
     Ok(match begin {
-        Begin::Replayed(stored) => Outcome::Replayed(read(&stored)?),
-        Begin::InProgress { retry_after } => Outcome::InProgress { retry_after },
-        Begin::Mismatch | Begin::Leased(_) => Outcome::Mismatch,
+        Begin::Leased(lease) => {
+            let result = run(&lease, work).await;
+            settle(lease, result, complete).await
+        }
+        Begin::Replayed(stored) => Once::Replayed(read(&stored)?),
+        Begin::InProgress { retry_after } => Once::InProgress { retry_after },
+        Begin::Mismatch => Once::Mismatch,
     })
 }
 
@@ -180,14 +181,14 @@ async fn settle<T, E, R>(
     lease: Lease,
     result: Option<Result<T, Failure<E>>>,
     complete: impl AsyncFnOnce(Lease, &T) -> Settled,
-) -> Outcome<T, E, R>
+) -> Once<T, E, R>
 where
     E: Serialize,
 {
     let (result, settled) = match result {
         None => {
             lease.abandon();
-            return Outcome::LeaseLost {
+            return Once::LeaseLost {
                 result: None,
                 how: HowLost::TimeUp,
             };
@@ -210,11 +211,11 @@ where
         }
     };
     let how = match settled {
-        Settled::Done => return Outcome::Executed(result),
+        Settled::Done => return Once::Executed(result),
         Settled::LeaseLost => HowLost::TakenOver,
         Settled::Unconfirmed(error) => HowLost::Unconfirmed(error),
     };
-    Outcome::LeaseLost {
+    Once::LeaseLost {
         result: Some(result),
         how,
     }

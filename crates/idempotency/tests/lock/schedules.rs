@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use idempotency::{Begin, Commit, Outcome, Settings};
+use idempotency::{Begin, Commit, LeaseOptions, Once};
 use proptest::prelude::*;
 use tokio::time::sleep;
 
@@ -156,7 +156,7 @@ proptest! {
                     }
                     Ok(n.to_string())
                 };
-                if let Ok(Outcome::Executed(Ok(result))) = holder.once(PAYLOAD, work).await {
+                if let Ok(Once::Executed(Ok(result))) = holder.once(PAYLOAD, work).await {
                     executed.borrow_mut().push(result);
                 }
             };
@@ -172,7 +172,7 @@ proptest! {
                 tokio::time::advance(Duration::from_secs(200)).await;
                 world.script([]);
                 let again = world.holder().once(PAYLOAD, async |_| panic!("again")).await;
-                assert_eq!(again, Ok(Outcome::Replayed(Ok(result.clone()))));
+                assert_eq!(again, Ok(Once::Replayed(Ok(result.clone()))));
             }
         });
     }
@@ -186,7 +186,7 @@ proptest! {
             let effects = RefCell::new(0);
             let ask = async |request: &Request| {
                 sleep(request.at).await;
-                let holder = world.holder_with(Settings::default().cache_bytes(10_000));
+                let holder = world.holder_with(LeaseOptions::default().cache_bytes(10_000));
                 holder.set_clock(request.ahead);
                 let work = async |_: &idempotency::Lease| {
                     if request.fails {

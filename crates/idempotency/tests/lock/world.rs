@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
-use idempotency::{Begin, Error, Failure, Fingerprint, Key, Lease, LeaseTable, Outcome, Settings};
+use idempotency::{Begin, Error, Failure, Fingerprint, Key, Lease, LeaseOptions, LeaseTable, Once};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -163,7 +163,7 @@ impl Holder {
         &self,
         payload: &str,
         work: W,
-    ) -> Result<Outcome<String, String>, Error>
+    ) -> Result<Once<String, String>, Error>
     where
         W: AsyncFnOnce(&Lease) -> Result<String, Failure<String>>,
     {
@@ -255,10 +255,10 @@ impl World {
     }
 
     pub(crate) fn holder(&self) -> Holder {
-        self.holder_with(Settings::default())
+        self.holder_with(LeaseOptions::default())
     }
 
-    pub(crate) fn holder_with(&self, settings: Settings) -> Holder {
+    pub(crate) fn holder_with(&self, options: LeaseOptions) -> Holder {
         let clock = Arc::new(AtomicI64::new(0));
         let (aws, ahead) = (self.aws.clone(), clock.clone());
         let now = move || {
@@ -270,7 +270,7 @@ impl World {
             table: LeaseTable::new(
                 &self.config(),
                 "locks",
-                settings.clock(now).jitter_seed(Some(1)),
+                options.clock(now).jitter_seed(Some(1)),
             ),
             clock,
         }
