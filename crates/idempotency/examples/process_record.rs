@@ -1,11 +1,13 @@
-//! A whole consumer function for the usual recipe: the key is read from the payload, the business logic runs once, its
-//! result is stored, and every duplicate is answered with it.
+//! A whole consumer function for the usual recipe: the key is read from the payload, the business
+//! logic runs once, its result is stored, and every duplicate is answered with it.
 //!
-//! A record is `{"order_id": "o-7", "amount": 1299}`. The business logic has an effect outside DynamoDB, where no transaction
-//! reaches it: it sends a charge to a queue. The lock is in the table `LOCK_TABLE`, the queue at `QUEUE_URL`.
+//! A record is `{"order_id": "o-7", "amount": 1299}`. The business logic has an effect outside
+//! DynamoDB, where no transaction reaches it: it sends a charge to a queue. The lock is in the
+//! table `LOCK_TABLE`, the queue at `QUEUE_URL`.
 //!
-//! `cargo build -p idempotency --example process_record` makes the executable; Lambda, or anything that serves its Runtime API,
-//! runs it. With `AWS_ENDPOINT_URL` it works against the local stack (`make run`).
+//! `cargo build -p idempotency --example process_record` makes the executable; Lambda, or anything
+//! that serves its Runtime API, runs it. With `AWS_ENDPOINT_URL` it works against the local stack
+//! (`make run`).
 
 use std::time::SystemTime;
 
@@ -22,14 +24,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// What of an order the charge depends on.
+/// The part of an order that the charge depends on.
 #[derive(Debug, Deserialize)]
 struct Order {
     #[serde(default)]
     amount: Value,
 }
 
-/// What a charge came to: stored, and given to every duplicate.
+/// The result of a charge: stored, and given to every duplicate.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
     pub(crate) amount: u64,
@@ -46,7 +48,7 @@ pub(crate) enum Refusal {
     MayBeCharged,
 }
 
-/// What comes of one record.
+/// The result of one record.
 pub(crate) type Charged = Once<Receipt, Refusal>;
 
 /// Why a record is not worked on.
@@ -110,7 +112,8 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn new(config: &SdkConfig, lock_table: &str, queue_url: &str) -> Self {
-        // Without the SDK's retries: sending again what may have been sent is what the lock is there to prevent.
+        // Without the SDK's retries: sending again what may have been sent is what the lock is
+        // there to prevent.
         let queue = aws_sdk_sqs::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .build();
@@ -170,7 +173,7 @@ impl Consumer {
         })
     }
 
-    /// What a record's outcome means to Lambda.
+    /// The verdict on a record, from what its charge came to.
     async fn work(&self, record: &KinesisRecord, deadline: Instant) -> Verdict {
         match self.process_record(record.data(), deadline).await {
             Ok(Once::Executed(Ok(_)) | Once::Replayed(Ok(_))) => Verdict::Done,

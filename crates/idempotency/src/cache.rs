@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::record::Body;
 use crate::stored::Settlement;
 
-/// What an entry takes besides its texts, roughly: the two maps' nodes and the settlement's fixed
-/// part.
+/// The bytes that an entry takes besides its texts, roughly: the two maps' nodes and the
+/// settlement's fixed part.
 const OVERHEAD: usize = 256;
 
 /// Settlements by the id of their key.

@@ -1,4 +1,5 @@
-//! Completing a lease and writing business items in one transaction, so that either both happen or neither.
+//! Completing a lease and writing business items in one transaction, so that either both happen or
+//! neither.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -17,24 +18,25 @@ use crate::table::{NoVerdict, no_verdict};
 use crate::transition::{self, Fenced};
 use crate::{Lease, StoreError};
 
-/// What [`Lease::commit_with`] came to.
+/// The result of [`Lease::commit_with`].
 #[derive(Debug)]
 #[must_use]
 pub enum Commit {
     /// The items are written and the lease is completed.
     Committed,
-    /// DynamoDB refused, for a reason that lies with the items. Nothing was written; the lease is still held, and given back
-    /// to be failed, released or used for another transaction.
+    /// DynamoDB refused, for a reason that lies with the items. Nothing was written; the lease is
+    /// still held, and given back to be failed, released or used for another transaction.
     Refused {
         /// The lease.
         lease: Lease,
-        /// What was in the way.
+        /// The items or the error that were in the way.
         refusal: Refusal,
     },
     /// The lease is somebody else's by now, or was. Nothing was written.
     LeaseLost,
-    /// Whether it was committed is not known; either all of it was or nothing. If it was not, the lease ends by itself. Also if
-    /// DynamoDB refused an attempt after one that it did not answer, since that one may still arrive.
+    /// It is not known whether it was committed; either all of it was or nothing. If it was not,
+    /// the lease ends by itself. Also if DynamoDB refused an attempt after one that it did not
+    /// answer, since that one may still arrive.
     Unconfirmed(StoreError),
 }
 
@@ -53,29 +55,32 @@ pub enum Refusal {
 pub struct RefusedItem {
     /// Which of the items that were passed, counted from 0.
     pub index: usize,
-    /// DynamoDB's code (API reference, TransactWriteItems, "Cancellation reason codes"): `ConditionalCheckFailed`,
-    /// `ItemCollectionSizeLimitExceeded` or `ValidationError`.
+    /// DynamoDB's code (API reference, TransactWriteItems, "Cancellation reason codes"):
+    /// `ConditionalCheckFailed`, `ItemCollectionSizeLimitExceeded` or `ValidationError`.
     pub code: String,
-    /// The item as it is, where the condition failed and the write asked for it by `ReturnValuesOnConditionCheckFailure`.
+    /// The item as it is, where the condition failed and the write asked for it by
+    /// `ReturnValuesOnConditionCheckFailure`.
     pub item: Option<std::collections::HashMap<String, AttributeValue>>,
 }
 
-/// What DynamoDB said to one attempt.
+/// DynamoDB's answer to one attempt.
 enum Said {
     Lock(Answer),
     Refused(Refusal),
 }
 
 impl Lease {
-    /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`: **exactly once**, also if
-    /// the lease has ended, whatever the clocks show. If somebody has taken the lease over, neither is written.
+    /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`:
+    /// **exactly once**, also if the lease has ended, whatever the clocks show. If somebody has
+    /// taken the lease over, neither is written.
     ///
-    /// At most 99 items, as DynamoDB takes 100, of any tables of the locks' account and region. Every item costs two write
-    /// units a KB, the lock too.
+    /// At most 99 items, as DynamoDB takes 100, of any tables of the locks' account and region.
+    /// Every item costs two write units a KB, the lock too.
     ///
-    /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so that DynamoDB recognises it for ten
-    /// minutes; and after that by the lock, which then says that this lease has completed it. Each call of this has a token of
-    /// its own. A conflict with another transaction, throttling and failures of DynamoDB are tried again while there is time.
+    /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so that
+    /// DynamoDB recognises it for ten minutes; and after that by the lock, which then says that
+    /// this lease has completed it. Each call of this has its own token. A conflict with another
+    /// transaction, throttling and failures of DynamoDB are tried again while there is time.
     ///
     /// ```no_run
     /// # async fn example(table: idempotency::LeaseTable, key: idempotency::Key, fingerprint: idempotency::Fingerprint,
@@ -124,7 +129,8 @@ impl Lease {
         let said = self.table().insist(self.end(), attempt).await;
         let answer = match said {
             Ok(Said::Lock(answer)) => answer,
-            // What was in the way may be gone by the time that an earlier attempt arrives, and the lease is still ours then.
+            // The items in the way may be gone by the time that an earlier attempt arrives, and the
+            // lease is still ours then.
             Ok(Said::Refused(_)) if unanswered.get() > 0 => {
                 self.mark_settled();
                 return Commit::Unconfirmed(StoreError::Unanswered(NoAnswer::EarlierAttempt));
@@ -160,7 +166,8 @@ impl Lease {
         }
     }
 
-    /// The same for every attempt of one commit, another for the next commit: 32 characters of the 36 that DynamoDB takes.
+    /// The same for every attempt of one commit, another for the next commit: 32 characters of the
+    /// 36 that DynamoDB takes.
     fn token(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.owner());
@@ -188,7 +195,7 @@ impl Lease {
     }
 }
 
-/// What a cancelled transaction says: one reason an item, in their sequence, the lock's first;
+/// Reads a cancelled transaction: one reason an item, in their sequence, the lock's first;
 /// `None` for an item that was not in the way.
 fn cancellation(reasons: &[CancellationReason], source: Source) -> Result<Said, NoVerdict> {
     // The lock comes first in importance too: if an earlier attempt was done, every other condition
@@ -212,8 +219,8 @@ fn cancellation(reasons: &[CancellationReason], source: Source) -> Result<Said, 
     if !refused.is_empty() {
         return Ok(Said::Refused(Refusal::Items(refused)));
     }
-    // What is left passes: a conflict, throttling, or of the lock alone what its size or its
-    // table's state refuses.
+    // The reasons that are left pass: a conflict, throttling, or of the lock alone what its size or
+    // its table's state refuses.
     let code = reasons
         .iter()
         .filter_map(CancellationReason::code)
@@ -230,7 +237,7 @@ fn cancellation(reasons: &[CancellationReason], source: Source) -> Result<Said, 
     })
 }
 
-/// Whether a cancellation reason stays what it is when the transaction is tried again at once.
+/// True if a cancellation reason stays as it is when the transaction is tried again at once.
 fn is_final(code: &str) -> bool {
     matches!(
         code,

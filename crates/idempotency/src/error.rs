@@ -1,10 +1,10 @@
-//! What can go wrong, sorted by what the caller has to do about it.
+//! Errors, sorted by what the caller has to do about them.
 
 use std::sync::Arc;
 
 use crate::Digest;
 
-/// Why there is no [`Once`](crate::Once). The work was not begun.
+/// The reason why there is not a [`Once`](crate::Once). The work was not begun.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Too little time is left to do the work and settle it. Nothing is held. Try again in a later
@@ -118,7 +118,7 @@ pub(crate) type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// | credentials that have expired | the next attempt may be signed with new ones |
 /// | a signature that is too old or too new | the next attempt is signed anew |
 ///
-/// DynamoDB has no code of its own for a KMS that throttles: it is a `ThrottlingException` like
+/// DynamoDB does not have its own code for a KMS that throttles: it is a `ThrottlingException` like
 /// others. Kinesis has one, `KMSThrottlingException`, which is here in case that DynamoDB ever says
 /// so.
 ///
@@ -173,7 +173,7 @@ impl StoreError {
         }
     }
 
-    /// Whether trying again at once may help.
+    /// True if trying again at once may help.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Unanswered(_) | Self::Busy(_))
     }

@@ -1,4 +1,5 @@
-//! What a request asks for, so that another request under the same key is told apart from a repetition.
+//! The hash of what a request asks for, so that another request under the same key is told apart
+//! from a repetition.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -6,11 +7,12 @@ use sha2::{Digest as _, Sha256};
 use crate::json::{Fault, Json, NotJson, What, serialize};
 use crate::key::hex;
 
-/// What was asked for, as a hash. A duplicate has the same key and the same fingerprint; the same key with another
-/// fingerprint is a [`Mismatch`](crate::Once::Mismatch), never a replay and never an execution.
+/// The hash of what was asked for. A duplicate has the same key and the same fingerprint; the same
+/// key with another fingerprint is a [`Mismatch`](crate::Once::Mismatch), never a replay and never
+/// an execution.
 ///
-/// Make it of what the work depends on, and leave out what differs between deliveries of the same request (time stamps of
-/// the delivery, trace ids).
+/// Make it of what the work depends on, and leave out what differs between deliveries of the same
+/// request (time stamps of the delivery, trace ids).
 ///
 /// | you have | take | numbers |
 /// |---|---|---|
@@ -73,9 +75,10 @@ impl From<Fault> for FingerprintError {
 }
 
 impl Fingerprint {
-    /// Of a payload, by its JSON with the members of every object in order: how a sender orders
-    /// members and spells strings does not count. Two values of which the JSON is the same are the
-    /// same payload: `None` and `()`, or the key `1` of a map and the key `"1"`.
+    /// Of a payload, by its JSON with the members of every object in one sequence: the sender's
+    /// sequence of members and its spelling of strings do not count. Two values of which the JSON
+    /// is the same are the same payload: `None` and `()`, or the key `1` of a map and the key
+    /// `"1"`.
     ///
     /// Integers count with all their digits, up to 128 bits. (Canonical JSON by RFC 8785 reads all
     /// numbers as doubles, in which 2⁵³ and 2⁵³ + 1 are the same amount.) Floating-point numbers

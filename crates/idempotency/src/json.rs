@@ -30,7 +30,7 @@ pub(crate) enum Json {
     Object(Vec<(String, Self)>),
 }
 
-/// What keeps a payload from being told from every other one, and where.
+/// The part of a payload that keeps it from being told from every other one, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) what: What,
@@ -96,7 +96,7 @@ impl Json {
             .map_err(|error| NotJson::Unsupported(error.into()))
     }
 
-    /// What stands at this JSON pointer (RFC 6901), if anything does.
+    /// The value at this JSON pointer (RFC 6901), if there is one.
     pub(crate) fn at(&self, pointer: &str) -> Result<Option<&Self>, Ambiguous> {
         let Some(tokens) = pointer.strip_prefix('/') else {
             return Ok(Some(self).filter(|_| pointer.is_empty()));
@@ -179,7 +179,7 @@ impl Json {
     }
 }
 
-/// Whether a number as JSON writes it is an integer. A minus zero is not one: it is a double's.
+/// True if a number, as JSON writes it, is an integer. A minus zero is not one: it is a double's.
 pub(crate) fn is_integer(number: &str) -> bool {
     number != "-0" && !number.contains(['.', 'e', 'E'])
 }
@@ -195,7 +195,7 @@ fn index(token: &str) -> Option<usize> {
     token.parse().ok().filter(|_| is_sound)
 }
 
-/// What a number's text is marked with when it is made a string, and every other string's.
+/// The mark of a number that is made a string, and that of every other string.
 const NUMBER: char = 'n';
 const TEXT: char = 't';
 

@@ -1,4 +1,4 @@
-//! What makes two requests the same request: a namespace and the parts that identify it, hashed.
+//! The identity of a request: a namespace and the parts that identify it, hashed.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -28,8 +28,8 @@ pub struct Key {
     id: String,
 }
 
-/// Why there is no key. A piece of work that cannot be named is not done: doing it without a lock would do it once for
-/// every delivery.
+/// The reason why there is not a key. A piece of work that cannot be named is not done: doing it
+/// without a lock would do it once for every delivery.
 ///
 /// A JSON pointer in it is one that the caller has passed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum KeyError {
     /// The namespace is empty, longer than [`MAX_NAMESPACE`] bytes, or contains `#`.
     #[error("the namespace is empty, too long, or contains '#'")]
     Namespace,
-    /// There is no part, or an empty one.
+    /// A part is empty, or there is none at all.
     #[error("the key is missing or has an empty part")]
     Missing,
     /// The payload has nothing at this JSON pointer, or `null`, or an empty string.
@@ -78,9 +78,9 @@ impl KeyError {
     }
 }
 
-/// What a part of a key is, besides its bytes. In the hash it is the first byte of the eight that
-/// say how long the part is, which no length reaches: so strings are hashed as they were before
-/// there were kinds.
+/// The kind of a part of a key, besides its bytes. In the hash it is the first byte of the eight
+/// that say how long the part is, which no length reaches: so strings are hashed as they were
+/// before there were kinds.
 #[derive(Clone, Copy)]
 enum Kind {
     /// A string, or what the caller has passed.
@@ -92,8 +92,9 @@ enum Kind {
 }
 
 impl Key {
-    /// The key of these parts. The namespace says what is done (`charge`, `send-receipt`), so that two kinds of work on the
-    /// same order have locks of their own; by convention it does not change, or everything is done once more.
+    /// The key of these parts. The namespace says what is done (`charge`, `send-receipt`), so that
+    /// two kinds of work on the same order have their own locks; by convention it does not
+    /// change, or everything is done once more.
     ///
     /// # Errors
     /// [`KeyError::Namespace`] or [`KeyError::Missing`].
@@ -134,7 +135,7 @@ impl Key {
         })
     }
 
-    /// The key of what stands at these JSON pointers (RFC 6901) in a payload: strings, integers and
+    /// The key of the values at these JSON pointers (RFC 6901) in a payload: strings, integers and
     /// booleans. The sequence of the pointers counts, the pointers themselves do not.
     ///
     /// Two values have the same key if they are the same value of the same kind. The string `"1"`,

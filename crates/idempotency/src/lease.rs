@@ -13,10 +13,11 @@ use crate::table::{LeaseTable, millis};
 use crate::transition::{self, Claim, Fenced, Next};
 use crate::{Error, Fingerprint, Key, StoreError};
 
-/// How long after the end of everything in it DynamoDB may delete an item: the clock by which it does so is DynamoDB's.
+/// How long after the end of everything in it DynamoDB may delete an item: the clock by which it
+/// does so is DynamoDB's.
 const TTL_SLACK: Duration = Duration::from_secs(3_600);
 
-/// What [`LeaseTable::begin`] came to.
+/// The result of [`LeaseTable::begin`].
 #[derive(Debug)]
 #[must_use]
 pub enum Begin {
@@ -33,7 +34,7 @@ pub enum Begin {
     Mismatch,
 }
 
-/// What a write on one's own lease came to.
+/// The result of a write on one's own lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Settled {
@@ -41,15 +42,16 @@ pub enum Settled {
     Done,
     /// The lease is somebody else's by now, or was; nothing was written.
     LeaseLost,
-    /// Whether it was done is not known. If it was not, the lease ends by itself.
+    /// It is not known whether it was done. If it was not, the lease ends by itself.
     Unconfirmed(StoreError),
 }
 
 /// The right to do the work of one key, until it ends or is settled.
 ///
-/// It is settled by [`complete`](Self::complete), [`commit_with`](Self::commit_with), [`fail`](Self::fail) or
-/// [`release`](Self::release). One that is dropped is left behind: others find the key in progress until it ends, and the
-/// next holder learns of it by [`takeovers`](Self::takeovers).
+/// It is settled by [`complete`](Self::complete), [`commit_with`](Self::commit_with),
+/// [`fail`](Self::fail) or [`release`](Self::release). One that is dropped is left behind: others
+/// find the key in progress until it ends, and the next holder learns of it by
+/// [`takeovers`](Self::takeovers).
 #[derive(Debug)]
 #[must_use]
 pub struct Lease {
@@ -89,18 +91,20 @@ impl Times {
 }
 
 impl LeaseTable {
-    /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest around it; use it directly for
-    /// [`commit_with`](Lease::commit_with), or where the work does not fit into a closure.
+    /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest
+    /// around it; use it directly for [`commit_with`](Lease::commit_with), or where the work does
+    /// not fit into a closure.
     ///
-    /// `deadline` is the invocation's. The lease ends there or after the [longest lease](crate::LeaseOptions::longest_lease), so
-    /// a holder whose process Lambda has stopped holds nothing for longer than it could have worked.
+    /// `deadline` is the invocation's. The lease ends there or after the [longest
+    /// lease](crate::LeaseOptions::longest_lease), so a holder whose process Lambda has stopped
+    /// holds nothing for longer than it could have worked.
     ///
-    /// One call for a new key and for a duplicate, two where a lease or a result has run out: then the first says so, and the
-    /// second takes the place of exactly that one.
+    /// One call for a new key and for a duplicate, two where a lease or a result has run out: then
+    /// the first says so, and the second takes the place of exactly that one.
     ///
     /// # Errors
-    /// [`Error::NoTime`] if what is left until the deadline does not suffice; nothing is held. [`Error::Store`] if the table
-    /// gave no answer.
+    /// [`Error::NoTime`] if what is left until the deadline does not suffice; nothing is held.
+    /// [`Error::Store`] if the table gave no answer.
     pub async fn begin(
         &self,
         key: &Key,
@@ -159,7 +163,8 @@ impl LeaseTable {
                 Ok(answer) => answer,
                 Err(no_verdict) => {
                     if no_verdict.maybe_done {
-                        // So that nothing is held; if this goes unanswered too, the lease ends by itself.
+                        // So that nothing is held; if this goes unanswered too, the lease ends by
+                        // itself.
                         let _ = lease(0).release().await;
                     }
                     return Err(match no_verdict.error {
@@ -209,16 +214,17 @@ impl LeaseTable {
 impl Lease {
     /// How many leases of this key ended before without being settled: 0 if this is the first.
     ///
-    /// If it is not 0, somebody has begun this work and has died or stalled at it, and **its effect may have happened**. Work
-    /// that must never happen twice looks first (asks the payment service by its idempotency key, say), or does not do it and
-    /// [fails](Self::fail) for somebody to look into.
+    /// If it is not 0, somebody has begun this work and has died or stalled at it, and **its effect
+    /// may have happened**. Work that must never happen twice looks first (asks the payment service
+    /// by its idempotency key, say), or does not do it and [fails](Self::fail) for somebody to look
+    /// into.
     #[must_use]
     pub fn takeovers(&self) -> u64 {
         self.takeovers
     }
 
-    /// The fencing token: no other lease has the same. Pass it, or the [key](Self::key), to a service that takes an
-    /// idempotency key: the token for one execution, the key for all of them.
+    /// The fencing token: no other lease has the same. Pass it, or the [key](Self::key), to a
+    /// service that takes an idempotency key: the token for one execution, the key for all of them.
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
@@ -230,13 +236,16 @@ impl Lease {
         &self.key
     }
 
-    /// Until when the work may go on; what is left after it until the lease ends is for settling it.
+    /// Until when the work may go on; what is left after it until the lease ends is for settling
+    /// it.
     ///
-    /// The lease also ends by the wall clock, for the others go by that; if it has been set forward meanwhile, this moves up.
+    /// The lease also ends by the wall clock, for the others go by that; if it has been set forward
+    /// meanwhile, this moves up.
     #[must_use]
     pub fn work_until(&self) -> Instant {
         let ends = self.times.instant(self.until.load(Ordering::Relaxed));
-        // What the wall clock has gone ahead of the timers' clock: it was set, or the process was frozen.
+        // The time by which the wall clock has gone ahead of the timers' clock: it was set, or the
+        // process was frozen.
         let now = Instant::now();
         let ahead = self.table.now().saturating_sub(self.times.wall(now));
         let last = ends.min(self.times.end);
@@ -244,7 +253,8 @@ impl Lease {
         last.checked_sub(reserve).unwrap_or(self.times.start)
     }
 
-    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes shorter. One call.
+    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes
+    /// shorter. One call.
     pub async fn renew(&self, longer: Duration) -> Settled {
         let ends = (Instant::now() + longer.min(self.table.options().longest_lease))
             .min(self.times.deadline);
@@ -294,9 +304,11 @@ impl Lease {
         settled
     }
 
-    /// Nothing has happened: the next request may do the work at once, which then costs a call more. One call.
+    /// Nothing has happened: the next request may do the work at once, which then costs a call
+    /// more. One call.
     ///
-    /// If this lease was [taken over](Self::takeovers) from somebody, the next holder learns of that too.
+    /// If this lease was [taken over](Self::takeovers) from somebody, the next holder learns of
+    /// that too.
     pub async fn release(mut self) -> Settled {
         let write = transition::release(&self.owner);
         self.is_settled = true;
@@ -304,8 +316,9 @@ impl Lease {
             .await
     }
 
-    /// It is not known whether the effect happened: the lease is left to end by itself, so that whoever has it next learns of
-    /// it by [`takeovers`](Self::takeovers). No call. Others find the key in progress until then.
+    /// It is not known whether the effect happened: the lease is left to end by itself, so that
+    /// whoever has it next learns of it by [`takeovers`](Self::takeovers). No call. Others find the
+    /// key in progress until then.
     pub fn abandon(mut self) {
         self.is_settled = true;
     }

@@ -1,4 +1,5 @@
-//! How long leases and results last, how much time is left for what, and where in a table locks are.
+//! How long leases and results last, how much time is left for what, and where in a table locks
+//! are.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use crate::Replay;
 use crate::record::Attribute;
 
-/// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas"); this leaves room for the
-/// lock's other attributes and a sort key.
+/// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas");
+/// this leaves room for the lock's other attributes and a sort key.
 pub const MAX_RESULT_BYTES: usize = 380_000;
 
 /// The longest name of a key's attribute, in bytes (DynamoDB developer guide, "Constraints in
@@ -58,9 +59,10 @@ pub struct LeaseOptions {
 }
 
 impl Default for LeaseOptions {
-    /// A partition key `id`, no sort key; a window of 7 days, leases up to the deadline, 1 s of clock skew; 750 ms of
-    /// margin, 1 s for completing, at least 500 ms for the work; 2 s a call, back-offs from 25 ms to 500 ms; results of up
-    /// to [`MAX_RESULT_BYTES`]; no cache, no hook, the machine's clock.
+    /// A partition key `id`, no sort key; a window of 7 days, leases up to the deadline, 1 s of
+    /// clock skew; 750 ms of margin, 1 s for completing, at least 500 ms for the work; 2 s a call,
+    /// back-offs from 25 ms to 500 ms; results of up to [`MAX_RESULT_BYTES`]; no cache, no hook,
+    /// the machine's clock.
     fn default() -> Self {
         Self {
             partition_key: "id".to_owned(),
@@ -106,8 +108,8 @@ impl LeaseOptions {
     /// ```
     ///
     /// # Errors
-    /// [`LeaseOptionsError`] if it is called like [an attribute of the lock](crate#the-table) or like
-    /// the sort key, is empty, or is longer than DynamoDB takes.
+    /// [`LeaseOptionsError`] if it is called like [an attribute of the lock](crate#the-table) or
+    /// like the sort key, is empty, or is longer than DynamoDB takes.
     pub fn partition_key(mut self, name: impl Into<String>) -> Result<Self, LeaseOptionsError> {
         let name = name.into();
         check_name(KeyAttribute::PartitionKey, &name)?;
@@ -122,13 +124,15 @@ impl LeaseOptions {
         Ok(self)
     }
 
-    /// For a table that has a sort key too, a string: its name, and the one value that every lock has there. Default: none.
+    /// For a table that has a sort key too, a string: its name, and the one value that every lock
+    /// has there. Default: none.
     ///
-    /// The partition key is the lock's own all the same, so locks spread over the table's partitions.
+    /// The partition key is the lock's own all the same, so locks spread over the table's
+    /// partitions.
     ///
     /// # Errors
-    /// [`LeaseOptionsError`] as for [`partition_key`](Self::partition_key), and if the value is empty
-    /// or longer than DynamoDB takes.
+    /// [`LeaseOptionsError`] as for [`partition_key`](Self::partition_key), and if the value is
+    /// empty or longer than DynamoDB takes.
     pub fn sort_key(
         mut self,
         name: impl Into<String>,
@@ -148,16 +152,19 @@ impl LeaseOptions {
 
     /// For how long after its completion a request is recognised as a duplicate. Default 7 days.
     ///
-    /// It has to be longer than the latest delivery can be late: for Kinesis longer than the stream's retention, and for an
-    /// on-failure queue that is replayed by hand longer than anybody takes to do so.
+    /// It has to be longer than the latest delivery can be late: for Kinesis longer than the
+    /// stream's retention, and for an on-failure queue that is replayed by hand longer than anybody
+    /// takes to do so.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window.min(LONGEST);
         self
     }
 
-    /// The longest lease. Default: none but the deadline, after which a holder that Lambda stops cannot act any more.
+    /// The longest lease. Default: none but the deadline, after which a holder that Lambda stops
+    /// cannot act any more.
     ///
-    /// A shorter one is free sooner after a crash; work that takes longer has to [renew](crate::Lease::renew) it.
+    /// A shorter one is free sooner after a crash; work that takes longer has to
+    /// [renew](crate::Lease::renew) it.
     pub fn longest_lease(mut self, longest: Duration) -> Self {
         self.longest_lease = longest.clamp(RESOLUTION, LONGEST);
         self
@@ -165,42 +172,46 @@ impl LeaseOptions {
 
     /// By how much the clocks of two holders may differ at most. Default 1 s.
     ///
-    /// A lease is taken over only this long after its end, and a result forgotten only this long after its window, as the
-    /// taker's clock shows it. AWS keeps Lambda's clocks within milliseconds of each other; what happens beyond this is said in
-    /// the [crate's documentation](crate#what-can-still-happen).
+    /// A lease is taken over only this long after its end, and a result forgotten only this long
+    /// after its window, as the taker's clock shows it. AWS keeps Lambda's clocks within
+    /// milliseconds of each other; what happens beyond this is said in the [crate's
+    /// documentation](crate#what-can-still-happen).
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew.min(LONGEST);
         self
     }
 
-    /// How long before the deadline every call has returned. Default 750 ms, which is before `kinesis-batch` stops by its own
-    /// default.
+    /// How long before the deadline every call has returned. Default 750 ms, which is before
+    /// `kinesis-batch` stops by its own default.
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin.min(LONGEST);
         self
     }
 
-    /// How much time is kept for settling the lease when the work is done: the work is cut off this long before the lease
-    /// or the time is up. Default 1 s.
+    /// How much time is kept for settling the lease when the work is done: the work is cut off this
+    /// long before the lease or the time is up. Default 1 s.
     pub fn reserve(mut self, reserve: Duration) -> Self {
         self.reserve = reserve.min(LONGEST);
         self
     }
 
-    /// How much time the work needs at least: with less, it is not begun and nothing is held. Default 500 ms.
+    /// How much time the work needs at least: with less, it is not begun and nothing is held.
+    /// Default 500 ms.
     pub fn least_work(mut self, least: Duration) -> Self {
         self.least_work = least.min(LONGEST);
         self
     }
 
-    /// How long one call of DynamoDB may take before it is tried again. Default 2 s; under 1 ms counts as 1 ms.
+    /// How long one call of DynamoDB may take before it is tried again. Default 2 s; under 1 ms
+    /// counts as 1 ms.
     pub fn call_timeout(mut self, longest: Duration) -> Self {
         self.call_timeout = longest.clamp(RESOLUTION, LONGEST);
         self
     }
 
-    /// The back-off before a call is tried again: drawn evenly between zero and `min(cap, base · 2ⁿ)`, n counted from 0
-    /// ("full jitter": AWS Architecture Blog, "Exponential Backoff And Jitter"). Default 25 ms and 500 ms.
+    /// The back-off before a call is tried again: drawn evenly between zero and `min(cap, base ·
+    /// 2ⁿ)`, n counted from 0 ("full jitter": AWS Architecture Blog, "Exponential Backoff And
+    /// Jitter"). Default 25 ms and 500 ms.
     ///
     /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
@@ -215,18 +226,20 @@ impl LeaseOptions {
         self
     }
 
-    /// The largest result that is kept, in bytes of its JSON. Default and most: [`MAX_RESULT_BYTES`].
+    /// The largest result that is kept, in bytes of its JSON. Default and most:
+    /// [`MAX_RESULT_BYTES`].
     ///
-    /// Of a larger one the digest is kept, so that the work is still done once; a duplicate then learns that it was done and
-    /// not what came of it ([`Error::ResultNotKept`](crate::Error::ResultNotKept)). Every started KB of the item costs a write
-    /// unit when the lease is settled, and once more for every duplicate.
+    /// Of a larger one the digest is kept, so that the work is still done once; a duplicate then
+    /// learns that it was done and not what came of it
+    /// ([`Error::ResultNotKept`](crate::Error::ResultNotKept)). Every started KB of the item costs
+    /// a write unit when the lease is settled, and once more for every duplicate.
     pub fn max_result_bytes(mut self, most: usize) -> Self {
         self.max_result_bytes = most.min(MAX_RESULT_BYTES);
         self
     }
 
-    /// Keeps settled records in memory, up to this many bytes altogether; the one used longest ago makes room. Default 0:
-    /// none. A duplicate that is found there costs no call.
+    /// Keeps settled records in memory, up to this many bytes altogether; the one used longest ago
+    /// makes room. Default 0: none. A duplicate that is found there costs no call.
     ///
     /// Only what is settled for good is kept, so nothing in it can be out of date.
     pub fn cache_bytes(mut self, most: usize) -> Self {
@@ -234,7 +247,8 @@ impl LeaseOptions {
         self
     }
 
-    /// Called on every replay, before it is returned: for metrics, say. It has to be quick, as nothing else goes on meanwhile.
+    /// Called on every replay, before it is returned: for metrics, say. It has to be quick, as
+    /// nothing else goes on meanwhile.
     pub fn on_replay(mut self, hook: impl Fn(&Replay<'_>) + Send + Sync + 'static) -> Self {
         self.on_replay = Some(Arc::new(hook));
         self
@@ -270,7 +284,7 @@ impl std::fmt::Display for KeyAttribute {
 #[non_exhaustive]
 pub enum LeaseOptionsError {
     /// The lock's item has an attribute of this name. It would take the place of the key: every
-    /// lease would be an item of its own, and none would keep another from the work.
+    /// lease would be its own item, and none would keep another from the work.
     #[error("{key}: \"{name}\" is an attribute of the lock itself")]
     ReservedName {
         /// Which key it is.

@@ -1,8 +1,8 @@
-//! The lock in every order of events: holders that crash at any step, stall beyond their lease and
-//! wake up late, clocks that disagree, requests that arrive late or whose answers are lost. Checked
-//! by `stateright`.
+//! The lock in every sequence of events: holders that crash at any step, stall beyond their lease
+//! and wake up late, clocks that disagree, requests that arrive late or whose answers are lost.
+//! Checked by `stateright`.
 //!
-//! The model has no lock of its own: its holders call the functions of `transition.rs`, and its
+//! The model does not have its own lock: its holders call the functions of `transition.rs`, and its
 //! table carries out the writes that these make, the same values that are sent
 //! ([`Write::apply_to`](conditional_write::Write::apply_to)).
 
@@ -26,7 +26,7 @@ use self::known::Known;
 const LEASE: u64 = 2;
 const SKEW: u64 = 1;
 
-/// What is checked.
+/// The lock, the holders and the faults that are checked.
 #[derive(Clone, Debug)]
 struct Lock {
     work: Work,
@@ -37,7 +37,7 @@ struct Lock {
     end: u64,
     renews: bool,
     faults: Faults,
-    /// Whether all that is asked is whether an effect can happen twice.
+    /// True if the only question is whether an effect can happen twice.
     only_twice: bool,
 }
 
@@ -53,9 +53,9 @@ struct World {
     letters: Vec<Letter>,
     resends_left: u8,
     holders: Vec<Holder>,
-    /// Whether an answer was wrong: it said done of what was not, or lost of what was.
+    /// True if an answer was wrong: it said done of what was not, or lost of what was.
     lied: bool,
-    /// Whether a holder was told that its lease is lost.
+    /// True if a holder was told that its lease is lost.
     fenced: bool,
 }
 

@@ -12,12 +12,13 @@ use crate::stored::{Digest, Stored};
 use crate::table::LeaseTable;
 use crate::{Error, Fingerprint, Key, StoreError};
 
-/// What became of a request. `R` is what a duplicate gets: the result itself, or its digest.
+/// The result of [`LeaseTable::once`]. `R` is what a duplicate gets: the result itself, or its
+/// digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Once<T, E, R = T> {
-    /// The work ran now and came to this. A result is kept; what becomes of a failure is what the work has
-    /// [chosen](Failure).
+    /// The work ran now and came to this. A result is kept; what becomes of a failure is what the
+    /// work has [chosen](Failure).
     Executed(Result<T, E>),
     /// It ran before, and this is what was kept of it.
     Replayed(Result<R, E>),
@@ -26,12 +27,13 @@ pub enum Once<T, E, R = T> {
         /// After this time, at the latest, the other lease is over.
         retry_after: Duration,
     },
-    /// The key belongs to a request with another fingerprint. Trying again does not help: the sender has used a key twice.
+    /// The key belongs to a request with another fingerprint. Trying again does not help: the
+    /// sender has used a key twice.
     Mismatch,
-    /// The work ran, or was cut off, and the lease was not settled: try again to learn what became of the request. It may have
-    /// been done by somebody else too, or may be done once more.
+    /// The work ran, or was cut off, and the lease was not settled: try again to learn what became
+    /// of the request. It may have been done by somebody else too, or may be done once more.
     LeaseLost {
-        /// What the work came to; `None` if it was cut off.
+        /// The result of the work; `None` if it was cut off.
         result: Option<Result<T, E>>,
         /// How the lease was lost.
         how: HowLost,
@@ -41,34 +43,36 @@ pub enum Once<T, E, R = T> {
 /// How a lease was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HowLost {
-    /// The work was still running when what was left of the lease was needed for settling it. It was dropped at its last
-    /// `await`; whether its effect happened is not known. The lease is left to end by itself.
+    /// The work was still running when what was left of the lease was needed for settling it. It
+    /// was dropped at its last `await`; whether its effect happened is not known. The lease is left
+    /// to end by itself.
     TimeUp,
-    /// Somebody has taken the lease over, since it had ended by that one's clock. What this holder wanted to write was
-    /// refused.
+    /// Somebody has taken the lease over, since it had ended by that one's clock. The write of this
+    /// holder was refused.
     TakenOver,
-    /// Whether the lease was settled is not known. If it was, the next request gets the result.
+    /// It is not known whether the lease was settled. If it was, the next request gets the result.
     Unconfirmed(StoreError),
 }
 
-/// How the work failed, and what is to become of the key. To be chosen for every error, since only the work knows whether its
-/// effect may have happened.
+/// How the work failed, and what is to become of the key. To be chosen for every error, since only
+/// the work knows whether its effect may have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure<E> {
     /// Nothing has happened: the key is free at once.
     Release(E),
     /// It can never succeed: the failure is kept and given to every duplicate.
     Keep(E),
-    /// Whether the effect happened is not known (a call that timed out): the lease is left to end by itself, and who has the
-    /// next one [learns of it](Lease::takeovers).
+    /// It is not known whether the effect happened (a call that timed out): the lease is left to
+    /// end by itself, and who has the next one [learns of it](Lease::takeovers).
     Abandon(E),
 }
 
 impl LeaseTable {
     /// Does the work if nobody has done it, and otherwise says what came of it.
     ///
-    /// A new request costs two calls, a duplicate one. `deadline` is the invocation's; the work is given until
-    /// [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its lease.
+    /// A new request costs two calls, a duplicate one. `deadline` is the invocation's; the work is
+    /// given until [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its
+    /// lease.
     ///
     /// ```no_run
     /// # use idempotency::{Error, Failure, Fingerprint, Key, LeaseTable, Once};
@@ -94,7 +98,8 @@ impl LeaseTable {
     /// # }
     /// ```
     ///
-    /// If it panics, or the returned future is dropped, the lease is left behind, as if the process had died.
+    /// If it panics, or the returned future is dropped, the lease is left behind, as if the process
+    /// had died.
     ///
     /// # Errors
     /// [`Error`]: the work was not begun. Of what comes after it, everything is an [`Once`].
@@ -115,8 +120,8 @@ impl LeaseTable {
         resume(begin, work, complete, Stored::result).await
     }
 
-    /// As [`once`](Self::once), but of a result only the digest is kept, for results that are large or must not be kept: a
-    /// duplicate learns that the work was done, and can compare.
+    /// As [`once`](Self::once), but of a result only the digest is kept, for results that are large
+    /// or must not be kept: a duplicate learns that the work was done, and can compare.
     ///
     /// # Errors
     /// As [`once`](Self::once).

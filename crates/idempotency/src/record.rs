@@ -37,7 +37,7 @@ impl From<Attribute> for Name {
 attributes! {
     /// `IN_PROGRESS`, `RELEASED`, `COMPLETED` or `FAILED`.
     State = "state",
-    /// What was asked for.
+    /// The hash of what was asked for.
     Fingerprint = "fingerprint",
     /// The fencing token: who holds the lease, or held it when it was settled. New for every lease.
     Owner = "owner",
@@ -55,7 +55,7 @@ attributes! {
     Digest = "digest",
 }
 
-/// What became of a lock. Only a lock that is settled has something to replay.
+/// The state of a lock. Only a lock that is settled has something to replay.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     /// Somebody works on it, or has left it behind.
@@ -126,7 +126,7 @@ impl Ending {
     }
 }
 
-/// What is kept of a result.
+/// The part of a result that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Body {
     /// Nothing: it had no JSON form.
@@ -173,8 +173,8 @@ impl Record {
     ///
     /// It is an `UpdateItem`, which has to name the whole key of the table and cannot set any of
     /// it. A `PutItem` would do, but not over a table one of whose keys is called like an attribute
-    /// of the lock: DynamoDB would take the attribute for the key, and every lease would be an item
-    /// of its own, which nobody holds yet.
+    /// of the lock: DynamoDB would take the attribute for the key, and every lease would be its
+    /// own item, which nobody holds yet.
     pub(crate) fn replace(&self) -> Change {
         let attributes = self.attributes();
         let is_gone = |attribute: &Attribute| !attributes.iter().any(|(name, _)| name == attribute);
@@ -217,8 +217,8 @@ impl Record {
         })
     }
 
-    /// The condition that the item still is this one. Whoever takes over a lease takes over the one
-    /// that was seen, and not another which has come in its place or has been renewed since.
+    /// The condition that the item still is this one. A taker takes over the lease that it has
+    /// seen, and not another which has come in its place or has been renewed since.
     ///
     /// No item ever becomes again what it was before, so a takeover that arrives late does nothing.
     /// The owner alone does not suffice for that: a holder that does not know of its first lease

@@ -1,4 +1,4 @@
-//! What is kept of a result: its JSON or a digest of it, and how a duplicate reads it.
+//! A result as it is kept: its JSON or a digest of it, and how a duplicate reads it.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -51,7 +51,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// What is kept of this result, of at most so many bytes.
+/// The part of this result that is kept, of at most so many bytes.
 pub(crate) fn body<T: Serialize + ?Sized>(result: &T, most_bytes: usize) -> Body {
     match serde_json::to_string(result) {
         Ok(json) if json.len() <= most_bytes => Body::Json(json),
@@ -70,7 +70,7 @@ pub(crate) struct Settlement {
     pub(crate) ending: Ending,
 }
 
-/// What an earlier execution came to.
+/// The result or the failure of an earlier execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Stored {
@@ -113,15 +113,15 @@ fn read<T: DeserializeOwned>(body: &Body) -> Result<T, Error> {
     }
 }
 
-/// What the [replay hook](crate::LeaseOptions::on_replay) learns.
+/// The facts of a replay, for the [hook](crate::LeaseOptions::on_replay).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Replay<'a> {
     /// The namespace of the key.
     pub namespace: &'a str,
-    /// Whether it is a failure that is replayed.
+    /// True if it is a failure that is replayed.
     pub is_failure: bool,
-    /// Whether it was found in memory, without a call.
+    /// True if it was found in memory, without a call.
     pub from_cache: bool,
     /// When the window ends.
     pub expires_at: SystemTime,

@@ -1,4 +1,5 @@
-//! The table of locks: one conditional write a call, tried again until time is up, and what DynamoDB's answers mean.
+//! The table of locks: one conditional write a call, tried again until time is up, and what
+//! DynamoDB's answers mean.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -39,7 +40,7 @@ pub(crate) struct Inner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoVerdict {
     pub(crate) error: StoreError,
-    /// Whether the write may have been done, or may still be.
+    /// True if the write may have been done, or may still be.
     pub(crate) maybe_done: bool,
 }
 
@@ -55,10 +56,11 @@ impl std::fmt::Debug for LeaseTable {
 impl LeaseTable {
     /// The table of this name.
     ///
-    /// It makes a client of its own from the configuration, in which the SDK's retries are off: what can be tried again is
-    /// tried again here, with the deadline in view. The SDK's retries would multiply with these, and they draw on a budget
-    /// that by default all DynamoDB clients of a process share for a region, so that one hot partition would use it up for
-    /// every key, and for your other clients too.
+    /// It makes its own client from the configuration, in which the SDK's retries are off:
+    /// what can be tried again is tried again here, with the deadline in view. The SDK's retries
+    /// would multiply with these, and they draw on a budget that by default all DynamoDB clients of
+    /// a process share for a region, so that one hot partition would use it up for every key, and
+    /// for your other clients too.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>, options: LeaseOptions) -> Self {
         let client = aws_sdk_dynamodb::config::Builder::from(config)
@@ -195,7 +197,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             unanswered(NoAnswer::Timeout, true)
         }
-        // Whether the request went out before the connection failed is not known.
+        // The request may have gone out before the connection failed.
         SdkError::DispatchFailure(_) => unanswered(NoAnswer::Connection(source), true),
         // An answer that cannot be read, and kinds of errors that the SDK may get.
         _ => unanswered(NoAnswer::Unreadable(source), true),

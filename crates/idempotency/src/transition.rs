@@ -1,6 +1,6 @@
 //! The lock as a function: what is known of the item → the next conditional write, or what it comes
-//! to. No clock, no network; `lease.rs` and `table.rs` do the calls, `model.rs` checks what can come
-//! of any order of them.
+//! to. No clock, no network; `lease.rs` and `table.rs` do the calls, `model.rs` checks what can
+//! come of any order of them.
 //!
 //! DynamoDB has no clock to compare with, so no condition speaks of time. A caller that is refused
 //! reads the item off the refusal, decides by its own clock, and writes on condition that the item
@@ -31,7 +31,7 @@ pub(crate) struct Attempt {
     pub(crate) takeovers: u64,
 }
 
-/// What to do about a claim.
+/// The next step of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Next {
     /// Send this, and ask again with the answer.
@@ -51,8 +51,8 @@ pub(crate) fn first(claim: &Claim) -> Attempt {
     lease(claim, 0, Condition::ItemAbsent)
 }
 
-/// What follows from the answer to `sent`. `now` is the caller's clock, `skew` by how much two
-/// clocks may differ at most, in milliseconds.
+/// The step that follows from the answer to `sent`. `now` is the caller's clock, `skew` by how much
+/// two clocks may differ at most, in milliseconds.
 ///
 /// # Errors
 /// [`Foreign`] if the item that refused the write is not a lock.
@@ -69,7 +69,7 @@ pub(crate) fn claim(
                 takeovers: sent.takeovers,
             });
         }
-        // What was in the way was deleted since, as its time to live was over.
+        // The item in the way was deleted since, as its time to live was over.
         Answer::Refused(None) => return Ok(Next::Send(first(claim))),
         Answer::Refused(Some(item)) => Record::from_item(item)?,
     };
@@ -132,7 +132,7 @@ fn lease(claim: &Claim, takeovers: u64, condition: Condition) -> Attempt {
     }
 }
 
-/// What a write on one's own lease came to.
+/// The result of a write on one's own lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fenced {
     /// It was done, now or by an earlier attempt.
@@ -153,7 +153,7 @@ pub(crate) fn settle(owner: &str, ending: &Ending, expires_at: u64, ttl: u64) ->
     }
 }
 
-/// What the answer to [`settle`] means.
+/// Reads the answer to [`settle`].
 pub(crate) fn settled(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
     // A lease is settled by nobody but its owner, so it was an earlier attempt of ours.
     fenced(owner, answer, |state| matches!(state, State::Settled(_)))
@@ -167,14 +167,14 @@ pub(crate) fn release(owner: &str) -> Write {
     }
 }
 
-/// What the answer to [`release`] means.
+/// Reads the answer to [`release`].
 pub(crate) fn released(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
     // By an earlier attempt of ours.
     fenced(owner, answer, |state| *state == State::Released)
 }
 
-/// Makes the lease last until `lease_until`. It never makes it shorter: an attempt that was given up
-/// may arrive late, after a longer renewal.
+/// Makes the lease last until `lease_until`. It never makes it shorter: an attempt that was given
+/// up may arrive late, after a longer renewal.
 pub(crate) fn renew(owner: &str, lease_until: u64) -> Write {
     let is_shorter = Condition::Below(Attribute::LeaseUntil.into(), lease_until.into());
     Write {
@@ -183,13 +183,13 @@ pub(crate) fn renew(owner: &str, lease_until: u64) -> Write {
     }
 }
 
-/// What the answer to [`renew`] means.
+/// Reads the answer to [`renew`].
 pub(crate) fn renewed(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
     // It lasts that long already.
     fenced(owner, answer, |state| *state == State::InProgress)
 }
 
-/// What an answer means to the owner of a lease. `was_done` tells of the state of an item that
+/// Reads an answer for the owner of a lease. `was_done` tells of the state of an item that
 /// still is its own whether an earlier attempt has made it so.
 fn fenced(
     owner: &str,
@@ -403,6 +403,27 @@ mod tests {
         assert_eq!(claim(&wish, &first(&wish), &foreign, 0, SKEW), Err(Foreign));
         for read in [settled, released, renewed] {
             assert_eq!(read("me", &foreign), Err(Foreign));
+        }
+    }
+
+    #[test]
+    fn a_new_lease_leaves_nothing_of_the_record_before_it() {
+        let digest = Body::Digest(crate::Digest::of("1").unwrap());
+        for before in [
+            State::InProgress,
+            State::Released,
+            completed(),
+            failed(),
+            State::Settled(Ending::Completed(digest)),
+        ] {
+            let before = record(before, "them").to_item();
+            let change = lease(&wish("me"), 3, Condition::ItemPresent).write;
+            let after = change.apply_to(Some(&before)).unwrap();
+            let expected = Record {
+                takeovers: 3,
+                ..record(State::InProgress, "me")
+            };
+            assert_eq!(after, expected.to_item());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What serde_json would write of a value, except that a float stays one, an integer of any size
+//! A value as serde_json would write it, except that a float stays one, an integer of any size
 //! keeps its digits, and a member keeps its place beside another of the same name.
 
 use std::fmt::Display;
@@ -32,7 +32,7 @@ impl Display for Fault {
 }
 
 impl Error for Fault {
-    /// What a `Serialize` says is not kept: it may quote the payload.
+    /// The words of a `Serialize` are not kept: they may quote the payload.
     fn custom<T: Display>(_: T) -> Self {
         NO_FORM
     }

@@ -1,4 +1,4 @@
-//! The actors: holders, each with a clock of its own, who ask for leases and settle them by the
+//! The actors: holders, each with its own clock, who ask for leases and settle them by the
 //! functions of `transition.rs`.
 
 use conditional_write::{Answer, Write};
@@ -8,7 +8,7 @@ use super::{LEASE, SKEW, World};
 use crate::record::{Body, Ending};
 use crate::transition::{self, Attempt, Claim, Fenced, Next};
 
-/// What a holder does with its lease.
+/// The work that a holder does with its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     /// `once`, whose effect lies outside the table.
@@ -126,7 +126,7 @@ impl Holder {
     }
 }
 
-/// What holders do.
+/// The steps of the holders.
 impl World {
     /// It asks for the lease.
     pub(super) fn call(&mut self, index: usize) {

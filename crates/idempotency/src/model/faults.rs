@@ -1,4 +1,4 @@
-//! The faults: what may go wrong, and the wire on which requests are late, lost or sent again.
+//! The faults that may happen, and the wire on which requests are late, lost or sent again.
 
 use conditional_write::{Answer, NotDone, Write};
 
@@ -6,7 +6,7 @@ use super::World;
 use super::actors::Token;
 use super::known::Known;
 
-/// What may go wrong. Besides, every request may arrive late, and in any sequence.
+/// The faults that may happen. Besides, every request may arrive late, and in any sequence.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Faults {
     /// How many requests that go unanswered are sent again, all holders together.
@@ -23,7 +23,7 @@ pub(super) struct Faults {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Letter {
     pub(super) from: Token,
-    /// Whether its sender still waits for the answer.
+    /// True if its sender still waits for the answer.
     awaited: bool,
     is_commit: bool,
     write: Known<Write>,
@@ -35,7 +35,7 @@ impl Letter {
     }
 }
 
-/// What happens to requests.
+/// The ways that requests may go.
 impl World {
     pub(super) fn send(&mut self, from: usize, write: Known<Write>, is_commit: bool) {
         self.letters.push(Letter {

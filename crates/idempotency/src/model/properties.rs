@@ -1,4 +1,4 @@
-//! The properties: what always holds, and what can happen.
+//! The properties that always hold, and those that can.
 
 use conditional_write::Item;
 use stateright::Property;
@@ -12,7 +12,7 @@ pub(super) const FENCED: &str = "a late holder is fenced off";
 pub(super) const ACTS_TWICE: &str = "acts twice";
 
 impl Lock {
-    /// What is asked of every state.
+    /// The properties that are asked of every state.
     pub(super) fn asked(&self) -> Vec<Property<Self>> {
         let acts_twice = Property::sometimes(ACTS_TWICE, |_: &Self, world: &World| {
             world.effects.len() > 1

@@ -1,4 +1,5 @@
-//! A lease that was lost: its holder writes nothing any more, and the next one knows that there was another.
+//! A lease that was lost: its holder writes nothing any more, and the next one knows that there was
+//! another.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ async fn a_late_holder_can_neither_complete_nor_fail_nor_release_nor_renew() {
         let world = World::new();
         let (one, other) = (world.holder(), world.holder());
         let lost = one.lease().await;
-        // The one is frozen and its timers stand still, while the other's clock goes on.
+        // The one is frozen and its timers stop, while the other's clock goes on.
         other.set_clock(31_000);
         let held = other.lease().await;
         assert_eq!(held.takeovers(), 1);

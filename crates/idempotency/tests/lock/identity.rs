@@ -1,4 +1,4 @@
-//! What is the same request and what is another one, whatever form its payload has.
+//! The same request and another one are told apart, whatever form a payload has.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Holder, PAYLOAD, World, deadline, fingerprint, item, key};
 
-/// What a lock's item is called by in the requests of every way that a lease can go, and in the
+/// The names of a lock's attributes, in the requests of every way that a lease can go and in the
 /// table afterwards.
 async fn attributes_in_use() -> BTreeSet<String> {
     let mut names = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! What a request comes to: executed, replayed, in progress, a mismatch.
+//! The results of a request: executed, replayed, in progress, a mismatch.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -100,7 +100,7 @@ async fn of_a_digest_only_result_a_duplicate_learns_the_digest() {
     let again = holder.table.once_digest(&key, &print, deadline(), work);
     let digest = Digest::of("secret").unwrap();
     assert_eq!(again.await, Ok(Once::Replayed(Ok(digest.clone()))));
-    // Who wants the result itself is told that it is done, and not to do it again.
+    // A request for the result itself is told that the work is done, and does not do it again.
     let whole = holder.table.once(&key, &print, deadline(), work).await;
     assert_eq!(whole, Err(Error::ResultNotKept(Some(digest))));
 }

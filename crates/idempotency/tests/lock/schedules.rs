@@ -1,4 +1,5 @@
-//! Many holders at once over a wire that misbehaves, in schedules drawn at random: what always holds.
+//! Many holders at once over a wire that misbehaves, in schedules drawn at random: what always
+//! holds.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -100,7 +101,8 @@ proptest! {
                     let _ = lease.release().await;
                     return;
                 }
-                // No condition of its own: the lock alone has to keep it from being written twice.
+                // The item has no condition: the lock alone has to keep it from being written
+                // twice.
                 match lease.commit_with(vec![item(&n.to_string(), false)], &n).await {
                     Commit::Committed => committed.borrow_mut().push(n),
                     Commit::LeaseLost => lost.borrow_mut().push(n),

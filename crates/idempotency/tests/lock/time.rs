@@ -1,4 +1,5 @@
-//! Deadlines and clocks: how long a lease lasts, when work is cut off, and what happens when clocks disagree or jump.
+//! Deadlines and clocks: how long a lease lasts, when work is cut off, and what happens when clocks
+//! disagree or jump.
 
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ async fn work_is_cut_off_while_there_is_time_to_settle_and_the_lease_is_left() {
     };
     assert_eq!(outcome, Ok(lost));
     assert_eq!(start.elapsed(), TIMEOUT - Duration::from_millis(1_750));
-    // Whether it had its effect is not known, so it is neither completed nor released.
+    // It is not known whether it had its effect, so it is neither completed nor released.
     assert_eq!(world.lock()["state"]["S"], "IN_PROGRESS");
 }
 

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use idempotency::{
     Begin, Commit, Error, HowLost, NoAnswer, Once, PASSING_CODES, Settled, StoreError,
 };
@@ -10,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::world::{Fate, PAYLOAD, World, fingerprint, item};
 
-/// What one call may meet and be tried again after.
+/// The fates after which a call is tried again.
 const PASSING: [Fate; 6] = [
     Fate::LostRequest,
     Fate::LostAnswer,
@@ -186,10 +188,23 @@ async fn what_somebody_must_mend_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_leads_to_the_error_of_the_sdk() {
+    let world = World::new();
+    world.script([Fate::Refused(400, "AccessDeniedException")]);
+    let error = world.holder().begin().await.unwrap_err();
+    let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| {
+        error.source()
+    });
+    let mut sdk = chain.filter_map(|error| error.downcast_ref::<SdkError<UpdateItemError>>());
+    let code = sdk.next().and_then(SdkError::code);
+    assert_eq!(code, Some("AccessDeniedException"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_acquisition_that_took_too_long_holds_nothing() {
     let world = World::new();
     let holder = world.holder();
-    // What is answered in the last moment is not worth beginning with.
+    // A lease that is granted in the last moment is not worth beginning with.
     world.script([Fate::SilenceAfterwards]);
     let begin = holder.begin_within(Duration::from_millis(4_250)).await;
     assert!(

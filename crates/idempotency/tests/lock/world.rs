@@ -1,5 +1,5 @@
-//! Holders with clocks of their own over a model of DynamoDB, on tokio's paused clock; and a wire between them that loses,
-//! delays and refuses on demand.
+//! Holders with their own clocks over a model of DynamoDB, on tokio's paused clock; and a wire
+//! between them that loses, delays and refuses on demand.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,10 +26,10 @@ pub(crate) const START: u64 = 1_795_323_600_000;
 /// An invocation's timeout.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is usually asked for.
+/// The usual payload.
 pub(crate) const PAYLOAD: &str = "5 EUR";
 
-/// What the wire does with one call.
+/// The way that the wire treats one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It arrives, and so does the answer.
@@ -63,12 +63,12 @@ struct Wire {
 
 #[derive(Debug, Default)]
 struct WireState {
-    /// What happens to the calls to come; to those beyond, nothing.
+    /// The fates of the calls to come; those beyond arrive.
     script: VecDeque<Fate>,
     /// Operation and body of the calls that were made.
     calls: Vec<(String, Value)>,
     late: Vec<(SharedHttpConnector, HttpRequest)>,
-    /// Whether client request tokens are taken off.
+    /// True if client request tokens are taken off.
     forgets_tokens: bool,
 }
 
@@ -151,7 +151,7 @@ fn broken() -> ConnectorError {
     ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
 }
 
-/// One who asks for leases, with a clock of its own.
+/// One who asks for leases, with its own clock.
 pub(crate) struct Holder {
     pub(crate) table: LeaseTable,
     clock: Arc<AtomicI64>,
@@ -276,17 +276,18 @@ impl World {
         }
     }
 
-    /// The next calls meet these fates, in this order.
+    /// The next calls meet these fates, in this sequence.
     pub(crate) fn script(&self, fates: impl IntoIterator<Item = Fate>) {
         self.wire.state.lock().unwrap().script = fates.into_iter().collect();
     }
 
-    /// From now on DynamoDB does not remember client request tokens, as if ten minutes passed between any two calls.
+    /// From now on DynamoDB does not remember client request tokens, as if ten minutes passed
+    /// between any two calls.
     pub(crate) fn forget_tokens(&self) {
         self.wire.state.lock().unwrap().forgets_tokens = true;
     }
 
-    /// Lets the calls that were late arrive, in their order. Their answers reach nobody.
+    /// Lets the calls that were late arrive, in their sequence. Their answers reach nobody.
     pub(crate) async fn deliver_late(&self) {
         let late = std::mem::take(&mut self.wire.state.lock().unwrap().late);
         for (connector, request) in late {
