@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
 use conditional_write::{Answer, answer_of_cancellation};
@@ -186,18 +187,25 @@ impl Lease {
             Ok(_) => return Ok(Said::Lock(Answer::Done)),
             Err(error) => Arc::new(error),
         };
-        match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                cancellation(cancelled.cancellation_reasons(), error.clone())
-            }
-            _ => Err(no_verdict(&error)),
-        }
+        let SdkError::ServiceError(answer) = &*error else {
+            return Err(no_verdict(&error));
+        };
+        let TransactWriteItemsError::TransactionCanceledException(cancelled) = answer.err() else {
+            return Err(no_verdict(&error));
+        };
+        let status = answer.raw().status().as_u16();
+        cancellation(cancelled.cancellation_reasons(), |code| {
+            ServiceError::new(code, status, Source::new(error.clone()))
+        })
     }
 }
 
 /// Reads a cancelled transaction: one reason an item, in their sequence, the lock's first;
 /// `None` for an item that was not in the way.
-fn cancellation(reasons: &[CancellationReason], source: Source) -> Result<Said, NoVerdict> {
+fn cancellation(
+    reasons: &[CancellationReason],
+    error: impl FnOnce(&str) -> ServiceError,
+) -> Result<Said, NoVerdict> {
     // The lock comes first in importance too: if an earlier attempt was done, every other condition
     // may fail because of it.
     if let Some(answer) = reasons.first().and_then(answer_of_cancellation) {
@@ -220,19 +228,19 @@ fn cancellation(reasons: &[CancellationReason], source: Source) -> Result<Said, 
         return Ok(Said::Refused(Refusal::Items(refused)));
     }
     // The reasons that are left pass: a conflict, throttling, or of the lock alone what its size or
-    // its table's state refuses.
+    // its table's state refuses. So does a cancellation for which there is not a reason.
     let code = reasons
         .iter()
         .filter_map(CancellationReason::code)
         .find(|code| *code != "None")
         .unwrap_or("TransactionCanceledException");
-    let error = ServiceError::new(code, 400, source);
+    let error = if is_final(code) {
+        StoreError::Environment(error(code))
+    } else {
+        StoreError::Busy(error(code))
+    };
     Err(NoVerdict {
-        error: if is_final(code) {
-            StoreError::Environment(error)
-        } else {
-            StoreError::Busy(error)
-        },
+        error,
         maybe_done: false,
     })
 }

@@ -1,5 +1,6 @@
 //! Errors, sorted by what the caller has to do about them.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::Digest;
@@ -98,8 +99,9 @@ pub struct ServiceError {
 #[error(transparent)]
 pub struct JsonError(Arc<serde_json::Error>);
 
-/// An error that its clones share.
-pub(crate) type Source = Arc<dyn std::error::Error + Send + Sync>;
+/// An error of the AWS SDK. Its clones share it, and it dereferences to the error.
+#[derive(Clone, Debug)]
+pub struct Source(Arc<dyn std::error::Error + Send + Sync>);
 
 /// The error codes of DynamoDB that pass by themselves: a call that is answered with one is tried
 /// again until its time is up. So is one that is answered with a status from 500, whatever its
@@ -178,7 +180,7 @@ impl StoreError {
         matches!(self, Self::Unanswered(_) | Self::Busy(_))
     }
 
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict::Retry`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict::Retry`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -202,6 +204,20 @@ impl NoAnswer {
             Self::Unreadable(_) => "unreadable_answer",
             Self::EarlierAttempt => "earlier_attempt",
         }
+    }
+}
+
+impl Source {
+    pub(crate) fn new(error: Arc<impl std::error::Error + Send + Sync + 'static>) -> Self {
+        Self(error)
+    }
+}
+
+impl Deref for Source {
+    type Target = dyn std::error::Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
     }
 }
 
@@ -259,7 +275,7 @@ impl PartialEq for JsonError {
 impl Eq for JsonError {}
 
 impl Error {
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -278,7 +294,7 @@ mod tests {
     use super::*;
 
     fn answered(code: &str, status: u16) -> StoreError {
-        let source = Arc::new(std::io::Error::other("the SDK's"));
+        let source = Source::new(Arc::new(std::io::Error::other("the SDK's")));
         StoreError::of(ServiceError::new(code, status, source))
     }
 

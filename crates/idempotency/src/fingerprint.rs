@@ -52,7 +52,7 @@ pub enum FingerprintError {
 }
 
 impl FingerprintError {
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

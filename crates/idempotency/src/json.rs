@@ -241,18 +241,26 @@ fn unmarked(marked: &str) -> &str {
     marked.strip_prefix(TEXT).expect("a marked string")
 }
 
-/// How long the string is that a JSON text begins with, in bytes, its quotation marks among them.
+/// The length of the string that a JSON text begins with, in bytes, its quotation marks among them.
 fn string_length(json: &str) -> usize {
     let mut is_escaped = false;
-    for (place, byte) in json.bytes().enumerate().skip(1) {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => return place + 1,
-            _ => {}
+    let end = json.bytes().skip(1).position(|byte| match byte {
+        _ if is_escaped => {
+            is_escaped = false;
+            false
         }
-    }
-    json.len()
+        b'\\' => {
+            is_escaped = true;
+            false
+        }
+        byte => byte == b'"',
+    });
+    #[expect(
+        clippy::expect_used,
+        reason = "a text that breaks the grammar does not come here"
+    )]
+    let end = end.expect("a string that ends");
+    end + 2
 }
 
 /// Of a text whose numbers are made strings.

@@ -63,7 +63,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// A stable code, for logs and as a reason of `kinesis_batch::Verdict`.
+    /// A stable code, for logs and as a reason of `keyed_batch::Verdict`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -242,14 +242,9 @@ fn integer(number: &str, pointer: &str) -> Result<(Kind, String), KeyError> {
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            for nibble in [byte >> 4, byte & 0xF] {
-                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-            }
-            text
-        })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [byte >> 4, byte & 0xf].map(|nibble| DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(digits).map(char::from).collect()
 }
 
 #[cfg(test)]

@@ -182,7 +182,7 @@ impl LeaseOptions {
     }
 
     /// How long before the deadline every call has returned. Default 750 ms, which is before
-    /// `kinesis-batch` stops by its own default.
+    /// `keyed-batch` stops by its own default.
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin.min(LONGEST);
         self

@@ -18,7 +18,7 @@ mod table;
 mod transition;
 
 pub use commit::{Commit, Refusal, RefusedItem};
-pub use error::{Error, JsonError, NoAnswer, PASSING_CODES, ServiceError, StoreError};
+pub use error::{Error, JsonError, NoAnswer, PASSING_CODES, ServiceError, Source, StoreError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use json::NotJson;
 pub use key::{Key, KeyError, MAX_NAMESPACE};

@@ -81,6 +81,8 @@ impl LeaseTable {
         &self.inner.options
     }
 
+    /// The wall clock, in milliseconds since the Unix epoch. A time before the epoch counts as the
+    /// epoch: such a clock lags, and one that lags only waits for longer.
     pub(crate) fn now(&self) -> u64 {
         let now = (self.inner.options.clock)();
         millis(
@@ -176,7 +178,7 @@ pub(crate) fn no_verdict<E>(error: &Arc<SdkError<E>>) -> NoVerdict
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let source: Source = error.clone();
+    let source = Source::new(error.clone());
     let unanswered = |no_answer, maybe_done| NoVerdict {
         error: StoreError::Unanswered(no_answer),
         maybe_done,

@@ -95,21 +95,19 @@ impl HttpConnector for Line {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (connector, state) = (self.connector.clone(), self.state.clone());
         HttpConnectorFuture::new(async move {
-            let target = request.headers().get("x-amz-target").unwrap_or_default();
-            let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-            let body = serde_json::from_slice(request.body().bytes().unwrap_or_default());
+            let target = request.headers().get("x-amz-target").unwrap();
+            let (_, operation) = target.rsplit_once('.').unwrap();
+            let operation = operation.to_owned();
+            let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
             let mut request = request;
             let fate = {
                 let mut state = state.lock().unwrap();
-                if state.forgets_tokens
-                    && let Ok(Value::Object(body)) = &body
-                    && body.contains_key("ClientRequestToken")
-                {
+                if state.forgets_tokens && body.get("ClientRequestToken").is_some() {
                     let mut body = body.clone();
-                    body.remove("ClientRequestToken");
-                    *request.body_mut() = Value::Object(body).to_string().into();
+                    body.as_object_mut().unwrap().remove("ClientRequestToken");
+                    *request.body_mut() = body.to_string().into();
                 }
-                state.calls.push((operation, body.unwrap_or_default()));
+                state.calls.push((operation, body));
                 state.script.pop_front().unwrap_or(Fate::Arrives)
             };
             // A network would let others go on meanwhile, so that concurrent holders interleave.
