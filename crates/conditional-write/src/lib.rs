@@ -65,7 +65,7 @@ pub struct Write {
 
 /// DynamoDB's answer to a conditional write that asks for
 /// `ReturnValuesOnConditionCheckFailure=ALL_OLD`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Answer {
     /// The write was done.
     Done,

@@ -1,32 +1,37 @@
-//! A whole consumer function for the usual recipe: the key is read from the payload, the business logic runs once, its
-//! result is stored, and every duplicate is answered with it.
+//! A whole consumer function for the usual recipe: the key is read from the payload, the business
+//! logic runs once, its result is stored, and every duplicate is answered with it.
 //!
-//! A record is `{"order_id": "o-7", "amount": 1299}`. The business logic has an effect outside DynamoDB, where no transaction
-//! reaches it: it sends a charge to a queue. The lock is in the table `LOCK_TABLE`, the queue at `QUEUE_URL`.
+//! A record is `{"order_id": "o-7", "amount": 1299}`. The business logic has an effect outside
+//! DynamoDB, where no transaction reaches it: it sends a charge to a queue. The lock is in the
+//! table `LOCK_TABLE`, the queue at `QUEUE_URL`.
 //!
-//! `cargo build -p idempotency --example process_record` makes the executable; Lambda, or anything that serves its Runtime API,
-//! runs it. With `AWS_ENDPOINT_URL` it works against the local stack (`make run`).
+//! `cargo build -p idempotency --example process_record` makes the executable; Lambda, or anything
+//! that serves its Runtime API, runs it. With `AWS_ENDPOINT_URL` it works against the local stack
+//! (`make run`).
 
 use std::time::SystemTime;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_lambda_events::event::streams::KinesisEventResponse;
-use idempotency::{Error, Failure, Fingerprint, Key, Lease, LeaseTable, Outcome, Settings};
+use idempotency::{
+    Error, Failure, Fingerprint, FingerprintError, Key, KeyError, Lease, LeaseOptions, LeaseTable,
+    Once,
+};
 use keyed_batch::{KinesisEvent, KinesisRecord, Verdict, deadline};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// What of an order the charge depends on.
+/// The part of an order that the charge depends on.
 #[derive(Debug, Deserialize)]
 struct Order {
     #[serde(default)]
     amount: Value,
 }
 
-/// What a charge came to: stored, and given to every duplicate.
+/// The result of a charge: stored, and given to every duplicate.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
     pub(crate) amount: u64,
@@ -43,16 +48,60 @@ pub(crate) enum Refusal {
     MayBeCharged,
 }
 
-/// What comes of one record.
-pub(crate) type Charged = Outcome<Receipt, Refusal>;
+/// The result of one record.
+pub(crate) type Charged = Once<Receipt, Refusal>;
 
-/// Whether a record cannot be worked on now or ever.
+/// Why a record is not worked on.
 #[derive(Debug)]
 pub(crate) enum Unworkable {
     /// It can never be.
-    Poison(&'static str),
+    Poison(Poison),
     /// It may be later.
     Later(Error),
+}
+
+/// Why a record can never be worked on.
+#[derive(Debug)]
+pub(crate) enum Poison {
+    NotUtf8(std::str::Utf8Error),
+    NotAnOrder(serde_json::Error),
+    NoOrderId(KeyError),
+    NoFingerprint(FingerprintError),
+}
+
+impl Poison {
+    /// The reason by which the record is rejected.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotUtf8(_) => "not_utf8",
+            Self::NotAnOrder(_) => "not_an_order",
+            Self::NoOrderId(error) => error.code(),
+            Self::NoFingerprint(error) => error.code(),
+        }
+    }
+}
+
+impl std::fmt::Display for Poison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl std::error::Error for Poison {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(match self {
+            Self::NotUtf8(error) => error,
+            Self::NotAnOrder(error) => error,
+            Self::NoOrderId(error) => error,
+            Self::NoFingerprint(error) => error,
+        })
+    }
+}
+
+impl From<Poison> for Unworkable {
+    fn from(poison: Poison) -> Self {
+        Self::Poison(poison)
+    }
 }
 
 pub(crate) struct Consumer {
@@ -63,12 +112,13 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn new(config: &SdkConfig, lock_table: &str, queue_url: &str) -> Self {
-        // Without the SDK's retries: sending again what may have been sent is what the lock is there to prevent.
+        // Without the SDK's retries: sending again what may have been sent is what the lock is
+        // there to prevent.
         let queue = aws_sdk_sqs::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .build();
         Self {
-            table: LeaseTable::new(config, lock_table, Settings::default()),
+            table: LeaseTable::new(config, lock_table, LeaseOptions::default()),
             queue: aws_sdk_sqs::Client::from_conf(queue),
             queue_url: queue_url.to_owned(),
         }
@@ -80,16 +130,11 @@ impl Consumer {
         data: &[u8],
         deadline: Instant,
     ) -> Result<Charged, Unworkable> {
-        let not_json = Unworkable::Poison("not_json");
-        let Ok(text) = std::str::from_utf8(data) else {
-            return Err(not_json);
-        };
-        let order: Order = serde_json::from_str(text).map_err(|_| not_json)?;
+        let text = std::str::from_utf8(data).map_err(Poison::NotUtf8)?;
+        let order: Order = serde_json::from_str(text).map_err(Poison::NotAnOrder)?;
         // Of the text, which has every number as it was sent.
-        let key = Key::of_json("charge", data, ["/order_id"])
-            .map_err(|_| Unworkable::Poison("no_order_id"))?;
-        let fingerprint =
-            Fingerprint::of_json(data).map_err(|error| Unworkable::Poison(error.code()))?;
+        let key = Key::of_json("charge", data, ["/order_id"]).map_err(Poison::NoOrderId)?;
+        let fingerprint = Fingerprint::of_json(data).map_err(Poison::NoFingerprint)?;
         let work = async |lease: &Lease| self.charge(text, &order, lease).await;
         self.table
             .once(&key, &fingerprint, deadline, work)
@@ -121,29 +166,31 @@ impl Consumer {
             .map_err(|_| Failure::Abandon(Refusal::MayBeCharged))?;
         Ok(Receipt {
             amount,
-            message_id: sent.message_id.unwrap_or_default(),
+            // SQS names every message that it has taken.
+            message_id: sent
+                .message_id
+                .ok_or(Failure::Abandon(Refusal::MayBeCharged))?,
         })
     }
 
-    /// What a record's outcome means to Lambda.
+    /// The verdict on a record, from what its charge came to.
     async fn work(&self, record: &KinesisRecord, deadline: Instant) -> Verdict {
         match self.process_record(record.data(), deadline).await {
-            Ok(Outcome::Executed(Ok(_)) | Outcome::Replayed(Ok(_))) => Verdict::Done,
-            Ok(
-                Outcome::Executed(Err(Refusal::NoAmount))
-                | Outcome::Replayed(Err(Refusal::NoAmount)),
-            ) => Verdict::Done,
+            Ok(Once::Executed(Ok(_)) | Once::Replayed(Ok(_))) => Verdict::Done,
+            Ok(Once::Executed(Err(Refusal::NoAmount)) | Once::Replayed(Err(Refusal::NoAmount))) => {
+                Verdict::Done
+            }
             // It was kept; a person decides, by the log and the table.
-            Ok(Outcome::Replayed(Err(Refusal::MayBeCharged))) => Verdict::Reject("may_be_charged"),
+            Ok(Once::Replayed(Err(Refusal::MayBeCharged))) => Verdict::Reject("may_be_charged"),
             // Kept by now, or left for the next one: the next delivery tells.
-            Ok(Outcome::Executed(Err(Refusal::MayBeCharged))) => Verdict::Retry("may_be_charged"),
-            Ok(Outcome::InProgress { .. }) => Verdict::Retry("in_progress"),
-            Ok(Outcome::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
-            Ok(Outcome::Mismatch) => Verdict::Reject("same_order_id_other_content"),
+            Ok(Once::Executed(Err(Refusal::MayBeCharged))) => Verdict::Retry("may_be_charged"),
+            Ok(Once::InProgress { .. }) => Verdict::Retry("in_progress"),
+            Ok(Once::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
+            Ok(Once::Mismatch) => Verdict::Reject("same_order_id_other_content"),
             // Done, and nobody needs the result here.
             Err(Unworkable::Later(Error::ResultNotKept(_))) => Verdict::Done,
             Err(Unworkable::Later(error)) => Verdict::Retry(error.code()),
-            Err(Unworkable::Poison(why)) => Verdict::Reject(why),
+            Err(Unworkable::Poison(poison)) => Verdict::Reject(poison.code()),
         }
     }
 
@@ -153,8 +200,8 @@ impl Consumer {
         event: &KinesisEvent,
         deadline: Instant,
     ) -> keyed_batch::Report {
-        let limits = keyed_batch::Limits::default();
-        keyed_batch::process(&event.records, &limits, deadline, |record| {
+        let settings = keyed_batch::Limits::default();
+        keyed_batch::process(&event.records, &settings, deadline, |record| {
             self.work(record, deadline)
         })
         .await

@@ -1,18 +1,20 @@
-//! Settled records in memory, within a bound in bytes; the one used longest ago makes room.
+//! Settlements in memory, within a bound in bytes; the one used longest ago makes room.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::record::{Body, Record};
+use crate::record::Body;
+use crate::stored::Settlement;
 
-/// What an entry takes besides its texts, roughly: the two maps' nodes and the record's fixed part.
+/// The bytes that an entry takes besides its texts, roughly: the two maps' nodes and the
+/// settlement's fixed part.
 const OVERHEAD: usize = 256;
 
-/// Records by the id of their key.
+/// Settlements by the id of their key.
 #[derive(Debug)]
 pub(crate) struct Cache {
     most_bytes: usize,
     bytes: usize,
-    entries: HashMap<String, (u64, Record)>,
+    entries: HashMap<String, (u64, Settlement)>,
     /// Ids by when they were last used.
     by_use: BTreeMap<u64, String>,
     uses: u64,
@@ -29,10 +31,10 @@ impl Cache {
         }
     }
 
-    /// The record of this key, if its window has not ended.
-    pub(crate) fn get(&mut self, id: &str, now: u64) -> Option<Record> {
-        let (used, record) = self.entries.get_mut(id)?;
-        if record.expires_at <= now {
+    /// The settlement of this key, if its window has not ended.
+    pub(crate) fn get(&mut self, id: &str, now: u64) -> Option<Settlement> {
+        let (used, settlement) = self.entries.get_mut(id)?;
+        if settlement.expires_at <= now {
             self.remove(id);
             return None;
         }
@@ -40,42 +42,46 @@ impl Cache {
         self.uses += 1;
         *used = self.uses;
         self.by_use.insert(self.uses, id.to_owned());
-        Some(record.clone())
+        Some(settlement.clone())
     }
 
-    /// Keeps a settled record; one that is larger than the whole cache is not kept.
-    pub(crate) fn insert(&mut self, id: &str, record: Record) {
+    /// Keeps a settlement; one that is larger than the whole cache is not kept.
+    pub(crate) fn insert(&mut self, id: &str, settlement: Settlement) {
         self.remove(id);
-        let size = size(id, &record);
+        let size = size(id, &settlement);
         if size > self.most_bytes {
             return;
         }
         self.uses += 1;
         self.bytes += size;
         self.by_use.insert(self.uses, id.to_owned());
-        self.entries.insert(id.to_owned(), (self.uses, record));
-        while self.bytes > self.most_bytes
-            && let Some((_, oldest)) = self.by_use.pop_first()
-        {
+        self.entries.insert(id.to_owned(), (self.uses, settlement));
+        while self.bytes > self.most_bytes {
+            #[expect(
+                clippy::expect_used,
+                reason = "the bytes are those of the entries, and each entry has a use"
+            )]
+            let (_, oldest) = self.by_use.pop_first().expect("an entry in a full cache");
             self.remove(&oldest);
         }
     }
 
     fn remove(&mut self, id: &str) {
-        if let Some((used, record)) = self.entries.remove(id) {
+        if let Some((used, settlement)) = self.entries.remove(id) {
             self.by_use.remove(&used);
-            self.bytes -= size(id, &record);
+            self.bytes -= size(id, &settlement);
         }
     }
 }
 
-fn size(id: &str, record: &Record) -> usize {
-    let body = match &record.body {
+fn size(id: &str, settlement: &Settlement) -> usize {
+    let body = match settlement.ending.body() {
         Body::Nothing => 0,
-        Body::Json(text) | Body::Digest(text) => text.len(),
+        Body::Json(json) => json.len(),
+        Body::Digest(digest) => digest.as_str().len(),
     };
     // The id is in both maps.
-    OVERHEAD + 2 * id.len() + record.fingerprint.len() + record.owner.len() + body
+    OVERHEAD + 2 * id.len() + settlement.fingerprint.len() + body
 }
 
 #[cfg(test)]
@@ -83,37 +89,32 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::State;
+    use crate::record::Ending;
 
-    fn record(bytes: usize, expires_at: u64) -> Record {
-        Record {
-            state: State::Completed,
+    fn settlement(bytes: usize, expires_at: u64) -> Settlement {
+        Settlement {
             fingerprint: String::new(),
-            owner: String::new(),
-            lease_until: 0,
             expires_at,
-            ttl: 0,
-            takeovers: 0,
-            body: Body::Json("x".repeat(bytes)),
+            ending: Ending::Completed(Body::Json("x".repeat(bytes))),
         }
     }
 
     #[test]
-    fn the_record_used_longest_ago_makes_room() {
+    fn the_settlement_used_longest_ago_makes_room() {
         let mut cache = Cache::new(3 * (OVERHEAD + 2));
         for id in ["a", "b", "c"] {
-            cache.insert(id, record(0, 9));
+            cache.insert(id, settlement(0, 9));
         }
         assert!(cache.get("a", 0).is_some());
-        cache.insert("d", record(0, 9));
+        cache.insert("d", settlement(0, 9));
         let kept = ["a", "b", "c", "d"].map(|id| cache.get(id, 0).is_some());
         assert_eq!(kept, [true, false, true, true]);
     }
 
     #[test]
-    fn a_record_is_gone_when_its_window_ends() {
+    fn a_settlement_is_gone_when_its_window_ends() {
         let mut cache = Cache::new(10_000);
-        cache.insert("a", record(0, 9));
+        cache.insert("a", settlement(0, 9));
         assert!(cache.get("a", 8).is_some());
         assert!(cache.get("a", 9).is_none());
         assert!(cache.get("a", 8).is_none());
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn a_cache_of_no_bytes_keeps_nothing() {
         let mut cache = Cache::new(0);
-        cache.insert("a", record(0, 9));
+        cache.insert("a", settlement(0, 9));
         assert!(cache.get("a", 0).is_none());
     }
 
@@ -133,8 +134,8 @@ mod tests {
             let mut cache = Cache::new(most);
             for (id, bytes) in inserts {
                 let id = id.to_string();
-                cache.insert(&id, record(bytes, 9));
-                let real: usize = cache.entries.iter().map(|(id, (_, record))| size(id, record)).sum();
+                cache.insert(&id, settlement(bytes, 9));
+                let real: usize = cache.entries.iter().map(|(id, (_, settlement))| size(id, settlement)).sum();
                 prop_assert_eq!(cache.bytes, real);
                 prop_assert!(real <= most);
                 prop_assert_eq!(cache.by_use.len(), cache.entries.len());

@@ -1,42 +1,43 @@
-//! Completing a lease and writing business items in one transaction, so that either both happen or neither.
+//! Completing a lease and writing business items in one transaction, so that either both happen or
+//! neither.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
+use conditional_write::{Answer, ItemKey, answer_of_cancellation};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::error::{NoAnswer, ServiceError, Source};
 use crate::key::hex;
-use crate::record::State;
+use crate::record::Ending;
 use crate::stored::body;
-use crate::table::{NoVerdict, no_verdict, old_item, to_sdk};
-use crate::transition::{self, Answer, Fenced};
-use crate::write::{Aliases, Write};
+use crate::table::{NoVerdict, no_verdict};
+use crate::transition::{self, Fenced};
 use crate::{Lease, StoreError};
 
-/// What [`Lease::commit_with`] came to.
+/// The result of [`Lease::commit_with`].
 #[derive(Debug)]
 #[must_use]
 pub enum Commit {
     /// The items are written and the lease is completed.
     Committed,
-    /// DynamoDB refused, for a reason that lies with the items. Nothing was written; the lease is still held, and given back
-    /// to be failed, released or used for another transaction.
+    /// DynamoDB refused, for a reason that lies with the items. Nothing was written; the lease is
+    /// still held, and given back to be failed, released or used for another transaction.
     Refused {
         /// The lease.
         lease: Lease,
-        /// What was in the way.
+        /// The items or the error that were in the way.
         refusal: Refusal,
     },
     /// The lease is somebody else's by now, or was. Nothing was written.
     LeaseLost,
-    /// Whether it was committed is not known; either all of it was or nothing. If it was not, the lease ends by itself. Also if
-    /// DynamoDB refused an attempt after one that it did not answer, since that one may still arrive.
+    /// It is not known whether it was committed; either all of it was or nothing. If it was not,
+    /// the lease ends by itself. Also if DynamoDB refused an attempt after one that it did not
+    /// answer, since that one may still arrive.
     Unconfirmed(StoreError),
 }
 
@@ -45,9 +46,9 @@ pub enum Commit {
 pub enum Refusal {
     /// These items were in the way, as their reasons say.
     Items(Vec<RefusedItem>),
-    /// The request as a whole cannot be done: this is DynamoDB's error code (`ValidationException` for two writes of one
-    /// item, or more than 99 items; `AccessDeniedException`).
-    Request(String),
+    /// The request as a whole cannot be done, for this error of DynamoDB: `ValidationException` for
+    /// two writes of one item or more than 99 items, `AccessDeniedException`.
+    Request(ServiceError),
 }
 
 /// One item that was in the way of a transaction.
@@ -55,29 +56,32 @@ pub enum Refusal {
 pub struct RefusedItem {
     /// Which of the items that were passed, counted from 0.
     pub index: usize,
-    /// DynamoDB's code (API reference, TransactWriteItems, "Cancellation reason codes"): `ConditionalCheckFailed`,
-    /// `ItemCollectionSizeLimitExceeded` or `ValidationError`.
+    /// DynamoDB's code (API reference, TransactWriteItems, "Cancellation reason codes"):
+    /// `ConditionalCheckFailed`, `ItemCollectionSizeLimitExceeded` or `ValidationError`.
     pub code: String,
-    /// The item as it is, where the condition failed and the write asked for it by `ReturnValuesOnConditionCheckFailure`.
+    /// The item as it is, where the condition failed and the write asked for it by
+    /// `ReturnValuesOnConditionCheckFailure`.
     pub item: Option<std::collections::HashMap<String, AttributeValue>>,
 }
 
-/// What DynamoDB said to one attempt.
+/// DynamoDB's answer to one attempt.
 enum Said {
     Lock(Answer),
     Refused(Refusal),
 }
 
 impl Lease {
-    /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`: **exactly once**, also if
-    /// the lease has ended, whatever the clocks show. If somebody has taken the lease over, neither is written.
+    /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`:
+    /// **exactly once**, also if the lease has ended, whatever the clocks show. If somebody has
+    /// taken the lease over, neither is written.
     ///
-    /// At most 99 items, as DynamoDB takes 100, of any tables of the locks' account and region. Every item costs two write
-    /// units a KB, the lock too.
+    /// At most 99 items, as DynamoDB takes 100, of any tables of the locks' account and region.
+    /// Every item costs two write units a KB, the lock too.
     ///
-    /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so that DynamoDB recognises it for ten
-    /// minutes; and after that by the lock, which then says that this lease has completed it. Each call of this has a token of
-    /// its own. A conflict with another transaction, throttling and failures of DynamoDB are tried again while there is time.
+    /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so that
+    /// DynamoDB recognises it for ten minutes; and after that by the lock, which then says that
+    /// this lease has completed it. Each call of this has its own token. A conflict with another
+    /// transaction, throttling and failures of DynamoDB are tried again while there is time.
     ///
     /// ```no_run
     /// # async fn example(table: idempotency::LeaseTable, key: idempotency::Key, fingerprint: idempotency::Fingerprint,
@@ -102,12 +106,11 @@ impl Lease {
         result: &T,
     ) -> Commit {
         self.commits = self.commits.saturating_add(1);
-        let body = body(result, self.table().settings().max_result_bytes);
-        let record = self.settled_record(State::Completed, body);
-        let lock = match self.lock_update(&self.settling_write(&record)) {
-            Ok(lock) => lock,
-            Err(error) => return Commit::Unconfirmed(error),
-        };
+        let body = body(result, self.table().options().max_result_bytes);
+        let settlement = self.settlement(Ending::Completed(body));
+        let lock = self.settling_write(&settlement);
+        let item_key = self.table().item_key(self.key());
+        let lock = lock.update(&self.table().inner.name, &item_key);
         let mut all = Vec::with_capacity(items.len() + 1);
         all.push(TransactWriteItem::builder().update(lock).build());
         all.extend(items);
@@ -116,7 +119,7 @@ impl Lease {
         let unanswered = Cell::new(0_u32);
         let attempt = async || {
             unanswered.update(|number| number + 1);
-            let said = self.send(all.clone(), &token).await;
+            let said = self.send(all.clone(), &token, &item_key).await;
             if said
                 .as_ref()
                 .map_or_else(|error| !error.maybe_done, |_| true)
@@ -128,10 +131,11 @@ impl Lease {
         let said = self.table().insist(self.end(), attempt).await;
         let answer = match said {
             Ok(Said::Lock(answer)) => answer,
-            // What was in the way may be gone by the time that an earlier attempt arrives, and the lease is still ours then.
+            // The items in the way may be gone by the time that an earlier attempt arrives, and the
+            // lease is still ours then.
             Ok(Said::Refused(_)) if unanswered.get() > 0 => {
                 self.mark_settled();
-                return Commit::Unconfirmed(StoreError::Unanswered("earlier_attempt"));
+                return Commit::Unconfirmed(StoreError::Unanswered(NoAnswer::EarlierAttempt));
             }
             Ok(Said::Refused(refusal)) => {
                 return Commit::Refused {
@@ -140,12 +144,12 @@ impl Lease {
                 };
             }
             Err(NoVerdict {
-                error: StoreError::Environment(code),
+                error: StoreError::Environment(error),
                 maybe_done: false,
             }) => {
                 return Commit::Refused {
                     lease: self,
-                    refusal: Refusal::Request(code),
+                    refusal: Refusal::Request(error),
                 };
             }
             Err(no_verdict) => {
@@ -155,34 +159,17 @@ impl Lease {
         };
         self.mark_settled();
         match transition::settled(self.owner(), &answer) {
-            Fenced::Done => {
-                self.table().cache().insert(self.key().id(), record);
+            Ok(Fenced::Done) => {
+                self.table().cache().insert(self.key().id(), settlement);
                 Commit::Committed
             }
-            Fenced::Lost => Commit::LeaseLost,
+            Ok(Fenced::Lost) => Commit::LeaseLost,
+            Err(foreign) => Commit::Unconfirmed(foreign.into()),
         }
     }
 
-    /// The lock's part of the transaction, on condition that the lease is still ours.
-    fn lock_update(&self, write: &Write) -> Result<Update, StoreError> {
-        let mut aliases = Aliases::default();
-        let key_name = &self.table().settings().partition_key;
-        let condition = write.condition.render(key_name, &mut aliases);
-        let update = write.change.render(&mut aliases);
-        let (names, values) = to_sdk(aliases);
-        Update::builder()
-            .table_name(&self.table().inner.name)
-            .set_key(Some(self.table().key_attributes(self.key())))
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| StoreError::Unanswered("not_sent"))
-    }
-
-    /// The same for every attempt of one commit, another for the next commit: 32 characters of the 36 that DynamoDB takes.
+    /// The same for every attempt of one commit, another for the next commit: 32 characters of the
+    /// 36 that DynamoDB takes.
     fn token(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.owner());
@@ -190,7 +177,12 @@ impl Lease {
         hex(&hash.finalize()[..16])
     }
 
-    async fn send(&self, items: Vec<TransactWriteItem>, token: &str) -> Result<Said, NoVerdict> {
+    async fn send(
+        &self,
+        items: Vec<TransactWriteItem>,
+        token: &str,
+        item_key: &ItemKey,
+    ) -> Result<Said, NoVerdict> {
         let request = self.table().inner.client.transact_write_items();
         let result = request
             .set_transact_items(Some(items))
@@ -199,28 +191,33 @@ impl Lease {
             .await;
         let error = match result {
             Ok(_) => return Ok(Said::Lock(Answer::Done)),
-            Err(error) => error,
+            Err(error) => Arc::new(error),
         };
-        match &error {
-            SdkError::ServiceError(answer) => match answer.err() {
-                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                    cancellation(cancelled.cancellation_reasons())
-                }
-                _ => Err(no_verdict(&error)),
-            },
-            _ => Err(no_verdict(&error)),
-        }
+        let SdkError::ServiceError(answer) = &*error else {
+            return Err(no_verdict(&error));
+        };
+        let TransactWriteItemsError::TransactionCanceledException(cancelled) = answer.err() else {
+            return Err(no_verdict(&error));
+        };
+        let status = answer.raw().status().as_u16();
+        cancellation(cancelled.cancellation_reasons(), item_key, |code| {
+            ServiceError::new(code, status, Source::new(error.clone()))
+        })
     }
 }
 
-/// What a cancelled transaction says: one reason an item, in their order, the lock's first; `None` for an item that was not
-/// in the way.
-fn cancellation(reasons: &[CancellationReason]) -> Result<Said, NoVerdict> {
-    // The lock comes first in importance too: if an earlier attempt was done, every other condition may fail because of it.
-    if let Some(lock) = reasons.first()
-        && lock.code() == Some("ConditionalCheckFailed")
-    {
-        return old_item(lock.item()).map(|record| Said::Lock(Answer::Refused(record)));
+/// Reads a cancelled transaction: one reason an item, in their sequence, the lock's first;
+/// `None` for an item that was not in the way.
+fn cancellation(
+    reasons: &[CancellationReason],
+    item_key: &ItemKey,
+    error: impl FnOnce(&str) -> ServiceError,
+) -> Result<Said, NoVerdict> {
+    // The lock comes first in importance too: if an earlier attempt was done, every other condition
+    // may fail because of it.
+    let lock = reasons.first();
+    if let Some(answer) = lock.and_then(|lock| answer_of_cancellation(lock, item_key)) {
+        return Ok(Said::Lock(answer));
     }
     let refused: Vec<_> = reasons
         .iter()
@@ -238,16 +235,17 @@ fn cancellation(reasons: &[CancellationReason]) -> Result<Said, NoVerdict> {
     if !refused.is_empty() {
         return Ok(Said::Refused(Refusal::Items(refused)));
     }
-    // What is left passes: a conflict, throttling, or of the lock alone what its size or its table's state refuses.
+    // The reasons that are left pass: a conflict, throttling, or of the lock alone what its size or
+    // its table's state refuses. So does a cancellation for which there is not a reason.
     let code = reasons
         .iter()
         .filter_map(CancellationReason::code)
         .find(|code| *code != "None")
         .unwrap_or("TransactionCanceledException");
     let error = if is_final(code) {
-        StoreError::Environment(code.to_owned())
+        StoreError::Environment(error(code))
     } else {
-        StoreError::Busy(code.to_owned())
+        StoreError::Busy(error(code))
     };
     Err(NoVerdict {
         error,
@@ -255,7 +253,7 @@ fn cancellation(reasons: &[CancellationReason]) -> Result<Said, NoVerdict> {
     })
 }
 
-/// Whether a cancellation reason stays what it is when the transaction is tried again at once.
+/// True if a cancellation reason stays as it is when the transaction is tried again at once.
 fn is_final(code: &str) -> bool {
     matches!(
         code,

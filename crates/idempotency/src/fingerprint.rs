@@ -1,16 +1,18 @@
-//! What a request asks for, so that another request under the same key is told apart from a repetition.
+//! The hash of what a request asks for, so that another request under the same key is told apart
+//! from a repetition.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::json::{Fault, Json, What, serialize};
+use crate::json::{Fault, Json, NotJson, What, serialize};
 use crate::key::hex;
 
-/// What was asked for, as a hash. A duplicate has the same key and the same fingerprint; the same key with another
-/// fingerprint is a [`Mismatch`](crate::Outcome::Mismatch), never a replay and never an execution.
+/// The hash of what was asked for. A duplicate has the same key and the same fingerprint; the same
+/// key with another fingerprint is a [`Mismatch`](crate::Once::Mismatch), never a replay and never
+/// an execution.
 ///
-/// Make it of what the work depends on, and leave out what differs between deliveries of the same request (time stamps of
-/// the delivery, trace ids).
+/// Make it of what the work depends on, and leave out what differs between deliveries of the same
+/// request (time stamps of the delivery, trace ids).
 ///
 /// | you have | take | numbers |
 /// |---|---|---|
@@ -46,7 +48,7 @@ pub enum FingerprintError {
     Ambiguous(String),
     /// The payload is not a JSON text, or is nested more than 128 deep.
     #[error("the payload is not JSON")]
-    NotJson,
+    NotJson(#[from] NotJson),
 }
 
 impl FingerprintError {
@@ -57,7 +59,7 @@ impl FingerprintError {
             Self::Float(_) => "fingerprint_float",
             Self::NoJsonForm(_) => "fingerprint_no_json_form",
             Self::Ambiguous(_) => "fingerprint_ambiguous",
-            Self::NotJson => "fingerprint_payload_not_json",
+            Self::NotJson(_) => "fingerprint_payload_not_json",
         }
     }
 }
@@ -68,15 +70,15 @@ impl From<Fault> for FingerprintError {
             What::Float => Self::Float(fault.pointer),
             What::NoForm => Self::NoJsonForm(fault.pointer),
             What::SecondMember => Self::Ambiguous(fault.pointer),
-            What::NotJson => Self::NotJson,
         }
     }
 }
 
 impl Fingerprint {
-    /// Of a payload, by its JSON with the members of every object in order: how a sender orders
-    /// members and spells strings does not count. Two values of which the JSON is the same are the
-    /// same payload: `None` and `()`, or the key `1` of a map and the key `"1"`.
+    /// Of a payload, by its JSON with the members of every object in one sequence: the sender's
+    /// sequence of members and its spelling of strings do not count. Two values of which the JSON
+    /// is the same are the same payload: `None` and `()`, or the key `1` of a map and the key
+    /// `"1"`.
     ///
     /// Integers count with all their digits, up to 128 bits. (Canonical JSON by RFC 8785 reads all
     /// numbers as doubles, in which 2⁵³ and 2⁵³ + 1 are the same amount.) Floating-point numbers

@@ -7,10 +7,13 @@
 mod serialize;
 
 use std::fmt;
+use std::str::Utf8Error;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 pub(crate) use serialize::serialize;
+
+use crate::JsonError;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(crate) enum Json {
     Object(Vec<(String, Self)>),
 }
 
-/// What keeps a payload from being told from every other one, and where.
+/// The part of a payload that keeps it from being told from every other one, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) what: What,
@@ -37,8 +40,6 @@ pub(crate) struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// It is not a JSON text.
-    NotJson,
     /// It has no JSON form.
     NoForm,
     /// It is a floating-point number.
@@ -46,6 +47,27 @@ pub(crate) enum What {
     /// The object has another member of this name.
     SecondMember,
 }
+
+/// Why a payload is not a JSON text. It quotes nothing of the payload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotJson {
+    /// It is not UTF-8, as RFC 8259, section 8.1 has it.
+    #[error("it is not UTF-8")]
+    NotUtf8(#[from] Utf8Error),
+    /// It breaks the grammar.
+    #[error("it breaks the grammar")]
+    Grammar(#[source] JsonError),
+    /// It is nested more than 128 deep, or has half a surrogate pair in a string.
+    ///
+    /// The source's column is that of a copy in which numbers are strings, and each string begins
+    /// with a mark.
+    #[error("it is nested too deep, or has half a surrogate pair in a string")]
+    Unsupported(#[source] JsonError),
+}
+
+/// The object on the way of a JSON pointer has two members of the name that the pointer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ambiguous;
 
 impl What {
     pub(crate) const fn at(self, pointer: String) -> Fault {
@@ -67,15 +89,15 @@ impl Fault {
 impl Json {
     /// Reads a JSON text, with every number as it is written. At most 128 levels deep, as
     /// serde_json reads it.
-    pub(crate) fn read(text: &[u8]) -> Result<Self, Fault> {
-        let fault = || What::NotJson.at(String::new());
-        let text = std::str::from_utf8(text).map_err(|_| fault())?;
-        serde_json::from_str::<IgnoredAny>(text).map_err(|_| fault())?;
-        serde_json::from_str(&numbers_as_strings(text)).map_err(|_| fault())
+    pub(crate) fn read(text: &[u8]) -> Result<Self, NotJson> {
+        let text = std::str::from_utf8(text)?;
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| NotJson::Grammar(error.into()))?;
+        serde_json::from_str(&numbers_as_strings(text))
+            .map_err(|error| NotJson::Unsupported(error.into()))
     }
 
-    /// What stands at this JSON pointer (RFC 6901), if anything does.
-    pub(crate) fn at(&self, pointer: &str) -> Result<Option<&Self>, Fault> {
+    /// The value at this JSON pointer (RFC 6901), if there is one.
+    pub(crate) fn at(&self, pointer: &str) -> Result<Option<&Self>, Ambiguous> {
         let Some(tokens) = pointer.strip_prefix('/') else {
             return Ok(Some(self).filter(|_| pointer.is_empty()));
         };
@@ -88,11 +110,11 @@ impl Json {
                     let mut found = members.iter().filter(|(name, _)| *name == token);
                     let first = found.next();
                     if found.next().is_some() {
-                        return Err(What::SecondMember.at(pointer.to_owned()));
+                        return Err(Ambiguous);
                     }
                     first.map(|(_, value)| value)
                 }
-                _ => None,
+                Self::Null | Self::Bool(_) | Self::Text(_) | Self::Number(_) | Self::Float => None,
             };
             match found {
                 Some(found) => value = found,
@@ -157,7 +179,7 @@ impl Json {
     }
 }
 
-/// Whether a number as JSON writes it is an integer. A minus zero is not one: it is a double's.
+/// True if a number, as JSON writes it, is an integer. A minus zero is not one: it is a double's.
 pub(crate) fn is_integer(number: &str) -> bool {
     number != "-0" && !number.contains(['.', 'e', 'E'])
 }
@@ -173,7 +195,7 @@ fn index(token: &str) -> Option<usize> {
     token.parse().ok().filter(|_| is_sound)
 }
 
-/// What a number's text is marked with when it is made a string, and every other string's.
+/// The mark of a number that is made a string, and that of every other string.
 const NUMBER: char = 'n';
 const TEXT: char = 't';
 
@@ -210,18 +232,35 @@ fn numbers_as_strings(json: &str) -> String {
     marked
 }
 
-/// How long the string is that a JSON text begins with, in bytes, its quotation marks among them.
+/// A string as it was before it was marked.
+fn unmarked(marked: &str) -> &str {
+    #[expect(
+        clippy::expect_used,
+        reason = "`numbers_as_strings` marks every string"
+    )]
+    marked.strip_prefix(TEXT).expect("a marked string")
+}
+
+/// The length of the string that a JSON text begins with, in bytes, its quotation marks among them.
 fn string_length(json: &str) -> usize {
     let mut is_escaped = false;
-    for (place, byte) in json.bytes().enumerate().skip(1) {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => return place + 1,
-            _ => {}
+    let end = json.bytes().skip(1).position(|byte| match byte {
+        _ if is_escaped => {
+            is_escaped = false;
+            false
         }
-    }
-    json.len()
+        b'\\' => {
+            is_escaped = true;
+            false
+        }
+        byte => byte == b'"',
+    });
+    #[expect(
+        clippy::expect_used,
+        reason = "a text that breaks the grammar does not come here"
+    )]
+    let end = end.expect("a string that ends");
+    end + 2
 }
 
 /// Of a text whose numbers are made strings.
@@ -252,9 +291,7 @@ impl<'de> Visitor<'de> for Marked {
         if let Some(number) = marked.strip_prefix(NUMBER) {
             return Ok(Json::Number(number.to_owned()));
         }
-        let text = marked.strip_prefix(TEXT);
-        text.map(|text| Json::Text(text.to_owned()))
-            .ok_or_else(|| E::custom("a string without a mark"))
+        Ok(Json::Text(unmarked(marked).to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Json, A::Error> {
@@ -268,8 +305,7 @@ impl<'de> Visitor<'de> for Marked {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
         let mut object = vec![];
         while let Some((name, value)) = members.next_entry::<String, _>()? {
-            let name = name.strip_prefix(TEXT).unwrap_or_default().to_owned();
-            object.push((name, value));
+            object.push((unmarked(&name).to_owned(), value));
         }
         Ok(Json::Object(object))
     }

@@ -1,9 +1,9 @@
-//! What makes two requests the same request: a namespace and the parts that identify it, hashed.
+//! The identity of a request: a namespace and the parts that identify it, hashed.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::json::{Fault, Json, What, is_integer};
+use crate::json::{Ambiguous, Json, NotJson, is_integer};
 
 /// The longest namespace, in bytes.
 pub const MAX_NAMESPACE: usize = 255;
@@ -28,8 +28,8 @@ pub struct Key {
     id: String,
 }
 
-/// Why there is no key. A piece of work that cannot be named is not done: doing it without a lock would do it once for
-/// every delivery.
+/// The reason why there is not a key. A piece of work that cannot be named is not done: doing it
+/// without a lock would do it once for every delivery.
 ///
 /// A JSON pointer in it is one that the caller has passed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum KeyError {
     /// The namespace is empty, longer than [`MAX_NAMESPACE`] bytes, or contains `#`.
     #[error("the namespace is empty, too long, or contains '#'")]
     Namespace,
-    /// There is no part, or an empty one.
+    /// A part is empty, or there is none at all.
     #[error("the key is missing or has an empty part")]
     Missing,
     /// The payload has nothing at this JSON pointer, or `null`, or an empty string.
@@ -59,7 +59,7 @@ pub enum KeyError {
     Ambiguous(String),
     /// The payload is not a JSON text, or is nested more than 128 deep.
     #[error("the payload is not JSON")]
-    NotJson,
+    NotJson(#[from] NotJson),
 }
 
 impl KeyError {
@@ -73,14 +73,14 @@ impl KeyError {
             Self::NotScalar(_) => "key_not_scalar",
             Self::NotInteger(_) => "key_not_integer",
             Self::Ambiguous(_) => "key_ambiguous",
-            Self::NotJson => "key_payload_not_json",
+            Self::NotJson(_) => "key_payload_not_json",
         }
     }
 }
 
-/// What a part of a key is, besides its bytes. In the hash it is the first byte of the eight that
-/// say how long the part is, which no length reaches: so strings are hashed as they were before
-/// there were kinds.
+/// The kind of a part of a key, besides its bytes. In the hash it is the first byte of the eight
+/// that say how long the part is, which no length reaches: so strings are hashed as they were
+/// before there were kinds.
 #[derive(Clone, Copy)]
 enum Kind {
     /// A string, or what the caller has passed.
@@ -92,8 +92,9 @@ enum Kind {
 }
 
 impl Key {
-    /// The key of these parts. The namespace says what is done (`charge`, `send-receipt`), so that two kinds of work on the
-    /// same order have locks of their own; by convention it does not change, or everything is done once more.
+    /// The key of these parts. The namespace says what is done (`charge`, `send-receipt`), so that
+    /// two kinds of work on the same order have their own locks; by convention it does not
+    /// change, or everything is done once more.
     ///
     /// # Errors
     /// [`KeyError::Namespace`] or [`KeyError::Missing`].
@@ -134,7 +135,7 @@ impl Key {
         })
     }
 
-    /// The key of what stands at these JSON pointers (RFC 6901) in a payload: strings, integers and
+    /// The key of the values at these JSON pointers (RFC 6901) in a payload: strings, integers and
     /// booleans. The sequence of the pointers counts, the pointers themselves do not.
     ///
     /// Two values have the same key if they are the same value of the same kind. The string `"1"`,
@@ -170,7 +171,9 @@ impl Key {
             Some(Value::String(value)) => text(value, pointer),
             Some(Value::Bool(value)) => Ok((Kind::Bool, value.to_string())),
             Some(Value::Number(number)) => integer(&number.to_string(), pointer),
-            Some(_) => Err(KeyError::NotScalar(pointer.to_owned())),
+            Some(Value::Array(_) | Value::Object(_)) => {
+                Err(KeyError::NotScalar(pointer.to_owned()))
+            }
         };
         Self::of_parts(namespace, pointers.into_iter().map(part))
     }
@@ -195,7 +198,11 @@ impl Key {
         pointers: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, KeyError> {
         let payload = Json::read(payload)?;
-        let part = |pointer: &'a str| match payload.at(pointer)? {
+        let at = |pointer: &str| match payload.at(pointer) {
+            Ok(value) => Ok(value),
+            Err(Ambiguous) => Err(KeyError::Ambiguous(pointer.to_owned())),
+        };
+        let part = |pointer: &'a str| match at(pointer)? {
             None | Some(Json::Null) => Err(KeyError::NotInPayload(pointer.to_owned())),
             Some(Json::Text(value)) => text(value, pointer),
             Some(Json::Bool(value)) => Ok((Kind::Bool, value.to_string())),
@@ -233,26 +240,11 @@ fn integer(number: &str, pointer: &str) -> Result<(Kind, String), KeyError> {
     Ok((Kind::Number, number.to_owned()))
 }
 
-impl From<Fault> for KeyError {
-    fn from(fault: Fault) -> Self {
-        match fault.what {
-            What::SecondMember => Self::Ambiguous(fault.pointer),
-            What::Float => Self::NotInteger(fault.pointer),
-            What::NotJson | What::NoForm => Self::NotJson,
-        }
-    }
-}
-
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            for nibble in [byte >> 4, byte & 0xF] {
-                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-            }
-            text
-        })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [byte >> 4, byte & 0xf].map(|nibble| DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(digits).map(char::from).collect()
 }
 
 #[cfg(test)]

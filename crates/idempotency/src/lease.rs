@@ -3,20 +3,21 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use conditional_write::{Answer, Write};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::record::{Body, Record, State};
-use crate::stored::{Replay, Stored, body};
+use crate::record::{Ending, Foreign};
+use crate::stored::{Replay, Settlement, Stored, body};
 use crate::table::{LeaseTable, millis};
 use crate::transition::{self, Claim, Fenced, Next};
-use crate::write::Write;
 use crate::{Error, Fingerprint, Key, StoreError};
 
-/// How long after the end of everything in it DynamoDB may delete an item: the clock by which it does so is DynamoDB's.
+/// How long after the end of everything in it DynamoDB may delete an item: the clock by which it
+/// does so is DynamoDB's.
 const TTL_SLACK: Duration = Duration::from_secs(3_600);
 
-/// What [`LeaseTable::begin`] came to.
+/// The result of [`LeaseTable::begin`].
 #[derive(Debug)]
 #[must_use]
 pub enum Begin {
@@ -33,7 +34,7 @@ pub enum Begin {
     Mismatch,
 }
 
-/// What a write on one's own lease came to.
+/// The result of a write on one's own lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Settled {
@@ -41,15 +42,16 @@ pub enum Settled {
     Done,
     /// The lease is somebody else's by now, or was; nothing was written.
     LeaseLost,
-    /// Whether it was done is not known. If it was not, the lease ends by itself.
+    /// It is not known whether it was done. If it was not, the lease ends by itself.
     Unconfirmed(StoreError),
 }
 
 /// The right to do the work of one key, until it ends or is settled.
 ///
-/// It is settled by [`complete`](Self::complete), [`commit_with`](Self::commit_with), [`fail`](Self::fail) or
-/// [`release`](Self::release). One that is dropped is left behind: others find the key in progress until it ends, and the
-/// next holder learns of it by [`takeovers`](Self::takeovers).
+/// It is settled by [`complete`](Self::complete), [`commit_with`](Self::commit_with),
+/// [`fail`](Self::fail) or [`release`](Self::release). One that is dropped is left behind: others
+/// find the key in progress until it ends, and the next holder learns of it by
+/// [`takeovers`](Self::takeovers).
 #[derive(Debug)]
 #[must_use]
 pub struct Lease {
@@ -89,35 +91,41 @@ impl Times {
 }
 
 impl LeaseTable {
-    /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest around it; use it directly for
-    /// [`commit_with`](Lease::commit_with), or where the work does not fit into a closure.
+    /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest
+    /// around it; use it directly for [`commit_with`](Lease::commit_with), or where the work does
+    /// not fit into a closure.
     ///
-    /// `deadline` is the invocation's. The lease ends there or after the [longest lease](crate::Settings::longest_lease), so
-    /// a holder whose process Lambda has stopped holds nothing for longer than it could have worked.
+    /// `deadline` is the invocation's. The lease ends there or after the [longest
+    /// lease](crate::LeaseOptions::longest_lease), so a holder whose process Lambda has stopped
+    /// holds nothing for longer than it could have worked.
     ///
-    /// One call for a new key and for a duplicate, two where a lease or a result has run out: then the first says so, and the
-    /// second takes the place of exactly that one.
+    /// One call for a new key and for a duplicate, two where a lease or a result has run out: then
+    /// the first says so, and the second takes the place of exactly that one.
     ///
     /// # Errors
-    /// [`Error::NoTime`] if what is left until the deadline does not suffice; nothing is held. [`Error::Store`] if the table
-    /// gave no answer.
+    /// [`Error::NoTime`] if what is left until the deadline does not suffice; nothing is held.
+    /// [`Error::Store`] if the table gave no answer.
     pub async fn begin(
         &self,
         key: &Key,
         fingerprint: &Fingerprint,
         deadline: Instant,
     ) -> Result<Begin, Error> {
-        let settings = self.settings();
+        let options = self.options();
         let (start, start_millis) = (Instant::now(), self.now());
         let cached = self.cache().get(key.id(), start_millis);
-        if let Some(record) = cached {
-            return Ok(self.replay(key, fingerprint, record, true));
+        if let Some(settlement) = cached {
+            return Ok(if settlement.fingerprint == fingerprint.as_str() {
+                self.replay(key, settlement, true)
+            } else {
+                Begin::Mismatch
+            });
         }
         let before = |time: Instant, by: Duration| time.checked_sub(by).unwrap_or(start);
-        let lease_end = deadline.min(start + settings.longest_lease);
-        let end = before(deadline, settings.margin);
-        let work_end = before(lease_end.min(end), settings.reserve);
-        let last_start = before(work_end, settings.least_work);
+        let lease_end = deadline.min(start + options.longest_lease);
+        let end = before(deadline, options.margin);
+        let work_end = before(lease_end.min(end), options.reserve);
+        let last_start = before(work_end, options.least_work);
         if last_start <= start {
             return Err(Error::NoTime);
         }
@@ -129,7 +137,7 @@ impl LeaseTable {
         };
         let lease_until = times.wall(lease_end);
         let expires_at = start_millis
-            .saturating_add(millis(settings.window))
+            .saturating_add(millis(options.window))
             .max(times.wall(deadline));
         let claim = Claim {
             owner: uuid::Uuid::new_v4().simple().to_string(),
@@ -149,13 +157,14 @@ impl LeaseTable {
             commits: 0,
             is_settled: false,
         };
-        let mut write = transition::first(&claim);
+        let mut attempt = transition::first(&claim);
         loop {
-            let answer = match self.write(key, &write, last_start).await {
+            let answer = match self.write(key, &attempt.write, last_start).await {
                 Ok(answer) => answer,
                 Err(no_verdict) => {
                     if no_verdict.maybe_done {
-                        // So that nothing is held; if this goes unanswered too, the lease ends by itself.
+                        // So that nothing is held; if this goes unanswered too, the lease ends by
+                        // itself.
                         let _ = lease(0).release().await;
                     }
                     return Err(match no_verdict.error {
@@ -164,8 +173,9 @@ impl LeaseTable {
                     });
                 }
             };
-            let skew = millis(settings.clock_skew);
-            write = match transition::claim(&claim, &write, answer, self.now(), skew) {
+            let skew = millis(options.clock_skew);
+            let next = transition::claim(&claim, &attempt, &answer, self.now(), skew);
+            attempt = match next.map_err(StoreError::from)? {
                 Next::Send(next) => next,
                 Next::Held { takeovers } => {
                     let lease = lease(takeovers);
@@ -179,7 +189,7 @@ impl LeaseTable {
                     }
                     return Ok(Begin::Leased(lease));
                 }
-                Next::Settled(record) => return Ok(self.replay(key, fingerprint, record, false)),
+                Next::Settled(settlement) => return Ok(self.replay(key, settlement, false)),
                 Next::InProgress { retry_after } => {
                     let retry_after = Duration::from_millis(retry_after);
                     return Ok(Begin::InProgress { retry_after });
@@ -189,39 +199,32 @@ impl LeaseTable {
         }
     }
 
-    fn replay(
-        &self,
-        key: &Key,
-        fingerprint: &Fingerprint,
-        record: Record,
-        from_cache: bool,
-    ) -> Begin {
-        if record.fingerprint != fingerprint.as_str() {
-            return Begin::Mismatch;
+    fn replay(&self, key: &Key, settlement: Settlement, from_cache: bool) -> Begin {
+        if let Some(hook) = &self.options().on_replay {
+            hook(&Replay::of(key.namespace(), &settlement, from_cache));
         }
-        if let Some(hook) = &self.settings().on_replay {
-            hook(&Replay::of(key.namespace(), &record, from_cache));
-        }
+        let ending = settlement.ending.clone();
         if !from_cache {
-            self.cache().insert(key.id(), record.clone());
+            self.cache().insert(key.id(), settlement);
         }
-        Begin::Replayed(Stored { record })
+        Begin::Replayed(Stored { ending })
     }
 }
 
 impl Lease {
     /// How many leases of this key ended before without being settled: 0 if this is the first.
     ///
-    /// If it is not 0, somebody has begun this work and has died or stalled at it, and **its effect may have happened**. Work
-    /// that must never happen twice looks first (asks the payment service by its idempotency key, say), or does not do it and
-    /// [fails](Self::fail) for somebody to look into.
+    /// If it is not 0, somebody has begun this work and has died or stalled at it, and **its effect
+    /// may have happened**. Work that must never happen twice looks first (asks the payment service
+    /// by its idempotency key, say), or does not do it and [fails](Self::fail) for somebody to look
+    /// into.
     #[must_use]
     pub fn takeovers(&self) -> u64 {
         self.takeovers
     }
 
-    /// The fencing token: no other lease has the same. Pass it, or the [key](Self::key), to a service that takes an
-    /// idempotency key: the token for one execution, the key for all of them.
+    /// The fencing token: no other lease has the same. Pass it, or the [key](Self::key), to a
+    /// service that takes an idempotency key: the token for one execution, the key for all of them.
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
@@ -233,23 +236,27 @@ impl Lease {
         &self.key
     }
 
-    /// Until when the work may go on; what is left after it until the lease ends is for settling it.
+    /// Until when the work may go on; what is left after it until the lease ends is for settling
+    /// it.
     ///
-    /// The lease also ends by the wall clock, for the others go by that; if it has been set forward meanwhile, this moves up.
+    /// The lease also ends by the wall clock, for the others go by that; if it has been set forward
+    /// meanwhile, this moves up.
     #[must_use]
     pub fn work_until(&self) -> Instant {
         let ends = self.times.instant(self.until.load(Ordering::Relaxed));
-        // What the wall clock has gone ahead of the timers' clock: it was set, or the process was frozen.
+        // The time by which the wall clock has gone ahead of the timers' clock: it was set, or the
+        // process was frozen.
         let now = Instant::now();
         let ahead = self.table.now().saturating_sub(self.times.wall(now));
         let last = ends.min(self.times.end);
-        let reserve = self.table.settings().reserve + Duration::from_millis(ahead);
+        let reserve = self.table.options().reserve + Duration::from_millis(ahead);
         last.checked_sub(reserve).unwrap_or(self.times.start)
     }
 
-    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes shorter. One call.
+    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes
+    /// shorter. One call.
     pub async fn renew(&self, longer: Duration) -> Settled {
-        let ends = (Instant::now() + longer.min(self.table.settings().longest_lease))
+        let ends = (Instant::now() + longer.min(self.table.options().longest_lease))
             .min(self.times.deadline);
         let write = transition::renew(&self.owner, self.times.wall(ends));
         let answer = match self.table.write(&self.key, &write, self.times.end).await {
@@ -257,48 +264,51 @@ impl Lease {
             Err(no_verdict) => return Settled::Unconfirmed(no_verdict.error),
         };
         match transition::renewed(&self.owner, &answer) {
-            Fenced::Done => {
+            Ok(Fenced::Done) => {
                 let after_start = millis(ends.saturating_duration_since(self.times.start));
                 self.until.fetch_max(after_start, Ordering::Relaxed);
                 Settled::Done
             }
-            Fenced::Lost => Settled::LeaseLost,
+            Ok(Fenced::Lost) => Settled::LeaseLost,
+            Err(foreign) => Settled::Unconfirmed(foreign.into()),
         }
     }
 
     /// The work is done: keeps its result for the window. One call.
     pub async fn complete<T: Serialize + ?Sized>(self, result: &T) -> Settled {
-        let body = body(result, self.table.settings().max_result_bytes);
-        self.settle(State::Completed, body).await
+        let body = body(result, self.table.options().max_result_bytes);
+        self.settle(Ending::Completed(body)).await
     }
 
     /// The work is done: keeps the digest of its result for the window. One call.
     pub async fn complete_with_digest<T: Serialize + ?Sized>(self, result: &T) -> Settled {
-        self.settle(State::Completed, body(result, 0)).await
+        self.settle(Ending::Completed(body(result, 0))).await
     }
 
     /// The work has failed for good: keeps the failure for the window. One call.
     pub async fn fail<E: Serialize + ?Sized>(self, failure: &E) -> Settled {
-        let body = body(failure, self.table.settings().max_result_bytes);
-        self.settle(State::Failed, body).await
+        let body = body(failure, self.table.options().max_result_bytes);
+        self.settle(Ending::Failed(body)).await
     }
 
-    async fn settle(mut self, to: State, body: Body) -> Settled {
-        let record = self.settled_record(to, body);
-        let write = self.settling_write(&record);
+    async fn settle(mut self, ending: Ending) -> Settled {
+        let settlement = self.settlement(ending);
+        let write = self.settling_write(&settlement);
         let settled = self
             .insist_on(&write, |answer| transition::settled(&self.owner, answer))
             .await;
         self.is_settled = true;
         if settled == Settled::Done {
-            self.table.cache().insert(self.key.id(), record);
+            self.table.cache().insert(self.key.id(), settlement);
         }
         settled
     }
 
-    /// Nothing has happened: the next request may do the work at once, which then costs a call more. One call.
+    /// Nothing has happened: the next request may do the work at once, which then costs a call
+    /// more. One call.
     ///
-    /// If this lease was [taken over](Self::takeovers) from somebody, the next holder learns of that too.
+    /// If this lease was [taken over](Self::takeovers) from somebody, the next holder learns of
+    /// that too.
     pub async fn release(mut self) -> Settled {
         let write = transition::release(&self.owner);
         self.is_settled = true;
@@ -306,8 +316,9 @@ impl Lease {
             .await
     }
 
-    /// It is not known whether the effect happened: the lease is left to end by itself, so that whoever has it next learns of
-    /// it by [`takeovers`](Self::takeovers). No call. Others find the key in progress until then.
+    /// It is not known whether the effect happened: the lease is left to end by itself, so that
+    /// whoever has it next learns of it by [`takeovers`](Self::takeovers). No call. Others find the
+    /// key in progress until then.
     pub fn abandon(mut self) {
         self.is_settled = true;
     }
@@ -315,43 +326,31 @@ impl Lease {
     async fn insist_on(
         &self,
         write: &Write,
-        read: impl FnOnce(&transition::Answer) -> Fenced,
+        read: impl FnOnce(&Answer) -> Result<Fenced, Foreign>,
     ) -> Settled {
         match self.table.write(&self.key, write, self.times.end).await {
             Ok(answer) => match read(&answer) {
-                Fenced::Done => Settled::Done,
-                Fenced::Lost => Settled::LeaseLost,
+                Ok(Fenced::Done) => Settled::Done,
+                Ok(Fenced::Lost) => Settled::LeaseLost,
+                Err(foreign) => Settled::Unconfirmed(foreign.into()),
             },
             Err(no_verdict) => Settled::Unconfirmed(no_verdict.error),
         }
     }
 
-    /// The record as it is once it is settled. Made once, so that every attempt sends the same.
-    pub(crate) fn settled_record(&self, to: State, body: Body) -> Record {
-        let expires_at = self
-            .table
-            .now()
-            .saturating_add(millis(self.table.settings().window));
-        Record {
-            state: to,
+    /// The lease as it is once it is settled. Made once, so that every attempt sends the same.
+    pub(crate) fn settlement(&self, ending: Ending) -> Settlement {
+        let window = millis(self.table.options().window);
+        Settlement {
             fingerprint: self.fingerprint.clone(),
-            owner: self.owner.clone(),
-            lease_until: 0,
-            expires_at,
-            ttl: ttl(expires_at),
-            takeovers: self.takeovers,
-            body,
+            expires_at: self.table.now().saturating_add(window),
+            ending,
         }
     }
 
-    pub(crate) fn settling_write(&self, record: &Record) -> Write {
-        transition::settle(
-            &self.owner,
-            record.state,
-            &record.body,
-            record.expires_at,
-            record.ttl,
-        )
+    pub(crate) fn settling_write(&self, settlement: &Settlement) -> Write {
+        let expires_at = settlement.expires_at;
+        transition::settle(&self.owner, &settlement.ending, expires_at, ttl(expires_at))
     }
 
     pub(crate) fn table(&self) -> &LeaseTable {

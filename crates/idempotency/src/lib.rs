@@ -3,28 +3,26 @@
 mod cache;
 mod commit;
 mod error;
-#[cfg(test)]
-mod expressions;
 mod fingerprint;
 mod json;
 mod key;
 mod lease;
+mod lease_options;
 #[cfg(test)]
 mod model;
 mod once;
 mod record;
-mod settings;
 mod stored;
 mod table;
 mod transition;
-mod write;
 
 pub use commit::{Commit, Refusal, RefusedItem};
-pub use error::{Error, PASSING_CODES, StoreError};
+pub use error::{Error, JsonError, NoAnswer, PASSING_CODES, ServiceError, Source, StoreError};
 pub use fingerprint::{Fingerprint, FingerprintError};
+pub use json::NotJson;
 pub use key::{Key, KeyError, MAX_NAMESPACE};
 pub use lease::{Begin, Lease, Settled};
-pub use once::{Failure, HowLost, Outcome};
-pub use settings::{MAX_RESULT_BYTES, Settings, SettingsError};
+pub use lease_options::{KeyAttribute, LeaseOptions, LeaseOptionsError, MAX_RESULT_BYTES};
+pub use once::{Failure, HowLost, Once};
 pub use stored::{Digest, Replay, Stored};
 pub use table::LeaseTable;

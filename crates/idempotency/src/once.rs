@@ -12,12 +12,13 @@ use crate::stored::{Digest, Stored};
 use crate::table::LeaseTable;
 use crate::{Error, Fingerprint, Key, StoreError};
 
-/// What became of a request. `R` is what a duplicate gets: the result itself, or its digest.
+/// The result of [`LeaseTable::once`]. `R` is what a duplicate gets: the result itself, or its
+/// digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Outcome<T, E, R = T> {
-    /// The work ran now and came to this. A result is kept; what becomes of a failure is what the work has
-    /// [chosen](Failure).
+pub enum Once<T, E, R = T> {
+    /// The work ran now and came to this. A result is kept; what becomes of a failure is what the
+    /// work has [chosen](Failure).
     Executed(Result<T, E>),
     /// It ran before, and this is what was kept of it.
     Replayed(Result<R, E>),
@@ -26,12 +27,13 @@ pub enum Outcome<T, E, R = T> {
         /// After this time, at the latest, the other lease is over.
         retry_after: Duration,
     },
-    /// The key belongs to a request with another fingerprint. Trying again does not help: the sender has used a key twice.
+    /// The key belongs to a request with another fingerprint. Trying again does not help: the
+    /// sender has used a key twice.
     Mismatch,
-    /// The work ran, or was cut off, and the lease was not settled: try again to learn what became of the request. It may have
-    /// been done by somebody else too, or may be done once more.
+    /// The work ran, or was cut off, and the lease was not settled: try again to learn what became
+    /// of the request. It may have been done by somebody else too, or may be done once more.
     LeaseLost {
-        /// What the work came to; `None` if it was cut off.
+        /// The result of the work; `None` if it was cut off.
         result: Option<Result<T, E>>,
         /// How the lease was lost.
         how: HowLost,
@@ -41,37 +43,39 @@ pub enum Outcome<T, E, R = T> {
 /// How a lease was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HowLost {
-    /// The work was still running when what was left of the lease was needed for settling it. It was dropped at its last
-    /// `await`; whether its effect happened is not known. The lease is left to end by itself.
+    /// The work was still running when what was left of the lease was needed for settling it. It
+    /// was dropped at its last `await`; whether its effect happened is not known. The lease is left
+    /// to end by itself.
     TimeUp,
-    /// Somebody has taken the lease over, since it had ended by that one's clock. What this holder wanted to write was
-    /// refused.
+    /// Somebody has taken the lease over, since it had ended by that one's clock. The write of this
+    /// holder was refused.
     TakenOver,
-    /// Whether the lease was settled is not known. If it was, the next request gets the result.
+    /// It is not known whether the lease was settled. If it was, the next request gets the result.
     Unconfirmed(StoreError),
 }
 
-/// How the work failed, and what is to become of the key. To be chosen for every error, since only the work knows whether its
-/// effect may have happened.
+/// How the work failed, and what is to become of the key. To be chosen for every error, since only
+/// the work knows whether its effect may have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure<E> {
     /// Nothing has happened: the key is free at once.
     Release(E),
     /// It can never succeed: the failure is kept and given to every duplicate.
     Keep(E),
-    /// Whether the effect happened is not known (a call that timed out): the lease is left to end by itself, and who has the
-    /// next one [learns of it](Lease::takeovers).
+    /// It is not known whether the effect happened (a call that timed out): the lease is left to
+    /// end by itself, and who has the next one [learns of it](Lease::takeovers).
     Abandon(E),
 }
 
 impl LeaseTable {
     /// Does the work if nobody has done it, and otherwise says what came of it.
     ///
-    /// A new request costs two calls, a duplicate one. `deadline` is the invocation's; the work is given until
-    /// [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its lease.
+    /// A new request costs two calls, a duplicate one. `deadline` is the invocation's; the work is
+    /// given until [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its
+    /// lease.
     ///
     /// ```no_run
-    /// # use idempotency::{Error, Failure, Fingerprint, Key, LeaseTable, Outcome};
+    /// # use idempotency::{Error, Failure, Fingerprint, Key, LeaseTable, Once};
     /// # use std::time::Duration;
     /// # async fn pay(amount: u64, idempotency_key: &str) -> Result<String, String> { Ok(String::new()) }
     /// # async fn example(table: LeaseTable, deadline: tokio::time::Instant) -> Result<(), Box<dyn std::error::Error>> {
@@ -85,44 +89,39 @@ impl LeaseTable {
     ///     pay(1299, lease.key().id()).await.map_err(Failure::Abandon)
     /// });
     /// match outcome.await? {
-    ///     Outcome::Executed(Ok(receipt)) | Outcome::Replayed(Ok(receipt)) => { /* paid, now or before */ }
-    ///     Outcome::Executed(Err(why)) | Outcome::Replayed(Err(why)) => { /* not paid, as far as is known */ }
-    ///     Outcome::InProgress { .. } | Outcome::LeaseLost { .. } => { /* ask again later */ }
-    ///     Outcome::Mismatch => { /* another amount under the same key */ }
+    ///     Once::Executed(Ok(receipt)) | Once::Replayed(Ok(receipt)) => { /* paid, now or before */ }
+    ///     Once::Executed(Err(why)) | Once::Replayed(Err(why)) => { /* not paid, as far as is known */ }
+    ///     Once::InProgress { .. } | Once::LeaseLost { .. } => { /* ask again later */ }
+    ///     Once::Mismatch => { /* another amount under the same key */ }
     /// }
     /// # Ok(())
     /// # }
     /// ```
     ///
-    /// If it panics, or the returned future is dropped, the lease is left behind, as if the process had died.
+    /// If it panics, or the returned future is dropped, the lease is left behind, as if the process
+    /// had died.
     ///
     /// # Errors
-    /// [`Error`]: the work was not begun. Of what comes after it, everything is an [`Outcome`].
+    /// [`Error`]: the work was not begun. Of what comes after it, everything is an [`Once`].
     pub async fn once<T, E, W>(
         &self,
         key: &Key,
         fingerprint: &Fingerprint,
         deadline: Instant,
         work: W,
-    ) -> Result<Outcome<T, E>, Error>
+    ) -> Result<Once<T, E>, Error>
     where
         T: Serialize + DeserializeOwned,
         E: Serialize + DeserializeOwned,
         W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
     {
-        let lease = match self.begin(key, fingerprint, deadline).await? {
-            Begin::Leased(lease) => lease,
-            other => return replayed(other, Stored::result),
-        };
-        let result = run(&lease, work).await;
-        Ok(settle(lease, result, async |lease, result| {
-            lease.complete(result).await
-        })
-        .await)
+        let complete = async |lease: Lease, result: &T| lease.complete(result).await;
+        let begin = self.begin(key, fingerprint, deadline).await?;
+        resume(begin, work, complete, Stored::result).await
     }
 
-    /// As [`once`](Self::once), but of a result only the digest is kept, for results that are large or must not be kept: a
-    /// duplicate learns that the work was done, and can compare.
+    /// As [`once`](Self::once), but of a result only the digest is kept, for results that are large
+    /// or must not be kept: a duplicate learns that the work was done, and can compare.
     ///
     /// # Errors
     /// As [`once`](Self::once).
@@ -132,30 +131,37 @@ impl LeaseTable {
         fingerprint: &Fingerprint,
         deadline: Instant,
         work: W,
-    ) -> Result<Outcome<T, E, Digest>, Error>
+    ) -> Result<Once<T, E, Digest>, Error>
     where
         T: Serialize,
         E: Serialize + DeserializeOwned,
         W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
     {
-        let lease = match self.begin(key, fingerprint, deadline).await? {
-            Begin::Leased(lease) => lease,
-            other => return replayed(other, Stored::digest),
-        };
-        let result = run(&lease, work).await;
         let complete = async |lease: Lease, result: &T| lease.complete_with_digest(result).await;
-        Ok(settle(lease, result, complete).await)
+        let begin = self.begin(key, fingerprint, deadline).await?;
+        resume(begin, work, complete, Stored::digest).await
     }
 }
 
-fn replayed<T, E, R>(
+/// Does the work if the lease is ours; or says why not, and reads what was kept.
+async fn resume<T, E, R, W>(
     begin: Begin,
+    work: W,
+    complete: impl AsyncFnOnce(Lease, &T) -> Settled,
     read: impl FnOnce(&Stored) -> Result<Result<R, E>, Error>,
-) -> Result<Outcome<T, E, R>, Error> {
+) -> Result<Once<T, E, R>, Error>
+where
+    E: Serialize,
+    W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
+{
     Ok(match begin {
-        Begin::Replayed(stored) => Outcome::Replayed(read(&stored)?),
-        Begin::InProgress { retry_after } => Outcome::InProgress { retry_after },
-        Begin::Mismatch | Begin::Leased(_) => Outcome::Mismatch,
+        Begin::Leased(lease) => {
+            let result = run(&lease, work).await;
+            settle(lease, result, complete).await
+        }
+        Begin::Replayed(stored) => Once::Replayed(read(&stored)?),
+        Begin::InProgress { retry_after } => Once::InProgress { retry_after },
+        Begin::Mismatch => Once::Mismatch,
     })
 }
 
@@ -180,14 +186,14 @@ async fn settle<T, E, R>(
     lease: Lease,
     result: Option<Result<T, Failure<E>>>,
     complete: impl AsyncFnOnce(Lease, &T) -> Settled,
-) -> Outcome<T, E, R>
+) -> Once<T, E, R>
 where
     E: Serialize,
 {
     let (result, settled) = match result {
         None => {
             lease.abandon();
-            return Outcome::LeaseLost {
+            return Once::LeaseLost {
                 result: None,
                 how: HowLost::TimeUp,
             };
@@ -210,11 +216,11 @@ where
         }
     };
     let how = match settled {
-        Settled::Done => return Outcome::Executed(result),
+        Settled::Done => return Once::Executed(result),
         Settled::LeaseLost => HowLost::TakenOver,
         Settled::Unconfirmed(error) => HowLost::Unconfirmed(error),
     };
-    Outcome::LeaseLost {
+    Once::LeaseLost {
         result: Some(result),
         how,
     }

@@ -1,6 +1,6 @@
-//! The table of locks: one conditional write a call, tried again until time is up, and what DynamoDB's answers mean.
+//! The table of locks: one conditional write a call, tried again until time is up, and what
+//! DynamoDB's answers mean.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -8,16 +8,13 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use backoff::Backoff;
+use conditional_write::{Answer, ItemKey, Write, answer_of_update, update_item};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cache::Cache;
-use crate::record::{Attribute, Record};
-use crate::settings::Settings;
-use crate::transition::Answer;
-use crate::write::{Aliases, Value, Write};
+use crate::error::{NoAnswer, ServiceError, Source};
+use crate::lease_options::LeaseOptions;
+use crate::record::Foreign;
 use crate::{Key, StoreError};
 
 /// A DynamoDB table that holds locks. A cheap handle: clones share the client and the cache.
@@ -34,7 +31,7 @@ pub struct LeaseTable {
 pub(crate) struct Inner {
     pub(crate) client: Client,
     pub(crate) name: String,
-    pub(crate) settings: Settings,
+    pub(crate) options: LeaseOptions,
     cache: Mutex<Cache>,
 }
 
@@ -42,7 +39,7 @@ pub(crate) struct Inner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoVerdict {
     pub(crate) error: StoreError,
-    /// Whether the write may have been done, or may still be.
+    /// True if the write may have been done, or may still be.
     pub(crate) maybe_done: bool,
 }
 
@@ -50,7 +47,7 @@ impl std::fmt::Debug for LeaseTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LeaseTable")
             .field("name", &self.inner.name)
-            .field("settings", &self.inner.settings)
+            .field("options", &self.inner.options)
             .finish_non_exhaustive()
     }
 }
@@ -58,32 +55,35 @@ impl std::fmt::Debug for LeaseTable {
 impl LeaseTable {
     /// The table of this name.
     ///
-    /// It makes a client of its own from the configuration, in which the SDK's retries are off: what can be tried again is
-    /// tried again here, with the deadline in view. The SDK's retries would multiply with these, and they draw on a budget
-    /// that by default all DynamoDB clients of a process share for a region, so that one hot partition would use it up for
-    /// every key, and for your other clients too.
+    /// It makes its own client from the configuration, in which the SDK's retries are off:
+    /// what can be tried again is tried again here, with the deadline in view. The SDK's retries
+    /// would multiply with these, and they draw on a budget that by default all DynamoDB clients of
+    /// a process share for a region, so that one hot partition would use it up for every key, and
+    /// for your other clients too.
     #[must_use]
-    pub fn new(config: &SdkConfig, name: impl Into<String>, settings: Settings) -> Self {
+    pub fn new(config: &SdkConfig, name: impl Into<String>, options: LeaseOptions) -> Self {
         let client = aws_sdk_dynamodb::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .build();
-        let cache = Mutex::new(Cache::new(settings.cache_bytes));
+        let cache = Mutex::new(Cache::new(options.cache_bytes));
         Self {
             inner: Arc::new(Inner {
                 client: Client::from_conf(client),
                 name: name.into(),
-                settings,
+                options,
                 cache,
             }),
         }
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.inner.settings
+    pub(crate) fn options(&self) -> &LeaseOptions {
+        &self.inner.options
     }
 
+    /// The wall clock, in milliseconds since the Unix epoch. A time before the epoch counts as the
+    /// epoch: such a clock lags, and one that lags only waits for longer.
     pub(crate) fn now(&self) -> u64 {
-        let now = (self.inner.settings.clock)();
+        let now = (self.inner.options.clock)();
         millis(
             now.duration_since(SystemTime::UNIX_EPOCH)
                 .unwrap_or_default(),
@@ -97,16 +97,14 @@ impl LeaseTable {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn key_attributes(&self, key: &Key) -> HashMap<String, AttributeValue> {
-        let settings = self.settings();
-        let mut attributes = HashMap::from([(
-            settings.partition_key.clone(),
-            AttributeValue::S(key.id().to_owned()),
-        )]);
-        if let Some((name, value)) = &settings.sort_key {
-            attributes.insert(name.clone(), AttributeValue::S(value.clone()));
+    /// The key of the item that is the lock of this key.
+    pub(crate) fn item_key(&self, key: &Key) -> ItemKey {
+        let options = self.options();
+        let item_key = ItemKey::new(options.partition_key.clone(), key.id());
+        match &options.sort_key {
+            Some((name, value)) => item_key.with_sort_key(name.clone(), value.clone()),
+            None => item_key,
         }
-        attributes
     }
 
     /// Does one conditional write, tried again until `until` where that may help.
@@ -128,12 +126,8 @@ impl LeaseTable {
     where
         F: Future<Output = Result<T, NoVerdict>>,
     {
-        let settings = self.settings();
-        let backoff = Backoff {
-            base: settings.backoff_base,
-            cap: settings.backoff_cap,
-        };
-        let mut jitter = backoff.full_jitter(settings.jitter_seed);
+        let options = self.options();
+        let mut jitter = options.backoff.full_jitter(options.jitter_seed);
         let mut last = NoVerdict {
             error: StoreError::NoTime,
             maybe_done: false,
@@ -143,13 +137,13 @@ impl LeaseTable {
             if left.is_zero() {
                 break;
             }
-            let longest = settings.call_timeout.min(left);
+            let longest = options.call_timeout.min(left);
             // Boxed, because the SDK's futures take several kilobytes.
             let error = match timeout(longest, Box::pin(attempt())).await {
                 Ok(Ok(verdict)) => return Ok(verdict),
                 Ok(Err(error)) => error,
                 Err(_) => NoVerdict {
-                    error: StoreError::Unanswered("timeout"),
+                    error: StoreError::Unanswered(NoAnswer::Timeout),
                     maybe_done: true,
                 },
             };
@@ -167,96 +161,49 @@ impl LeaseTable {
     }
 
     async fn send(&self, key: &Key, write: &Write) -> Result<Answer, NoVerdict> {
-        let mut aliases = Aliases::default();
-        let condition = write
-            .condition
-            .render(&self.settings().partition_key, &mut aliases);
-        let update = write.change.render(&mut aliases);
-        let (names, values) = to_sdk(aliases);
-        let request = self.inner.client.update_item();
-        let result = request
-            .table_name(&self.inner.name)
-            .set_key(Some(self.key_attributes(key)))
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(Answer::Done),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    old_item(refused.item()).map(Answer::Refused)
-                }
-                _ => Err(no_verdict(&error)),
-            },
-        }
+        let item_key = self.item_key(key);
+        let update = write.update(&self.inner.name, &item_key);
+        let result = update_item(&self.inner.client, update).send().await;
+        answer_of_update(result, &item_key).map_err(|error| no_verdict(&Arc::new(error)))
     }
 }
 
-/// The lock that a refusal returns.
-pub(crate) fn old_item(
-    item: Option<&HashMap<String, AttributeValue>>,
-) -> Result<Option<Record>, NoVerdict> {
-    let Some(item) = item.filter(|item| !item.is_empty()) else {
-        return Ok(None);
-    };
-    let text = |attribute: Attribute| item.get(attribute.name())?.as_s().ok().cloned();
-    let number = |attribute: Attribute| item.get(attribute.name())?.as_n().ok()?.parse().ok();
-    let foreign = NoVerdict {
-        error: StoreError::Foreign,
-        maybe_done: false,
-    };
-    Record::read(text, number).map(Some).ok_or(foreign)
+impl From<Foreign> for StoreError {
+    fn from(_: Foreign) -> Self {
+        Self::Foreign
+    }
 }
 
-/// Sorts an error that is no refusal of a condition.
-pub(crate) fn no_verdict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> NoVerdict {
-    let unanswered = |reason, maybe_done| NoVerdict {
-        error: StoreError::Unanswered(reason),
+/// Sorts an error that is not the refusal of a condition.
+pub(crate) fn no_verdict<E>(error: &Arc<SdkError<E>>) -> NoVerdict
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let source = Source::new(error.clone());
+    let unanswered = |no_answer, maybe_done| NoVerdict {
+        error: StoreError::Unanswered(no_answer),
         maybe_done,
     };
-    match error {
+    match &**error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().unwrap_or("unknown");
             NoVerdict {
-                error: StoreError::of(code, status),
-                // DynamoDB's own advice for a 5xx: the write may have been done ("Error handling with DynamoDB").
+                error: StoreError::of(ServiceError::new(code, status, source)),
+                // DynamoDB's own advice for a 5xx: the write may have been done ("Error handling
+                // with DynamoDB").
                 maybe_done: status >= 500,
             }
         }
-        SdkError::ConstructionFailure(_) => unanswered("not_sent", false),
-        SdkError::TimeoutError(_) => unanswered("timeout", true),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => unanswered("timeout", true),
-        // Whether the request went out before the connection failed is not known.
-        SdkError::DispatchFailure(_) => unanswered("connection", true),
-        _ => unanswered("unreadable_answer", true),
-    }
-}
-
-pub(crate) type Names = Option<HashMap<String, String>>;
-pub(crate) type Values = Option<HashMap<String, AttributeValue>>;
-
-/// Aliases as the SDK takes them: an empty map of values is an error to DynamoDB.
-pub(crate) fn to_sdk(aliases: Aliases) -> (Names, Values) {
-    let values: HashMap<_, _> = aliases
-        .values
-        .into_iter()
-        .map(|(alias, value)| (alias, attribute_value(value)))
-        .collect();
-    (
-        Some(aliases.names.into_iter().collect()),
-        Some(values).filter(|values| !values.is_empty()),
-    )
-}
-
-pub(crate) fn attribute_value(value: Value) -> AttributeValue {
-    match value {
-        Value::S(text) => AttributeValue::S(text),
-        Value::N(number) => AttributeValue::N(number.to_string()),
+        SdkError::ConstructionFailure(_) => unanswered(NoAnswer::NotSent(source), false),
+        SdkError::TimeoutError(_) => unanswered(NoAnswer::Timeout, true),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            unanswered(NoAnswer::Timeout, true)
+        }
+        // The request may have gone out before the connection failed.
+        SdkError::DispatchFailure(_) => unanswered(NoAnswer::Connection(source), true),
+        // An answer that cannot be read, and kinds of errors that the SDK may get.
+        _ => unanswered(NoAnswer::Unreadable(source), true),
     }
 }
 

@@ -1,24 +1,19 @@
-//! The lock as a function: what is known of the item → the next conditional write, or what it comes to. No clock, no
-//! network; `lease.rs` and `table.rs` do the calls, `model.rs` checks what can come of any order of them.
+//! The lock as a function: what is known of the item → the next conditional write, or what it comes
+//! to. No clock, no network; `lease.rs` and `table.rs` do the calls, `model.rs` checks what can
+//! come of any order of them.
 //!
-//! DynamoDB has no clock to compare with, so no condition speaks of time. A caller that is refused reads the item off the
-//! refusal, decides by its own clock, and writes on condition that the item is still the one it decided on.
+//! DynamoDB has no clock to compare with, so no condition speaks of time. A caller that is refused
+//! reads the item off the refusal, decides by its own clock, and writes on condition that the item
+//! is still the one it decided on.
 
-use crate::record::{Attribute, Body, Record, State, held_by, state};
-use crate::write::{Change, Condition, Item, Test, Value, Write};
+use conditional_write::{Answer, Change, Condition, Value, Write};
 
-/// DynamoDB's answer to a conditional write.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Answer {
-    /// It was done.
-    Done,
-    /// Its condition did not hold of the item, which is this.
-    Refused(Option<Record>),
-}
+use crate::record::{Attribute, Ending, Foreign, Record, State, held_by};
+use crate::stored::Settlement;
 
-/// A wish for a lease. Nothing in it changes from one attempt to the next, so that a write that is sent again because its
-/// answer was lost is the same write.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A wish for a lease. Nothing in it changes from one attempt to the next, so that a write that is
+/// sent again because its answer was lost is the same write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Claim {
     /// A token that nobody else has.
     pub(crate) owner: String,
@@ -28,15 +23,23 @@ pub(crate) struct Claim {
     pub(crate) ttl: u64,
 }
 
-/// What to do about a claim.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One write of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Attempt {
+    pub(crate) write: Write,
+    /// The takeovers that the lease counts, if it is written.
+    pub(crate) takeovers: u64,
+}
+
+/// The next step of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Next {
     /// Send this, and ask again with the answer.
-    Send(Write),
+    Send(Attempt),
     /// The lease is ours.
     Held { takeovers: u64 },
     /// It was done, or failed for good, before.
-    Settled(Record),
+    Settled(Settlement),
     /// Somebody else's lease lasts this much longer, in milliseconds.
     InProgress { retry_after: u64 },
     /// The key belongs to a request that asks for something else.
@@ -44,22 +47,31 @@ pub(crate) enum Next {
 }
 
 /// The first write of a claim: the lease, if there is no item.
-pub(crate) fn first(claim: &Claim) -> Write {
-    lease(claim, 0, Condition::Absent)
+pub(crate) fn first(claim: &Claim) -> Attempt {
+    lease(claim, 0, Condition::ItemAbsent)
 }
 
-/// What follows from the answer to `sent`. `now` is the caller's clock, `skew` by how much two clocks may differ at most,
-/// in milliseconds.
-pub(crate) fn claim(claim: &Claim, sent: &Write, answer: Answer, now: u64, skew: u64) -> Next {
+/// The step that follows from the answer to `sent`. `now` is the caller's clock, `skew` by how much
+/// two clocks may differ at most, in milliseconds.
+///
+/// # Errors
+/// [`Foreign`] if the item that refused the write is not a lock.
+pub(crate) fn claim(
+    claim: &Claim,
+    sent: &Attempt,
+    answer: &Answer,
+    now: u64,
+    skew: u64,
+) -> Result<Next, Foreign> {
     let record = match answer {
         Answer::Done => {
-            return Next::Held {
-                takeovers: takeovers_of(sent),
-            };
+            return Ok(Next::Held {
+                takeovers: sent.takeovers,
+            });
         }
-        // What was in the way was deleted since, as its time to live was over.
-        Answer::Refused(None) => return Next::Send(first(claim)),
-        Answer::Refused(Some(record)) => record,
+        // The item in the way was deleted since, as its time to live was over.
+        Answer::Refused(None) => return Ok(Next::Send(first(claim))),
+        Answer::Refused(Some(item)) => Record::from_item(item)?,
     };
     let over = |time: u64| time.saturating_add(skew) <= now;
     let is_mine = record.owner == claim.owner;
@@ -67,33 +79,43 @@ pub(crate) fn claim(claim: &Claim, sent: &Write, answer: Answer, now: u64, skew:
     let takeovers = match record.state {
         // An earlier attempt was done and its answer lost.
         State::InProgress if is_mine => {
-            return Next::Held {
+            return Ok(Next::Held {
                 takeovers: record.takeovers,
-            };
+            });
         }
-        State::InProgress if !over(record.lease_until) && is_same => {
-            return Next::InProgress {
-                retry_after: record.lease_until.saturating_add(skew) - now,
-            };
+        State::InProgress if !over(record.lease_until) => {
+            return Ok(if is_same {
+                Next::InProgress {
+                    retry_after: record.lease_until.saturating_add(skew) - now,
+                }
+            } else {
+                Next::Mismatch
+            });
         }
-        State::InProgress if !over(record.lease_until) => return Next::Mismatch,
         State::InProgress => record.takeovers.saturating_add(1),
         State::Released => record.takeovers,
-        State::Completed | State::Failed => 0,
+        State::Settled(_) => 0,
     };
+    let condition = record.unchanged();
     if !over(record.expires_at) {
         match record.state {
             // Nothing has happened under this fingerprint or any other.
             State::Released if record.takeovers == 0 => {}
-            _ if !is_same => return Next::Mismatch,
-            State::Completed | State::Failed => return Next::Settled(record),
+            _ if !is_same => return Ok(Next::Mismatch),
+            State::Settled(ending) => {
+                return Ok(Next::Settled(Settlement {
+                    fingerprint: record.fingerprint,
+                    expires_at: record.expires_at,
+                    ending,
+                }));
+            }
             State::InProgress | State::Released => {}
         }
     }
-    Next::Send(lease(claim, takeovers, record.unchanged()))
+    Ok(Next::Send(lease(claim, takeovers, condition)))
 }
 
-fn lease(claim: &Claim, takeovers: u64, condition: Condition) -> Write {
+fn lease(claim: &Claim, takeovers: u64, condition: Condition) -> Attempt {
     let record = Record {
         state: State::InProgress,
         fingerprint: claim.fingerprint.clone(),
@@ -102,26 +124,16 @@ fn lease(claim: &Claim, takeovers: u64, condition: Condition) -> Write {
         expires_at: claim.expires_at,
         ttl: claim.ttl,
         takeovers,
-        body: Body::Nothing,
     };
-    Write {
-        change: Change::Replace(record.to_item()),
-        condition,
+    let change = record.replace();
+    Attempt {
+        write: Write { change, condition },
+        takeovers,
     }
 }
 
-fn takeovers_of(sent: &Write) -> u64 {
-    match &sent.change {
-        Change::Replace(item) => match item.get(&Attribute::Takeovers) {
-            Some(Value::N(takeovers)) => *takeovers,
-            _ => 0,
-        },
-        Change::Set(_) => 0,
-    }
-}
-
-/// What a write on one's own lease came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The result of a write on one's own lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fenced {
     /// It was done, now or by an earlier attempt.
     Done,
@@ -130,84 +142,77 @@ pub(crate) enum Fenced {
 }
 
 /// Settles the lease for good: `COMPLETED` or `FAILED`.
-pub(crate) fn settle(owner: &str, to: State, body: &Body, expires_at: u64, ttl: u64) -> Write {
-    let mut attributes = Item::from([
-        (Attribute::State, state(to)),
-        (Attribute::ExpiresAt, Value::N(expires_at)),
-        (Attribute::Ttl, Value::N(ttl)),
-    ]);
-    attributes.extend(body.attribute());
+pub(crate) fn settle(owner: &str, ending: &Ending, expires_at: u64, ttl: u64) -> Write {
+    let times = [
+        (Attribute::ExpiresAt, Value::from(expires_at)),
+        (Attribute::Ttl, Value::from(ttl)),
+    ];
     Write {
-        change: Change::Set(attributes),
-        condition: Condition::All(held_by(owner)),
+        change: Change::set(ending.attributes()).and_set(times),
+        condition: held_by(owner),
     }
 }
 
-/// What the answer to [`settle`] means.
-pub(crate) fn settled(owner: &str, answer: &Answer) -> Fenced {
-    match answer {
-        Answer::Done => Fenced::Done,
-        // A lease is settled by nobody but its owner, so it was an earlier attempt of ours.
-        Answer::Refused(Some(record))
-            if record.owner == owner
-                && matches!(record.state, State::Completed | State::Failed) =>
-        {
-            Fenced::Done
-        }
-        Answer::Refused(_) => Fenced::Lost,
-    }
+/// Reads the answer to [`settle`].
+pub(crate) fn settled(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
+    // A lease is settled by nobody but its owner, so it was an earlier attempt of ours.
+    fenced(owner, answer, |state| matches!(state, State::Settled(_)))
 }
 
 /// Gives the lease back.
 pub(crate) fn release(owner: &str) -> Write {
     Write {
-        change: Change::Set(Item::from([(Attribute::State, state(State::Released))])),
-        condition: Condition::All(held_by(owner)),
+        change: Change::set(State::Released.attributes()),
+        condition: held_by(owner),
     }
 }
 
-/// What the answer to [`release`] means.
-pub(crate) fn released(owner: &str, answer: &Answer) -> Fenced {
-    match answer {
-        Answer::Done => Fenced::Done,
-        // By an earlier attempt of ours.
-        Answer::Refused(Some(record))
-            if record.owner == owner && record.state == State::Released =>
-        {
-            Fenced::Done
-        }
-        Answer::Refused(_) => Fenced::Lost,
-    }
+/// Reads the answer to [`release`].
+pub(crate) fn released(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
+    // By an earlier attempt of ours.
+    fenced(owner, answer, |state| *state == State::Released)
 }
 
-/// Makes the lease last until `lease_until`. It never makes it shorter: an attempt that was given up may arrive late, after
-/// a longer renewal.
+/// Makes the lease last until `lease_until`. It never makes it shorter: an attempt that was given
+/// up may arrive late, after a longer renewal.
 pub(crate) fn renew(owner: &str, lease_until: u64) -> Write {
-    let mut tests = held_by(owner);
-    tests.push(Test::Below(Attribute::LeaseUntil, lease_until));
+    let is_shorter = Condition::Below(Attribute::LeaseUntil.into(), lease_until.into());
     Write {
-        change: Change::Set(Item::from([(Attribute::LeaseUntil, Value::N(lease_until))])),
-        condition: Condition::All(tests),
+        change: Change::set([(Attribute::LeaseUntil, Value::from(lease_until))]),
+        condition: held_by(owner).and(is_shorter),
     }
 }
 
-/// What the answer to [`renew`] means.
-pub(crate) fn renewed(owner: &str, answer: &Answer) -> Fenced {
-    match answer {
-        Answer::Done => Fenced::Done,
-        // It lasts that long already.
-        Answer::Refused(Some(record))
-            if record.owner == owner && record.state == State::InProgress =>
-        {
-            Fenced::Done
-        }
-        Answer::Refused(_) => Fenced::Lost,
-    }
+/// Reads the answer to [`renew`].
+pub(crate) fn renewed(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
+    // It lasts that long already.
+    fenced(owner, answer, |state| *state == State::InProgress)
+}
+
+/// Reads an answer for the owner of a lease. `was_done` tells of the state of an item that
+/// still is its own whether an earlier attempt has made it so.
+fn fenced(
+    owner: &str,
+    answer: &Answer,
+    was_done: impl FnOnce(&State) -> bool,
+) -> Result<Fenced, Foreign> {
+    let item = match answer {
+        Answer::Done => return Ok(Fenced::Done),
+        Answer::Refused(None) => return Ok(Fenced::Lost),
+        Answer::Refused(Some(item)) => item,
+    };
+    let record = Record::from_item(item)?;
+    Ok(if record.owner == owner && was_done(&record.state) {
+        Fenced::Done
+    } else {
+        Fenced::Lost
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Body;
 
     const SKEW: u64 = 10;
 
@@ -230,24 +235,29 @@ mod tests {
             expires_at: 5_000,
             ttl: 6,
             takeovers: 2,
-            body: Body::Json("1".into()),
         }
+    }
+
+    fn completed() -> State {
+        State::Settled(Ending::Completed(Body::Json("1".into())))
+    }
+
+    fn failed() -> State {
+        State::Settled(Ending::Failed(Body::Json("1".into())))
+    }
+
+    fn refused(record: &Record) -> Answer {
+        Answer::Refused(Some(record.to_item()))
     }
 
     fn at(now: u64, record: Record) -> Next {
         let wish = wish("me");
-        claim(
-            &wish,
-            &first(&wish),
-            Answer::Refused(Some(record)),
-            now,
-            SKEW,
-        )
+        claim(&wish, &first(&wish), &refused(&record), now, SKEW).unwrap()
     }
 
     fn takeover(next: Next) -> (Condition, u64) {
         match next {
-            Next::Send(write) => (write.condition.clone(), takeovers_of(&write)),
+            Next::Send(attempt) => (attempt.write.condition, attempt.takeovers),
             other => panic!("{other:?}"),
         }
     }
@@ -263,9 +273,17 @@ mod tests {
 
     #[test]
     fn a_settled_record_is_replayed_to_the_end_of_its_window_and_the_skew_beyond_it() {
-        for state in [State::Completed, State::Failed] {
-            let done = record(state, "them");
-            assert_eq!(at(5_009, done.clone()), Next::Settled(done.clone()));
+        for state in [completed(), failed()] {
+            let done = record(state.clone(), "them");
+            let State::Settled(ending) = state else {
+                panic!("{state:?}")
+            };
+            let settlement = Settlement {
+                fingerprint: "f".into(),
+                expires_at: 5_000,
+                ending,
+            };
+            assert_eq!(at(5_009, done.clone()), Next::Settled(settlement));
             assert_eq!(takeover(at(5_010, done.clone())), (done.unchanged(), 0));
         }
     }
@@ -280,13 +298,14 @@ mod tests {
             (0, State::InProgress),
             (1_010, State::InProgress),
             (5_009, State::InProgress),
-            (0, State::Completed),
-            (5_009, State::Failed),
+            (0, completed()),
+            (5_009, failed()),
         ] {
-            assert_eq!(at(now, other(state)), Next::Mismatch, "{now} {state:?}");
+            let next = at(now, other(state.clone()));
+            assert_eq!(next, Next::Mismatch, "{now} {state:?}");
         }
         assert_eq!(takeover(at(5_010, other(State::InProgress))).1, 3);
-        assert_eq!(takeover(at(5_010, other(State::Completed))).1, 0);
+        assert_eq!(takeover(at(5_010, other(completed()))).1, 0);
     }
 
     #[test]
@@ -310,8 +329,8 @@ mod tests {
     fn a_lease_whose_item_was_deleted_meanwhile_is_claimed_anew() {
         let wish = wish("me");
         let sent = lease(&wish, 3, record(State::InProgress, "them").unchanged());
-        let next = claim(&wish, &sent, Answer::Refused(None), 2_000, SKEW);
-        assert_eq!(next, Next::Send(first(&wish)));
+        let next = claim(&wish, &sent, &Answer::Refused(None), 2_000, SKEW);
+        assert_eq!(next, Ok(Next::Send(first(&wish))));
     }
 
     #[test]
@@ -333,7 +352,7 @@ mod tests {
     #[test]
     fn only_the_owner_of_a_lease_in_progress_may_write() {
         let writes = [
-            settle("me", State::Completed, &Body::Nothing, 9, 9),
+            settle("me", &Ending::Completed(Body::Nothing), 9, 9),
             release("me"),
             renew("me", 2_000),
         ];
@@ -341,8 +360,8 @@ mod tests {
             let holds = |record: Record| write.apply_to(Some(&record.to_item())).is_ok();
             assert!(holds(record(State::InProgress, "me")), "{write:?}");
             assert!(!holds(record(State::InProgress, "them")), "{write:?}");
-            assert!(!holds(record(State::Completed, "me")), "{write:?}");
-            assert!(!holds(record(State::Failed, "me")), "{write:?}");
+            assert!(!holds(record(completed(), "me")), "{write:?}");
+            assert!(!holds(record(failed(), "me")), "{write:?}");
             assert!(!holds(record(State::Released, "me")), "{write:?}");
             assert!(write.apply_to(None).is_err(), "{write:?}");
         }
@@ -373,25 +392,38 @@ mod tests {
         let mine = record(State::InProgress, "me");
         for until in [999, 1_000] {
             assert!(renew("me", until).apply_to(Some(&mine.to_item())).is_err());
-            assert_eq!(
-                renewed("me", &Answer::Refused(Some(mine.clone()))),
-                Fenced::Done
-            );
+            assert_eq!(renewed("me", &refused(&mine)), Ok(Fenced::Done));
         }
     }
 
     #[test]
-    fn a_record_survives_being_written_and_read() {
-        for body in [
-            Body::Nothing,
-            Body::Json("{}".into()),
-            Body::Digest("0".into()),
+    fn an_item_that_is_not_a_lock_is_neither_claimed_nor_taken_for_ones_own() {
+        let foreign = Answer::Refused(Some(conditional_write::Item::new()));
+        let wish = wish("me");
+        assert_eq!(claim(&wish, &first(&wish), &foreign, 0, SKEW), Err(Foreign));
+        for read in [settled, released, renewed] {
+            assert_eq!(read("me", &foreign), Err(Foreign));
+        }
+    }
+
+    #[test]
+    fn a_new_lease_leaves_nothing_of_the_record_before_it() {
+        let digest = Body::Digest(crate::Digest::of("1").unwrap());
+        for before in [
+            State::InProgress,
+            State::Released,
+            completed(),
+            failed(),
+            State::Settled(Ending::Completed(digest)),
         ] {
-            let record = Record {
-                body,
-                ..record(State::Failed, "me")
+            let before = record(before, "them").to_item();
+            let change = lease(&wish("me"), 3, Condition::ItemPresent).write;
+            let after = change.apply_to(Some(&before)).unwrap();
+            let expected = Record {
+                takeovers: 3,
+                ..record(State::InProgress, "me")
             };
-            assert_eq!(Record::from_item(&record.to_item()), Some(record));
+            assert_eq!(after, expected.to_item());
         }
     }
 }

@@ -20,7 +20,7 @@ const LEASE: Duration = Duration::from_secs(120);
 /// The locks, in the table of the orders, as a process sees them whose clock is so far ahead of the
 /// machine's.
 fn locks(stack: &Stack, ahead: Duration) -> LeaseTable {
-    let settings = idempotency::Settings::default()
+    let settings = idempotency::LeaseOptions::default()
         .partition_key("order_id")
         .unwrap()
         .longest_lease(LEASE)
@@ -217,8 +217,10 @@ async fn a_commit_of_two_writes_of_one_item_is_refused_as_a_whole() {
     let [id, _] = two_ids();
     let twice = vec![put_in_transaction(&stack, &id, "twice"); 2];
     let (lease, refusal) = refused(lease.commit_with(twice, "done").await);
-    let code = "ValidationException".to_owned();
-    assert_eq!(refusal, Refusal::Request(code));
+    let Refusal::Request(error) = refusal else {
+        panic!("{refusal:?}")
+    };
+    assert_eq!(error.code(), "ValidationException");
     assert!(said(&stack, &[&id]).await.is_empty());
     assert_eq!(lease.release().await, Settled::Done);
 }
@@ -232,8 +234,10 @@ async fn a_commit_may_have_99_items_and_no_more() {
         .map(|_| put_in_transaction(&stack, &two_ids()[0], "one of many"))
         .collect();
     let (lease, refusal) = refused(lease.commit_with(items.clone(), "done").await);
-    let code = "ValidationException".to_owned();
-    assert_eq!(refusal, Refusal::Request(code));
+    let Refusal::Request(error) = refusal else {
+        panic!("{refusal:?}")
+    };
+    assert_eq!(error.code(), "ValidationException");
     let commit = lease.commit_with(items[..99].to_vec(), "done").await;
     assert!(matches!(commit, Commit::Committed), "{commit:?}");
     assert_eq!(replayed(&locks, &key).await, Ok("done".to_owned()));

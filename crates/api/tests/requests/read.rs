@@ -12,7 +12,7 @@ async fn accepted(world: &World, caller: &str) -> Response {
 }
 
 fn get(order_id: &str, caller: &str) -> serde_json::Value {
-    from(request("GET", &format!("/orders/{id}")), caller)
+    from(request("GET", &format!("/orders/{order_id}")), caller)
 }
 
 #[tokio::test(start_paused = true)]

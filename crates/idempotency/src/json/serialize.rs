@@ -1,4 +1,4 @@
-//! What serde_json would write of a value, except that a float stays one, an integer of any size
+//! A value as serde_json would write it, except that a float stays one, an integer of any size
 //! keeps its digits, and a member keeps its place beside another of the same name.
 
 use std::fmt::Display;
@@ -32,7 +32,7 @@ impl Display for Fault {
 }
 
 impl Error for Fault {
-    /// What a `Serialize` says is not kept: it may quote the payload.
+    /// The words of a `Serialize` are not kept: they may quote the payload.
     fn custom<T: Display>(_: T) -> Self {
         NO_FORM
     }
@@ -50,14 +50,17 @@ struct Elements {
 struct Members {
     variant: Option<&'static str>,
     members: Vec<(String, Json)>,
-    name: String,
+    /// The name whose value comes next.
+    name: Option<String>,
 }
 
 /// A struct, or what serde_json passes off as one.
 enum Fields {
     Members(Members),
-    Number(Json),
-    RawValue(Json),
+    /// A number, by its text once that has come.
+    Number(Option<Json>),
+    /// A raw value, by its text once that has come.
+    RawValue(Option<Json>),
 }
 
 /// As an enum's variant, if it is one.
@@ -100,7 +103,7 @@ impl Members {
         Self {
             variant,
             members: vec![],
-            name: String::new(),
+            name: None,
         }
     }
 
@@ -236,8 +239,8 @@ impl Serializer for ToJson {
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields, Fault> {
         Ok(match name {
-            NUMBER => Fields::Number(Json::Null),
-            RAW_VALUE => Fields::RawValue(Json::Null),
+            NUMBER => Fields::Number(None),
+            RAW_VALUE => Fields::RawValue(None),
             _ => Fields::Members(Members::new(None)),
         })
     }
@@ -310,12 +313,13 @@ impl SerializeMap for Members {
     type Error = Fault;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
-        self.name = key.serialize(ToName)?;
+        self.name = Some(key.serialize(ToName)?);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        let name = std::mem::take(&mut self.name);
+        // serde's contract: a key comes before each value.
+        let name = self.name.take().ok_or(NO_FORM)?;
         self.add(name, value)
     }
 
@@ -350,24 +354,25 @@ impl SerializeStruct for Fields {
         name: &'static str,
         value: &T,
     ) -> Result<(), Fault> {
-        let (Self::Number(held) | Self::RawValue(held)) = self else {
-            let Self::Members(members) = self else {
-                return Err(NO_FORM);
-            };
-            return members.add(name.to_owned(), value);
-        };
-        *held = serialize(value)?;
-        Ok(())
+        match self {
+            Self::Members(members) => members.add(name.to_owned(), value),
+            Self::Number(text) | Self::RawValue(text) => {
+                *text = Some(serialize(value)?);
+                Ok(())
+            }
+        }
     }
 
     fn end(self) -> Result<Json, Fault> {
         match self {
             Self::Members(members) => Ok(members.finish()),
-            Self::Number(Json::Text(json)) => match Json::read(json.as_bytes()) {
+            Self::Number(Some(Json::Text(json))) => match Json::read(json.as_bytes()) {
                 Ok(number @ Json::Number(_)) => Ok(number),
                 _ => Err(NO_FORM),
             },
-            Self::RawValue(Json::Text(json)) => Json::read(json.as_bytes()).map_err(|_| NO_FORM),
+            Self::RawValue(Some(Json::Text(json))) => {
+                Json::read(json.as_bytes()).map_err(|_| NO_FORM)
+            }
             Self::Number(_) | Self::RawValue(_) => Err(NO_FORM),
         }
     }

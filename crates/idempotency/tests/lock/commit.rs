@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use idempotency::{Begin, Commit, Refusal, Settings, Settled, StoreError};
+use idempotency::{Begin, Commit, LeaseOptions, NoAnswer, Refusal, Settled, StoreError};
 use serde_json::Value;
 
 use crate::world::{Fate, World, item};
@@ -18,6 +18,14 @@ async fn committed(world: &World) -> Value {
 fn refused(commit: Commit) -> (idempotency::Lease, Refusal) {
     match commit {
         Commit::Refused { lease, refusal } => (lease, refusal),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The code by which the request as a whole was refused.
+fn request(refusal: &Refusal) -> &str {
+    match refusal {
+        Refusal::Request(error) => error.code(),
         other => panic!("{other:?}"),
     }
 }
@@ -52,8 +60,8 @@ async fn a_lease_that_was_taken_over_commits_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_ended_lease_that_nobody_took_over_commits_all_the_same() {
     let world = World::new();
-    let settings = Settings::default().longest_lease(Duration::from_secs(5));
-    let lease = world.holder_with(settings).lease().await;
+    let options = LeaseOptions::default().longest_lease(Duration::from_secs(5));
+    let lease = world.holder_with(options).lease().await;
     tokio::time::advance(Duration::from_secs(20)).await;
     let commit = lease.commit_with(vec![item("a", true)], "done").await;
     assert!(matches!(commit, Commit::Committed), "{commit:?}");
@@ -144,7 +152,7 @@ async fn a_refusal_behind_an_unanswered_attempt_is_none_since_that_attempt_may_s
     let lease = world.holder().lease().await;
     world.script([Fate::Late]);
     let commit = lease.commit_with(vec![item("a", true)], "done").await;
-    let unconfirmed = StoreError::Unanswered("earlier_attempt");
+    let unconfirmed = StoreError::Unanswered(NoAnswer::EarlierAttempt);
     assert!(
         matches!(&commit, Commit::Unconfirmed(error) if *error == unconfirmed),
         "{commit:?}"
@@ -161,7 +169,7 @@ async fn a_refusal_may_be_kept_for_good() {
     let first = world.holder().lease().await;
     let twice = vec![item("a", true), item("a", true)];
     let (lease, refusal) = refused(first.commit_with(twice, "done").await);
-    assert_eq!(refusal, Refusal::Request("ValidationException".into()));
+    assert_eq!(request(&refusal), "ValidationException");
     assert_eq!(lease.fail("out of stock").await, Settled::Done);
     let Begin::Replayed(stored) = world.holder().begin().await.unwrap() else {
         panic!("not replayed")
@@ -176,7 +184,7 @@ async fn more_items_than_a_transaction_takes_are_refused_as_a_whole() {
     let lease = world.holder().lease().await;
     let items: Vec<TransactWriteItem> = (0..100).map(|n| item(&n.to_string(), true)).collect();
     let (lease, refusal) = refused(lease.commit_with(items.clone(), "done").await);
-    assert_eq!(refusal, Refusal::Request("ValidationException".into()));
+    assert_eq!(request(&refusal), "ValidationException");
     let commit = lease.commit_with(items[..99].to_vec(), "done").await;
     assert!(matches!(commit, Commit::Committed), "{commit:?}");
     assert_eq!(world.items("items").len(), 99);

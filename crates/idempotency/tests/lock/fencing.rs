@@ -1,8 +1,9 @@
-//! A lease that was lost: its holder writes nothing any more, and the next one knows that there was another.
+//! A lease that was lost: its holder writes nothing any more, and the next one knows that there was
+//! another.
 
 use std::time::Duration;
 
-use idempotency::{Begin, Error, Failure, HowLost, Outcome, Settings, Settled};
+use idempotency::{Begin, Error, Failure, HowLost, LeaseOptions, Once, Settled};
 
 use crate::world::{Fate, PAYLOAD, TIMEOUT, World};
 
@@ -15,7 +16,7 @@ async fn a_late_holder_can_neither_complete_nor_fail_nor_release_nor_renew() {
         let world = World::new();
         let (one, other) = (world.holder(), world.holder());
         let lost = one.lease().await;
-        // The one is frozen and its timers stand still, while the other's clock goes on.
+        // The one is frozen and its timers stop, while the other's clock goes on.
         other.set_clock(31_000);
         let held = other.lease().await;
         assert_eq!(held.takeovers(), 1);
@@ -52,13 +53,13 @@ async fn who_was_taken_over_while_working_learns_it_with_its_result_in_hand() {
         Ok("mine".to_owned())
     };
     let outcome = one.once(PAYLOAD, work).await;
-    let lost = Outcome::LeaseLost {
+    let lost = Once::LeaseLost {
         result: Some(Ok("mine".into())),
         how: HowLost::TakenOver,
     };
     assert_eq!(outcome, Ok(lost));
     let again = one.once(PAYLOAD, async |_| Ok(String::new())).await;
-    assert_eq!(again, Ok(Outcome::Replayed(Ok("theirs".into()))));
+    assert_eq!(again, Ok(Once::Replayed(Ok("theirs".into()))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,10 +101,7 @@ async fn work_that_looks_for_takeovers_does_not_happen_twice() {
         Ok("paid".to_owned())
     };
     let outcome = holder.once(PAYLOAD, careful).await;
-    assert_eq!(
-        outcome,
-        Ok(Outcome::Executed(Err("to be looked into".into())))
-    );
+    assert_eq!(outcome, Ok(Once::Executed(Err("to be looked into".into()))));
     assert_eq!(paid, 1);
 }
 
@@ -140,8 +138,8 @@ async fn a_takeover_that_arrives_late_does_not_take_the_lease_from_who_has_it_by
 #[tokio::test(start_paused = true)]
 async fn a_lease_may_be_renewed_up_to_the_deadline_and_work_goes_on_for_as_long() {
     let world = World::new();
-    let settings = Settings::default().longest_lease(Duration::from_secs(5));
-    let (one, other) = (world.holder_with(settings), world.holder());
+    let options = LeaseOptions::default().longest_lease(Duration::from_secs(5));
+    let (one, other) = (world.holder_with(options), world.holder());
     let start = tokio::time::Instant::now();
     let work = async |lease: &idempotency::Lease| {
         // A lease of 5 s, less the margin and the reserve.
@@ -156,15 +154,15 @@ async fn a_lease_may_be_renewed_up_to_the_deadline_and_work_goes_on_for_as_long(
         Ok("done".to_owned())
     };
     let outcome = one.once(PAYLOAD, work).await;
-    assert_eq!(outcome, Ok(Outcome::Executed(Ok("done".into()))));
+    assert_eq!(outcome, Ok(Once::Executed(Ok("done".into()))));
     assert_eq!(start.elapsed(), Duration::from_secs(12));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_arrives_late_does_not_shorten_a_longer_one() {
     let world = World::new();
-    let settings = Settings::default().longest_lease(Duration::from_secs(5));
-    let holder = world.holder_with(settings);
+    let options = LeaseOptions::default().longest_lease(Duration::from_secs(5));
+    let holder = world.holder_with(options);
     let lease = holder.lease().await;
     tokio::time::advance(Duration::from_secs(1)).await;
     // This one is late twice over: its attempts are all under way still.

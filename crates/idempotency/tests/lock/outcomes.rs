@@ -1,14 +1,14 @@
-//! What a request comes to: executed, replayed, in progress, a mismatch.
+//! The results of a request: executed, replayed, in progress, a mismatch.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use idempotency::{Digest, Error, Failure, Key, Lease, Outcome, Settings, StoreError};
+use idempotency::{Digest, Error, Failure, Key, Lease, LeaseOptions, Once, StoreError};
 
 use crate::world::{Holder, PAYLOAD, World, deadline, fingerprint, key};
 
 /// Does the work at once; counts.
-async fn once(holder: &Holder, runs: &Cell<u32>) -> Outcome<String, String> {
+async fn once(holder: &Holder, runs: &Cell<u32>) -> Once<String, String> {
     let work = async |_: &_| {
         runs.set(runs.get() + 1);
         Ok(format!("receipt {}", runs.get()))
@@ -21,9 +21,9 @@ async fn a_new_request_is_executed_and_a_duplicate_gets_its_result() {
     let world = World::new();
     let (one, other, runs) = (world.holder(), world.holder(), Cell::new(0));
     let receipt = || Ok("receipt 1".to_owned());
-    assert_eq!(once(&one, &runs).await, Outcome::Executed(receipt()));
-    assert_eq!(once(&one, &runs).await, Outcome::Replayed(receipt()));
-    assert_eq!(once(&other, &runs).await, Outcome::Replayed(receipt()));
+    assert_eq!(once(&one, &runs).await, Once::Executed(receipt()));
+    assert_eq!(once(&one, &runs).await, Once::Replayed(receipt()));
+    assert_eq!(once(&other, &runs).await, Once::Replayed(receipt()));
     assert_eq!(runs.get(), 1);
 }
 
@@ -46,7 +46,7 @@ async fn while_one_is_at_it_another_is_told_when_to_ask_again() {
     let outcome = once(&other, &Cell::new(0)).await;
     // 20 s are left of the lease, and a second of skew.
     let retry_after = Duration::from_secs(21);
-    assert_eq!(outcome, Outcome::InProgress { retry_after });
+    assert_eq!(outcome, Once::InProgress { retry_after });
     lease.abandon();
 }
 
@@ -58,7 +58,7 @@ async fn the_same_key_with_another_payload_is_a_mismatch_and_changes_nothing() {
     let before = world.lock();
     let work = async |_: &_| -> Result<String, Failure<String>> { panic!("must not run") };
     let outcome = holder.once("6 EUR", work).await;
-    assert_eq!(outcome, Ok(Outcome::Mismatch));
+    assert_eq!(outcome, Ok(Once::Mismatch));
     assert_eq!(world.lock(), before);
 }
 
@@ -76,14 +76,14 @@ async fn what_becomes_of_a_failure_is_chosen_for_each() {
             Err(failure("no funds".to_owned()))
         };
         let outcome = holder.once(PAYLOAD, work).await;
-        assert_eq!(outcome, Ok(Outcome::Executed(Err("no funds".into()))));
+        assert_eq!(outcome, Ok(Once::Executed(Err("no funds".into()))));
         assert_eq!(world.lock()["state"]["S"], state);
         let again = once(&holder, &runs).await;
         assert_eq!(runs.get(), runs_then, "{state}");
         match state {
-            "RELEASED" => assert_eq!(again, Outcome::Executed(Ok("receipt 2".into()))),
-            "FAILED" => assert_eq!(again, Outcome::Replayed(Err("no funds".into()))),
-            _ => assert!(matches!(again, Outcome::InProgress { .. })),
+            "RELEASED" => assert_eq!(again, Once::Executed(Ok("receipt 2".into()))),
+            "FAILED" => assert_eq!(again, Once::Replayed(Err("no funds".into()))),
+            _ => assert!(matches!(again, Once::InProgress { .. })),
         }
     }
 }
@@ -95,12 +95,12 @@ async fn of_a_digest_only_result_a_duplicate_learns_the_digest() {
     let work = async |_: &_| Ok::<_, Failure<String>>("secret".to_owned());
     let (key, print) = (key(), fingerprint(PAYLOAD));
     let first = holder.table.once_digest(&key, &print, deadline(), work);
-    assert_eq!(first.await, Ok(Outcome::Executed(Ok("secret".into()))));
+    assert_eq!(first.await, Ok(Once::Executed(Ok("secret".into()))));
     assert!(!world.lock().to_string().contains("secret"));
     let again = holder.table.once_digest(&key, &print, deadline(), work);
     let digest = Digest::of("secret").unwrap();
-    assert_eq!(again.await, Ok(Outcome::Replayed(Ok(digest.clone()))));
-    // Who wants the result itself is told that it is done, and not to do it again.
+    assert_eq!(again.await, Ok(Once::Replayed(Ok(digest.clone()))));
+    // A request for the result itself is told that the work is done, and does not do it again.
     let whole = holder.table.once(&key, &print, deadline(), work).await;
     assert_eq!(whole, Err(Error::ResultNotKept(Some(digest))));
 }
@@ -108,7 +108,7 @@ async fn of_a_digest_only_result_a_duplicate_learns_the_digest() {
 #[tokio::test(start_paused = true)]
 async fn a_result_that_is_too_large_does_not_undo_the_work() {
     let world = World::new();
-    let holder = world.holder_with(Settings::default().max_result_bytes(100));
+    let holder = world.holder_with(LeaseOptions::default().max_result_bytes(100));
     let large = "x".repeat(200);
     let runs = Cell::new(0);
     let work = async |_: &_| {
@@ -117,7 +117,7 @@ async fn a_result_that_is_too_large_does_not_undo_the_work() {
     };
     let (key, print) = (key(), fingerprint(PAYLOAD));
     let first = holder.table.once(&key, &print, deadline(), work).await;
-    assert_eq!(first, Ok(Outcome::Executed(Ok(large.clone()))));
+    assert_eq!(first, Ok(Once::Executed(Ok(large.clone()))));
     let again = holder.table.once(&key, &print, deadline(), work).await;
     assert_eq!(again, Err(Error::ResultNotKept(Digest::of(&large))));
     assert_eq!(runs.get(), 1);
@@ -131,18 +131,18 @@ async fn the_largest_result_and_the_longest_names_fit_into_an_item() {
         "locks",
         serde_json::json!([{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]),
     );
-    let settings = Settings::default().partition_key(partition).unwrap();
-    let settings = settings.sort_key(sort, "v".repeat(1_024)).unwrap();
-    let holder = world.holder_with(settings);
+    let options = LeaseOptions::default().partition_key(partition).unwrap();
+    let options = options.sort_key(sort, "v".repeat(1_024)).unwrap();
+    let holder = world.holder_with(options);
     let key = Key::new(&"n".repeat(255), ["k"]).unwrap();
     // With its quotation marks it is as large as it may be.
     let largest = "x".repeat(idempotency::MAX_RESULT_BYTES - 2);
     let work = async |_: &_| Ok::<_, Failure<String>>(largest.clone());
     let print = fingerprint(PAYLOAD);
     let first = holder.table.once(&key, &print, deadline(), work).await;
-    assert!(matches!(first, Ok(Outcome::Executed(Ok(_)))), "{first:?}");
+    assert!(matches!(first, Ok(Once::Executed(Ok(_)))), "{first:?}");
     let again = holder.table.once(&key, &print, deadline(), work).await;
-    assert_eq!(again, Ok(Outcome::Replayed(Ok(largest))));
+    assert_eq!(again, Ok(Once::Replayed(Ok(largest))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,18 +150,18 @@ async fn a_request_is_new_again_when_its_window_has_ended() {
     let world = World::new();
     let window = Duration::from_secs(3_600);
     let (holder, runs) = (
-        world.holder_with(Settings::default().window(window)),
+        world.holder_with(LeaseOptions::default().window(window)),
         Cell::new(0),
     );
     let _ = once(&holder, &runs).await;
     // A second of skew beyond it, it is still the same.
     tokio::time::advance(window).await;
-    assert!(matches!(once(&holder, &runs).await, Outcome::Replayed(_)));
+    assert!(matches!(once(&holder, &runs).await, Once::Replayed(_)));
     tokio::time::advance(Duration::from_secs(1)).await;
     world.calls();
     assert_eq!(
         once(&holder, &runs).await,
-        Outcome::Executed(Ok("receipt 2".into()))
+        Once::Executed(Ok("receipt 2".into()))
     );
     // DynamoDB had not deleted it, so the first call met the old one and the second took its place.
     assert_eq!(world.calls(), ["UpdateItem"; 3]);
@@ -170,7 +170,7 @@ async fn a_request_is_new_again_when_its_window_has_ended() {
 #[tokio::test(start_paused = true)]
 async fn dynamodb_may_delete_a_lock_only_well_after_its_window() {
     let world = World::new();
-    let holder = world.holder_with(Settings::default().window(Duration::from_secs(100)));
+    let holder = world.holder_with(LeaseOptions::default().window(Duration::from_secs(100)));
     let _ = once(&holder, &Cell::new(0)).await;
     let lock = world.lock();
     let number = |name: &str| lock[name]["N"].as_str().unwrap().parse::<u64>().unwrap();
@@ -190,7 +190,7 @@ async fn a_lock_that_was_deleted_in_time_leaves_the_key_free() {
         .aws
         .operate(aws_model::Service::DynamoDb, "DeleteItem", &delete)
         .unwrap();
-    assert!(matches!(once(&holder, &runs).await, Outcome::Executed(_)));
+    assert!(matches!(once(&holder, &runs).await, Once::Executed(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,14 +200,14 @@ async fn a_lock_may_live_in_a_table_with_a_sort_key() {
         "locks",
         serde_json::json!([{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]),
     );
-    let settings = Settings::default()
+    let options = LeaseOptions::default()
         .partition_key("pk")
         .unwrap()
         .sort_key("sk", "lock")
         .unwrap();
-    let (holder, runs) = (world.holder_with(settings), Cell::new(0));
-    assert!(matches!(once(&holder, &runs).await, Outcome::Executed(_)));
-    assert!(matches!(once(&holder, &runs).await, Outcome::Replayed(_)));
+    let (holder, runs) = (world.holder_with(options), Cell::new(0));
+    assert!(matches!(once(&holder, &runs).await, Once::Executed(_)));
+    assert!(matches!(once(&holder, &runs).await, Once::Replayed(_)));
     assert_eq!(world.lock()["pk"]["S"], key().id());
     assert_eq!(world.lock()["sk"]["S"], "lock");
 }
@@ -216,23 +216,23 @@ async fn a_lock_may_live_in_a_table_with_a_sort_key() {
 async fn a_duplicate_found_in_memory_costs_no_call() {
     let world = World::new();
     let (holder, runs) = (
-        world.holder_with(Settings::default().cache_bytes(10_000)),
+        world.holder_with(LeaseOptions::default().cache_bytes(10_000)),
         Cell::new(0),
     );
     let _ = once(&holder, &runs).await;
     world.calls();
-    assert!(matches!(once(&holder, &runs).await, Outcome::Replayed(_)));
+    assert!(matches!(once(&holder, &runs).await, Once::Replayed(_)));
     assert_eq!(world.calls(), [""; 0]);
     // It is not a way around the fingerprint, nor the window.
     let other = holder.once("6 EUR", async |_| Ok(String::new())).await;
-    assert_eq!(other, Ok(Outcome::Mismatch));
+    assert_eq!(other, Ok(Once::Mismatch));
     tokio::time::advance(Duration::from_secs(8 * 24 * 60 * 60)).await;
-    assert!(matches!(once(&holder, &runs).await, Outcome::Executed(_)));
+    assert!(matches!(once(&holder, &runs).await, Once::Executed(_)));
     // A duplicate that was met in the table is found in memory the next time.
-    let second = world.holder_with(Settings::default().cache_bytes(10_000));
+    let second = world.holder_with(LeaseOptions::default().cache_bytes(10_000));
     let _ = once(&second, &runs).await;
     world.calls();
-    assert!(matches!(once(&second, &runs).await, Outcome::Replayed(_)));
+    assert!(matches!(once(&second, &runs).await, Once::Replayed(_)));
     assert_eq!(world.calls(), [""; 0]);
 }
 
@@ -241,7 +241,7 @@ async fn the_replay_hook_is_told_of_every_replay() {
     let world = World::new();
     let seen = std::sync::Arc::new(std::sync::Mutex::new(vec![]));
     let notes = seen.clone();
-    let settings = Settings::default()
+    let options = LeaseOptions::default()
         .cache_bytes(10_000)
         .on_replay(move |replay| {
             let note = (
@@ -251,7 +251,7 @@ async fn the_replay_hook_is_told_of_every_replay() {
             );
             notes.lock().unwrap().push(note);
         });
-    let (one, other, runs) = (world.holder(), world.holder_with(settings), Cell::new(0));
+    let (one, other, runs) = (world.holder(), world.holder_with(options), Cell::new(0));
     let _ = once(&one, &runs).await;
     for _ in 0..2 {
         let _ = once(&other, &runs).await;
@@ -289,5 +289,5 @@ async fn the_work_may_run_where_futures_have_to_be_send() {
         };
         table.once(&key, &print, deadline(), work).await
     });
-    assert_eq!(task.await, Ok(Outcome::Executed(Ok(0))));
+    assert_eq!(task.await, Ok(Once::Executed(Ok(0))));
 }

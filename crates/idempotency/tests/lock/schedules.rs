@@ -1,9 +1,10 @@
-//! Many holders at once over a wire that misbehaves, in schedules drawn at random: what always holds.
+//! Many holders at once over a wire that misbehaves, in schedules drawn at random: what always
+//! holds.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use idempotency::{Begin, Commit, Outcome, Settings};
+use idempotency::{Begin, Commit, LeaseOptions, Once};
 use proptest::prelude::*;
 use tokio::time::sleep;
 
@@ -100,7 +101,8 @@ proptest! {
                     let _ = lease.release().await;
                     return;
                 }
-                // No condition of its own: the lock alone has to keep it from being written twice.
+                // The item has no condition: the lock alone has to keep it from being written
+                // twice.
                 match lease.commit_with(vec![item(&n.to_string(), false)], &n).await {
                     Commit::Committed => committed.borrow_mut().push(n),
                     Commit::LeaseLost => lost.borrow_mut().push(n),
@@ -156,7 +158,7 @@ proptest! {
                     }
                     Ok(n.to_string())
                 };
-                if let Ok(Outcome::Executed(Ok(result))) = holder.once(PAYLOAD, work).await {
+                if let Ok(Once::Executed(Ok(result))) = holder.once(PAYLOAD, work).await {
                     executed.borrow_mut().push(result);
                 }
             };
@@ -172,7 +174,7 @@ proptest! {
                 tokio::time::advance(Duration::from_secs(200)).await;
                 world.script([]);
                 let again = world.holder().once(PAYLOAD, async |_| panic!("again")).await;
-                assert_eq!(again, Ok(Outcome::Replayed(Ok(result.clone()))));
+                assert_eq!(again, Ok(Once::Replayed(Ok(result.clone()))));
             }
         });
     }
@@ -186,7 +188,7 @@ proptest! {
             let effects = RefCell::new(0);
             let ask = async |request: &Request| {
                 sleep(request.at).await;
-                let holder = world.holder_with(Settings::default().cache_bytes(10_000));
+                let holder = world.holder_with(LeaseOptions::default().cache_bytes(10_000));
                 holder.set_clock(request.ahead);
                 let work = async |_: &idempotency::Lease| {
                     if request.fails {

@@ -1,8 +1,9 @@
-//! Deadlines and clocks: how long a lease lasts, when work is cut off, and what happens when clocks disagree or jump.
+//! Deadlines and clocks: how long a lease lasts, when work is cut off, and what happens when clocks
+//! disagree or jump.
 
 use std::time::Duration;
 
-use idempotency::{Begin, Error, HowLost, Outcome, Settings};
+use idempotency::{Begin, Error, HowLost, LeaseOptions, Once};
 use tokio::time::Instant;
 
 use crate::world::{PAYLOAD, TIMEOUT, World};
@@ -28,7 +29,7 @@ async fn with_too_little_time_left_nothing_is_begun_or_held() {
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_in_memory_needs_no_time() {
     let world = World::new();
-    let holder = world.holder_with(Settings::default().cache_bytes(10_000));
+    let holder = world.holder_with(LeaseOptions::default().cache_bytes(10_000));
     let _ = holder.once(PAYLOAD, async |_| Ok("done".into())).await;
     let begin = holder.begin_within(Duration::ZERO).await;
     assert!(matches!(begin, Ok(Begin::Replayed(_))), "{begin:?}");
@@ -55,13 +56,13 @@ async fn work_is_cut_off_while_there_is_time_to_settle_and_the_lease_is_left() {
     let outcome = holder
         .once(PAYLOAD, async |_| std::future::pending().await)
         .await;
-    let lost = Outcome::LeaseLost {
+    let lost = Once::LeaseLost {
         result: None,
         how: HowLost::TimeUp,
     };
     assert_eq!(outcome, Ok(lost));
     assert_eq!(start.elapsed(), TIMEOUT - Duration::from_millis(1_750));
-    // Whether it had its effect is not known, so it is neither completed nor released.
+    // It is not known whether it had its effect, so it is neither completed nor released.
     assert_eq!(world.lock()["state"]["S"], "IN_PROGRESS");
 }
 
@@ -112,15 +113,15 @@ async fn a_holder_whose_clock_is_set_forward_stops_as_early_as_others_may_take_o
 async fn absurd_times_neither_panic_nor_lock_for_ever() {
     let world = World::new();
     let longest = Duration::MAX;
-    let settings = Settings::default()
+    let options = LeaseOptions::default()
         .window(longest)
         .longest_lease(longest)
         .clock_skew(longest)
         .margin(longest);
-    let begin = world.holder_with(settings).begin().await;
+    let begin = world.holder_with(options).begin().await;
     assert!(matches!(begin, Err(Error::NoTime)), "{begin:?}");
     let nothing = Duration::ZERO;
-    let settings = Settings::default()
+    let options = LeaseOptions::default()
         .window(nothing)
         .longest_lease(nothing)
         .clock_skew(nothing)
@@ -129,7 +130,7 @@ async fn absurd_times_neither_panic_nor_lock_for_ever() {
         .least_work(nothing)
         .call_timeout(nothing)
         .backoff(nothing, nothing);
-    let holder = world.holder_with(settings);
+    let holder = world.holder_with(options);
     let begin = holder.begin().await;
     assert!(matches!(begin, Ok(Begin::Leased(_))), "{begin:?}");
     drop(begin);

@@ -1,5 +1,5 @@
-//! Holders with clocks of their own over a model of DynamoDB, on tokio's paused clock; and a wire between them that loses,
-//! delays and refuses on demand.
+//! Holders with their own clocks over a model of DynamoDB, on tokio's paused clock; and a wire
+//! between them that loses, delays and refuses on demand.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
-use idempotency::{Begin, Error, Failure, Fingerprint, Key, Lease, LeaseTable, Outcome, Settings};
+use idempotency::{Begin, Error, Failure, Fingerprint, Key, Lease, LeaseOptions, LeaseTable, Once};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -26,10 +26,10 @@ pub(crate) const START: u64 = 1_795_323_600_000;
 /// An invocation's timeout.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is usually asked for.
+/// The usual payload.
 pub(crate) const PAYLOAD: &str = "5 EUR";
 
-/// What the wire does with one call.
+/// The way that the wire treats one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It arrives, and so does the answer.
@@ -63,12 +63,12 @@ struct Wire {
 
 #[derive(Debug, Default)]
 struct WireState {
-    /// What happens to the calls to come; to those beyond, nothing.
+    /// The fates of the calls to come; those beyond arrive.
     script: VecDeque<Fate>,
     /// Operation and body of the calls that were made.
     calls: Vec<(String, Value)>,
     late: Vec<(SharedHttpConnector, HttpRequest)>,
-    /// Whether client request tokens are taken off.
+    /// True if client request tokens are taken off.
     forgets_tokens: bool,
 }
 
@@ -95,21 +95,19 @@ impl HttpConnector for Line {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (connector, state) = (self.connector.clone(), self.state.clone());
         HttpConnectorFuture::new(async move {
-            let target = request.headers().get("x-amz-target").unwrap_or_default();
-            let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-            let body = serde_json::from_slice(request.body().bytes().unwrap_or_default());
+            let target = request.headers().get("x-amz-target").unwrap();
+            let (_, operation) = target.rsplit_once('.').unwrap();
+            let operation = operation.to_owned();
+            let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
             let mut request = request;
             let fate = {
                 let mut state = state.lock().unwrap();
-                if state.forgets_tokens
-                    && let Ok(Value::Object(body)) = &body
-                    && body.contains_key("ClientRequestToken")
-                {
+                if state.forgets_tokens && body.get("ClientRequestToken").is_some() {
                     let mut body = body.clone();
-                    body.remove("ClientRequestToken");
-                    *request.body_mut() = Value::Object(body).to_string().into();
+                    body.as_object_mut().unwrap().remove("ClientRequestToken");
+                    *request.body_mut() = body.to_string().into();
                 }
-                state.calls.push((operation, body.unwrap_or_default()));
+                state.calls.push((operation, body));
                 state.script.pop_front().unwrap_or(Fate::Arrives)
             };
             // A network would let others go on meanwhile, so that concurrent holders interleave.
@@ -151,7 +149,7 @@ fn broken() -> ConnectorError {
     ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
 }
 
-/// One who asks for leases, with a clock of its own.
+/// One who asks for leases, with its own clock.
 pub(crate) struct Holder {
     pub(crate) table: LeaseTable,
     clock: Arc<AtomicI64>,
@@ -163,7 +161,7 @@ impl Holder {
         &self,
         payload: &str,
         work: W,
-    ) -> Result<Outcome<String, String>, Error>
+    ) -> Result<Once<String, String>, Error>
     where
         W: AsyncFnOnce(&Lease) -> Result<String, Failure<String>>,
     {
@@ -255,10 +253,10 @@ impl World {
     }
 
     pub(crate) fn holder(&self) -> Holder {
-        self.holder_with(Settings::default())
+        self.holder_with(LeaseOptions::default())
     }
 
-    pub(crate) fn holder_with(&self, settings: Settings) -> Holder {
+    pub(crate) fn holder_with(&self, options: LeaseOptions) -> Holder {
         let clock = Arc::new(AtomicI64::new(0));
         let (aws, ahead) = (self.aws.clone(), clock.clone());
         let now = move || {
@@ -270,23 +268,24 @@ impl World {
             table: LeaseTable::new(
                 &self.config(),
                 "locks",
-                settings.clock(now).jitter_seed(Some(1)),
+                options.clock(now).jitter_seed(Some(1)),
             ),
             clock,
         }
     }
 
-    /// The next calls meet these fates, in this order.
+    /// The next calls meet these fates, in this sequence.
     pub(crate) fn script(&self, fates: impl IntoIterator<Item = Fate>) {
         self.wire.state.lock().unwrap().script = fates.into_iter().collect();
     }
 
-    /// From now on DynamoDB does not remember client request tokens, as if ten minutes passed between any two calls.
+    /// From now on DynamoDB does not remember client request tokens, as if ten minutes passed
+    /// between any two calls.
     pub(crate) fn forget_tokens(&self) {
         self.wire.state.lock().unwrap().forgets_tokens = true;
     }
 
-    /// Lets the calls that were late arrive, in their order. Their answers reach nobody.
+    /// Lets the calls that were late arrive, in their sequence. Their answers reach nobody.
     pub(crate) async fn deliver_late(&self) {
         let late = std::mem::take(&mut self.wire.state.lock().unwrap().late);
         for (connector, request) in late {

@@ -9,17 +9,17 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use base64::Engine as _;
-use idempotency::Outcome;
+use idempotency::Once;
 use keyed_batch::KinesisEvent;
 use serde_json::{Value, json};
 use tests::Stack;
 use tokio::time::Instant;
 
 #[expect(dead_code, reason = "its main is not run here")]
-#[path = "../examples/process_record.rs"]
+#[path = "../../crates/idempotency/examples/process_record.rs"]
 mod example;
 
-use example::{Consumer, Receipt, Refusal, Unworkable};
+use example::{Consumer, Poison, Receipt, Refusal, Unworkable};
 
 const LOCKS: &str = "charge-locks";
 
@@ -136,7 +136,7 @@ async fn a_hundred_records_delivered_three_times_by_two_consumers_at_once_are_ea
     // Whoever comes later is answered with the result of the one execution.
     for n in [0, 42, 99] {
         let outcome = one.process_record(&order(n), deadline()).await.unwrap();
-        let Outcome::Replayed(Ok(Receipt { amount, message_id })) = outcome else {
+        let Once::Replayed(Ok(Receipt { amount, message_id })) = outcome else {
             panic!("{outcome:?}")
         };
         assert_eq!(amount, n as u64 + 1);
@@ -159,7 +159,7 @@ async fn orders_whose_numbers_differ_in_the_last_digit_are_charged_apart_and_as_
             let outcome = consumer.process_record(order.as_bytes(), deadline()).await;
             assert!(matches!(
                 outcome,
-                Ok(Outcome::Executed(Ok(_)) | Outcome::Replayed(Ok(_)))
+                Ok(Once::Executed(Ok(_)) | Once::Replayed(Ok(_)))
             ));
         }
     }
@@ -167,7 +167,7 @@ async fn orders_whose_numbers_differ_in_the_last_digit_are_charged_apart_and_as_
     let other = consumer
         .process_record(heavier.as_bytes(), deadline())
         .await;
-    assert!(matches!(other, Ok(Outcome::Mismatch)));
+    assert!(matches!(other, Ok(Once::Mismatch)));
     let sent: BTreeSet<_> = world
         .messages()
         .await
@@ -184,7 +184,7 @@ async fn records_that_cannot_be_charged_are_told_apart() {
     let process = async |data: &str| consumer.process_record(data.as_bytes(), deadline()).await;
     assert!(matches!(
         process("{").await,
-        Err(Unworkable::Poison("not_json"))
+        Err(Unworkable::Poison(Poison::NotAnOrder(_)))
     ));
     // Without a key nothing is done: it would be done once a delivery.
     for data in [
@@ -194,16 +194,16 @@ async fn records_that_cannot_be_charged_are_told_apart() {
     ] {
         let outcome = process(data).await;
         assert!(
-            matches!(outcome, Err(Unworkable::Poison("no_order_id"))),
+            matches!(outcome, Err(Unworkable::Poison(Poison::NoOrderId(_)))),
             "{data}"
         );
     }
     let nothing = r#"{"order_id": "o-1", "amount": 0}"#;
     let refused = Err(Refusal::NoAmount);
-    assert!(matches!(process(nothing).await, Ok(Outcome::Executed(result)) if result == refused));
-    assert!(matches!(process(nothing).await, Ok(Outcome::Replayed(result)) if result == refused));
+    assert!(matches!(process(nothing).await, Ok(Once::Executed(result)) if result == refused));
+    assert!(matches!(process(nothing).await, Ok(Once::Replayed(result)) if result == refused));
     let other = process(r#"{"order_id": "o-1", "amount": 7}"#).await;
-    assert!(matches!(other, Ok(Outcome::Mismatch)));
+    assert!(matches!(other, Ok(Once::Mismatch)));
     assert_eq!(world.charges().await, []);
 }
 
@@ -218,7 +218,7 @@ async fn a_charge_that_goes_unanswered_is_not_sent_again_but_put_before_a_person
     assert!(
         matches!(
             outcome,
-            Outcome::Executed(Err(Refusal::MayBeCharged)) | Outcome::LeaseLost { result: None, .. }
+            Once::Executed(Err(Refusal::MayBeCharged)) | Once::LeaseLost { result: None, .. }
         ),
         "{outcome:?}"
     );
@@ -226,19 +226,19 @@ async fn a_charge_that_goes_unanswered_is_not_sent_again_but_put_before_a_person
     assert_eq!(world.charges().await.len(), 1);
     let next = tests::eventually("the lease being over", || async {
         match consumer.process_record(&order(7), deadline()).await {
-            Ok(Outcome::InProgress { .. }) => None,
+            Ok(Once::InProgress { .. }) => None,
             other => Some(other),
         }
     });
     let next = next.await;
     let refused = Err(Refusal::MayBeCharged);
     assert!(
-        matches!(&next, Ok(Outcome::Executed(result)) if *result == refused),
+        matches!(&next, Ok(Once::Executed(result)) if *result == refused),
         "{next:?}"
     );
     let later = consumer.process_record(&order(7), deadline()).await;
     assert!(
-        matches!(&later, Ok(Outcome::Replayed(result)) if *result == refused),
+        matches!(&later, Ok(Once::Replayed(result)) if *result == refused),
         "{later:?}"
     );
     assert_eq!(world.charges().await, []);

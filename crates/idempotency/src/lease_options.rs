@@ -1,13 +1,16 @@
-//! How long leases and results last, how much time is left for what, and where in a table locks are.
+//! How long leases and results last, how much time is left for what, and where in a table locks
+//! are.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use backoff::Backoff;
+
 use crate::Replay;
 use crate::record::Attribute;
 
-/// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas"); this leaves room for the
-/// lock's other attributes and a sort key.
+/// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas");
+/// this leaves room for the lock's other attributes and a sort key.
 pub const MAX_RESULT_BYTES: usize = 380_000;
 
 /// The longest name of a key's attribute, in bytes (DynamoDB developer guide, "Constraints in
@@ -30,15 +33,15 @@ pub(crate) type ReplayHook = Arc<dyn Fn(&Replay<'_>) + Send + Sync>;
 ///
 /// ```
 /// use std::time::Duration;
-/// use idempotency::Settings;
+/// use idempotency::LeaseOptions;
 ///
-/// let settings = Settings::default()
+/// let options = LeaseOptions::default()
 ///     .window(Duration::from_secs(2 * 24 * 60 * 60))
 ///     .cache_bytes(1 << 20);
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Settings {
+pub struct LeaseOptions {
     pub(crate) partition_key: String,
     pub(crate) sort_key: Option<(String, String)>,
     pub(crate) window: Duration,
@@ -48,8 +51,7 @@ pub struct Settings {
     pub(crate) reserve: Duration,
     pub(crate) least_work: Duration,
     pub(crate) call_timeout: Duration,
-    pub(crate) backoff_base: Duration,
-    pub(crate) backoff_cap: Duration,
+    pub(crate) backoff: Backoff,
     pub(crate) jitter_seed: Option<u64>,
     pub(crate) max_result_bytes: usize,
     pub(crate) cache_bytes: usize,
@@ -57,10 +59,11 @@ pub struct Settings {
     pub(crate) clock: WallClock,
 }
 
-impl Default for Settings {
-    /// A partition key `id`, no sort key; a window of 7 days, leases up to the deadline, 1 s of clock skew; 750 ms of
-    /// margin, 1 s for completing, at least 500 ms for the work; 2 s a call, back-offs from 25 ms to 500 ms; results of up
-    /// to [`MAX_RESULT_BYTES`]; no cache, no hook, the machine's clock.
+impl Default for LeaseOptions {
+    /// A partition key `id`, no sort key; a window of 7 days, leases up to the deadline, 1 s of
+    /// clock skew; 750 ms of margin, 1 s for completing, at least 500 ms for the work; 2 s a call,
+    /// back-offs from 25 ms to 500 ms; results of up to [`MAX_RESULT_BYTES`]; no cache, no hook,
+    /// the machine's clock.
     fn default() -> Self {
         Self {
             partition_key: "id".to_owned(),
@@ -72,8 +75,10 @@ impl Default for Settings {
             reserve: Duration::from_secs(1),
             least_work: Duration::from_millis(500),
             call_timeout: Duration::from_secs(2),
-            backoff_base: Duration::from_millis(25),
-            backoff_cap: Duration::from_millis(500),
+            backoff: Backoff {
+                base: Duration::from_millis(25),
+                cap: Duration::from_millis(500),
+            },
             jitter_seed: None,
             max_result_bytes: MAX_RESULT_BYTES,
             cache_bytes: 0,
@@ -83,9 +88,9 @@ impl Default for Settings {
     }
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for LeaseOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("LeaseOptions")
             .field("window", &self.window)
             .field("longest_lease", &self.longest_lease)
             .field("clock_skew", &self.clock_skew)
@@ -93,54 +98,56 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-impl Settings {
+impl LeaseOptions {
     /// The name of the table's partition key, a string. Default `id`.
     ///
     /// ```
-    /// use idempotency::{Settings, SettingsError};
+    /// use idempotency::{LeaseOptions, LeaseOptionsError};
     ///
-    /// let settings = Settings::default().partition_key("order_id")?;
-    /// let refused = Settings::default().partition_key("owner").unwrap_err();
+    /// let options = LeaseOptions::default().partition_key("order_id")?;
+    /// let refused = LeaseOptions::default().partition_key("owner").unwrap_err();
     /// assert_eq!(refused.to_string(), "partition_key: \"owner\" is an attribute of the lock itself");
-    /// # Ok::<_, SettingsError>(())
+    /// # Ok::<_, LeaseOptionsError>(())
     /// ```
     ///
     /// # Errors
-    /// [`SettingsError`] if it is called like [an attribute of the lock](crate#the-table) or like
-    /// the sort key, is empty, or is longer than DynamoDB takes.
-    pub fn partition_key(mut self, name: impl Into<String>) -> Result<Self, SettingsError> {
+    /// [`LeaseOptionsError`] if it is called like [an attribute of the lock](crate#the-table) or
+    /// like the sort key, is empty, or is longer than DynamoDB takes.
+    pub fn partition_key(mut self, name: impl Into<String>) -> Result<Self, LeaseOptionsError> {
         let name = name.into();
-        check_name("partition_key", &name)?;
+        check_name(KeyAttribute::PartitionKey, &name)?;
         if self
             .sort_key
             .as_ref()
             .is_some_and(|(sort, _)| *sort == name)
         {
-            return Err(SettingsError::SameName { name });
+            return Err(LeaseOptionsError::SameName { name });
         }
         self.partition_key = name;
         Ok(self)
     }
 
-    /// For a table that has a sort key too, a string: its name, and the one value that every lock has there. Default: none.
+    /// For a table that has a sort key too, a string: its name, and the one value that every lock
+    /// has there. Default: none.
     ///
-    /// The partition key is the lock's own all the same, so locks spread over the table's partitions.
+    /// The partition key is the lock's own all the same, so locks spread over the table's
+    /// partitions.
     ///
     /// # Errors
-    /// [`SettingsError`] as for [`partition_key`](Self::partition_key), and if the value is empty
-    /// or longer than DynamoDB takes.
+    /// [`LeaseOptionsError`] as for [`partition_key`](Self::partition_key), and if the value is
+    /// empty or longer than DynamoDB takes.
     pub fn sort_key(
         mut self,
         name: impl Into<String>,
         value: impl Into<String>,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, LeaseOptionsError> {
         let (name, value) = (name.into(), value.into());
-        check_name("sort_key", &name)?;
+        check_name(KeyAttribute::SortKey, &name)?;
         if name == self.partition_key {
-            return Err(SettingsError::SameName { name });
+            return Err(LeaseOptionsError::SameName { name });
         }
         if value.is_empty() || value.len() > MAX_SORT_KEY {
-            return Err(SettingsError::SortKeyValue { bytes: value.len() });
+            return Err(LeaseOptionsError::SortKeyValue { bytes: value.len() });
         }
         self.sort_key = Some((name, value));
         Ok(self)
@@ -148,16 +155,19 @@ impl Settings {
 
     /// For how long after its completion a request is recognised as a duplicate. Default 7 days.
     ///
-    /// It has to be longer than the latest delivery can be late: for Kinesis longer than the stream's retention, and for an
-    /// on-failure queue that is replayed by hand longer than anybody takes to do so.
+    /// It has to be longer than the latest delivery can be late: for Kinesis longer than the
+    /// stream's retention, and for an on-failure queue that is replayed by hand longer than anybody
+    /// takes to do so.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window.min(LONGEST);
         self
     }
 
-    /// The longest lease. Default: none but the deadline, after which a holder that Lambda stops cannot act any more.
+    /// The longest lease. Default: none but the deadline, after which a holder that Lambda stops
+    /// cannot act any more.
     ///
-    /// A shorter one is free sooner after a crash; work that takes longer has to [renew](crate::Lease::renew) it.
+    /// A shorter one is free sooner after a crash; work that takes longer has to
+    /// [renew](crate::Lease::renew) it.
     pub fn longest_lease(mut self, longest: Duration) -> Self {
         self.longest_lease = longest.clamp(RESOLUTION, LONGEST);
         self
@@ -165,47 +175,52 @@ impl Settings {
 
     /// By how much the clocks of two holders may differ at most. Default 1 s.
     ///
-    /// A lease is taken over only this long after its end, and a result forgotten only this long after its window, as the
-    /// taker's clock shows it. AWS keeps Lambda's clocks within milliseconds of each other; what happens beyond this is said in
-    /// the [crate's documentation](crate#what-can-still-happen).
+    /// A lease is taken over only this long after its end, and a result forgotten only this long
+    /// after its window, as the taker's clock shows it. AWS keeps Lambda's clocks within
+    /// milliseconds of each other; what happens beyond this is said in the [crate's
+    /// documentation](crate#what-can-still-happen).
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew.min(LONGEST);
         self
     }
 
-    /// How long before the deadline every call has returned. Default 750 ms, which is before `keyed-batch` stops by its own
-    /// default.
+    /// How long before the deadline every call has returned. Default 750 ms, which is before
+    /// `keyed-batch` stops by its own default.
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin.min(LONGEST);
         self
     }
 
-    /// How much time is kept for settling the lease when the work is done: the work is cut off this long before the lease
-    /// or the time is up. Default 1 s.
+    /// How much time is kept for settling the lease when the work is done: the work is cut off this
+    /// long before the lease or the time is up. Default 1 s.
     pub fn reserve(mut self, reserve: Duration) -> Self {
         self.reserve = reserve.min(LONGEST);
         self
     }
 
-    /// How much time the work needs at least: with less, it is not begun and nothing is held. Default 500 ms.
+    /// How much time the work needs at least: with less, it is not begun and nothing is held.
+    /// Default 500 ms.
     pub fn least_work(mut self, least: Duration) -> Self {
         self.least_work = least.min(LONGEST);
         self
     }
 
-    /// How long one call of DynamoDB may take before it is tried again. Default 2 s; under 1 ms counts as 1 ms.
+    /// How long one call of DynamoDB may take before it is tried again. Default 2 s; under 1 ms
+    /// counts as 1 ms.
     pub fn call_timeout(mut self, longest: Duration) -> Self {
         self.call_timeout = longest.clamp(RESOLUTION, LONGEST);
         self
     }
 
-    /// The back-off before a call is tried again: drawn evenly between zero and `min(cap, base · 2ⁿ)`, n counted from 0
-    /// ("full jitter": AWS Architecture Blog, "Exponential Backoff And Jitter"). Default 25 ms and 500 ms.
+    /// The back-off before a call is tried again: drawn evenly between zero and `min(cap, base ·
+    /// 2ⁿ)`, n counted from 0 ("full jitter": AWS Architecture Blog, "Exponential Backoff And
+    /// Jitter"). Default 25 ms and 500 ms.
     ///
     /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
-        self.backoff_base = base.clamp(RESOLUTION, LONGEST);
-        self.backoff_cap = cap.clamp(self.backoff_base, LONGEST);
+        let base = base.clamp(RESOLUTION, LONGEST);
+        let cap = cap.clamp(base, LONGEST);
+        self.backoff = Backoff { base, cap };
         self
     }
 
@@ -215,18 +230,20 @@ impl Settings {
         self
     }
 
-    /// The largest result that is kept, in bytes of its JSON. Default and most: [`MAX_RESULT_BYTES`].
+    /// The largest result that is kept, in bytes of its JSON. Default and most:
+    /// [`MAX_RESULT_BYTES`].
     ///
-    /// Of a larger one the digest is kept, so that the work is still done once; a duplicate then learns that it was done and
-    /// not what came of it ([`Error::ResultNotKept`](crate::Error::ResultNotKept)). Every started KB of the item costs a write
-    /// unit when the lease is settled, and once more for every duplicate.
+    /// Of a larger one the digest is kept, so that the work is still done once; a duplicate then
+    /// learns that it was done and not what came of it
+    /// ([`Error::ResultNotKept`](crate::Error::ResultNotKept)). Every started KB of the item costs
+    /// a write unit when the lease is settled, and once more for every duplicate.
     pub fn max_result_bytes(mut self, most: usize) -> Self {
         self.max_result_bytes = most.min(MAX_RESULT_BYTES);
         self
     }
 
-    /// Keeps settled records in memory, up to this many bytes altogether; the one used longest ago makes room. Default 0:
-    /// none. A duplicate that is found there costs no call.
+    /// Keeps settled records in memory, up to this many bytes altogether; the one used longest ago
+    /// makes room. Default 0: none. A duplicate that is found there costs no call.
     ///
     /// Only what is settled for good is kept, so nothing in it can be out of date.
     pub fn cache_bytes(mut self, most: usize) -> Self {
@@ -234,7 +251,8 @@ impl Settings {
         self
     }
 
-    /// Called on every replay, before it is returned: for metrics, say. It has to be quick, as nothing else goes on meanwhile.
+    /// Called on every replay, before it is returned: for metrics, say. It has to be quick, as
+    /// nothing else goes on meanwhile.
     pub fn on_replay(mut self, hook: impl Fn(&Replay<'_>) + Send + Sync + 'static) -> Self {
         self.on_replay = Some(Arc::new(hook));
         self
@@ -247,24 +265,42 @@ impl Settings {
     }
 }
 
+/// A key attribute of the table of locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyAttribute {
+    /// [`LeaseOptions::partition_key`]
+    PartitionKey,
+    /// [`LeaseOptions::sort_key`]
+    SortKey,
+}
+
+impl std::fmt::Display for KeyAttribute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::PartitionKey => "partition_key",
+            Self::SortKey => "sort_key",
+        })
+    }
+}
+
 /// Why a name is not taken: a lock under it would not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SettingsError {
+pub enum LeaseOptionsError {
     /// The lock's item has an attribute of this name. It would take the place of the key: every
-    /// lease would be an item of its own, and none would keep another from the work.
-    #[error("{setting}: \"{name}\" is an attribute of the lock itself")]
+    /// lease would be its own item, and none would keep another from the work.
+    #[error("{key}: \"{name}\" is an attribute of the lock itself")]
     ReservedName {
-        /// Which setting it is.
-        setting: &'static str,
+        /// Which key it is.
+        key: KeyAttribute,
         /// The name.
         name: String,
     },
     /// The name is empty or longer than 255 bytes.
-    #[error("{setting}: a name has 1 to 255 bytes, and this one {bytes}")]
+    #[error("{key}: a name has 1 to 255 bytes, and this one {bytes}")]
     NameLength {
-        /// Which setting it is.
-        setting: &'static str,
+        /// Which key it is.
+        key: KeyAttribute,
         /// The length in bytes.
         bytes: usize,
     },
@@ -282,17 +318,17 @@ pub enum SettingsError {
     },
 }
 
-fn check_name(setting: &'static str, name: &str) -> Result<(), SettingsError> {
+fn check_name(key: KeyAttribute, name: &str) -> Result<(), LeaseOptionsError> {
     if name.is_empty() || name.len() > MAX_NAME {
         let bytes = name.len();
-        return Err(SettingsError::NameLength { setting, bytes });
+        return Err(LeaseOptionsError::NameLength { key, bytes });
     }
     if Attribute::ALL
         .iter()
         .any(|attribute| attribute.name() == name)
     {
         let name = name.to_owned();
-        return Err(SettingsError::ReservedName { setting, name });
+        return Err(LeaseOptionsError::ReservedName { key, name });
     }
     Ok(())
 }
@@ -305,33 +341,33 @@ mod tests {
     fn every_attribute_of_the_lock_is_refused_as_the_name_of_a_key() {
         for attribute in Attribute::ALL {
             let name = attribute.name();
-            let refused = |setting| SettingsError::ReservedName {
-                setting,
+            let refused = |key| LeaseOptionsError::ReservedName {
+                key,
                 name: name.to_owned(),
             };
-            let settings = Settings::default();
-            let partition = settings.clone().partition_key(name).unwrap_err();
-            assert_eq!(partition, refused("partition_key"));
-            let sort = settings.sort_key(name, "lock").unwrap_err();
-            assert_eq!(sort, refused("sort_key"));
+            let options = LeaseOptions::default();
+            let partition = options.clone().partition_key(name).unwrap_err();
+            assert_eq!(partition, refused(KeyAttribute::PartitionKey));
+            let sort = options.sort_key(name, "lock").unwrap_err();
+            assert_eq!(sort, refused(KeyAttribute::SortKey));
         }
     }
 
     #[test]
     fn names_are_told_apart_by_case_as_dynamodb_does() {
-        assert!(Settings::default().partition_key("Owner").is_ok());
+        assert!(LeaseOptions::default().partition_key("Owner").is_ok());
     }
 
     #[test]
     fn the_two_keys_have_two_names_whichever_is_set_first() {
-        let same = |name: &str| SettingsError::SameName {
+        let same = |name: &str| LeaseOptionsError::SameName {
             name: name.to_owned(),
         };
-        let default = Settings::default();
+        let default = LeaseOptions::default();
         assert_eq!(default.sort_key("id", "lock").unwrap_err(), same("id"));
-        let sorted = Settings::default().sort_key("k", "lock").unwrap();
+        let sorted = LeaseOptions::default().sort_key("k", "lock").unwrap();
         assert_eq!(sorted.partition_key("k").unwrap_err(), same("k"));
-        let named = Settings::default().partition_key("k").unwrap();
+        let named = LeaseOptions::default().partition_key("k").unwrap();
         assert_eq!(named.sort_key("k", "lock").unwrap_err(), same("k"));
     }
 
@@ -339,21 +375,27 @@ mod tests {
     fn names_and_values_are_as_long_as_dynamodb_takes_them() {
         for bytes in [0, 256] {
             let name = "n".repeat(bytes);
-            let partition = Settings::default().partition_key(&name).unwrap_err();
-            let setting = "partition_key";
-            assert_eq!(partition, SettingsError::NameLength { setting, bytes });
-            let sort = Settings::default().sort_key(&name, "lock").unwrap_err();
-            let setting = "sort_key";
-            assert_eq!(sort, SettingsError::NameLength { setting, bytes });
+            let partition = LeaseOptions::default().partition_key(&name).unwrap_err();
+            let key = KeyAttribute::PartitionKey;
+            assert_eq!(partition, LeaseOptionsError::NameLength { key, bytes });
+            let sort = LeaseOptions::default().sort_key(&name, "lock").unwrap_err();
+            let key = KeyAttribute::SortKey;
+            assert_eq!(sort, LeaseOptionsError::NameLength { key, bytes });
         }
         // Bytes, and not characters.
-        assert!(Settings::default().partition_key("é".repeat(128)).is_err());
+        assert!(
+            LeaseOptions::default()
+                .partition_key("é".repeat(128))
+                .is_err()
+        );
         for bytes in [0, 1_025] {
-            let sort = Settings::default().sort_key("k", "v".repeat(bytes));
-            let refused = SettingsError::SortKeyValue { bytes };
+            let sort = LeaseOptions::default().sort_key("k", "v".repeat(bytes));
+            let refused = LeaseOptionsError::SortKeyValue { bytes };
             assert_eq!(sort.unwrap_err(), refused);
         }
-        let longest = Settings::default().partition_key("n".repeat(255)).unwrap();
+        let longest = LeaseOptions::default()
+            .partition_key("n".repeat(255))
+            .unwrap();
         assert!(longest.sort_key("k", "v".repeat(1_024)).is_ok());
     }
 }
