@@ -197,7 +197,7 @@ def cleaned(text):
     """A paragraph of which code spans, links' targets and addresses are blanked, letter by letter."""
 
     def blank(match):
-        return re.sub(r"[^\n]", "x", match.group())
+        return re.sub(r"[^\n]", "X", match.group())
 
     text = SPAN.sub(blank, text)
     text = LINK.sub(lambda link: " " + link.group(1) + " " * (len(link.group()) - len(link.group(1)) - 1), text)

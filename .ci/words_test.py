@@ -53,6 +53,10 @@ class Sentences(unittest.TestCase):
     def test_abbreviations_versions_and_code_do_not_end_one(self):
         self.assertEqual(1, of("a.md", "Use e.g. Rust 1.95 of `a. B`.").sentences)
 
+    def test_one_may_begin_with_code(self):
+        self.assertEqual(2, of("a.md", "Who calls? `none` says nobody.").sentences)
+        self.assertEqual([], of("a.md", "**Who calls?** `none` says nobody.").free)
+
     def test_headings_tables_and_code_are_none(self):
         self.assertEqual(0, of("a.md", "# What it is\n\n| What it is |\n|---|\n\n```\nWhat it is.\n```").sentences)
 
