@@ -17,6 +17,7 @@ import argparse
 import ast
 import io
 import re
+import signal
 import subprocess
 import sys
 import tokenize
@@ -126,7 +127,7 @@ def marked(found):
 
 
 def hash_comments(source):
-    """The comments that begin with `#`, at the start of a line or after a blank outside of quotes."""
+    """The comments that begin with `#`, at a line's start or after a blank outside of quotes."""
     found = []
     for number, whole in enumerate(source.split("\n"), 1):
         quote, at = None, None
@@ -194,7 +195,7 @@ def is_wide(line):
 
 
 def cleaned(text):
-    """A paragraph of which code spans, links' targets and addresses are blanked, letter by letter."""
+    """A paragraph whose code spans, links' targets and addresses are blanked letter by letter."""
 
     def blank(match):
         return re.sub(r"[^\n]", "X", match.group())
@@ -286,7 +287,7 @@ def group_of(path):
 
 
 def files(paths):
-    """The files under version control, or about to be, at or below these paths of the repository."""
+    """The files at or below these paths that are under version control, or are about to be."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -294,17 +295,21 @@ def files(paths):
     return sorted(Path(name) for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
 
 
+def relative(path):
+    """A path of the working folder as a path of the repository."""
+    return str(Path(path).resolve().relative_to(ROOT))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--list", action="store_true", help="name each place that the measures count")
     mode.add_argument("--width", action="store_true", help="name each wide line, and fail if there is one")
-    parser.add_argument("paths", nargs="*", help="files or folders of the repository; everything if none")
+    parser.add_argument("paths", nargs="*", help="files or folders; everything if none")
     options = parser.parse_args(arguments)
 
     groups, total = {}, Measures()
-    # Paths are those of the working folder, as everywhere.
-    for path in files([str(Path(path).resolve().relative_to(ROOT)) for path in options.paths]):
+    for path in files([relative(path) for path in options.paths]):
         try:
             source = (ROOT / path).read_text(encoding="utf-8")
         except UnicodeDecodeError:
@@ -333,4 +338,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it in silence.
     sys.exit(main())
