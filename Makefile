@@ -5,7 +5,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo load outage-budget test properties simulate mutants measure check fmt clippy docs dependencies test-infra \
+.PHONY: help build run demo load outage-budget test properties simulate mutants measure check fmt clippy docs dependencies \
+	comments words test-infra \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
 help: ## List the commands
@@ -48,10 +49,17 @@ load: ## Measure latencies at a steady rate, and the highest rate, of optimized 
 outage-budget: build ## Measure how long the table may be away before a record is discarded
 	@$(TARGET)/debug/outage_budget
 
-check: fmt clippy docs dependencies ## Run every check that is no test
+check: fmt comments clippy docs dependencies ## Run every check that is no test
 
 fmt: ## Check the formatting
 	$(CARGO) fmt --all --check
+
+comments: ## Check that comments and documents fit into 100 columns
+	python3 .ci/words_test.py --quiet
+	python3 .ci/words.py --width
+
+words: ## Measure the wording of comments and documents (LIST=PATH names each place that counts)
+	@python3 .ci/words.py $(if $(LIST),--list $(LIST))
 
 clippy: ## Lint, warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings

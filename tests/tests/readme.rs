@@ -1,4 +1,5 @@
-//! The README's commands do what it says they do.
+//! The README and docs/faults.md: their commands do what the pages say, and the tests that they
+//! name exist.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -8,14 +9,17 @@ use std::process::Command;
 use tempfile::TempDir;
 use tests::{Stack, repository};
 
-fn readme() -> String {
-    std::fs::read_to_string(repository().join("README.md")).unwrap()
+/// The pages whose commands are run and whose tests are looked for.
+const PAGES: [&str; 2] = ["README.md", "docs/faults.md"];
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(repository().join(name)).unwrap()
 }
 
-/// The blocks of shell commands, in their order.
+/// The blocks of shell commands, in the sequence of the pages.
 fn shell_blocks() -> Vec<String> {
-    let readme = readme();
-    let blocks = readme.split("```sh\n").skip(1);
+    let pages = PAGES.map(page).concat();
+    let blocks = pages.split("```sh\n").skip(1);
     blocks
         .map(|rest| rest.split("```").next().unwrap().to_owned())
         .collect()
@@ -49,15 +53,15 @@ fn every_make_command_exists() {
 }
 
 #[test]
-fn every_test_that_it_names_exists() {
+fn every_fault_names_a_test_that_exists() {
     let folder = std::fs::read_dir(repository().join("tests/tests")).unwrap();
     let files = folder.map(|entry| entry.unwrap().path());
     let tests: String = files
         .filter(|path| path.is_file())
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
-    let readme = readme();
-    let (_, table) = readme.split_once("## What happens when").unwrap();
+    let faults = page("docs/faults.md");
+    let (_, table) = faults.split_once("## Each fault, and its test").unwrap();
     let (table, _) = table.split_once("\n## ").unwrap();
     let mut named = 0;
     for row in table
@@ -75,10 +79,50 @@ fn every_test_that_it_names_exists() {
 }
 
 #[test]
+fn every_link_to_a_test_leads_to_the_file_that_has_it() {
+    let mut links = 0;
+    for name in PAGES {
+        let folder = repository().join(name);
+        let folder = folder.parent().unwrap();
+        for link in page(name).split("[`").skip(1) {
+            let Some((test, rest)) = link.split_once("`](") else {
+                continue;
+            };
+            let (file, _) = rest.split_once(')').unwrap();
+            let source = std::fs::read_to_string(folder.join(file)).unwrap();
+            assert!(source.contains(&format!("fn {test}(")), "{name}: {test}");
+            links += 1;
+        }
+    }
+    assert!(links >= 12, "{links}");
+}
+
+#[test]
+fn every_promise_of_the_readme_links_to_a_test() {
+    let readme = page("README.md");
+    let (_, promises) = readme.split_once("## What it promises").unwrap();
+    let (promises, _) = promises.split_once("\n## ").unwrap();
+    let promises: Vec<_> = promises
+        .lines()
+        .filter(|row| row.starts_with("| **"))
+        .collect();
+    assert!(promises.len() >= 8, "{promises:?}");
+    for row in promises {
+        assert!(row.contains("| [`") && row.contains(".rs) |"), "{row}");
+    }
+}
+
+#[test]
 fn every_link_of_the_documentation_leads_somewhere() {
     let docs = std::fs::read_dir(repository().join("docs")).unwrap();
     let mut pages: Vec<PathBuf> = docs.map(|entry| entry.unwrap().path()).collect();
-    pages.push(repository().join("README.md"));
+    let at_the_root = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ];
+    pages.extend(at_the_root.map(|page| repository().join(page)));
     let mut links = 0;
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
