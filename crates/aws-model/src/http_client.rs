@@ -17,8 +17,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
+use crate::aws::{Aws, Reply, Waiting};
 use crate::clock::millis;
-use crate::model::{Aws, Reply, Waiting};
 
 pub(crate) fn shared(aws: Aws) -> SharedHttpClient {
     SharedHttpClient::new(InProcess { aws })

@@ -36,19 +36,20 @@
 //!
 //! Iterators and receipt handles leave nothing behind.
 
+mod aws;
 pub mod clock;
 mod dynamodb;
 mod failure;
 mod fault;
-mod foreign;
 mod http_client;
 mod input;
 pub mod kinesis;
-mod model;
 mod random;
 mod service;
 pub mod sqs;
+mod unsupported;
 
+pub use aws::{Aws, Late, Reply, Settings, StartError, Waiting};
 pub use clock::{Clock, ManualClock, TokioClock};
 pub use dynamodb::DynamoDb;
 pub use failure::Failure;
@@ -57,6 +58,5 @@ pub use fault::{
     MAX_SLOWNESS_MILLIS, Silence,
 };
 pub use kinesis::{Kinesis, KinesisSettings};
-pub use model::{Aws, Late, Reply, Settings, StartError, Waiting};
 pub use service::{ACCOUNT, DEFAULT_REGION, Service};
 pub use sqs::Sqs;

@@ -1,7 +1,7 @@
 //! The on-failure destination: which there are, by which call each gets a discard's message, and how an object in a bucket is named.
 
+use crate::derived_uuid::made_up_uuid;
 use crate::event_source::is_arn_of;
-use crate::made_up::made_up_uuid;
 use crate::{Batch, SettingsError, Timestamp};
 
 /// Where a discard's message goes, and so by which call it is delivered.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::context::Context;
+use crate::derived_uuid::made_up_uuid;
 use crate::event_source::StreamKind;
-use crate::made_up::made_up_uuid;
 use crate::{Batch, Record, Timestamp};
 
 /// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a stream.

@@ -60,28 +60,31 @@
 //! filter criteria, Kafka as a destination. Not modelled either: provisioned pollers, enhanced fan-out, and what happens to a mapping
 //! whose function or stream is deleted.
 
+mod action;
 mod assumptions;
 mod checkpoint;
 mod context;
+mod derived_uuid;
 mod destination;
 mod discard;
 mod discards;
 mod event_source;
-mod exchange;
-mod happened;
 mod lane;
 mod ledger;
-mod made_up;
 mod mapping;
+mod mapping_options;
+mod occurrence;
 mod payload;
 mod record;
 mod response;
 mod sequence_number;
-mod settings;
 mod shard;
 mod status;
 mod time;
 
+pub use action::{
+    Action, Answer, Discard, Event, Fetch, Invocation, Outcome, Read, ReadFrom, ShardListing, Step,
+};
 pub use assumptions::{
     ArrivalDecimals, Assumptions, Backoff, FirstRecordFailed, NeighbouringDiscards,
 };
@@ -91,15 +94,14 @@ pub use discard::{
     BatchInfo, Condition, DiscardMessage, RequestContext, ResponseContext, StreamBatchInfo,
 };
 pub use event_source::EventSource;
-pub use exchange::{
-    Action, Answer, Discard, Event, Fetch, Invocation, Outcome, Read, ReadFrom, ShardListing, Step,
-};
-pub use happened::{Failure, Happened};
 pub use mapping::Mapping;
+pub use mapping_options::{
+    FunctionResponseType, MetricGroup, Settings, SettingsError, StartingPosition,
+};
+pub use occurrence::{Failure, Happened};
 pub use payload::{MAX_BATCH_BYTES, payload};
 pub use record::{Batch, NotAChange, Range, Record, ShardId};
 pub use response::{Interpretation, interpret};
 pub use sequence_number::{NotASequenceNumber, SequenceNumber};
-pub use settings::{FunctionResponseType, MetricGroup, Settings, SettingsError, StartingPosition};
 pub use status::{Counters, EventCounts, InFlight, ShardState, ShardStatus, State, Status};
 pub use time::Timestamp;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
+use crate::action::Content;
 use crate::context::Context;
-use crate::exchange::Content;
 use crate::shard::Shard;
 use crate::{
     Answer, Checkpoint, Counters, Event, EventCounts, EventSource, Happened, Settings,

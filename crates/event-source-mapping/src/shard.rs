@@ -1,11 +1,11 @@
 //! One shard: where to read next, what was read, and the lanes that deliver it.
 
+use crate::action::NotRead;
 use crate::context::Context;
+use crate::derived_uuid::hash;
 use crate::event_source::StreamKind;
-use crate::exchange::NotRead;
 use crate::lane::Lane;
 use crate::ledger::Ledger;
-use crate::made_up::hash;
 use crate::payload::{MAX_BATCH_BYTES, record_bytes};
 use crate::{
     Action, Checkpoint, Fetch, Happened, Outcome, Read, ReadFrom, Record, Settings, ShardId,

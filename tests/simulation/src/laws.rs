@@ -1,4 +1,4 @@
-//! What has to hold while a run goes on. What has to hold when it is over is in `ending.rs`.
+//! What has to hold while a run goes on. What has to hold when it is over is in `final_laws.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

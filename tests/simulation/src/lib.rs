@@ -15,7 +15,7 @@
 //! | `poller.rs` | carries out what the event source mapping wants done |
 //! | `disasters.rs` | what goes wrong, when it is time |
 //! | `laws.rs` | what has to hold while it runs |
-//! | `ending.rs` | what has to hold when all is over |
+//! | `final_laws.rs` | what has to hold when all is over |
 //! | `mutant.rs` | mistakes that the laws have to catch |
 //! | `switch.rs` | a value that many wait on, woken in a fixed order |
 //! | `shrink.rs` | a smaller plan that fails the same way |
@@ -29,7 +29,7 @@
 
 mod clients;
 mod disasters;
-mod ending;
+mod final_laws;
 mod lambda;
 mod laws;
 mod mutant;

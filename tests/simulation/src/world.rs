@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::clients::Counter;
 use crate::disasters::strike;
-use crate::ending::settle;
+use crate::final_laws::settle;
 use crate::lambda::Lambda;
 use crate::laws::{Laws, Violation, item_of};
 use crate::plan::Plan;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::derived_uuid::made_up_uuid;
 use crate::destination::check_destination;
 use crate::event_source::{StreamKind, is_arn_of};
-use crate::made_up::made_up_uuid;
 use crate::{Assumptions, EventSource, Timestamp};
 
 /// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB table, as CreateEventSourceMapping knows

@@ -20,7 +20,7 @@ use crate::kinesis::{Kinesis, KinesisSettings};
 use crate::random::Random;
 use crate::service::{DEFAULT_REGION, Service, region};
 use crate::sqs::{Received, Sqs};
-use crate::{foreign, http_client};
+use crate::{http_client, unsupported};
 
 /// What the model is built from.
 #[derive(Debug, Clone)]
@@ -170,7 +170,7 @@ impl Aws {
     /// `/2015-03-31/functions`).
     #[must_use]
     pub fn foreign(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-        foreign::refuse(request, &self.request_id())
+        unsupported::refuse(request, &self.request_id())
     }
 
     fn perform(&self, service: Service, operation: &str, request: &Request<Bytes>) -> Reply {
