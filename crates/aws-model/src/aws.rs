@@ -1,4 +1,5 @@
-//! The model as a whole: one call in, one reply out, with faults applied at the one place all calls pass.
+//! The model as a whole: one call in, one reply out, with faults applied at the one place all calls
+//! pass.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,8 +28,9 @@ use crate::{http_client, unsupported};
 pub struct Settings {
     /// The clock that everything reads. [`TokioClock::starting_now`] by default.
     pub clock: Arc<dyn Clock>,
-    /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From the operating
-    /// system by default; with a seed and a clock of one's own, a single-threaded run repeats exactly.
+    /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From
+    /// the operating system by default; with a seed and a clock of one's own, a single-threaded run
+    /// repeats exactly.
     pub seed: u64,
     /// Kinesis's limits.
     pub kinesis: KinesisSettings,
@@ -69,12 +71,13 @@ struct Inner {
 pub enum Reply {
     /// The answer, a refusal included.
     Answer(Response<Bytes>),
-    /// A ReceiveMessage that may wait found nothing yet: call [`Waiting::look_again`] until it is an answer.
+    /// A ReceiveMessage that may wait found nothing yet: call [`Waiting::look_again`] until it is
+    /// an answer.
     Wait(Waiting),
     /// The call took effect and its answer is lost: close the connection without one.
     Lost,
-    /// The call is not answered: hold the connection while [`Silence::holds`], then close it. Nothing took
-    /// effect.
+    /// The call is not answered: hold the connection while [`Silence::holds`], then close it.
+    /// Nothing took effect.
     Silent(Silence),
     /// The call took effect and is answered late: send [`Late::response`] at [`Late::at_millis`].
     Late(Late),
@@ -100,7 +103,8 @@ impl Aws {
             seed,
             kinesis,
         } = settings;
-        // Each part draws from a sequence of its own, so that one more call here does not move the rolls there.
+        // Each part draws from a sequence of its own, so that one more call here does not move the
+        // rolls there.
         let seeds = Random::seeded(seed);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -114,8 +118,9 @@ impl Aws {
         })
     }
 
-    /// Performs one request. Never blocks for longer than the work takes (some 10 µs), starts nothing that
-    /// outlives it, and never fails: what AWS would refuse is answered as AWS refuses it.
+    /// Performs one request. Never blocks for longer than the work takes (some 10 µs), starts
+    /// nothing that outlives it, and never fails: what AWS would refuse is answered as AWS refuses
+    /// it.
     ///
     /// Only the headers and the body count; method and path do not.
     #[must_use]
@@ -222,7 +227,8 @@ impl Aws {
         })
     }
 
-    /// Performs one operation without HTTP and without faults: to set things up, and to look at them.
+    /// Performs one operation without HTTP and without faults: to set things up, and to look at
+    /// them.
     ///
     /// An output without members is `Value::Null`. A ReceiveMessage never waits.
     ///
@@ -297,8 +303,9 @@ impl Aws {
         &self.inner.clock
     }
 
-    /// A configuration whose SDK clients call the model in place of the network: `us-east-1`, credentials that say nothing, and
-    /// tokio's clock for retries and timeouts. `into_builder` changes it.
+    /// A configuration whose SDK clients call the model in place of the network: `us-east-1`,
+    /// credentials that say nothing, and tokio's clock for retries and timeouts. `into_builder`
+    /// changes it.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
         SdkConfig::builder()
@@ -314,8 +321,9 @@ impl Aws {
 
     /// An HTTP client for AWS SDK configurations that calls the model in place of the network.
     ///
-    /// It keeps the configuration's read timeout and sleeps with its `sleep_impl`. A lost answer, and a call
-    /// let go after silence, is an I/O error of the connection; silence beyond the read timeout a timeout.
+    /// It keeps the configuration's read timeout and sleeps with its `sleep_impl`. A lost answer,
+    /// and a call let go after silence, is an I/O error of the connection; silence beyond the read
+    /// timeout a timeout.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         http_client::shared(self.clone())

@@ -1,5 +1,5 @@
-//! The model as an HTTP client of the AWS SDK: a request goes to [`Aws::call`] in place of the network, and
-//! faults surface as what the network would show of them.
+//! The model as an HTTP client of the AWS SDK: a request goes to [`Aws::call`] in place of the
+//! network, and faults surface as what the network would show of them.
 
 use std::fmt;
 use std::io;

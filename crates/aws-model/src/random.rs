@@ -18,7 +18,8 @@ impl Random {
         }
     }
 
-    /// A seed that differs from process to process, from the operating system by way of the standard library.
+    /// A seed that differs from process to process, from the operating system by way of the
+    /// standard library.
     pub(crate) fn seed_from_os() -> u64 {
         RandomState::new().build_hasher().finish()
     }

@@ -1,4 +1,5 @@
-//! What machine and caller say to each other: events in, actions out, and the answers that actions turn into.
+//! What machine and caller say to each other: events in, actions out, and the answers that actions
+//! turn into.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,19 +16,22 @@ use crate::{
 pub enum Event {
     /// Time has passed: [`Step::wake_at`] has come. Harmless at any other time.
     Wake,
-    /// What ListShards says, all pages of it. The first listing begins the work. In later ones a shard that is new (resharding) is added,
-    /// and one that is no longer named is gone: what was read of it is delivered, then it is finished. A shard whose parent is neither
-    /// named nor known waits for that too, since one that is gone may be its ancestor. A listing may be repeated at any time, best after
-    /// [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
+    /// What ListShards says, all pages of it. The first listing begins the work. In later ones a
+    /// shard that is new (resharding) is added, and one that is no longer named is gone: what was
+    /// read of it is delivered, then it is finished. A shard whose parent is neither named nor
+    /// known waits for that too, since one that is gone may be its ancestor. A listing may be
+    /// repeated at any time, best after [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
-    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords). They are added like those of a listing,
-    /// but nothing is taken for gone: a child of a parent that is not known, as the other one of a merge can be, waits for it until a
-    /// listing has named it or is without it.
+    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords).
+    /// They are added like those of a listing, but nothing is taken for gone: a child of a parent
+    /// that is not known, as the other one of a merge can be, waits for it until a listing has
+    /// named it or is without it.
     ShardsFound(Vec<ShardListing>),
     /// Begin, or go on from the checkpoints. Nothing changes if the mapping is enabled.
     Enable,
-    /// The stop switch. What is in flight may finish and moves its checkpoint; what was read but not sent is dropped, to be read again
-    /// from the checkpoint, with its retries counted anew. Nothing changes if the mapping is disabled.
+    /// The stop switch. What is in flight may finish and moves its checkpoint; what was read but
+    /// not sent is dropped, to be read again from the checkpoint, with its retries counted anew.
+    /// Nothing changes if the mapping is disabled.
     Disable,
     /// The answer to an action.
     Answer(Answer),
@@ -38,7 +42,8 @@ pub enum Event {
 pub struct ShardListing {
     /// The shard.
     pub shard_id: ShardId,
-    /// The shards that it was split or merged from (`ParentShardId`, `AdjacentParentShardId`): read before it, if they are still there.
+    /// The shards that it was split or merged from (`ParentShardId`, `AdjacentParentShardId`): read
+    /// before it, if they are still there.
     pub parents: Vec<ShardId>,
 }
 
@@ -60,8 +65,8 @@ pub struct Step {
     pub actions: Vec<Action>,
     /// What happened, in order.
     pub happened: Vec<Happened>,
-    /// When the machine wants [`Event::Wake`], if no other event comes before; always after the time of this step. None: it waits for
-    /// answers, a listing or [`Event::Enable`] only.
+    /// When the machine wants [`Event::Wake`], if no other event comes before; always after the
+    /// time of this step. None: it waits for answers, a listing or [`Event::Enable`] only.
     pub wake_at: Option<Timestamp>,
 }
 
@@ -76,7 +81,8 @@ pub enum Action {
     Discard(Discard),
 }
 
-/// Read from a shard. At most one at a time for each shard: one that a stop overtook is waited for too, before the shard is read again.
+/// Read from a shard. At most one at a time for each shard: one that a stop overtook is waited for
+/// too, before the shard is read again.
 #[derive(Debug)]
 pub struct Fetch {
     pub(crate) id: u64,
@@ -98,7 +104,8 @@ impl Fetch {
         &self.from
     }
 
-    /// The most records to read (`Limit`), 1–10,000, of a DynamoDB stream 1–1,000. More are accepted all the same.
+    /// The most records to read (`Limit`), 1–10,000, of a DynamoDB stream 1–1,000. More are
+    /// accepted all the same.
     #[must_use]
     pub fn limit(&self) -> u32 {
         self.limit
@@ -114,8 +121,9 @@ impl Fetch {
         })
     }
 
-    /// The stream does not have this shard: GetShardIterator or GetRecords answered ResourceNotFoundException, and the stream itself is
-    /// there. A shard is gone when it was closed for longer than the retention period. The machine delivers what it has of the shard
+    /// The stream does not have this shard: GetShardIterator or GetRecords answered
+    /// ResourceNotFoundException, and the stream itself is there. A shard is gone when it was
+    /// closed for longer than the retention period. The machine delivers what it has of the shard
     /// and reads it no more.
     #[must_use]
     pub fn gone(self) -> Event {
@@ -126,8 +134,8 @@ impl Fetch {
         })
     }
 
-    /// Nothing was read, for whatever other reason, an expired iterator included: the machine tries again after a pause, with a new
-    /// iterator from the last record it read.
+    /// Nothing was read, for whatever other reason, an expired iterator included: the machine tries
+    /// again after a pause, with a new iterator from the last record it read.
     #[must_use]
     pub fn failed(self) -> Event {
         Event::Answer(Answer {
@@ -138,8 +146,8 @@ impl Fetch {
     }
 }
 
-/// Where in a shard to read. All but the first are the types that GetShardIterator knows; of a DynamoDB stream, which has no
-/// `AT_TIMESTAMP`, that one is never asked for.
+/// Where in a shard to read. All but the first are the types that GetShardIterator knows; of a
+/// DynamoDB stream, which has no `AT_TIMESTAMP`, that one is never asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
     /// The iterator that the previous read returned; no GetShardIterator is needed.
@@ -168,7 +176,8 @@ impl From<Checkpoint> for ReadFrom {
 /// What GetRecords answered.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// The records, in the order of the shard. One that is not greater than its predecessors was read before and is ignored.
+    /// The records, in the order of the shard. One that is not greater than its predecessors was
+    /// read before and is ignored.
     pub records: Vec<Record>,
     /// `NextShardIterator`; none at the end of a closed shard.
     pub next_iterator: Option<String>,
@@ -204,13 +213,15 @@ impl Invocation {
         self.attempt
     }
 
-    /// The JSON to invoke the function with: [`payload`](crate::payload()) of the batch, written anew at each call.
+    /// The JSON to invoke the function with: [`payload`](crate::payload()) of the batch, written
+    /// anew at each call.
     #[must_use]
     pub fn payload(&self) -> Vec<u8> {
         payload(self.batch.shard_id(), self.batch.records(), &self.source)
     }
 
-    /// The invocation is over. `request_id` (the invocation's, `x-amzn-RequestId`) goes into the message if the batch is discarded.
+    /// The invocation is over. `request_id` (the invocation's, `x-amzn-RequestId`) goes into the
+    /// message if the batch is discarded.
     #[must_use]
     pub fn finished(self, request_id: impl Into<String>, outcome: Outcome) -> Event {
         let content = Content::Invoked {
@@ -234,8 +245,9 @@ pub enum Outcome {
     FunctionError,
     /// The function ran into its timeout. Lambda treats it as a function error.
     TimedOut,
-    /// The function never ran: throttled, or the invoke itself failed. Retried until the records' age ends it, and no attempt
-    /// (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda").
+    /// The function never ran: throttled, or the invoke itself failed. Retried until the records'
+    /// age ends it, and no attempt (Lambda developer guide, "Retain discarded batch records for a
+    /// Kinesis Data Streams event source in Lambda").
     NotInvoked,
 }
 
@@ -250,7 +262,8 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// Send a message to the on-failure destination. The shard (with a ParallelizationFactor above 1: its part of the shard) waits for it.
+/// Send a message to the on-failure destination. The shard (with a ParallelizationFactor above 1:
+/// its part of the shard) waits for it.
 #[derive(Debug)]
 pub struct Discard {
     pub(crate) id: u64,
@@ -281,9 +294,10 @@ impl Discard {
         &self.message
     }
 
-    /// The JSON to deliver: the message, and for a bucket also `payload`, the event of exactly these records as an escaped string
-    /// (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda", "Example Amazon S3
-    /// invocation record"). Written anew at each call.
+    /// The JSON to deliver: the message, and for a bucket also `payload`, the event of exactly
+    /// these records as an escaped string (Lambda developer guide, "Retain discarded batch records
+    /// for a Kinesis Data Streams event source in Lambda", "Example Amazon S3 invocation record").
+    /// Written anew at each call.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         let payload = match self.call() {
@@ -313,7 +327,8 @@ impl Discard {
     }
 
     /// The destination may not have the message. It is offered again, as often as
-    /// [`Assumptions::discard_delivery_attempts`](crate::Assumptions::discard_delivery_attempts) says.
+    /// [`Assumptions::discard_delivery_attempts`](crate::Assumptions::discard_delivery_attempts)
+    /// says.
     #[must_use]
     pub fn failed(self) -> Event {
         Event::Answer(Answer {
@@ -332,7 +347,8 @@ struct Body<'a> {
     payload: Option<String>,
 }
 
-/// The answer to an action. Only an action can make one; it means something only to the mapping that the action is from.
+/// The answer to an action. Only an action can make one; it means something only to the mapping
+/// that the action is from.
 #[derive(Debug)]
 pub struct Answer {
     pub(crate) shard_id: ShardId,

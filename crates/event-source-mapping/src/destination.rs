@@ -1,4 +1,5 @@
-//! The on-failure destination: which there are, by which call each gets a discard's message, and how an object in a bucket is named.
+//! The on-failure destination: which there are, by which call each gets a discard's message, and
+//! how an object in a bucket is named.
 
 use crate::derived_uuid::made_up_uuid;
 use crate::event_source::is_arn_of;
@@ -6,8 +7,9 @@ use crate::{Batch, SettingsError, Timestamp};
 
 /// Where a discard's message goes, and so by which call it is delivered.
 ///
-/// A queue and a topic get the metadata, a bucket also the whole payload of the invocation (Lambda developer guide, "Retain discarded
-/// batch records for a Kinesis Data Streams event source in Lambda").
+/// A queue and a topic get the metadata, a bucket also the whole payload of the invocation (Lambda
+/// developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in
+/// Lambda").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination<'a> {
     /// SQS, SendMessage.
@@ -24,9 +26,10 @@ pub enum Destination<'a> {
     Bucket {
         /// The bucket's name.
         name: &'a str,
-        /// The object's key: `aws/lambda/<mapping's UUID>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<UUID>` (same page), in UTC. The last
-        /// UUID is random on AWS; here it is made of the time and the records, so that an object is only ever replaced by one about the
-        /// same records.
+        /// The object's key: `aws/lambda/<mapping's
+        /// UUID>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<UUID>` (same page), in UTC. The last UUID
+        /// is random on AWS; here it is made of the time and the records, so that an object is only
+        /// ever replaced by one about the same records.
         key: &'a str,
     },
 }
@@ -52,8 +55,9 @@ fn bucket_name(arn: &str) -> Option<&str> {
 /// Checks DestinationConfig.OnFailure.
 ///
 /// # Errors
-/// `NotModelled` for Kafka; `Unsupported` for FIFO queues and topics (Lambda developer guide, "Types of metrics for Lambda functions",
-/// DestinationDeliveryFailures); `NotAnArn` for what is no destination.
+/// `NotModelled` for Kafka; `Unsupported` for FIFO queues and topics (Lambda developer guide,
+/// "Types of metrics for Lambda functions", DestinationDeliveryFailures); `NotAnArn` for what is no
+/// destination.
 pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), SettingsError> {
     let parameter = "DestinationConfig.OnFailure";
     let Some(arn) = arn else { return Ok(()) };
@@ -130,8 +134,9 @@ mod tests {
         );
     }
 
-    /// [D] Lambda developer guide, "Types of metrics for Lambda functions", DestinationDeliveryFailures: "an unsupported type such as an
-    /// Amazon SQS FIFO queue or an Amazon SNS FIFO topic".
+    /// [D] Lambda developer guide, "Types of metrics for Lambda functions",
+    /// DestinationDeliveryFailures: "an unsupported type such as an Amazon SQS FIFO queue or an
+    /// Amazon SNS FIFO topic".
     #[test]
     fn a_fifo_queue_or_topic_is_refused() {
         for arn in [

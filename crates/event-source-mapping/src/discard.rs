@@ -1,4 +1,5 @@
-//! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it, and what it is made of.
+//! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it,
+//! and what it is made of.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -7,11 +8,13 @@ use crate::derived_uuid::made_up_uuid;
 use crate::event_source::StreamKind;
 use crate::{Batch, Record, Timestamp};
 
-/// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a stream.
+/// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a
+/// stream.
 ///
-/// It carries no data: the records must be fetched from the stream by sequence number while the stream still retains them. The
-/// range is a superset of what failed: Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
-/// source in Lambda". An S3 bucket gets the same fields and, as `payload`, the event that the function was invoked with
+/// It carries no data: the records must be fetched from the stream by sequence number while the
+/// stream still retains them. The range is a superset of what failed: Lambda developer guide,
+/// "Retain discarded batch records for a Kinesis Data Streams event source in Lambda". An S3 bucket
+/// gets the same fields and, as `payload`, the event that the function was invoked with
 /// ([`Discard::body`](crate::Discard::body)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +37,8 @@ pub struct DiscardMessage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestContext {
-    /// The request id of the last invocation with these records; where there was none, a UUID of the mapping's own.
+    /// The request id of the last invocation with these records; where there was none, a UUID of
+    /// the mapping's own.
     pub request_id: String,
     /// The function's ARN.
     pub function_arn: String,
@@ -55,7 +59,8 @@ pub struct RequestContext {
 pub enum Condition {
     /// The function failed, and MaximumRetryAttempts retries did not help.
     RetryAttemptsExhausted,
-    /// The records were older than MaximumRecordAgeInSeconds (or than the stream's retention) when they would have been sent.
+    /// The records were older than MaximumRecordAgeInSeconds (or than the stream's retention) when
+    /// they would have been sent.
     RecordAgeExceeded,
 }
 
@@ -73,8 +78,9 @@ pub struct ResponseContext {
 
 /// Which records were discarded, under the name that says which kind of stream they are from.
 ///
-/// The two have the same fields and differ in how they write times: Kinesis' with milliseconds, DynamoDB's, whose stream knows none,
-/// without (examples in the Lambda developer guide, "Retain discarded records for a DynamoDB event source in Lambda").
+/// The two have the same fields and differ in how they write times: Kinesis' with milliseconds,
+/// DynamoDB's, whose stream knows none, without (examples in the Lambda developer guide, "Retain
+/// discarded records for a DynamoDB event source in Lambda").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BatchInfo {
     /// Records of a Kinesis stream.
@@ -146,7 +152,8 @@ pub(crate) struct LastResponse {
 }
 
 impl DiscardMessage {
-    /// The message about a batch that is discarded now, after the function ran `invoke_count` times with it.
+    /// The message about a batch that is discarded now, after the function ran `invoke_count` times
+    /// with it.
     pub(crate) fn new(
         batch: &Batch,
         condition: Condition,

@@ -1,5 +1,6 @@
-//! What a lane has given up, until the destination has the messages or never will: neighbours are merged where that is assumed, and
-//! messages are offered one at a time, again and again up to a limit.
+//! What a lane has given up, until the destination has the messages or never will: neighbours are
+//! merged where that is assumed, and messages are offered one at a time, again and again up to a
+//! limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ enum Delivery {
 }
 
 impl Discards {
-    /// Whether a message is at the destination or waits to be offered again. Until then its lane does nothing else.
+    /// Whether a message is at the destination or waits to be offered again. Until then its lane
+    /// does nothing else.
     pub(crate) fn is_busy(&self) -> bool {
         self.offered.is_some()
     }
@@ -89,7 +91,8 @@ impl Discards {
         self.waiting.push_back(given_up);
     }
 
-    /// Does what is due; `next` is what the lane will deliver next. True if a discard is over with that, since nobody wants to know of it.
+    /// Does what is due; `next` is what the lane will deliver next. True if a discard is over with
+    /// that, since nobody wants to know of it.
     pub(crate) fn advance(
         &mut self,
         next: Option<&Batch>,
@@ -225,7 +228,8 @@ impl Offered {
     }
 }
 
-/// Whether neighbours share a message: only where a batch may be in parts, and only where somebody gets one.
+/// Whether neighbours share a message: only where a batch may be in parts, and only where somebody
+/// gets one.
 fn merges(settings: &Settings) -> bool {
     settings.bisect_batch_on_function_error
         && settings.on_failure.is_some()

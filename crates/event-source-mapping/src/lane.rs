@@ -1,5 +1,6 @@
-//! One sequence of batches: gathering, delivering, retrying, splitting. A shard has ParallelizationFactor of them, and a partition key
-//! always belongs to the same one, so that its records stay in order.
+//! One sequence of batches: gathering, delivering, retrying, splitting. A shard has
+//! ParallelizationFactor of them, and a partition key always belongs to the same one, so that its
+//! records stay in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -235,7 +236,8 @@ impl Lane {
         });
     }
 
-    /// The function ran, or could not be reached. `stopping`: nothing that is left over will be delivered from here.
+    /// The function ran, or could not be reached. `stopping`: nothing that is left over will be
+    /// delivered from here.
     pub(crate) fn invoked(
         &mut self,
         request_id: String,
@@ -334,7 +336,8 @@ impl Lane {
                 if let Some(below) = below {
                     self.processed(&below, context, ledger);
                 }
-                // What remains is a batch of its own, with a count of its own; recorded for a bisect that is off.
+                // What remains is a batch of its own, with a count of its own; recorded for a
+                // bisect that is off.
                 if let Some(rest) = rest {
                     self.retry(
                         Part {
@@ -349,7 +352,8 @@ impl Lane {
         }
     }
 
-    /// None of these records are done: they are split at `middle`, sent again as they are, or given up.
+    /// None of these records are done: they are split at `middle`, sent again as they are, or given
+    /// up.
     fn failed(
         &mut self,
         mut part: Part,
@@ -387,7 +391,8 @@ impl Lane {
         let retries = u32::try_from(context.settings.maximum_retry_attempts).ok();
         if retries.is_some_and(|retries| part.failures > retries) {
             self.give_up(part, Condition::RetryAttemptsExhausted, context);
-            // What is stopped sends what it has to say of the batch that was in flight, and nothing else.
+            // What is stopped sends what it has to say of the batch that was in flight, and nothing
+            // else.
             self.pursue_discards(context, ledger);
         } else {
             self.retry(part, stopping, context);
@@ -415,8 +420,9 @@ impl Lane {
     fn processed(&mut self, batch: &Batch, context: &mut Context<'_>, ledger: &mut Ledger) {
         context.counters.records_delivered += batch.records().len() as u64;
         ledger.done(batch.records());
-        // "The next batching window begins as soon as the previous function invocation completes" (Lambda developer guide, "How Lambda
-        // processes records from stream and queue-based event sources").
+        // "The next batching window begins as soon as the previous function invocation completes"
+        // (Lambda developer guide, "How Lambda processes records from stream and queue-based event
+        // sources").
         self.window_began = context.now;
     }
 

@@ -1,8 +1,10 @@
-//! Lambda's poller of a Kinesis or DynamoDB stream (an event source mapping) as a sans-IO state machine: batches, checkpoints, retries,
-//! bisecting and discards, without a clock, a network or a thread of its own.
+//! Lambda's poller of a Kinesis or DynamoDB stream (an event source mapping) as a sans-IO state
+//! machine: batches, checkpoints, retries, bisecting and discards, without a clock, a network or a
+//! thread of its own.
 //!
 //! # The loop
-//! The caller tells the machine what happened and when; the machine answers with what to do. That is the whole protocol:
+//! The caller tells the machine what happened and when; the machine answers with what to do. That
+//! is the whole protocol:
 //!
 //! ```text
 //! step = mapping.handle(now, event)
@@ -11,10 +13,12 @@
 //!   step.wake_at   send Event::Wake at this time, unless another event comes first
 //! ```
 //!
-//! An [`Action`] is answered by consuming it: [`Fetch::succeeded`], [`Invocation::finished`] or [`Discard::delivered`] turn it into
-//! the [`Event`] to hand in next. An action can therefore neither be answered twice nor with the answer of another one, and an
-//! answer that has lost its meaning meanwhile (a fetch that a stop overtook) is counted and otherwise ignored. An action that is
-//! dropped instead of answered blocks its shard, as a lost poller would: answer with the failure.
+//! An [`Action`] is answered by consuming it: [`Fetch::succeeded`], [`Invocation::finished`] or
+//! [`Discard::delivered`] turn it into the [`Event`] to hand in next. An action can therefore
+//! neither be answered twice nor with the answer of another one, and an answer that has lost its
+//! meaning meanwhile (a fetch that a stop overtook) is counted and otherwise ignored. An action
+//! that is dropped instead of answered blocks its shard, as a lost poller would: answer with the
+//! failure.
 //!
 //! ```
 //! use event_source_mapping::{
@@ -55,10 +59,11 @@
 //! ```
 //!
 //! # What it follows
-//! The AWS documentation, what was recorded on AWS and published in LocalStack's snapshot tests, and, where neither says anything,
-//! an assumption that is a setting of its own in [`Assumptions`]. Not modelled, and refused by [`Settings::validate`]: tumbling windows,
-//! filter criteria, Kafka as a destination. Not modelled either: provisioned pollers, enhanced fan-out, and what happens to a mapping
-//! whose function or stream is deleted.
+//! The AWS documentation, what was recorded on AWS and published in LocalStack's snapshot tests,
+//! and, where neither says anything, an assumption that is a setting of its own in [`Assumptions`].
+//! Not modelled, and refused by [`Settings::validate`]: tumbling windows, filter criteria, Kafka as
+//! a destination. Not modelled either: provisioned pollers, enhanced fan-out, and what happens to a
+//! mapping whose function or stream is deleted.
 
 mod action;
 mod assumptions;

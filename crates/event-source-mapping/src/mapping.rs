@@ -1,4 +1,5 @@
-//! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function that everything goes through.
+//! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function
+//! that everything goes through.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -14,8 +15,8 @@ use crate::{
 
 /// An event source mapping: one stream, one function.
 ///
-/// Its behaviour is a function of the settings and of the events and times it was given: there is no clock, no randomness and no
-/// input or output in it.
+/// Its behaviour is a function of the settings and of the events and times it was given: there is
+/// no clock, no randomness and no input or output in it.
 #[derive(Debug)]
 pub struct Mapping {
     settings: Settings,
@@ -42,14 +43,15 @@ impl Mapping {
         Self::resume(settings, BTreeMap::new())
     }
 
-    /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints): what the earlier one had in flight
-    /// is read and delivered again. With no checkpoints at all it is a new mapping; otherwise a shard that is not among them is one
-    /// that appeared since.
+    /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints):
+    /// what the earlier one had in flight is read and delivered again. With no checkpoints at all
+    /// it is a new mapping; otherwise a shard that is not among them is one that appeared since.
     ///
-    /// The checkpoints may be old: then more comes again, and nothing is skipped. And the earlier mapping may go on, so that two pollers
-    /// read the stream at a time, as Lambda's do for a moment when a shard changes hands: make the second one from the checkpoints of the
-    /// first and feed both. They know nothing of each other, so that what lies beyond the shared checkpoints reaches the function twice,
-    /// possibly at the same time.
+    /// The checkpoints may be old: then more comes again, and nothing is skipped. And the earlier
+    /// mapping may go on, so that two pollers read the stream at a time, as Lambda's do for a
+    /// moment when a shard changes hands: make the second one from the checkpoints of the first and
+    /// feed both. They know nothing of each other, so that what lies beyond the shared checkpoints
+    /// reaches the function twice, possibly at the same time.
     ///
     /// # Errors
     /// [`SettingsError`], as [`Settings::validate`] says.
@@ -74,8 +76,9 @@ impl Mapping {
 
     /// Takes in what happened and says what to do.
     ///
-    /// `now` is the time of the caller's clock. A time before that of an earlier event counts as that of the earlier event. The work is
-    /// proportional to the records that the event concerns and to the number of shards. Never panics.
+    /// `now` is the time of the caller's clock. A time before that of an earlier event counts as
+    /// that of the earlier event. The work is proportional to the records that the event concerns
+    /// and to the number of shards. Never panics.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Step {
         self.now = self.now.max(now);
         let mut step = Step {
@@ -94,17 +97,19 @@ impl Mapping {
         self.proceed(step)
     }
 
-    /// Changes the settings of a mapping that is at work (UpdateEventSourceMapping), and says what to do.
+    /// Changes the settings of a mapping that is at work (UpdateEventSourceMapping), and says what
+    /// to do.
     ///
-    /// `now` is as for [`handle`](Self::handle). AWS says that "updated settings are applied asynchronously"; when exactly is not
-    /// published. Assumed here: they count from now on, also for a batch that is in flight or waits for a retry, which is neither cut to a
-    /// new BatchSize nor loses its count of attempts. Another ParallelizationFactor deals the keys out anew: each shard waits for what is
-    /// in flight and goes on from its checkpoint, as after a stop. A destination that is removed takes the messages that it does not have
-    /// yet with it.
+    /// `now` is as for [`handle`](Self::handle). AWS says that "updated settings are applied
+    /// asynchronously"; when exactly is not published. Assumed here: they count from now on, also
+    /// for a batch that is in flight or waits for a retry, which is neither cut to a new BatchSize
+    /// nor loses its count of attempts. Another ParallelizationFactor deals the keys out anew: each
+    /// shard waits for what is in flight and goes on from its checkpoint, as after a stop. A
+    /// destination that is removed takes the messages that it does not have yet with it.
     ///
     /// # Errors
-    /// [`SettingsError`], and nothing has changed: what [`Settings::validate`] refuses, and another UUID, EventSourceArn or
-    /// StartingPosition (`Immutable`).
+    /// [`SettingsError`], and nothing has changed: what [`Settings::validate`] refuses, and another
+    /// UUID, EventSourceArn or StartingPosition (`Immutable`).
     pub fn update(&mut self, now: Timestamp, settings: Settings) -> Result<Step, SettingsError> {
         self.settings.check_update(&settings)?;
         settings.validate()?;
@@ -173,8 +178,9 @@ impl Mapping {
         self.resumed.clone().into_iter().chain(current).collect()
     }
 
-    /// Everything that a status page shows, at the time of the last event: send [`Event::Wake`] before to have it at another time. The
-    /// work is proportional to the records read beyond the checkpoints.
+    /// Everything that a status page shows, at the time of the last event: send [`Event::Wake`]
+    /// before to have it at another time. The work is proportional to the records read beyond the
+    /// checkpoints.
     #[must_use]
     pub fn status(&self) -> Status {
         let stopping = self.shards.values().any(Shard::is_stopping);
@@ -203,8 +209,9 @@ impl Mapping {
                 shard.mark_gone();
             }
         }
-        // Nothing is left of a parent that is not named now and was not before. Whether one of those that are gone is an ancestor nobody
-        // can say then: what was read of them comes first.
+        // Nothing is left of a parent that is not named now and was not before. Whether one of
+        // those that are gone is an ancestor nobody can say then: what was read of them comes
+        // first.
         let known = &named | &self.shards.keys().cloned().collect();
         let gone: Vec<_> = self
             .shards

@@ -7,82 +7,97 @@ use crate::destination::check_destination;
 use crate::event_source::{StreamKind, is_arn_of};
 use crate::{Assumptions, EventSource, Timestamp};
 
-/// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB table, as CreateEventSourceMapping knows
-/// them.
+/// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB
+/// table, as CreateEventSourceMapping knows them.
 ///
-/// Defaults and ranges: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings" and "Lambda
-/// parameters for Amazon DynamoDB event source mappings", and Lambda API reference, `CreateEventSourceMapping`. A mapping can only be
-/// made of settings that [`Settings::validate`] accepts. What can be changed later: [`Mapping::update`](crate::Mapping::update).
+/// Defaults and ranges: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams
+/// event source mappings" and "Lambda parameters for Amazon DynamoDB event source mappings", and
+/// Lambda API reference, `CreateEventSourceMapping`. A mapping can only be made of settings that
+/// [`Settings::validate`] accepts. What can be changed later:
+/// [`Mapping::update`](crate::Mapping::update).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The mapping's own id (`UUID`), which names the objects in an S3 destination. Default: one that is made of the two ARNs.
+    /// The mapping's own id (`UUID`), which names the objects in an S3 destination. Default: one
+    /// that is made of the two ARNs.
     pub uuid: Option<String>,
     /// The ARN of the stream; the region and the account are read from it.
     pub event_source_arn: String,
     /// The ARN of the function (`FunctionName`), for discard messages.
     pub function_arn: String,
-    /// The ARN of the function's execution role, which the function sees in each record. Default: a made-up role of the stream's
-    /// account, `arn:aws:iam::<account>:role/lambda-role`.
+    /// The ARN of the function's execution role, which the function sees in each record. Default: a
+    /// made-up role of the stream's account, `arn:aws:iam::<account>:role/lambda-role`.
     pub invoke_identity_arn: Option<String>,
-    /// Whether the mapping polls from the beginning (`Enabled`). Default: true. See [`Event::Enable`](crate::Event::Enable).
+    /// Whether the mapping polls from the beginning (`Enabled`). Default: true. See
+    /// [`Event::Enable`](crate::Event::Enable).
     pub enabled: bool,
     /// The largest number of records in a batch. Default 100; 1–10,000.
     pub batch_size: u32,
-    /// How long records are gathered before an incomplete batch goes out. Default 0 (at once); 0–300 seconds.
+    /// How long records are gathered before an incomplete batch goes out. Default 0 (at once);
+    /// 0–300 seconds.
     pub maximum_batching_window_in_seconds: u32,
     /// Whether a batch is split in two when the function fails. Default: false.
     pub bisect_batch_on_function_error: bool,
-    /// How often a failed batch is retried before it is discarded. Default −1 (until its records expire); −1–10,000.
+    /// How often a failed batch is retried before it is discarded. Default −1 (until its records
+    /// expire); −1–10,000.
     pub maximum_retry_attempts: i64,
-    /// The age at which a record is discarded instead of being sent. Default −1 (that of the stream's retention); −1 or 60–604,800
-    /// seconds.
+    /// The age at which a record is discarded instead of being sent. Default −1 (that of the
+    /// stream's retention); −1 or 60–604,800 seconds.
     pub maximum_record_age_in_seconds: i64,
-    /// How many batches of a shard may be in flight at a time. Default 1; 1–10. Records of one partition key stay in order and
-    /// never run concurrently.
+    /// How many batches of a shard may be in flight at a time. Default 1; 1–10. Records of one
+    /// partition key stay in order and never run concurrently.
     ///
-    /// How far a shard is read ahead of a batch that is stuck is assumed, since AWS publishes nothing: until the unfinished records
-    /// amount to 12 MB for each of these batches (counted as [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) says), or the records beyond
-    /// the checkpoint are as many as one read or all these batches can hold. The read that reaches the bound may exceed it.
+    /// How far a shard is read ahead of a batch that is stuck is assumed, since AWS publishes
+    /// nothing: until the unfinished records amount to 12 MB for each of these batches (counted as
+    /// [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) says), or the records beyond the checkpoint are
+    /// as many as one read or all these batches can hold. The read that reaches the bound may
+    /// exceed it.
     pub parallelization_factor: u32,
     /// Where reading begins on a shard that has no checkpoint.
     pub starting_position: StartingPosition,
-    /// What the function's response means. Default: none, so a response that reports failures is a success.
+    /// What the function's response means. Default: none, so a response that reports failures is a
+    /// success.
     pub function_response_types: Vec<FunctionResponseType>,
-    /// The ARN of the SQS queue, SNS topic or S3 bucket that is told of discards (`DestinationConfig.OnFailure.Destination`). Default:
-    /// none, so a discard leaves no trace but [`Happened::Discarded`](crate::Happened::Discarded).
+    /// The ARN of the SQS queue, SNS topic or S3 bucket that is told of discards
+    /// (`DestinationConfig.OnFailure.Destination`). Default: none, so a discard leaves no trace but
+    /// [`Happened::Discarded`](crate::Happened::Discarded).
     pub on_failure: Option<String>,
     /// Not modelled: only the default, 0 (off), is accepted.
     pub tumbling_window_in_seconds: u32,
     /// Not modelled: only the default, no filter patterns, is accepted.
     pub filter_criteria: Vec<String>,
-    /// The groups of metrics that [`Status::event_counts`](crate::Status::event_counts) shows (`MetricsConfig.Metrics`). Default: none;
-    /// [`Mapping::counters`](crate::Mapping::counters) counts regardless.
+    /// The groups of metrics that [`Status::event_counts`](crate::Status::event_counts) shows
+    /// (`MetricsConfig.Metrics`). Default: none; [`Mapping::counters`](crate::Mapping::counters)
+    /// counts regardless.
     pub metrics_config: Vec<MetricGroup>,
-    /// The stream's retention period, which is a parameter of the stream and the limit that −1 stands for. Default 24; 24–8,760
-    /// hours (Kinesis API reference, `IncreaseStreamRetentionPeriod`), for a DynamoDB stream always 24 (DynamoDB developer guide,
+    /// The stream's retention period, which is a parameter of the stream and the limit that −1
+    /// stands for. Default 24; 24–8,760 hours (Kinesis API reference,
+    /// `IncreaseStreamRetentionPeriod`), for a DynamoDB stream always 24 (DynamoDB developer guide,
     /// "Change data capture for DynamoDB Streams").
     pub stream_retention_hours: u32,
     /// What the model assumes where AWS publishes nothing.
     pub assumptions: Assumptions,
 }
 
-/// "A base rate of 4 times per second" (Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB").
+/// "A base rate of 4 times per second" (Lambda developer guide, "Using AWS Lambda with Amazon
+/// DynamoDB").
 const DYNAMODB_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The most that GetRecords of DynamoDB Streams gives (DynamoDB API reference, "Amazon DynamoDB Streams", `GetRecords`).
+/// The most that GetRecords of DynamoDB Streams gives (DynamoDB API reference, "Amazon DynamoDB
+/// Streams", `GetRecords`).
 const DYNAMODB_READ_LIMIT: u32 = 1_000;
 
 /// Where reading begins on a shard without a checkpoint (`StartingPosition`).
 ///
-/// A shard that appears later, because the stream was resharded, is read from its oldest record under `Latest` too: everything in
-/// it is newer than the mapping.
+/// A shard that appears later, because the stream was resharded, is read from its oldest record
+/// under `Latest` too: everything in it is newer than the mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartingPosition {
     /// The oldest record that the stream still has.
     TrimHorizon,
     /// What is put after the mapping first reads the shard.
     Latest,
-    /// The first record that arrived at this time or later (`StartingPositionTimestamp`). Not for DynamoDB streams.
+    /// The first record that arrived at this time or later (`StartingPositionTimestamp`). Not for
+    /// DynamoDB streams.
     AtTimestamp(Timestamp),
 }
 
@@ -95,15 +110,16 @@ pub enum FunctionResponseType {
 
 /// A group of metrics that a mapping can publish (`MetricsConfig.Metrics`).
 ///
-/// Of AWS's groups, `ErrorCount` and `KafkaMetrics` exist for Kafka only (Lambda developer guide, "Types of metrics for Lambda
-/// functions").
+/// Of AWS's groups, `ErrorCount` and `KafkaMetrics` exist for Kafka only (Lambda developer guide,
+/// "Types of metrics for Lambda functions").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricGroup {
     /// [`EventCounts`](crate::EventCounts).
     EventCount,
 }
 
-/// The settings cannot be used; nothing was started or changed. The first thing that is wrong, in the order of the fields of [`Settings`].
+/// The settings cannot be used; nothing was started or changed. The first thing that is wrong, in
+/// the order of the fields of [`Settings`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The value lies outside the range that AWS allows.
@@ -140,7 +156,8 @@ pub enum SettingsError {
         /// The form that is needed.
         expected: &'static str,
     },
-    /// The parameter was chosen when the mapping was made; UpdateEventSourceMapping does not know it.
+    /// The parameter was chosen when the mapping was made; UpdateEventSourceMapping does not know
+    /// it.
     #[error("{parameter} cannot be changed; create another mapping")]
     Immutable {
         /// The parameter, under AWS's name.
@@ -149,7 +166,8 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// AWS's defaults for a stream, a function and a starting position; change the fields that differ.
+    /// AWS's defaults for a stream, a function and a starting position; change the fields that
+    /// differ.
     pub fn new(
         event_source_arn: impl Into<String>,
         function_arn: impl Into<String>,
@@ -187,7 +205,8 @@ impl Settings {
     /// Checks every parameter against AWS's range and against what is modelled.
     ///
     /// # Errors
-    /// [`SettingsError`] for the first parameter that is wrong; its text names the parameter and what it may be.
+    /// [`SettingsError`] for the first parameter that is wrong; its text names the parameter and
+    /// what it may be.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let Some(kind) = StreamKind::of_arn(&self.event_source_arn) else {
             return Err(SettingsError::NotAnArn {
@@ -273,7 +292,8 @@ impl Settings {
     /// Whether a mapping with these settings may be changed into one with `other`.
     ///
     /// # Errors
-    /// [`SettingsError::Immutable`] if not, as the request syntax of UpdateEventSourceMapping says (Lambda API reference).
+    /// [`SettingsError::Immutable`] if not, as the request syntax of UpdateEventSourceMapping says
+    /// (Lambda API reference).
     pub(crate) fn check_update(&self, other: &Self) -> Result<(), SettingsError> {
         for (parameter, same) in [
             ("UUID", self.uuid == other.uuid),
@@ -293,7 +313,8 @@ impl Settings {
         Ok(())
     }
 
-    /// The age at which a record is discarded: MaximumRecordAgeInSeconds, or what the stream's retention makes of −1 or of a longer age.
+    /// The age at which a record is discarded: MaximumRecordAgeInSeconds, or what the stream's
+    /// retention makes of −1 or of a longer age.
     pub(crate) fn record_age_limit(&self) -> Duration {
         self.maximum_record_age()
             .map_or(self.retention(), |age| age.min(self.retention()))
@@ -327,7 +348,8 @@ impl Settings {
         self.metrics_config.contains(&MetricGroup::EventCount)
     }
 
-    /// The mapping's id, and where none is given one that is the same for the same stream and function.
+    /// The mapping's id, and where none is given one that is the same for the same stream and
+    /// function.
     pub(crate) fn mapping_uuid(&self) -> String {
         self.uuid.clone().unwrap_or_else(|| {
             let arns = [&self.event_source_arn, &self.function_arn].map(String::as_bytes);
@@ -384,8 +406,8 @@ fn modelled(
     }
 }
 
-/// Sources: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings"; Lambda API reference,
-/// `CreateEventSourceMapping`.
+/// Sources: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source
+/// mappings"; Lambda API reference, `CreateEventSourceMapping`.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,11 +15,13 @@ use crate::{
 use std::mem;
 use std::time::Duration;
 
-/// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"): the pause while there is more to read.
+/// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"):
+/// the pause while there is more to read.
 const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// An assumption, since AWS publishes nothing: what is unfinished of a shard may fill this many batches for each lane, one in flight and
-/// one to follow. While a lane is stuck the others go on reading, and would otherwise fill the memory with records of its keys.
+/// An assumption, since AWS publishes nothing: what is unfinished of a shard may fill this many
+/// batches for each lane, one in flight and one to follow. While a lane is stuck the others go on
+/// reading, and would otherwise fill the memory with records of its keys.
 const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug)]
@@ -30,7 +32,8 @@ pub(crate) struct Shard {
     iterator: Option<String>,
     /// The read that is under way.
     reading: Option<u64>,
-    /// A stop came after that read began: its answer is awaited, since a shard is read once at a time, and ignored.
+    /// A stop came after that read began: its answer is awaited, since a shard is read once at a
+    /// time, and ignored.
     overtaken: bool,
     read_began: Timestamp,
     next_read_at: Timestamp,
@@ -97,8 +100,8 @@ impl Shard {
         &mut self.parents
     }
 
-    /// What was read of it may still be under way. It waits for no other shard, so that others may wait for it; one that does was never
-    /// read.
+    /// What was read of it may still be under way. It waits for no other shard, so that others may
+    /// wait for it; one that does was never read.
     pub(crate) fn is_gone_but_for_what_was_read(&self) -> bool {
         self.gone && !self.finished && self.parents.is_empty()
     }
@@ -107,13 +110,15 @@ impl Shard {
         self.parents.retain(|waiting| waiting != parent);
     }
 
-    /// The stream no longer has this shard: nothing but what was read before can still be delivered.
+    /// The stream no longer has this shard: nothing but what was read before can still be
+    /// delivered.
     pub(crate) fn mark_gone(&mut self) {
         self.gone = true;
         self.ended = true;
     }
 
-    /// Stops reading and delivering; what is in flight may finish. All else goes with the lanes, which a start makes anew.
+    /// Stops reading and delivering; what is in flight may finish. All else goes with the lanes,
+    /// which a start makes anew.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
         self.overtaken = self.reading.is_some();
@@ -165,7 +170,8 @@ impl Shard {
         );
         !self.ended
             && self.reading.is_none()
-            // A lane that is stuck holds back the checkpoint, and what the others may run ahead has an end.
+            // A lane that is stuck holds back the checkpoint, and what the others may run ahead has
+            // an end.
             && self.ledger.beyond_checkpoint() < usize::try_from(most).unwrap_or(usize::MAX)
             && self.ledger.unfinished_bytes() < BATCHES_AHEAD * MAX_BATCH_BYTES * self.lanes.len()
             && self.lanes.iter().any(|lane| lane.is_hungry(settings))
@@ -257,8 +263,9 @@ impl Shard {
         }
     }
 
-    /// Whether a DynamoDB record precedes the time at which reading begins: its time is cut to seconds, and so is what it is compared
-    /// with. Only a shard's first records can; times need not increase.
+    /// Whether a DynamoDB record precedes the time at which reading begins: its time is cut to
+    /// seconds, and so is what it is compared with. Only a shard's first records can; times need
+    /// not increase.
     fn lies_before_the_start(&self, record: &Record, context: &Context<'_>) -> bool {
         match self.ledger.position() {
             Checkpoint::Start(StartingPosition::AtTimestamp(start)) => {
@@ -269,7 +276,8 @@ impl Shard {
         }
     }
 
-    /// The lane that a record's partition key belongs to: any hash will do that is the same everywhere.
+    /// The lane that a record's partition key belongs to: any hash will do that is the same
+    /// everywhere.
     fn lane_of(&self, record: &Record) -> usize {
         let hash = hash([record.partition_key.as_bytes()]);
         usize::try_from(hash % self.lanes.len() as u64).unwrap_or(0)
@@ -312,7 +320,8 @@ impl Shard {
 
     /// When there will be something to do without an answer.
     pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
-        // A shard that waits for its parents was never started, and a finished one has nothing left to do.
+        // A shard that waits for its parents was never started, and a finished one has nothing left
+        // to do.
         if self.stopping {
             return None;
         }

@@ -1,9 +1,11 @@
-//! The service under a seed: the shipped handlers and the real SDK clients, with their serialization, retries and time-outs,
-//! between a simulated Lambda and a model of AWS. Only the wire, the clock and the scheduler are not the real ones.
+//! The service under a seed: the shipped handlers and the real SDK clients, with their
+//! serialization, retries and time-outs, between a simulated Lambda and a model of AWS. Only the
+//! wire, the clock and the scheduler are not the real ones.
 //!
-//! A seed decides everything: how many clients, what they ask for and when, how the event source mapping is set, how long each
-//! call takes, and which disasters come when. One thread, tokio's paused clock and seeded randomness make a run a function of its
-//! seed; [`Outcome::trace`] is the same, byte for byte, whenever it is run again.
+//! A seed decides everything: how many clients, what they ask for and when, how the event source
+//! mapping is set, how long each call takes, and which disasters come when. One thread, tokio's
+//! paused clock and seeded randomness make a run a function of its seed; [`Outcome::trace`] is the
+//! same, byte for byte, whenever it is run again.
 //!
 //! | file | what it is for |
 //! |---|---|

@@ -38,7 +38,8 @@ pub(crate) struct Poller {
     pub(crate) enabled: Rc<Switch>,
     /// The checkpoints of every second.
     pub(crate) history: RefCell<Vec<(Instant, BTreeMap<ShardId, Checkpoint>)>>,
-    /// Keys of the batches in flight, and what was started of each, in whatever shard: a child's records come after its parents'.
+    /// Keys of the batches in flight, and what was started of each, in whatever shard: a child's
+    /// records come after its parents'.
     pub(crate) in_flight: RefCell<BTreeSet<String>>,
     pub(crate) started: RefCell<BTreeMap<String, BTreeSet<SequenceNumber>>>,
     /// How much of this poller's life is over, for the trace.

@@ -67,7 +67,8 @@ pub struct Counts {
     pub discarded: u64,
     /// Simulated time.
     pub simulated: Duration,
-    /// What went wrong, by kind: calls, invocations, reads and records that were hit, and what befell poller and shards.
+    /// What went wrong, by kind: calls, invocations, reads and records that were hit, and what
+    /// befell poller and shards.
     pub faults: BTreeMap<String, u64>,
 }
 
@@ -230,7 +231,8 @@ impl World {
         })
     }
 
-    /// Puts another poller in the place of the one that there is, with the checkpoints of some time ago.
+    /// Puts another poller in the place of the one that there is, with the checkpoints of some time
+    /// ago.
     pub(crate) fn restart_poller(&self, back: Duration) {
         let old = Rc::clone(&self.poller.borrow().0);
         self.poller.borrow().1.abort();
@@ -350,7 +352,8 @@ impl World {
         Some(SequenceNumber::parse(&last.sequence_number.to_string()).unwrap())
     }
 
-    /// What stream and table hold, and the queue besides the `discards` that were taken from it before.
+    /// What stream and table hold, and the queue besides the `discards` that were taken from it
+    /// before.
     pub(crate) fn evidence(&self, discards: Vec<Discarded>) -> Evidence {
         let mut evidence = Evidence {
             discards,

@@ -41,7 +41,8 @@ fn unlimited() -> World {
     })
 }
 
-/// Performs the steps; each record's data is its number in the order of putting. Gives each record's shard.
+/// Performs the steps; each record's data is its number in the order of putting. Gives each
+/// record's shard.
 async fn produce(world: &World, steps: &[Step]) -> Vec<String> {
     let client = world.kinesis();
     let mut now = START;

@@ -8,8 +8,9 @@ use crate::driver::{Driver, SHARD, STREAM, numbers, settings, success};
 
 const OTHER_SHARD: &str = "shardId-000000000001";
 
-/// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event sources", "Batching behavior": with a
-/// window of 0 "Lambda sends batches to your function as quickly as possible".
+/// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event
+/// sources", "Batching behavior": with a window of 0 "Lambda sends batches to your function as
+/// quickly as possible".
 #[test]
 fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
     let mut stream = Driver::with_records(
@@ -67,7 +68,8 @@ fn the_window_gathers_what_arrives_in_it() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
 }
 
-/// Three records of 3 MB each in base64, of which a batch takes one, and a window in which more might come.
+/// Three records of 3 MB each in base64, of which a batch takes one, and a window in which more
+/// might come.
 fn three_of_half_a_batch() -> Driver {
     let window = Settings {
         batch_size: 100,
@@ -83,7 +85,8 @@ fn three_of_half_a_batch() -> Driver {
     stream
 }
 
-/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each, one fits.
+/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each,
+/// one fits.
 #[test]
 fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
     let mut stream = three_of_half_a_batch();
@@ -166,7 +169,8 @@ fn the_next_window_begins_when_the_previous_invocation_completes() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [I] A window that gathered nothing is followed by another one; it does not stay open for the first record to close it.
+/// [I] A window that gathered nothing is followed by another one; it does not stay open for the
+/// first record to close it.
 #[test]
 fn a_window_without_records_is_followed_by_the_next_one() {
     let window = Settings {
@@ -184,7 +188,8 @@ fn a_window_without_records_is_followed_by_the_next_one() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": one concurrent invocation a shard.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams":
+/// one concurrent invocation a shard.
 #[test]
 fn one_batch_of_a_shard_is_in_flight() {
     let mut stream = Driver::with_records(
@@ -375,7 +380,8 @@ fn ten_thousand_records_are_one_batch() {
     assert_eq!(stream.deliveries.len(), 1);
 }
 
-/// [D] Kinesis developer guide, "Handling duplicate records": a put whose answer was lost and that is retried stands twice in the stream.
+/// [D] Kinesis developer guide, "Handling duplicate records": a put whose answer was lost and that
+/// is retried stands twice in the stream.
 #[test]
 fn a_record_that_its_producer_put_twice_is_delivered_twice() {
     let mut stream = Driver::new(settings());

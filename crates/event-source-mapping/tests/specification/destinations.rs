@@ -1,5 +1,5 @@
-//! Where a discard's message goes, by which call, and what it carries there. [D] Lambda developer guide, "Retain discarded batch records
-//! for a Kinesis Data Streams event source in Lambda".
+//! Where a discard's message goes, by which call, and what it carries there. [D] Lambda developer
+//! guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
 
 use event_source_mapping::{Action, Destination, Discard, Outcome, Settings};
 use serde_json::{Value, json};
@@ -50,7 +50,8 @@ fn a_queue_and_a_topic_get_the_metadata_only() {
     assert_eq!(body(&discard), to_queue);
 }
 
-/// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation record as an escaped JSON string".
+/// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation
+/// record as an escaped JSON string".
 #[test]
 fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     let (_, to_queue) = discard_to(QUEUE);
@@ -72,7 +73,8 @@ fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     assert_eq!(records[0]["kinesis"]["data"], "e30=");
 }
 
-/// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>". [I] In UTC.
+/// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>".
+/// [I] In UTC.
 #[test]
 fn an_object_is_named_by_mapping_shard_and_time() {
     let (_, discard) = discard_to(BUCKET);
@@ -129,7 +131,8 @@ fn a_message_that_is_offered_again_has_the_same_object_and_body() {
     assert_eq!(body(&again), content);
 }
 
-/// [I] The event in the object is that of the records that were given up, not of the batch that they came in.
+/// [I] The event in the object is that of the records that were given up, not of the batch that
+/// they came in.
 #[test]
 fn the_event_in_a_bucket_is_that_of_the_part_that_was_given_up() {
     let settings = Settings {

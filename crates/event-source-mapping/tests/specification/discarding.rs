@@ -35,14 +35,16 @@ fn discarded(stream: &Driver) -> (u64, u64) {
     (counters.batches_discarded, counters.records_discarded)
 }
 
-/// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
+/// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
+/// source in Lambda".
 #[test]
 fn the_message_goes_to_the_on_failure_destination() {
     let mut stream = given_up(settings());
     assert_eq!(discard(&mut stream).destination(), QUEUE);
 }
 
-/// [I] A poller that is lost between the two repeats the discard; one that moves first would lose it.
+/// [I] A poller that is lost between the two repeats the discard; one that moves first would lose
+/// it.
 #[test]
 fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
     let mut stream = given_up(settings());
@@ -172,8 +174,9 @@ fn by_default_each_part_of_a_bisected_batch_has_a_message_of_its_own() {
     );
 }
 
-/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize could be greater than 1 since Lambda
-/// consolidates failed messages metadata when writing to the OnFailure destination". [I] Which are consolidated: neighbours.
+/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize
+/// could be greater than 1 since Lambda consolidates failed messages metadata when writing to the
+/// OnFailure destination". [I] Which are consolidated: neighbours.
 #[test]
 fn merged_neighbours_of_a_bisected_batch_share_a_message() {
     let stream = bisected(NeighbouringDiscards::Merged, &[9, 10, 12]);
@@ -217,7 +220,8 @@ fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
     assert_eq!(conditions, ["RetryAttemptsExhausted", "RecordAgeExceeded"]);
 }
 
-/// Two records of which the first is given up and waits for the second, which is in flight when the mapping is stopped.
+/// Two records of which the first is given up and waits for the second, which is in flight when the
+/// mapping is stopped.
 fn stopped_while_a_discard_waits() -> (Driver, Invocation) {
     let mut settings = Settings {
         maximum_retry_attempts: 0,
@@ -258,7 +262,8 @@ fn a_discard_that_waits_for_its_neighbour_is_told_with_it_if_that_fails_during_a
     assert_eq!(stream.checkpoint(), Some(9));
 }
 
-/// [I] The range of a message may span records of other sub-batches: "treat the range as a superset of what failed".
+/// [I] The range of a message may span records of other sub-batches: "treat the range as a superset
+/// of what failed".
 #[test]
 fn with_a_parallelization_factor_a_discarded_range_may_span_records_that_were_processed() {
     let mut stream = Driver::new(Settings {

@@ -1,5 +1,5 @@
-//! A caller's loop for tests: a stream in memory, a clock that jumps to the next thing to do, and a note of all that was delivered
-//! and discarded.
+//! A caller's loop for tests: a stream in memory, a clock that jumps to the next thing to do, and a
+//! note of all that was delivered and discarded.
 
 use std::collections::{BTreeMap, VecDeque};
 

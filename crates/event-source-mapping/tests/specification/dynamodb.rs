@@ -1,6 +1,7 @@
-//! The stream of a DynamoDB table as the source. [D] Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB", "Lambda parameters
-//! for Amazon DynamoDB event source mappings", "Configuring partial batch response with DynamoDB and Lambda" and "Retain discarded
-//! records for a DynamoDB event source in Lambda".
+//! The stream of a DynamoDB table as the source. [D] Lambda developer guide, "Using AWS Lambda with
+//! Amazon DynamoDB", "Lambda parameters for Amazon DynamoDB event source mappings", "Configuring
+//! partial batch response with DynamoDB and Lambda" and "Retain discarded records for a DynamoDB
+//! event source in Lambda".
 
 use std::time::Duration;
 
@@ -57,7 +58,8 @@ fn put(stream: &mut Driver, shard: &str, number: u64, order: &str) {
         .push(record);
 }
 
-/// Changes of as many orders, numbered from 800000000003126276360 on: longer than any integer type, as DynamoDB's are.
+/// Changes of as many orders, numbered from 800000000003126276360 on: longer than any integer type,
+/// as DynamoDB's are.
 const FIRST: u64 = 8_000_000_000_031_262_763;
 
 fn with_changes(settings: Settings, changes: u64) -> Driver {
@@ -70,7 +72,8 @@ fn with_changes(settings: Settings, changes: u64) -> Driver {
     stream
 }
 
-/// [D] "Example DynamoDB Streams record event": the record as the stream has it, and eventSourceARN.
+/// [D] "Example DynamoDB Streams record event": the record as the stream has it, and
+/// eventSourceARN.
 #[test]
 fn the_function_gets_each_change_as_the_stream_has_it_and_the_streams_arn() {
     let mut stream = with_changes(table(), 1);
@@ -94,7 +97,8 @@ fn an_items_key_keeps_its_changes_in_order_however_its_members_are_ordered() {
     assert_ne!(one.partition_key, third.partition_key);
 }
 
-/// [D] DynamoDB API reference, StreamRecord: ApproximateCreationDateTime is in seconds, whole or (DynamoDB Local) with a fraction.
+/// [D] DynamoDB API reference, StreamRecord: ApproximateCreationDateTime is in seconds, whole or
+/// (DynamoDB Local) with a fraction.
 #[test]
 fn a_change_arrived_when_the_stream_says() {
     let at = |time: Value| {
@@ -123,7 +127,8 @@ fn what_is_no_change_is_refused_by_what_it_lacks() {
     assert!(Record::from_change(&json!("no object")).is_err());
 }
 
-/// [D] "Configuring partial batch response with DynamoDB and Lambda": itemIdentifier is the SequenceNumber.
+/// [D] "Configuring partial batch response with DynamoDB and Lambda": itemIdentifier is the
+/// SequenceNumber.
 #[test]
 fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     let mut stream = with_changes(
@@ -193,7 +198,8 @@ fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_i
     assert_eq!(invoke_count(message), 1);
 }
 
-/// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have no fraction.
+/// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have
+/// no fraction.
 #[test]
 fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
     let mut stream = with_changes(
@@ -258,7 +264,8 @@ fn a_bucket_gets_the_changes_themselves() {
     assert_eq!(body["payload"].as_str().unwrap().as_bytes(), sent);
 }
 
-/// [D] "Using AWS Lambda with Amazon DynamoDB": "at a base rate of 4 times per second"; DynamoDB API reference, GetRecords: 1,000 records.
+/// [D] "Using AWS Lambda with Amazon DynamoDB": "at a base rate of 4 times per second"; DynamoDB
+/// API reference, GetRecords: 1,000 records.
 #[test]
 fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at_a_time() {
     let mut stream = with_changes(table(), 0);
@@ -273,7 +280,8 @@ fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at
     );
 }
 
-/// [D] "Lambda parameters for Amazon DynamoDB event source mappings": TRIM_HORIZON or LATEST; retention is 24 hours.
+/// [D] "Lambda parameters for Amazon DynamoDB event source mappings": TRIM_HORIZON or LATEST;
+/// retention is 24 hours.
 #[test]
 fn what_a_tables_stream_does_not_have_is_refused() {
     let refused = |change: fn(&mut Settings)| {
@@ -304,7 +312,8 @@ fn what_a_tables_stream_does_not_have_is_refused() {
     assert!(settings.validate().is_err(), "a table is not its stream");
 }
 
-/// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard before its children.
+/// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard
+/// before its children.
 #[test]
 fn the_child_of_a_tables_shard_waits_for_it() {
     let mut stream = with_changes(table(), 1);
@@ -325,7 +334,8 @@ fn the_child_of_a_tables_shard_waits_for_it() {
     assert_eq!(child.batch().shard_id().as_str(), CHILD);
 }
 
-/// [I] There is no AT_TIMESTAMP to go back to; what arrived before is left out instead, to the second that the stream's times have.
+/// [I] There is no AT_TIMESTAMP to go back to; what arrived before is left out instead, to the
+/// second that the stream's times have.
 #[test]
 fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_second() {
     let mut stream = Driver::new(Settings {
@@ -352,7 +362,8 @@ fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_sec
     assert_eq!(stream.batches(), [[FIRST + 1]]);
 }
 
-/// [I] Only what precedes everything is left out: creation times are approximate and need not increase.
+/// [I] Only what precedes everything is left out: creation times are approximate and need not
+/// increase.
 #[test]
 fn a_change_with_an_early_time_behind_others_is_delivered() {
     let mut stream = Driver::new(Settings {

@@ -1,6 +1,7 @@
-//! What goes on from a checkpoint: an old one, and one whose mapping goes on too. [D] Lambda developer guide, "How Lambda processes
-//! records from stream and queue-based event sources": "Lambda event source mappings process each event at least once, and duplicate
-//! processing of records can occur". When that happens is [I].
+//! What goes on from a checkpoint: an old one, and one whose mapping goes on too. [D] Lambda
+//! developer guide, "How Lambda processes records from stream and queue-based event sources":
+//! "Lambda event source mappings process each event at least once, and duplicate processing of
+//! records can occur". When that happens is [I].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +61,8 @@ fn from_an_old_checkpoint_of_its_parent_a_child_waits_again() {
     assert_eq!(stream.batches(), [[8], [9], [8], [9]]);
 }
 
-/// Two mappings over the stream of a driver: the driver's own, and one that went on from its checkpoints.
+/// Two mappings over the stream of a driver: the driver's own, and one that went on from its
+/// checkpoints.
 struct Pair {
     stream: Driver,
     second: Mapping,
@@ -126,8 +128,9 @@ fn outcome(fails: bool) -> Outcome {
 }
 
 proptest! {
-    /// [I] Two pollers for a moment: each delivers everything behind the checkpoint that they share, in order, whatever the other one
-    /// does; and when the first one is lost, the second alone leaves nothing out.
+    /// [I] Two pollers for a moment: each delivers everything behind the checkpoint that they
+    /// share, in order, whatever the other one does; and when the first one is lost, the second
+    /// alone leaves nothing out.
     #[test]
     fn two_pollers_deliver_everything_behind_their_common_checkpoint(
         records in 1_usize..12, batch_size in 1_u32..5, turns in prop::collection::vec(any::<(bool, bool)>(), 0..60),

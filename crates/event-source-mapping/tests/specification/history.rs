@@ -1,6 +1,7 @@
-//! Random histories of a stream, its function and its poller, and what is checked at each of their steps: records arrive, shards are
-//! split, merged and expire, the function and the services fail, answers come in any order, time jumps, the mapping is stopped, started,
-//! updated and lost, all as a random sequence decides.
+//! Random histories of a stream, its function and its poller, and what is checked at each of their
+//! steps: records arrive, shards are split, merged and expire, the function and the services fail,
+//! answers come in any order, time jumps, the mapping is stopped, started, updated and lost, all as
+//! a random sequence decides.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -34,11 +35,13 @@ pub(crate) struct NewRecord {
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     settings: Settings,
-    /// How many of the records are put before the mapping begins, and whether the first shard is split between them and that.
+    /// How many of the records are put before the mapping begins, and whether the first shard is
+    /// split between them and that.
     earlier: usize,
     split: bool,
     records: Vec<NewRecord>,
-    /// What goes wrong, and in which order. When it is used up nothing goes wrong any more but poison.
+    /// What goes wrong, and in which order. When it is used up nothing goes wrong any more but
+    /// poison.
     chances: Vec<u32>,
 }
 
@@ -156,7 +159,8 @@ pub(crate) struct History {
     shard_of: BTreeMap<u64, ShardId>,
     key_of: BTreeMap<u64, u8>,
     poison: HashSet<u64>,
-    /// Lies at or behind the starting position, so that it must be delivered. The others need not be; under AT_TIMESTAMP they must not.
+    /// Lies at or behind the starting position, so that it must be delivered. The others need not
+    /// be; under AT_TIMESTAMP they must not.
     owed: BTreeSet<u64>,
     /// The shards of which the first read was answered. Under LATEST, what is put later is owed.
     begun: BTreeSet<ShardId>,
@@ -240,7 +244,8 @@ impl History {
         );
     }
 
-    /// The records that must have been delivered and are neither processed nor in a discarded range.
+    /// The records that must have been delivered and are neither processed nor in a discarded
+    /// range.
     pub(crate) fn left_over(&self) -> Vec<u64> {
         let owed = self.owed.iter().copied();
         owed.filter(|number| self.is_owed(*number)).collect()
@@ -488,8 +493,8 @@ impl History {
                 "{number} comes again"
             );
         }
-        // Everything before a record is over, or before it in the batch: of its key, in its shard if that is not subdivided, and in the
-        // shards that its shard comes from.
+        // Everything before a record is over, or before it in the batch: of its key, in its shard
+        // if that is not subdivided, and in the shards that its shard comes from.
         let ancestors = self.ancestors(shard);
         for (earlier, at) in self.shard_of.range(..batch[batch.len() - 1]) {
             let precedes = |number: &u64| {
@@ -551,7 +556,8 @@ impl History {
                 );
             }
         }
-        // LATEST means another place each time; what was stored before the first read is of no use later.
+        // LATEST means another place each time; what was stored before the first read is of no use
+        // later.
         let begun =
             |checkpoint: &Checkpoint| *checkpoint != Checkpoint::Start(StartingPosition::Latest);
         if !checkpoints.is_empty()
@@ -562,7 +568,8 @@ impl History {
         }
     }
 
-    /// What the function does with a batch when nothing but poison is in its way, and what it has processed then.
+    /// What the function does with a batch when nothing but poison is in its way, and what it has
+    /// processed then.
     fn invoke(&mut self, invocation: &Invocation, epoch: u32) -> Outcome {
         let batch = numbers(invocation);
         let bad: Vec<_> = batch
@@ -597,7 +604,8 @@ impl History {
                 } else {
                     let read = self.driver.read(&fetch);
                     if read.next_iterator.is_none() {
-                        // What is gone is neither listed nor named: it would be known to be there and not there.
+                        // What is gone is neither listed nor named: it would be known to be there
+                        // and not there.
                         let children = self.parents_of.iter();
                         let children = children
                             .filter(|(child, _)| !self.gone.contains(child))

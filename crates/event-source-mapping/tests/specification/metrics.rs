@@ -38,7 +38,8 @@ fn event_counts_are_shown_only_if_the_mapping_asks_for_them() {
     );
 }
 
-/// [D] "If an event results in a function error or throttling, InvokedEventCount may count multiple times for the same polled event".
+/// [D] "If an event results in a function error or throttling, InvokedEventCount may count multiple
+/// times for the same polled event".
 #[test]
 fn a_record_counts_as_invoked_and_failed_at_each_attempt_and_as_polled_once() {
     let mut stream = Driver::with_records(counting(settings()), 3);
@@ -50,7 +51,8 @@ fn a_record_counts_as_invoked_and_failed_at_each_attempt_and_as_polled_once() {
     assert_eq!(counts.failed_invoke_event_count, 6);
 }
 
-/// [D] "FailedInvokeEventCount includes any event with a non-empty BatchItemFailures"; [I] and what is sent again with it.
+/// [D] "FailedInvokeEventCount includes any event with a non-empty BatchItemFailures"; [I] and what
+/// is sent again with it.
 #[test]
 fn after_a_partial_response_what_comes_again_counts_as_failed() {
     let mut stream = Driver::with_records(counting(reporting()), 5);
@@ -66,7 +68,8 @@ fn after_a_partial_response_what_comes_again_counts_as_failed() {
     assert_eq!(counts(&stream).invoked_event_count, 7);
 }
 
-/// [D] OnFailureDestinationDeliveredEventCount; "Dropped events also excludes events that you send to an on-failure destination".
+/// [D] OnFailureDestinationDeliveredEventCount; "Dropped events also excludes events that you send
+/// to an on-failure destination".
 #[test]
 fn a_discard_that_reaches_its_destination_counts_as_delivered_and_not_as_dropped() {
     let mut stream = Driver::with_records(
@@ -82,7 +85,8 @@ fn a_discard_that_reaches_its_destination_counts_as_delivered_and_not_as_dropped
     assert_eq!(counts.dropped_event_count, 0);
 }
 
-/// [D] "For the DroppedEventCount metric, Lambda emits a number equal to the number of events that failed delivery".
+/// [D] "For the DroppedEventCount metric, Lambda emits a number equal to the number of events that
+/// failed delivery".
 #[test]
 fn a_discard_that_never_reaches_its_destination_counts_as_dropped() {
     let mut settings = counting(Settings {
@@ -104,7 +108,8 @@ fn a_discard_that_never_reaches_its_destination_counts_as_dropped() {
     );
 }
 
-/// [D] "the number of records that exceed your configured values for MaximumRecordAgeInSeconds or MaximumRetryAttempts".
+/// [D] "the number of records that exceed your configured values for MaximumRecordAgeInSeconds or
+/// MaximumRetryAttempts".
 #[test]
 fn without_a_destination_what_exceeds_the_configured_age_or_retries_counts_as_dropped() {
     let without = |settings| {
@@ -134,7 +139,8 @@ fn without_a_destination_what_exceeds_the_configured_age_or_retries_counts_as_dr
     assert_eq!(counts(&stream).dropped_event_count, 2);
 }
 
-/// [D] "Importantly, this doesn't include the number of records that expire due to exceeding your event source's retention settings".
+/// [D] "Importantly, this doesn't include the number of records that expire due to exceeding your
+/// event source's retention settings".
 #[test]
 fn what_the_streams_retention_ends_does_not_count_as_dropped() {
     let mut stream = Driver::with_records(
@@ -149,8 +155,8 @@ fn what_the_streams_retention_ends_does_not_count_as_dropped() {
     assert_eq!(counts(&stream).dropped_event_count, 0);
 }
 
-/// [D] IteratorAge: "the age of the last record in the event", "between when a stream receives the record and when the event source
-/// mapping sends the event to the function".
+/// [D] IteratorAge: "the age of the last record in the event", "between when a stream receives the
+/// record and when the event source mapping sends the event to the function".
 #[test]
 fn the_iterator_age_is_that_of_the_last_record_of_a_batch_when_it_is_sent() {
     let mut stream = Driver::new(settings());

@@ -122,7 +122,8 @@ fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
     );
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": polls each shard once a second.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams":
+/// polls each shard once a second.
 #[test]
 fn a_shard_without_new_records_is_read_once_a_second() {
     let mut stream = Driver::with_records(settings(), 0);
@@ -156,7 +157,8 @@ fn a_shard_with_more_to_read_is_read_five_times_a_second() {
     );
 }
 
-/// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does not deliver a record twice for it.
+/// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does
+/// not deliver a record twice for it.
 #[test]
 fn a_record_that_was_read_before_is_ignored() {
     let mut stream = Driver::with_records(settings(), 2);
@@ -169,8 +171,8 @@ fn a_record_that_was_read_before_is_ignored() {
     assert_eq!(stream.batches(), [[8, 9]]);
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
-/// "Resharding": the parent's records come before the child's.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams";
+/// Kinesis developer guide, "Resharding": the parent's records come before the child's.
 #[test]
 fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
     let mut stream = Driver::new(settings());
@@ -218,7 +220,8 @@ fn stopped_before_the_parent_was_done() -> Driver {
     stream
 }
 
-/// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have. [I] Nothing is left of it to wait for.
+/// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have.
+/// [I] Nothing is left of it to wait for.
 #[test]
 fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     let mut stream = stopped_before_the_parent_was_done();
@@ -233,7 +236,8 @@ fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     );
 }
 
-/// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer ResourceNotFoundException.
+/// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer
+/// ResourceNotFoundException.
 #[test]
 fn a_parent_that_a_read_does_not_find_is_finished() {
     let mut stream = stopped_before_the_parent_was_done();

@@ -1,5 +1,6 @@
 //! What was recorded on AWS on 2025-11-25 and published in LocalStack's snapshot tests
-//! (tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json), reproduced.
+//! (tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json),
+//! reproduced.
 
 use crate::driver::{
     Driver, FUNCTION, QUEUE, SHARD, STREAM, failures, numbers, reporting, settings, success,
@@ -8,7 +9,8 @@ use event_source_mapping::{Assumptions, Backoff, DiscardMessage, Outcome, Settin
 use serde_json::json;
 use std::time::Duration;
 
-/// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off, six records of which only the last fails, and is reported.
+/// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off, six records of which only the last fails,
+/// and is reported.
 #[test]
 fn the_last_of_six_records_fails_and_arrives_five_times_every_other_once() {
     let mut stream = Driver::with_records(

@@ -1,6 +1,7 @@
-//! What is read before what when shards are split and merged. [D] Lambda developer guide, "Using Lambda to process records from Amazon
-//! Kinesis Data Streams"; Kinesis developer guide, "Resharding, Scaling, and Parallel Processing": the data of a parent are to be read
-//! before those of its children.
+//! What is read before what when shards are split and merged. [D] Lambda developer guide, "Using
+//! Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
+//! "Resharding, Scaling, and Parallel Processing": the data of a parent are to be read before those
+//! of its children.
 
 use event_source_mapping::{
     Action, Event, Invocation, Outcome, Settings, ShardListing, ShardState, StartingPosition,
@@ -20,7 +21,8 @@ fn listing(shard: &str, parents: &[&str]) -> ShardListing {
     }
 }
 
-/// Two shards that were merged into a third, a record in each: 8 and 9 in the parents, 10 in the child.
+/// Two shards that were merged into a third, a record in each: 8 and 9 in the parents, 10 in the
+/// child.
 fn merged(settings: Settings) -> Driver {
     let mut stream = Driver::new(settings);
     for (shard, closed) in [(SHARD, true), (OTHER, true), (CHILD, false)] {
@@ -56,7 +58,8 @@ fn a_child_waits_for_both_of_the_shards_that_it_was_merged_from() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [I] A discard is over when its destination has the message: a poller that is lost before repeats it, and must not find the child begun.
+/// [I] A discard is over when its destination has the message: a poller that is lost before repeats
+/// it, and must not find the child begun.
 #[test]
 fn a_child_is_not_read_while_the_message_about_its_parents_discard_is_not_delivered() {
     let mut stream = merged(Settings {
@@ -176,8 +179,8 @@ fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-/// A record of a shard that is gone at the function, one in a shard of which the parent was never seen, and one in a shard that never had
-/// a parent.
+/// A record of a shard that is gone at the function, one in a shard of which the parent was never
+/// seen, and one in a shard that never had a parent.
 fn gone_but_for_what_was_read(grandchild_was_found: bool) -> (Driver, Invocation) {
     let mut stream = Driver::with_records(settings(), 1);
     for shard in [GRANDCHILD, OTHER] {
@@ -233,8 +236,8 @@ fn under_latest_children_that_a_read_named_are_read_from_their_oldest_record() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
 }
 
-/// [D] services-kinesis-parameters, ParallelizationFactor, and the order of parent and child: a stuck key in the parent holds back the
-/// children as a whole, whatever the factor.
+/// [D] services-kinesis-parameters, ParallelizationFactor, and the order of parent and child: a
+/// stuck key in the parent holds back the children as a whole, whatever the factor.
 #[test]
 fn with_a_parallelization_factor_a_child_still_waits_for_every_batch_of_its_parent() {
     let mut stream = Driver::new(Settings {

@@ -47,7 +47,8 @@ fn without_retries_a_failed_batch_is_discarded_after_one_delivery() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 1)]);
 }
 
-/// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function error.
+/// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function
+/// error.
 #[test]
 fn a_timeout_is_a_failure_of_the_whole_batch() {
     let mut stream = Driver::with_records(
@@ -65,7 +66,8 @@ fn a_timeout_is_a_failure_of_the_whole_batch() {
     );
 }
 
-/// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is discarded like one too old.
+/// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is
+/// discarded like one too old.
 #[test]
 fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -154,8 +156,8 @@ fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     );
 }
 
-/// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda": "Lambda retries all records
-/// starting from the lowest sequence number".
+/// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and
+/// Lambda": "Lambda retries all records starting from the lowest sequence number".
 #[test]
 fn after_a_partial_failure_everything_from_the_lowest_failure_on_comes_again_and_nothing_below() {
     let mut stream = Driver::with_records(reporting(), 5);
@@ -205,7 +207,8 @@ fn a_response_with_a_null_identifier_fails_the_whole_batch() {
     assert!(stream.discards[0]["responseContext"]["functionError"].is_null());
 }
 
-/// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError splits a failed batch into two.
+/// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError
+/// splits a failed batch into two.
 #[test]
 fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
     let mut stream = Driver::with_records(bisecting(settings()), 4);
@@ -254,8 +257,8 @@ fn splitting_does_not_use_up_retries() {
     assert_eq!(stream.discarded(), [(10, 10, 1, 2)]);
 }
 
-/// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned sequence number, and Lambda retries
-/// only the remaining records".
+/// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned
+/// sequence number, and Lambda retries only the remaining records".
 #[test]
 fn with_bisect_a_partial_failure_splits_at_the_returned_number() {
     let mut stream = Driver::with_records(bisecting(reporting()), 5);
@@ -291,7 +294,8 @@ fn first_of_four_always_fails(first_record_failed: FirstRecordFailed) -> Driver 
     stream
 }
 
-/// [I] All three are inferred; this one is the documented sentence taken literally, and the default.
+/// [I] All three are inferred; this one is the documented sentence taken literally, and the
+/// default.
 #[test]
 fn the_first_record_failed_retry_whole_discards_the_good_records_behind_it() {
     assert_eq!(
@@ -384,7 +388,8 @@ fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocatio
     }
 }
 
-/// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off. [I] The curve is a setting.
+/// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off.
+/// [I] The curve is a setting.
 #[test]
 fn the_pause_between_retries_doubles_up_to_its_cap() {
     let retry_backoff = Backoff {
@@ -413,7 +418,8 @@ fn the_pause_between_retries_doubles_up_to_its_cap() {
     assert_eq!(pauses, [100, 200, 400, 800, 1_000, 1_000]);
 }
 
-/// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records expire or exceed the maximum age".
+/// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records
+/// expire or exceed the maximum age".
 #[test]
 fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
     let mut stream = Driver::with_records(

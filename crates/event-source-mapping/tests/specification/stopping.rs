@@ -1,5 +1,6 @@
-//! The stop switch, and going on where an earlier mapping was. [D] Lambda API reference, UpdateEventSourceMapping, Enabled: "When
-//! false, Lambda pauses polling and invocation"; what becomes of a batch in flight and of its retries is [I].
+//! The stop switch, and going on where an earlier mapping was. [D] Lambda API reference,
+//! UpdateEventSourceMapping, Enabled: "When false, Lambda pauses polling and invocation"; what
+//! becomes of a batch in flight and of its retries is [I].
 
 use event_source_mapping::{
     Action, Checkpoint, Discard, Event, Happened, Mapping, Outcome, Settings, ShardListing,
@@ -192,7 +193,8 @@ fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
     assert_eq!(stream.times_delivered(8), 1);
 }
 
-/// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second, so two must not be under way.
+/// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second,
+/// so two must not be under way.
 #[test]
 fn a_shard_is_not_read_while_a_read_from_before_a_stop_is_under_way() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -268,7 +270,8 @@ fn a_mapping_that_is_lost_during_its_first_read_goes_on_where_that_read_began() 
     assert_eq!(stream.batches(), [[8]]);
 }
 
-/// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has not begun.
+/// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has
+/// not begun.
 #[test]
 fn a_mapping_that_is_lost_before_its_first_read_still_begins_at_latest() {
     let mut stream = Driver::with_records(

@@ -1,5 +1,5 @@
-//! New parameters for a mapping at work. [D] Lambda API reference, UpdateEventSourceMapping, says which can change; when a change takes
-//! effect on what is under way is [I].
+//! New parameters for a mapping at work. [D] Lambda API reference, UpdateEventSourceMapping, says
+//! which can change; when a change takes effect on what is under way is [I].
 
 use event_source_mapping::{
     Action, FunctionResponseType, Happened, MetricGroup, Outcome, Settings, SettingsError,
@@ -14,7 +14,8 @@ fn update(stream: &mut Driver, change: impl FnOnce(&mut Settings)) {
     stream.update(settings).unwrap();
 }
 
-/// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition; the UUID is the mapping.
+/// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition; the UUID is the
+/// mapping.
 #[test]
 fn what_was_chosen_at_the_creation_cannot_be_changed() {
     let mut stream = Driver::with_records(settings(), 1);
@@ -212,7 +213,8 @@ fn given_up() -> Driver {
     stream
 }
 
-/// [D] ParallelizationFactor can change, and a key's records never run concurrently: so what is in flight is waited for.
+/// [D] ParallelizationFactor can change, and a key's records never run concurrently: so what is in
+/// flight is waited for.
 #[test]
 fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
     let mut stream = Driver::new(Settings {

@@ -1,5 +1,5 @@
-//! `make mutants`: puts each mistake into the service and says which law catches it, after how many seeds. Exit code 1 if one is not
-//! caught.
+//! `make mutants`: puts each mistake into the service and says which law catches it, after how many
+//! seeds. Exit code 1 if one is not caught.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 

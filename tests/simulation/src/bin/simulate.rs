@@ -1,4 +1,5 @@
-//! `make simulate`: as many seeds as one likes; what was simulated, and the first seed that breaks a law with what it takes to.
+//! `make simulate`: as many seeds as one likes; what was simulated, and the first seed that breaks
+//! a law with what it takes to.
 
 #![expect(
     clippy::print_stdout,
