@@ -17,7 +17,7 @@ use crate::clock::{Clock, TokioClock};
 use crate::dynamodb::{DynamoDb, DynamoDbStartError};
 use crate::failure::{Failure, respond, respond_bytes};
 use crate::fault::{Faults, Silence, Verdict};
-use crate::kinesis::{Kinesis, KinesisSettings};
+use crate::kinesis::{Kinesis, KinesisOptions};
 use crate::random::Random;
 use crate::service::{DEFAULT_REGION, Service, region};
 use crate::sqs::{Received, Sqs};
@@ -25,7 +25,7 @@ use crate::{http_client, unsupported};
 
 /// What the model is built from.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ModelOptions {
     /// The clock that everything reads. [`TokioClock::starting_now`] by default.
     pub clock: Arc<dyn Clock>,
     /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From
@@ -33,15 +33,15 @@ pub struct Settings {
     /// repeats exactly.
     pub seed: u64,
     /// Kinesis's limits.
-    pub kinesis: KinesisSettings,
+    pub kinesis: KinesisOptions,
 }
 
-impl Default for Settings {
+impl Default for ModelOptions {
     fn default() -> Self {
         Self {
             clock: Arc::new(TokioClock::starting_now()),
             seed: Random::seed_from_os(),
-            kinesis: KinesisSettings::default(),
+            kinesis: KinesisOptions::default(),
         }
     }
 }
@@ -97,12 +97,12 @@ impl Aws {
     ///
     /// # Errors
     /// If SQLite cannot open a database in memory.
-    pub fn new(settings: Settings) -> Result<Self, StartError> {
-        let Settings {
+    pub fn new(options: ModelOptions) -> Result<Self, StartError> {
+        let ModelOptions {
             clock,
             seed,
             kinesis,
-        } = settings;
+        } = options;
         // Each part draws from a sequence of its own, so that one more call here does not move the
         // rolls there.
         let seeds = Random::seeded(seed);

@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn unless_told_otherwise_time_goes_on_from_the_wall_clocks_whatever_that_does_later() {
         let wall = wall_millis();
-        let clock = crate::Settings::default().clock;
+        let clock = crate::ModelOptions::default().clock;
         let start = clock.now_millis();
         assert!(start.abs_diff(wall) < 60_000, "{start} {wall}");
         // No second passes on the wall; only the time that elapses for the program counts.

@@ -59,7 +59,7 @@ const RETENTION_HOURS: std::ops::RangeInclusive<u32> = 24..=8_760;
 
 /// What of Kinesis's limits is kept, and how much is stored.
 #[derive(Debug, Clone)]
-pub struct KinesisSettings {
+pub struct KinesisOptions {
     /// Whether a shard refuses more than 1 MiB or 1,000 records in one second of the clock
     /// (ProvisionedThroughputExceededException). On by default.
     ///
@@ -72,7 +72,7 @@ pub struct KinesisSettings {
     pub shard_capacity_bytes: usize,
 }
 
-impl Default for KinesisSettings {
+impl Default for KinesisOptions {
     fn default() -> Self {
         Self {
             write_limits: true,
@@ -127,7 +127,7 @@ pub enum KinesisError {
         /// The shard's id.
         shard: String,
     },
-    /// The shard holds as much as it may, see [`KinesisSettings::shard_capacity_bytes`].
+    /// The shard holds as much as it may, see [`KinesisOptions::shard_capacity_bytes`].
     #[error(
         "Shard {shard} in stream {stream} is full: the {capacity} bytes that it may hold here are taken until the \
          stream's retention ends for older records."
@@ -257,7 +257,7 @@ pub struct Kinesis {
 struct Inner {
     clock: Arc<dyn Clock>,
     random: Random,
-    settings: KinesisSettings,
+    options: KinesisOptions,
     streams: Mutex<BTreeMap<String, Stream>>,
 }
 
@@ -331,13 +331,13 @@ impl fmt::Debug for Kinesis {
 }
 
 impl Kinesis {
-    pub(crate) fn new(clock: Arc<dyn Clock>, seed: u64, settings: KinesisSettings) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, seed: u64, options: KinesisOptions) -> Self {
         let random = Random::seeded(seed);
         Self {
             inner: Arc::new(Inner {
                 clock,
                 random,
-                settings,
+                options,
                 streams: Mutex::default(),
             }),
         }
@@ -447,7 +447,7 @@ impl Kinesis {
         data: Bytes,
     ) -> Result<Placed, KinesisError> {
         let now = self.inner.clock.now_millis();
-        let settings = &self.inner.settings;
+        let options = &self.inner.options;
         // AWS's numbers have gaps; a client that counts on their being consecutive should fail here
         // too.
         let gap = 1 + (self.inner.random.next() & 0xF);
@@ -464,14 +464,14 @@ impl Kinesis {
             };
             let bytes = data.len() + partition_key.len();
             shard.trim(now, retention);
-            if !shard.has_room(bytes, settings.shard_capacity_bytes) {
+            if !shard.has_room(bytes, options.shard_capacity_bytes) {
                 return Err(KinesisError::ShardFull {
                     stream: name.to_owned(),
                     shard: shard.id(),
-                    capacity: settings.shard_capacity_bytes,
+                    capacity: options.shard_capacity_bytes,
                 });
             }
-            if settings.write_limits && !shard.admits_write(now, bytes) {
+            if options.write_limits && !shard.admits_write(now, bytes) {
                 return Err(KinesisError::ThroughputExceeded {
                     stream: name.to_owned(),
                     shard: shard.id(),

@@ -15,10 +15,10 @@
 //! region is only the name in an ARN: all share one state.
 //!
 //! ```
-//! use aws_model::{Aws, Settings};
+//! use aws_model::{Aws, ModelOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let aws = Aws::new(Settings::default())?;
+//! let aws = Aws::new(ModelOptions::default())?;
 //! aws.kinesis().create_stream("order-intents", 2, 24)?;
 //! let client = aws_sdk_kinesis::Client::new(&aws.sdk_config());
 //! # drop(client);
@@ -28,7 +28,7 @@
 //!
 //! # What is kept in memory
 //! - Kinesis records until the stream's retention has passed, at most
-//!   [`KinesisSettings::shard_capacity_bytes`] a shard: what does not fit is refused as throttled,
+//!   [`KinesisOptions::shard_capacity_bytes`] a shard: what does not fit is refused as throttled,
 //!   and nothing that was accepted is dropped.
 //! - SQS messages until they are deleted, or their queue's retention (4 days by default) has
 //!   passed.
@@ -50,7 +50,7 @@ mod service;
 pub mod sqs;
 mod unsupported;
 
-pub use aws::{Aws, Late, Reply, Settings, StartError, Waiting};
+pub use aws::{Aws, Late, ModelOptions, Reply, StartError, Waiting};
 pub use clock::{Clock, ManualClock, TokioClock};
 pub use dynamodb::DynamoDb;
 pub use failure::Failure;
@@ -58,6 +58,6 @@ pub use fault::{
     ActiveFault, AwsError, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS,
     MAX_SLOWNESS_MILLIS, Silence,
 };
-pub use kinesis::{Kinesis, KinesisSettings};
+pub use kinesis::{Kinesis, KinesisOptions};
 pub use service::{ACCOUNT, DEFAULT_REGION, Service};
 pub use sqs::Sqs;

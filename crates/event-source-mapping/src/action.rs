@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    Batch, Checkpoint, Destination, DiscardMessage, EventSource, Happened, Record, SequenceNumber,
-    ShardId, StartingPosition, Timestamp, payload,
+    Batch, Checkpoint, Destination, DiscardMessage, EventSource, Occurrence, Record,
+    SequenceNumber, ShardId, StartingPosition, Timestamp, payload,
 };
 
 /// What the caller tells the machine.
@@ -20,7 +20,8 @@ pub enum Event {
     /// shard that is new (resharding) is added, and one that is no longer named is gone: what was
     /// read of it is delivered, then it is finished. A shard whose parent is neither named nor
     /// known waits for that too, since one that is gone may be its ancestor. A listing may be
-    /// repeated at any time, best after [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
+    /// repeated at any time, best after [`Occurrence::ShardFinished`] and
+    /// [`Occurrence::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
     /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords).
     /// They are added like those of a listing, but nothing is taken for gone: a child of a parent
@@ -34,7 +35,7 @@ pub enum Event {
     /// Nothing changes if the mapping is disabled.
     Disable,
     /// The answer to an action.
-    Answer(Answer),
+    ActionResult(ActionResult),
 }
 
 /// A shard as ListShards names it.
@@ -64,7 +65,7 @@ pub struct Step {
     /// To be carried out, each once, in any order, concurrently. Each is answered by consuming it.
     pub actions: Vec<Action>,
     /// What happened, in order.
-    pub happened: Vec<Happened>,
+    pub occurrences: Vec<Occurrence>,
     /// When the machine wants [`Event::Wake`], if no other event comes before; always after the
     /// time of this step. None: it waits for answers, a listing or [`Event::Enable`] only.
     pub wake_at: Option<Timestamp>,
@@ -114,7 +115,7 @@ impl Fetch {
     /// What was read.
     #[must_use]
     pub fn succeeded(self, read: Read) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Read(Ok(read)),
@@ -127,7 +128,7 @@ impl Fetch {
     /// and reads it no more.
     #[must_use]
     pub fn gone(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Read(Err(NotRead::Gone)),
@@ -138,7 +139,7 @@ impl Fetch {
     /// again after a pause, with a new iterator from the last record it read.
     #[must_use]
     pub fn failed(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Read(Err(NotRead::Failed)),
@@ -223,12 +224,12 @@ impl Invocation {
     /// The invocation is over. `request_id` (the invocation's, `x-amzn-RequestId`) goes into the
     /// message if the batch is discarded.
     #[must_use]
-    pub fn finished(self, request_id: impl Into<String>, outcome: Outcome) -> Event {
+    pub fn finished(self, request_id: impl Into<String>, completion: Completion) -> Event {
         let content = Content::Invoked {
             request_id: request_id.into(),
-            outcome,
+            completion,
         };
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.batch.shard_id().clone(),
             id: self.id,
             content,
@@ -238,7 +239,7 @@ impl Invocation {
 
 /// How an invocation ended. `Debug` does not show the response.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Completion {
     /// The function returned this payload. What it means: [`interpret`](crate::interpret).
     Returned(Vec<u8>),
     /// The function ran and failed: an error, a crash (`X-Amz-Function-Error`).
@@ -251,7 +252,7 @@ pub enum Outcome {
     NotInvoked,
 }
 
-impl fmt::Debug for Outcome {
+impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Returned(payload) => write!(f, "Returned({} bytes)", payload.len()),
@@ -319,7 +320,7 @@ impl Discard {
     /// The destination has the message.
     #[must_use]
     pub fn delivered(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Discarded { delivered: true },
@@ -331,7 +332,7 @@ impl Discard {
     /// says.
     #[must_use]
     pub fn failed(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Discarded { delivered: false },
@@ -350,7 +351,7 @@ struct Body<'a> {
 /// The answer to an action. Only an action can make one; it means something only to the mapping
 /// that the action is from.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ActionResult {
     pub(crate) shard_id: ShardId,
     pub(crate) id: u64,
     pub(crate) content: Content,
@@ -368,7 +369,7 @@ pub(crate) enum Content {
     Read(Result<Read, NotRead>),
     Invoked {
         request_id: String,
-        outcome: Outcome,
+        completion: Completion,
     },
     Discarded {
         delivered: bool,

@@ -1,4 +1,4 @@
-//! What AWS does not publish about its poller: each such behaviour is a setting of its own, so that
+//! What AWS does not publish about its poller: each such behaviour is a option of its own, so that
 //! what is tested with the model can be tested under every alternative.
 
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct Assumptions {
 }
 
 impl Default for Assumptions {
-    /// The defaults for a Kinesis stream; [`Settings::new`](crate::Settings::new) sets those that
+    /// The defaults for a Kinesis stream; [`MappingOptions::new`](crate::MappingOptions::new) sets those that
     /// differ for a DynamoDB stream.
     fn default() -> Self {
         Self {

@@ -3,7 +3,7 @@
 
 use crate::derived_uuid::made_up_uuid;
 use crate::event_source::is_arn_of;
-use crate::{Batch, SettingsError, Timestamp};
+use crate::{Batch, MappingOptionsError, Timestamp};
 
 /// Where a discard's message goes, and so by which call it is delivered.
 ///
@@ -58,17 +58,17 @@ fn bucket_name(arn: &str) -> Option<&str> {
 /// `NotModelled` for Kafka; `Unsupported` for FIFO queues and topics (Lambda developer guide,
 /// "Types of metrics for Lambda functions", DestinationDeliveryFailures); `NotAnArn` for what is no
 /// destination.
-pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), SettingsError> {
+pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), MappingOptionsError> {
     let parameter = "DestinationConfig.OnFailure";
     let Some(arn) = arn else { return Ok(()) };
     if arn.starts_with("kafka://") {
-        return Err(SettingsError::NotModelled {
+        return Err(MappingOptionsError::NotModelled {
             parameter,
             default: "without a Kafka topic",
         });
     }
     if is_arn_of(arn, &["sqs", "sns"]) && arn.ends_with(".fifo") {
-        return Err(SettingsError::Unsupported {
+        return Err(MappingOptionsError::Unsupported {
             parameter,
             expected: "a standard queue or topic, not a FIFO one",
         });
@@ -76,7 +76,7 @@ pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), SettingsError> 
     if bucket_name(arn).is_some() || is_arn_of(arn, &["sqs", "sns"]) {
         return Ok(());
     }
-    Err(SettingsError::NotAnArn {
+    Err(MappingOptionsError::NotAnArn {
         parameter,
         expected: "the ARN of an SQS queue, an SNS topic or an S3 bucket",
     })
@@ -164,7 +164,10 @@ mod tests {
             "arn:aws:lambda:eu-west-1:123456789012:function:consumer",
         ] {
             let error = check_destination(Some(arn)).unwrap_err();
-            assert!(matches!(error, SettingsError::NotAnArn { .. }), "{arn}");
+            assert!(
+                matches!(error, MappingOptionsError::NotAnArn { .. }),
+                "{arn}"
+            );
         }
     }
 }

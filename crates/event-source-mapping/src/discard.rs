@@ -43,7 +43,7 @@ pub struct RequestContext {
     /// The function's ARN.
     pub function_arn: String,
     /// Why the records were discarded.
-    pub condition: Condition,
+    pub condition: DiscardCondition,
     /// How often the function ran with exactly these records, and at least 1; the delivery in a
     /// larger batch is not among them.
     ///
@@ -56,7 +56,7 @@ pub struct RequestContext {
 
 /// Why records were discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Condition {
+pub enum DiscardCondition {
     /// The function failed, and MaximumRetryAttempts retries did not help.
     RetryAttemptsExhausted,
     /// The records were older than MaximumRecordAgeInSeconds (or than the stream's retention) when
@@ -156,7 +156,7 @@ impl DiscardMessage {
     /// with it.
     pub(crate) fn new(
         batch: &Batch,
-        condition: Condition,
+        condition: DiscardCondition,
         invoke_count: u32,
         last_response: Option<LastResponse>,
         context: &mut Context<'_>,
@@ -172,7 +172,7 @@ impl DiscardMessage {
             approximate_arrival_of_first_record: arrival(batch.records().first()),
             approximate_arrival_of_last_record: arrival(batch.records().last()),
             batch_size: range.records,
-            stream_arn: context.settings.event_source_arn.clone(),
+            stream_arn: context.options.event_source_arn.clone(),
         };
         let batch_info = match context.source.kind() {
             StreamKind::Kinesis => BatchInfo::Kinesis(info),
@@ -187,8 +187,8 @@ impl DiscardMessage {
             }
         };
         let response_context = match condition {
-            Condition::RecordAgeExceeded => None,
-            Condition::RetryAttemptsExhausted => Some(ResponseContext {
+            DiscardCondition::RecordAgeExceeded => None,
+            DiscardCondition::RetryAttemptsExhausted => Some(ResponseContext {
                 status_code: 200,
                 executed_version: "$LATEST".into(),
                 function_error: function_error.map(Into::into),
@@ -197,7 +197,7 @@ impl DiscardMessage {
         Self {
             request_context: RequestContext {
                 request_id,
-                function_arn: context.settings.function_arn.clone(),
+                function_arn: context.options.function_arn.clone(),
                 condition,
                 approximate_invoke_count: invoke_count.max(1),
             },

@@ -9,17 +9,18 @@ use crate::action::Content;
 use crate::context::Context;
 use crate::shard::Shard;
 use crate::{
-    Answer, Checkpoint, Counters, Event, EventCounts, EventSource, Happened, Settings,
-    SettingsError, ShardId, ShardListing, StartingPosition, State, Status, Step, Timestamp,
+    ActionResult, Checkpoint, Counters, Event, EventCounts, EventSource, MappingOptions,
+    MappingOptionsError, Occurrence, ShardId, ShardListing, StartingPosition, State, Status, Step,
+    Timestamp,
 };
 
 /// An event source mapping: one stream, one function.
 ///
-/// Its behaviour is a function of the settings and of the events and times it was given: there is
+/// Its behaviour is a function of the options and of the events and times it was given: there is
 /// no clock, no randomness and no input or output in it.
 #[derive(Debug)]
 pub struct Mapping {
-    settings: Settings,
+    options: MappingOptions,
     source: Arc<EventSource>,
     now: Timestamp,
     next_id: u64,
@@ -38,9 +39,9 @@ impl Mapping {
     /// A mapping that has read nothing yet. It begins with [`Event::ShardsListed`].
     ///
     /// # Errors
-    /// [`SettingsError`], as [`Settings::validate`] says.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        Self::resume(settings, BTreeMap::new())
+    /// [`MappingOptionsError`], as [`MappingOptions::validate`] says.
+    pub fn new(options: MappingOptions) -> Result<Self, MappingOptionsError> {
+        Self::resume(options, BTreeMap::new())
     }
 
     /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints):
@@ -54,15 +55,15 @@ impl Mapping {
     /// reaches the function twice, possibly at the same time.
     ///
     /// # Errors
-    /// [`SettingsError`], as [`Settings::validate`] says.
+    /// [`MappingOptionsError`], as [`MappingOptions::validate`] says.
     pub fn resume(
-        settings: Settings,
+        options: MappingOptions,
         checkpoints: BTreeMap<ShardId, Checkpoint>,
-    ) -> Result<Self, SettingsError> {
-        settings.validate()?;
+    ) -> Result<Self, MappingOptionsError> {
+        options.validate()?;
         Ok(Self {
-            source: Arc::new(settings.event_source()),
-            settings,
+            source: Arc::new(options.event_source()),
+            options,
             now: Timestamp::default(),
             next_id: 0,
             shards: BTreeMap::new(),
@@ -83,7 +84,7 @@ impl Mapping {
         self.now = self.now.max(now);
         let mut step = Step {
             actions: Vec::new(),
-            happened: Vec::new(),
+            occurrences: Vec::new(),
             wake_at: None,
         };
         match event {
@@ -92,12 +93,12 @@ impl Mapping {
             Event::ShardsFound(found) => self.add(found),
             Event::Enable => self.switch(true, &mut step),
             Event::Disable => self.switch(false, &mut step),
-            Event::Answer(answer) => self.answer(answer, &mut step),
+            Event::ActionResult(answer) => self.answer(answer, &mut step),
         }
         self.proceed(step)
     }
 
-    /// Changes the settings of a mapping that is at work (UpdateEventSourceMapping), and says what
+    /// Changes the options of a mapping that is at work (UpdateEventSourceMapping), and says what
     /// to do.
     ///
     /// `now` is as for [`handle`](Self::handle). AWS says that "updated settings are applied
@@ -108,21 +109,25 @@ impl Mapping {
     /// destination that is removed takes the messages that it does not have yet with it.
     ///
     /// # Errors
-    /// [`SettingsError`], and nothing has changed: what [`Settings::validate`] refuses, and another
-    /// UUID, EventSourceArn or StartingPosition (`Immutable`).
-    pub fn update(&mut self, now: Timestamp, settings: Settings) -> Result<Step, SettingsError> {
-        self.settings.check_update(&settings)?;
-        settings.validate()?;
+    /// [`MappingOptionsError`], and nothing has changed: what [`MappingOptions::validate`] refuses,
+    /// and another UUID, EventSourceArn or StartingPosition (`Immutable`).
+    pub fn update(
+        &mut self,
+        now: Timestamp,
+        options: MappingOptions,
+    ) -> Result<Step, MappingOptionsError> {
+        self.options.check_update(&options)?;
+        options.validate()?;
         self.now = self.now.max(now);
         let mut step = Step {
             actions: Vec::new(),
-            happened: Vec::new(),
+            occurrences: Vec::new(),
             wake_at: None,
         };
-        self.source = Arc::new(settings.event_source());
-        self.switch(settings.enabled, &mut step);
-        let before = mem::replace(&mut self.settings, settings);
-        if before.parallelization_factor != self.settings.parallelization_factor {
+        self.source = Arc::new(options.event_source());
+        self.switch(options.enabled, &mut step);
+        let before = mem::replace(&mut self.options, options);
+        if before.parallelization_factor != self.options.parallelization_factor {
             self.updating = true;
             self.shards.values_mut().for_each(Shard::stop);
         }
@@ -130,36 +135,36 @@ impl Mapping {
     }
 
     fn switch(&mut self, enabled: bool, step: &mut Step) {
-        if enabled == self.settings.enabled {
+        if enabled == self.options.enabled {
             return;
         }
-        self.settings.enabled = enabled;
-        step.happened.push(if enabled {
-            Happened::Enabled
+        self.options.enabled = enabled;
+        step.occurrences.push(if enabled {
+            Occurrence::Enabled
         } else {
             self.shards.values_mut().for_each(Shard::stop);
-            Happened::Disabled
+            Occurrence::Disabled
         });
     }
 
     /// Does what is due after an event.
     fn proceed(&mut self, mut step: Step) -> Step {
         self.advance(&mut step);
-        if self.settings.enabled {
+        if self.options.enabled {
             step.wake_at = self
                 .shards
                 .values()
-                .filter_map(|shard| shard.wake_at(&self.settings))
+                .filter_map(|shard| shard.wake_at(&self.options))
                 .min();
         }
-        self.updating &= self.settings.enabled && self.shards.values().any(Shard::is_stopping);
+        self.updating &= self.options.enabled && self.shards.values().any(Shard::is_stopping);
         step
     }
 
-    /// The settings as they are now; `enabled` follows [`Event::Enable`] and [`Event::Disable`].
+    /// The options as they are now; `enabled` follows [`Event::Enable`] and [`Event::Disable`].
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn options(&self) -> &MappingOptions {
+        &self.options
     }
 
     /// What was counted since the mapping was made.
@@ -185,7 +190,7 @@ impl Mapping {
     pub fn status(&self) -> Status {
         let stopping = self.shards.values().any(Shard::is_stopping);
         Status {
-            state: match (self.settings.enabled, stopping) {
+            state: match (self.options.enabled, stopping) {
                 (true, true) if self.updating => State::Updating,
                 (true, true) => State::Enabling,
                 (true, false) => State::Enabled,
@@ -198,7 +203,7 @@ impl Mapping {
                 .map(|shard| shard.status(self.now))
                 .collect(),
             counters: self.counters,
-            event_counts: self.settings.counts_events().then_some(self.event_counts),
+            event_counts: self.options.counts_events().then_some(self.event_counts),
         }
     }
 
@@ -249,7 +254,7 @@ impl Mapping {
                 mut parents,
             } = shard;
             parents.retain(|parent| *parent != shard_id && !finished(parent));
-            let start = match self.settings.starting_position {
+            let start = match self.options.starting_position {
                 // Everything in a shard that appears later is newer than the mapping.
                 StartingPosition::Latest if self.listed => StartingPosition::TrimHorizon,
                 // By the time that its parents are done, LATEST would skip what was put meanwhile.
@@ -262,13 +267,13 @@ impl Mapping {
         }
         for (id, parents, start) in added {
             let checkpoint = self.resumed.remove(&id).unwrap_or(Checkpoint::Start(start));
-            let shard = Shard::new(id.clone(), parents, checkpoint, self.now, &self.settings);
+            let shard = Shard::new(id.clone(), parents, checkpoint, self.now, &self.options);
             self.shards.entry(id).or_insert(shard);
         }
     }
 
-    fn answer(&mut self, answer: Answer, step: &mut Step) {
-        let Answer {
+    fn answer(&mut self, answer: ActionResult, step: &mut Step) {
+        let ActionResult {
             shard_id,
             id,
             content,
@@ -281,9 +286,9 @@ impl Mapping {
                 Some(shard),
                 Content::Invoked {
                     request_id,
-                    outcome,
+                    completion,
                 },
-            ) => shard.invoked(id, request_id, outcome, &mut context),
+            ) => shard.invoked(id, request_id, completion, &mut context),
             (Some(shard), Content::Discarded { delivered }) => {
                 shard.discard_answered(id, delivered, &mut context)
             }
@@ -294,7 +299,7 @@ impl Mapping {
     }
 
     fn advance(&mut self, step: &mut Step) {
-        let enabled = self.settings.enabled;
+        let enabled = self.options.enabled;
         let (shards, mut context) = self.parts(step);
         loop {
             let mut finished = Vec::new();
@@ -322,13 +327,13 @@ impl Mapping {
     ) -> (&'a mut BTreeMap<ShardId, Shard>, Context<'a>) {
         let context = Context {
             now: self.now,
-            settings: &self.settings,
+            options: &self.options,
             source: &self.source,
             next_id: &mut self.next_id,
             counters: &mut self.counters,
             event_counts: &mut self.event_counts,
             actions: &mut step.actions,
-            happened: &mut step.happened,
+            occurrences: &mut step.occurrences,
         };
         (&mut self.shards, context)
     }

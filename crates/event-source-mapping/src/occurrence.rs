@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use crate::{Condition, Range, SequenceNumber, ShardId, Timestamp};
+use crate::{DiscardCondition, Range, SequenceNumber, ShardId, Timestamp};
 
 /// Something that happened. It holds no data and no partition keys, so that it may be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happened {
+pub enum Occurrence {
     /// The function processed the whole batch.
     Delivered {
         /// The batch.
@@ -62,7 +62,7 @@ pub enum Happened {
         /// The records.
         range: Range,
         /// Why.
-        condition: Condition,
+        condition: DiscardCondition,
         /// How often the function ran with exactly these records.
         invoke_count: u32,
     },

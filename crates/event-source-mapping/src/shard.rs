@@ -8,8 +8,8 @@ use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::payload::{MAX_BATCH_BYTES, record_bytes};
 use crate::{
-    Action, Checkpoint, Fetch, Happened, Outcome, Read, ReadFrom, Record, Settings, ShardId,
-    ShardState, ShardStatus, StartingPosition, Timestamp,
+    Action, Checkpoint, Completion, Fetch, MappingOptions, Occurrence, Read, ReadFrom, Record,
+    ShardId, ShardState, ShardStatus, StartingPosition, Timestamp,
 };
 
 use std::mem;
@@ -56,10 +56,10 @@ impl Shard {
         parents: Vec<ShardId>,
         checkpoint: Checkpoint,
         now: Timestamp,
-        settings: &Settings,
+        options: &MappingOptions,
     ) -> Self {
         Self {
-            lanes: (0..settings.parallelization_factor)
+            lanes: (0..options.parallelization_factor)
                 .map(|_| Lane::new(id.clone(), now))
                 .collect(),
             id,
@@ -140,12 +140,12 @@ impl Shard {
         for lane in &mut self.lanes {
             lane.advance(context, &mut self.ledger);
         }
-        if self.wants_to_read(context.settings) && self.next_read_at <= context.now {
+        if self.wants_to_read(context.options) && self.next_read_at <= context.now {
             self.read(context);
         }
         if self.ended && self.reading.is_none() && self.ledger.beyond_checkpoint() == 0 {
             self.finished = true;
-            context.happened.push(Happened::ShardFinished {
+            context.occurrences.push(Occurrence::ShardFinished {
                 shard_id: self.id.clone(),
             });
         }
@@ -157,16 +157,16 @@ impl Shard {
         self.ledger.rewind();
         self.next_read_at = context.now;
         self.reads_failed = 0;
-        self.lanes = (0..context.settings.parallelization_factor)
+        self.lanes = (0..context.options.parallelization_factor)
             .map(|_| Lane::new(self.id.clone(), context.now))
             .collect();
     }
 
-    fn wants_to_read(&self, settings: &Settings) -> bool {
-        let most = settings.assumptions.read_limit.max(
-            settings
+    fn wants_to_read(&self, options: &MappingOptions) -> bool {
+        let most = options.assumptions.read_limit.max(
+            options
                 .batch_size
-                .saturating_mul(settings.parallelization_factor),
+                .saturating_mul(options.parallelization_factor),
         );
         !self.ended
             && self.reading.is_none()
@@ -174,7 +174,7 @@ impl Shard {
             // an end.
             && self.ledger.beyond_checkpoint() < usize::try_from(most).unwrap_or(usize::MAX)
             && self.ledger.unfinished_bytes() < BATCHES_AHEAD * MAX_BATCH_BYTES * self.lanes.len()
-            && self.lanes.iter().any(|lane| lane.is_hungry(settings))
+            && self.lanes.iter().any(|lane| lane.is_hungry(options))
     }
 
     fn read(&mut self, context: &mut Context<'_>) {
@@ -194,7 +194,7 @@ impl Shard {
         let id = context.id();
         self.reading = Some(id);
         self.read_began = context.now;
-        let limit = context.settings.assumptions.read_limit;
+        let limit = context.options.assumptions.read_limit;
         context.actions.push(Action::Fetch(Fetch {
             id,
             shard_id: self.id.clone(),
@@ -228,17 +228,17 @@ impl Shard {
     fn read_failed(&mut self, context: &mut Context<'_>) {
         self.iterator = None;
         self.reads_failed = self.reads_failed.saturating_add(1);
-        let backoff = &context.settings.assumptions.retry_backoff;
+        let backoff = &context.options.assumptions.retry_backoff;
         self.next_read_at = context.now.saturating_add(backoff.pause(self.reads_failed));
         context.counters.reads_failed += 1;
-        context.happened.push(Happened::ReadFailed {
+        context.occurrences.push(Occurrence::ReadFailed {
             shard_id: self.id.clone(),
             retry_at: self.next_read_at,
         });
     }
 
     fn take_in(&mut self, read: Read, context: &mut Context<'_>) {
-        let assumptions = &context.settings.assumptions;
+        let assumptions = &context.options.assumptions;
         self.reads_failed = 0;
         self.ended = self.gone || read.next_iterator.is_none();
         self.iterator = read.next_iterator;
@@ -258,7 +258,7 @@ impl Shard {
             if self.ledger.admit(&record, bytes) {
                 context.counters.records_read += 1;
                 let lane = self.lane_of(&record);
-                self.lanes[lane].gather(record, bytes, context.now, context.settings);
+                self.lanes[lane].gather(record, bytes, context.now, context.options);
             }
         }
     }
@@ -288,7 +288,7 @@ impl Shard {
         &mut self,
         id: u64,
         request_id: String,
-        outcome: Outcome,
+        completion: Completion,
         context: &mut Context<'_>,
     ) -> bool {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.awaits(id)) else {
@@ -296,7 +296,7 @@ impl Shard {
         };
         lane.invoked(
             request_id,
-            outcome,
+            completion,
             self.stopping,
             context,
             &mut self.ledger,
@@ -319,16 +319,16 @@ impl Shard {
     }
 
     /// When there will be something to do without an answer.
-    pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
+    pub(crate) fn wake_at(&self, options: &MappingOptions) -> Option<Timestamp> {
         // A shard that waits for its parents was never started, and a finished one has nothing left
         // to do.
         if self.stopping {
             return None;
         }
-        let read = self.wants_to_read(settings).then_some(self.next_read_at);
+        let read = self.wants_to_read(options).then_some(self.next_read_at);
         self.lanes
             .iter()
-            .filter_map(|lane| lane.wake_at(settings))
+            .filter_map(|lane| lane.wake_at(options))
             .chain(read)
             .min()
     }

@@ -14,7 +14,7 @@ pub struct Status {
     pub shards: Vec<ShardStatus>,
     /// What was counted since the mapping was made.
     pub counters: Counters,
-    /// AWS's counts of the same, if the settings ask for
+    /// AWS's counts of the same, if the options ask for
     /// [`MetricGroup::EventCount`](crate::MetricGroup::EventCount).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_counts: Option<EventCounts>,

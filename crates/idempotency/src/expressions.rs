@@ -100,7 +100,7 @@ proptest! {
     fn what_the_model_does_is_what_dynamodb_does(writes in prop::collection::vec(write(), 1..12), start in prop::option::of(record())) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let aws = Aws::new(aws_model::Settings { clock: Arc::new(ManualClock::at(0)), ..Default::default() }).unwrap();
+            let aws = Aws::new(aws_model::ModelOptions { clock: Arc::new(ManualClock::at(0)), ..Default::default() }).unwrap();
             let (table, key) = (table(&aws), Key::new("n", ["k"]).unwrap());
             let until = Instant::now() + Duration::from_secs(10);
             let mut item = None;

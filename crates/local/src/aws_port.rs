@@ -107,7 +107,7 @@ async fn pause(aws: &Aws, until_millis: u64) {
 mod tests {
     use std::net::SocketAddr;
 
-    use aws_model::{Fault, Settings};
+    use aws_model::{Fault, ModelOptions};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::task::JoinSet;
@@ -119,7 +119,7 @@ mod tests {
 
     /// A model with a stream `s` and a queue `q` on a free port.
     async fn start() -> (Aws, SocketAddr, JoinSet<()>) {
-        let aws = Aws::new(Settings::default()).unwrap();
+        let aws = Aws::new(ModelOptions::default()).unwrap();
         aws.kinesis().create_stream("s", 1, 24).unwrap();
         aws.sqs().create_queue("q").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -15,8 +15,8 @@ use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
 use aws_model::{Aws, Reply};
 use bytes::Bytes;
 use event_source_mapping::{
-    Action, Backoff, Discard, Event, Fetch, Happened, Invocation, Mapping, Outcome, Read, ReadFrom,
-    Record, SequenceNumber, ShardId, ShardListing, Status, Timestamp,
+    Action, Backoff, Completion, Discard, Event, Fetch, Invocation, Mapping, Occurrence, Read,
+    ReadFrom, Record, SequenceNumber, ShardId, ShardListing, Status, Timestamp,
 };
 use http::Request;
 use serde_json::json;
@@ -82,7 +82,7 @@ impl SharedMapping {
     #[must_use]
     pub fn new(mapping: Mapping) -> Self {
         Self {
-            enabled: Arc::new(watch::Sender::new(mapping.settings().enabled)),
+            enabled: Arc::new(watch::Sender::new(mapping.options().enabled)),
             mapping: Arc::new(Mutex::new(mapping)),
         }
     }
@@ -120,10 +120,10 @@ impl Poller {
         loop {
             let now = self.now();
             let step = self.mapping.lock().handle(now, event);
-            log.step(now, &step.happened);
+            log.step(now, &step.occurrences);
             let is_shard_finished =
-                |happened: &Happened| matches!(happened, Happened::ShardFinished { .. });
-            if step.happened.iter().any(is_shard_finished) {
+                |happened: &Occurrence| matches!(happened, Occurrence::ShardFinished { .. });
+            if step.occurrences.iter().any(is_shard_finished) {
                 // Its children, if the stream was resharded.
                 answered.push(self.list_shards()?);
             }
@@ -239,14 +239,14 @@ impl Poller {
 async fn invoke(consumer: Arc<Function>, invocation: Invocation) -> Event {
     match consumer.invoke(Bytes::from(invocation.payload())).await {
         Ok(answer) => {
-            let outcome = match answer.result {
-                FunctionResult::Response(payload) => Outcome::Returned(payload.to_vec()),
-                FunctionResult::Unhandled(_) => Outcome::FunctionError,
-                FunctionResult::TimedOut(_) => Outcome::TimedOut,
+            let completion = match answer.result {
+                FunctionResult::Response(payload) => Completion::Returned(payload.to_vec()),
+                FunctionResult::Unhandled(_) => Completion::FunctionError,
+                FunctionResult::TimedOut(_) => Completion::TimedOut,
             };
-            invocation.finished(answer.request_id, outcome)
+            invocation.finished(answer.request_id, completion)
         }
-        Err(_) => invocation.finished(uuid::Uuid::new_v4().to_string(), Outcome::NotInvoked),
+        Err(_) => invocation.finished(uuid::Uuid::new_v4().to_string(), Completion::NotInvoked),
     }
 }
 

@@ -167,7 +167,7 @@ async fn serve(
         api_binary,
         consumer_binary,
     } = plan;
-    let aws = Aws::new(aws_model::Settings::default())
+    let aws = Aws::new(aws_model::ModelOptions::default())
         .map_err(|error| StackError::Aws(error.to_string()))?;
     let function =
         |name: &str, executable, timeout_seconds: u32, memory_mb, own: &[(&str, &str)]| {

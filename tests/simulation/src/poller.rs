@@ -10,7 +10,7 @@ use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
 use aws_model::{Aws, Reply};
 use bytes::Bytes;
 use event_source_mapping::{
-    Action, Checkpoint, Discard, Event, Fetch, Invocation, Mapping, Outcome, Read, ReadFrom,
+    Action, Checkpoint, Completion, Discard, Event, Fetch, Invocation, Mapping, Read, ReadFrom,
     Record, SequenceNumber, ShardId, ShardListing, Timestamp,
 };
 use fastrand::Rng;
@@ -55,7 +55,7 @@ impl Poller {
         loop {
             let now = self.now();
             let step = self.mapping.borrow_mut().handle(now, event);
-            for happened in &step.happened {
+            for happened in &step.occurrences {
                 self.laws
                     .trace
                     .line(format_args!("{:<8} {happened:?}", self.name));
@@ -88,7 +88,7 @@ impl Poller {
             }
             // The switch may have been turned while something else was ready.
             let switch = self.enabled.is_on();
-            if switch != self.mapping.borrow().settings().enabled {
+            if switch != self.mapping.borrow().options().enabled {
                 event = match switch {
                     true => Event::Enable,
                     false => Event::Disable,
@@ -226,14 +226,14 @@ async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) ->
     let request_id = format!("invocation-{}", invocation.id());
     if is_refused {
         lambda.laws.count("consumer: invoke refused", 1);
-        return invocation.finished(request_id, Outcome::NotInvoked);
+        return invocation.finished(request_id, Completion::NotInvoked);
     }
-    let outcome = match lambda.batch(&invocation.payload()).await {
-        End::Returned(Some(response)) => Outcome::Returned(response),
-        End::Returned(None) | End::Crashed => Outcome::FunctionError,
-        End::TimedOut => Outcome::TimedOut,
+    let completion = match lambda.batch(&invocation.payload()).await {
+        End::Returned(Some(response)) => Completion::Returned(response),
+        End::Returned(None) | End::Crashed => Completion::FunctionError,
+        End::TimedOut => Completion::TimedOut,
     };
-    invocation.finished(request_id, outcome)
+    invocation.finished(request_id, completion)
 }
 
 /// SendMessage, as a client would.

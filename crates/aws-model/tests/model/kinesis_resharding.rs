@@ -341,8 +341,8 @@ proptest! {
     fn resharding_loses_nothing_and_keeps_every_keys_line(
         first in 1_u32..4, steps in prop::collection::vec(step(), 1..40),
     ) {
-        let settings = aws_model::KinesisSettings { write_limits: false, ..Default::default() };
-        let world = world_with(settings).with_stream(first);
+        let options = aws_model::KinesisOptions { write_limits: false, ..Default::default() };
+        let world = world_with(options).with_stream(first);
         let kinesis = world.aws.kinesis();
         let mut put = Vec::new();
         for step in &steps {

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use event_source_mapping::{
-    Action, BatchInfo, Destination, DiscardMessage, Event, Outcome, ReadFrom, Record, Settings,
-    ShardListing, StartingPosition, Timestamp,
+    Action, BatchInfo, Completion, Destination, DiscardMessage, Event, MappingOptions, ReadFrom,
+    Record, ShardListing, StartingPosition, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -18,10 +18,10 @@ use crate::recordings::RESPONSES;
 
 const CHILD: &str = "shardId-00000001573689847184-864758bb";
 
-fn table() -> Settings {
-    Settings {
+fn table() -> MappingOptions {
+    MappingOptions {
         on_failure: Some(QUEUE.into()),
-        ..Settings::new(TABLE_STREAM, FUNCTION, StartingPosition::TrimHorizon)
+        ..MappingOptions::new(TABLE_STREAM, FUNCTION, StartingPosition::TrimHorizon)
     }
 }
 
@@ -62,8 +62,8 @@ fn put(stream: &mut Driver, shard: &str, number: u64, order: &str) {
 /// as DynamoDB's are.
 const FIRST: u64 = 8_000_000_000_031_262_763;
 
-fn with_changes(settings: Settings, changes: u64) -> Driver {
-    let mut stream = Driver::new(settings);
+fn with_changes(options: MappingOptions, changes: u64) -> Driver {
+    let mut stream = Driver::new(options);
     stream.add_shard(SHARD);
     for index in 0..changes {
         put(&mut stream, SHARD, FIRST + index, &format!("order-{index}"));
@@ -132,7 +132,7 @@ fn what_is_no_change_is_refused_by_what_it_lacks() {
 #[test]
 fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             function_response_types: reporting().function_response_types,
             ..table()
         },
@@ -156,7 +156,7 @@ fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
 fn each_recorded_shape_of_a_response_ends_a_batch_of_changes_or_has_it_sent_again() {
     for (response, done) in RESPONSES {
         let mut stream = with_changes(
-            Settings {
+            MappingOptions {
                 function_response_types: reporting().function_response_types,
                 maximum_retry_attempts: 2,
                 ..table()
@@ -164,7 +164,7 @@ fn each_recorded_shape_of_a_response_ends_a_batch_of_changes_or_has_it_sent_agai
             1,
         );
         let response = response.replace("\"8\"", &format!("\"{FIRST}\""));
-        stream.run(|_| Outcome::Returned(response.clone().into()));
+        stream.run(|_| Completion::Returned(response.clone().into()));
         let counts: Vec<_> = stream.discards.iter().map(invoke_count).collect();
         let expected: &[_] = if done { &[] } else { &[3] };
         assert_eq!(counts, expected, "{response}");
@@ -183,7 +183,7 @@ fn invoke_count(message: &Value) -> u64 {
 #[test]
 fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_invocation() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             maximum_record_age_in_seconds: 60,
             ..table()
         },
@@ -203,13 +203,13 @@ fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_i
 #[test]
 fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
             ..table()
         },
         2,
     );
-    stream.run(|_| Outcome::FunctionError);
+    stream.run(|_| Completion::FunctionError);
     let expected = json!({
         "requestContext": {
             "requestId": "c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5",
@@ -246,7 +246,7 @@ fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
 #[test]
 fn a_bucket_gets_the_changes_themselves() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
             on_failure: Some("arn:aws:s3:::discarded".into()),
             ..table()
@@ -255,7 +255,7 @@ fn a_bucket_gets_the_changes_themselves() {
     );
     let invocation = stream.invocation().unwrap();
     let sent = invocation.payload();
-    stream.finish(invocation, Outcome::FunctionError);
+    stream.finish(invocation, Completion::FunctionError);
     let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
     };
@@ -284,32 +284,32 @@ fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at
 /// retention is 24 hours.
 #[test]
 fn what_a_tables_stream_does_not_have_is_refused() {
-    let refused = |change: fn(&mut Settings)| {
-        let mut settings = table();
-        change(&mut settings);
-        settings.validate().unwrap_err().to_string()
+    let refused = |change: fn(&mut MappingOptions)| {
+        let mut options = table();
+        change(&mut options);
+        options.validate().unwrap_err().to_string()
     };
     for (text, expected) in [
         (
-            refused(|settings| {
-                settings.starting_position = StartingPosition::AtTimestamp(BEGINNING);
+            refused(|options| {
+                options.starting_position = StartingPosition::AtTimestamp(BEGINNING);
             }),
             "StartingPosition must be TRIM_HORIZON or LATEST for a DynamoDB stream",
         ),
         (
-            refused(|settings| settings.stream_retention_hours = 25),
+            refused(|options| options.stream_retention_hours = 25),
             "the stream's RetentionPeriodHours is 25; it must be 24 hours",
         ),
         (
-            refused(|settings| settings.assumptions.read_limit = 1_001),
+            refused(|options| options.assumptions.read_limit = 1_001),
             "read_limit is 1001; it must be 1–1,000",
         ),
     ] {
         assert_eq!(text, expected);
     }
     let table_itself = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders";
-    let settings = Settings::new(table_itself, FUNCTION, StartingPosition::Latest);
-    assert!(settings.validate().is_err(), "a table is not its stream");
+    let options = MappingOptions::new(table_itself, FUNCTION, StartingPosition::Latest);
+    assert!(options.validate().is_err(), "a table is not its stream");
 }
 
 /// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard
@@ -338,7 +338,7 @@ fn the_child_of_a_tables_shard_waits_for_it() {
 /// second that the stream's times have.
 #[test]
 fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_second() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         starting_position: StartingPosition::Latest,
         ..table()
     });
@@ -366,7 +366,7 @@ fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_sec
 /// increase.
 #[test]
 fn a_change_with_an_early_time_behind_others_is_delivered() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         starting_position: StartingPosition::Latest,
         ..table()
     });
@@ -389,7 +389,7 @@ fn a_change_with_an_early_time_behind_others_is_delivered() {
 /// [D] Same event, same 6 MB.
 #[test]
 fn six_megabytes_of_changes_are_a_batch() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 10_000,
         ..table()
     });

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use event_source_mapping::{Assumptions, FirstRecordFailed, Outcome, Settings};
+use event_source_mapping::{Assumptions, Completion, FirstRecordFailed, MappingOptions};
 use proptest::prelude::*;
 
-use crate::driver::{Driver, failures, numbers, reporting, settings, success};
+use crate::driver::{Driver, failures, numbers, options, reporting, success};
 use crate::history::{History, any_scenario};
 
 proptest! {
@@ -30,7 +30,7 @@ proptest! {
     #[test]
     fn the_same_events_at_the_same_times_have_the_same_consequences(scenario in any_scenario()) {
         let (once, again) = (History::play(&scenario), History::play(&scenario));
-        prop_assert_eq!(once.driver.happened, again.driver.happened);
+        prop_assert_eq!(once.driver.occurrences, again.driver.occurrences);
         prop_assert_eq!(once.driver.mapping.status(), again.driver.mapping.status());
     }
 
@@ -43,18 +43,18 @@ proptest! {
         reports: bool,
     ) {
         let bad = 8 + bad;
-        let settings = Settings {
+        let options = MappingOptions {
             batch_size: u32::try_from(n).unwrap(),
             bisect_batch_on_function_error: true,
             maximum_retry_attempts: retries.into(),
-            ..if reports { reporting() } else { settings() }
+            ..if reports { reporting() } else { options() }
         };
-        let mut stream = Driver::with_records(settings, usize::try_from(n).unwrap());
+        let mut stream = Driver::with_records(options, usize::try_from(n).unwrap());
         let mut processed = BTreeSet::new();
         stream.run(|invocation| {
             let batch = numbers(invocation);
             if batch.contains(&bad) {
-                return if reports { Outcome::Returned(b"not JSON".to_vec()) } else { Outcome::FunctionError };
+                return if reports { Completion::Returned(b"not JSON".to_vec()) } else { Completion::FunctionError };
             }
             processed.extend(batch);
             success()
@@ -77,7 +77,7 @@ proptest! {
             FirstRecordFailed::RetryWhole, FirstRecordFailed::Halve, FirstRecordFailed::Isolate,
         ]),
     ) {
-        let settings = Settings {
+        let options = MappingOptions {
             batch_size,
             bisect_batch_on_function_error: true,
             maximum_retry_attempts: retries,
@@ -85,7 +85,7 @@ proptest! {
             ..reporting()
         };
         let bad: BTreeSet<_> = (8_u64..).zip(&poison).filter(|(_, poison)| **poison).map(|(number, _)| number).collect();
-        let mut stream = Driver::with_records(settings, poison.len());
+        let mut stream = Driver::with_records(options, poison.len());
         stream.run(|invocation| {
             let reported: Vec<_> = numbers(invocation).into_iter().filter(|number| bad.contains(number)).collect();
             failures(&reported)
