@@ -4,11 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
@@ -21,7 +16,7 @@ use crate::kinesis::{Kinesis, KinesisOptions};
 use crate::random::Random;
 use crate::service::{DEFAULT_REGION, Service, region};
 use crate::sqs::{Received, Sqs};
-use crate::{http_client, unsupported};
+use crate::unsupported;
 
 /// What the model is built from.
 #[derive(Debug, Clone)]
@@ -301,32 +296,6 @@ impl Aws {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
-    }
-
-    /// A configuration whose SDK clients call the model in place of the network: `us-east-1`,
-    /// credentials that say nothing, and tokio's clock for retries and timeouts. `into_builder`
-    /// changes it.
-    #[must_use]
-    pub fn sdk_config(&self) -> SdkConfig {
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(DEFAULT_REGION))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .http_client(self.http_client())
-            .build()
-    }
-
-    /// An HTTP client for AWS SDK configurations that calls the model in place of the network.
-    ///
-    /// It keeps the configuration's read timeout and sleeps with its `sleep_impl`. A lost answer,
-    /// and a call let go after silence, is an I/O error of the connection; silence beyond the read
-    /// timeout a timeout.
-    #[must_use]
-    pub fn http_client(&self) -> SharedHttpClient {
-        http_client::shared(self.clone())
     }
 
     fn request_id(&self) -> String {

@@ -46,6 +46,7 @@ mod http_client;
 mod input;
 pub mod kinesis;
 mod random;
+mod send;
 mod service;
 pub mod sqs;
 mod unsupported;
@@ -59,5 +60,6 @@ pub use fault::{
     MAX_SLOWNESS_MILLIS, Silence,
 };
 pub use kinesis::{Kinesis, KinesisOptions};
+pub use send::ConnectionClosed;
 pub use service::{ACCOUNT, DEFAULT_REGION, Service};
 pub use sqs::Sqs;

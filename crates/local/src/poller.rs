@@ -11,8 +11,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_model::Aws;
 use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
-use aws_model::{Aws, Reply};
 use bytes::Bytes;
 use event_source_mapping::{
     Action, Backoff, Completion, Discard, Event, Fetch, Invocation, Mapping, Occurrence, Read,
@@ -262,21 +262,8 @@ async fn deliver(aws: Aws, queue_url: String, discard: Discard) -> Event {
     let Ok(request) = request else {
         return discard.failed();
     };
-    match aws.call(&request) {
-        Reply::Answer(response) if response.status().is_success() => discard.delivered(),
-        Reply::Silent(_) => {
-            tokio::time::sleep(QUEUE_PATIENCE).await;
-            discard.failed()
-        }
-        Reply::Late(late) => {
-            let now = aws.clock().now_millis();
-            tokio::time::sleep(Duration::from_millis(late.at_millis.saturating_sub(now))).await;
-            if late.response.status().is_success() {
-                discard.delivered()
-            } else {
-                discard.failed()
-            }
-        }
-        Reply::Answer(_) | Reply::Lost | Reply::Wait(_) => discard.failed(),
+    match tokio::time::timeout(QUEUE_PATIENCE, aws.send(&request)).await {
+        Ok(Ok(response)) if response.status().is_success() => discard.delivered(),
+        _ => discard.failed(),
     }
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_model::Aws;
 use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
-use aws_model::{Aws, Reply};
 use bytes::Bytes;
 use event_source_mapping::{
     Action, Checkpoint, Completion, Discard, Event, Fetch, Invocation, Mapping, Read, ReadFrom,
@@ -26,6 +26,9 @@ use crate::world::{QUEUE_URL, STREAM};
 
 /// How often the shards are listed.
 const LISTING: Duration = Duration::from_secs(2);
+
+/// How long the queue may take to answer.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A poller of the stream.
 pub(crate) struct Poller {
@@ -81,7 +84,7 @@ impl Poller {
                         let (poller, answers) = (Rc::clone(&self), answers.clone());
                         tokio::task::spawn_local(async move {
                             sleep(Duration::from_millis(20)).await;
-                            let _ = answers.send(deliver(&poller.aws, discard));
+                            let _ = answers.send(deliver(&poller.aws, discard).await);
                         });
                     }
                 }
@@ -237,12 +240,13 @@ async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) ->
 }
 
 /// SendMessage, as a client would.
-fn deliver(aws: &Aws, discard: Discard) -> Event {
+async fn deliver(aws: &Aws, discard: Discard) -> Event {
     let message = String::from_utf8(discard.body()).unwrap();
     let body = json!({ "QueueUrl": QUEUE_URL, "MessageBody": message }).to_string();
     let request = Request::post("/").header("x-amz-target", "AmazonSQS.SendMessage");
-    match aws.call(&request.body(Bytes::from(body)).unwrap()) {
-        Reply::Answer(response) if response.status().is_success() => discard.delivered(),
+    let request = request.body(Bytes::from(body)).unwrap();
+    match tokio::time::timeout(QUEUE_PATIENCE, aws.send(&request)).await {
+        Ok(Ok(response)) if response.status().is_success() => discard.delivered(),
         _ => discard.failed(),
     }
 }
