@@ -40,6 +40,7 @@
 mod aws;
 pub mod clock;
 mod dynamodb;
+pub mod event_source;
 mod failure;
 mod fault;
 mod http_client;

@@ -7,15 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_model::Aws;
-use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
-use bytes::Bytes;
+use aws_model::event_source::{DiscardQueue, ShardReader};
 use event_source_mapping::{
-    Action, Checkpoint, Completion, Discard, Event, Fetch, Invocation, Mapping, Read, ReadFrom,
-    Record, SequenceNumber, ShardId, ShardListing, Timestamp,
+    Action, Checkpoint, Completion, Event, Fetch, Invocation, Mapping, SequenceNumber, ShardId,
+    Timestamp,
 };
 use fastrand::Rng;
-use http::Request;
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -26,9 +23,6 @@ use crate::world::{QUEUE_URL, STREAM};
 
 /// How often the shards are listed.
 const LISTING: Duration = Duration::from_secs(2);
-
-/// How long the queue may take to answer.
-const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A poller of the stream.
 pub(crate) struct Poller {
@@ -81,10 +75,11 @@ impl Poller {
                         });
                     }
                     Action::Discard(discard) => {
-                        let (poller, answers) = (Rc::clone(&self), answers.clone());
+                        let queue = DiscardQueue::new(self.aws.clone(), QUEUE_URL);
+                        let answers = answers.clone();
                         tokio::task::spawn_local(async move {
                             sleep(Duration::from_millis(20)).await;
-                            let _ = answers.send(deliver(&poller.aws, discard).await);
+                            let _ = answers.send(queue.deliver(discard).await);
                         });
                     }
                 }
@@ -117,17 +112,11 @@ impl Poller {
     }
 
     fn listing(&self) -> Event {
-        let shards = self.aws.kinesis().shards(STREAM).unwrap();
-        let listing = shards.into_iter().map(|shard| {
-            let mut listing = ShardListing::new(shard.id);
-            listing.parents = [shard.parent, shard.adjacent_parent]
-                .into_iter()
-                .flatten()
-                .map(ShardId::from)
-                .collect();
-            listing
-        });
-        Event::ShardsListed(listing.collect())
+        self.source().list().unwrap()
+    }
+
+    fn source(&self) -> ShardReader {
+        ShardReader::new(self.aws.clone(), &self.aws.kinesis().stream_arn(STREAM))
     }
 
     fn remember_checkpoints(&self) {
@@ -181,40 +170,8 @@ impl Poller {
             self.laws.count("poller: read failed", 1);
             return fetch.failed();
         }
-        let position = match fetch.from() {
-            ReadFrom::Iterator(number) => Position::After(stored(number)),
-            ReadFrom::TrimHorizon => Position::TrimHorizon,
-            ReadFrom::Latest => Position::Latest,
-            ReadFrom::AtTimestamp(time) => Position::AtTimestamp(time.as_millis()),
-            ReadFrom::AfterSequenceNumber(number) => Position::After(stored(number.as_str())),
-        };
-        let limit = usize::try_from(fetch.limit()).unwrap();
-        let read = self
-            .aws
-            .kinesis()
-            .read(STREAM, fetch.shard_id().as_str(), position, limit);
-        let Ok(read) = read else {
-            return fetch.failed();
-        };
-        let records = read.records.into_iter().map(|record| Record {
-            sequence_number: SequenceNumber::parse(&record.sequence_number.to_string()).unwrap(),
-            partition_key: record.partition_key,
-            data: record.data.to_vec(),
-            approximate_arrival: Timestamp::from_millis(record.arrival_millis),
-        });
-        let Position::After(next) = read.next else {
-            return fetch.failed();
-        };
-        fetch.succeeded(Read {
-            records: records.collect(),
-            next_iterator: (!read.ended).then(|| next.to_string()),
-            millis_behind_latest: read.millis_behind_latest,
-        })
+        self.source().read(fetch)
     }
-}
-
-fn stored(number: &str) -> StoredSequenceNumber {
-    number.parse().unwrap()
 }
 
 async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) -> Event {
@@ -237,16 +194,4 @@ async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) ->
         End::TimedOut => Completion::TimedOut,
     };
     invocation.finished(request_id, completion)
-}
-
-/// SendMessage, as a client would.
-async fn deliver(aws: &Aws, discard: Discard) -> Event {
-    let message = String::from_utf8(discard.body()).unwrap();
-    let body = json!({ "QueueUrl": QUEUE_URL, "MessageBody": message }).to_string();
-    let request = Request::post("/").header("x-amz-target", "AmazonSQS.SendMessage");
-    let request = request.body(Bytes::from(body)).unwrap();
-    match tokio::time::timeout(QUEUE_PATIENCE, aws.send(&request)).await {
-        Ok(Ok(response)) if response.status().is_success() => discard.delivered(),
-        _ => discard.failed(),
-    }
 }
