@@ -300,21 +300,23 @@ impl Discard {
     /// for a Kinesis Data Streams event source in Lambda", "Example Amazon S3 invocation record").
     /// Written anew at each call.
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "an empty message would tell nobody which records were given up"
+    )]
     pub fn body(&self) -> Vec<u8> {
         let payload = match self.call() {
             Destination::Queue { .. } | Destination::Topic { .. } => None,
             Destination::Bucket { .. } => {
                 let event = payload(self.batch.shard_id(), self.batch.records(), &self.source);
-                // JSON is UTF-8.
-                Some(String::from_utf8(event).unwrap_or_default())
+                Some(String::from_utf8(event).expect("JSON is UTF-8"))
             }
         };
-        // Strings and numbers only: there is nothing in it that JSON cannot express.
         serde_json::to_vec(&Body {
             message: &self.message,
             payload,
         })
-        .unwrap_or_default()
+        .expect("strings and numbers only: JSON can express all of it")
     }
 
     /// The destination has the message.

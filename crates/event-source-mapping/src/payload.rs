@@ -28,6 +28,10 @@ const FRAME_BYTES: usize = 14;
 /// [`Record::from_change`] was made of and `eventSourceARN`; data that is no JSON object counts as
 /// an empty one.
 #[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "an empty event would pass for an invocation without records"
+)]
 pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> Vec<u8> {
     let event = StreamEvent {
         records: records
@@ -35,8 +39,7 @@ pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> 
             .map(|record| envelope(shard_id, record, source, true))
             .collect(),
     };
-    // Strings and finite numbers only: there is nothing in it that JSON cannot express.
-    serde_json::to_vec(&event).unwrap_or_default()
+    serde_json::to_vec(&event).expect("strings and finite numbers only: JSON can express all of it")
 }
 
 /// How many bytes `record` adds to the event, the comma before it included.
