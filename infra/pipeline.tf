@@ -180,7 +180,7 @@ variable "consumer_max_in_flight" {
 
 # What stands in the functions' code; a test of the workspace compares them (tests/tests/infra).
 locals {
-  # Three attempts of 1.5 s and the back-offs between them (crates/api/src/patience.rs).
+  # Three attempts of 1.5 s and the back-offs between them (crates/api/src/stream.rs).
   put_seconds = 6
   # What the api keeps of its time for the answer (crates/api/src/request.rs).
   api_margin_seconds = 0.5

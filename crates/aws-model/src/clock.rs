@@ -1,5 +1,6 @@
-//! Where the model's time comes from. Everything that depends on time (arrival stamps, retention, iterator
-//! expiry, visibility timeouts, throughput windows, the end of a fault) reads one injected clock.
+//! Where the model's time comes from. Everything that depends on time (arrival stamps, retention,
+//! iterator expiry, visibility timeouts, throughput windows, the end of a fault) reads one injected
+//! clock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,9 +46,9 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock that moves with tokio's: real time normally, virtual time while tokio's clock is paused. It never steps
-/// back, as a machine's wall clock may: what waits for a time (a poller, a visibility timeout) would wait for as
-/// long as the step.
+/// A clock that moves with tokio's: real time normally, virtual time while tokio's clock is paused.
+/// It never steps back, as a machine's wall clock may: what waits for a time (a poller, a
+/// visibility timeout) would wait for as long as the step.
 ///
 /// With it the model's time and the SDK's timers agree in a test that runs under
 /// `#[tokio::test(start_paused = true)]`.
@@ -101,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn unless_told_otherwise_time_goes_on_from_the_wall_clocks_whatever_that_does_later() {
         let wall = wall_millis();
-        let clock = crate::Settings::default().clock;
+        let clock = crate::ModelOptions::default().clock;
         let start = clock.now_millis();
         assert!(start.abs_diff(wall) < 60_000, "{start} {wall}");
         // No second passes on the wall; only the time that elapses for the program counts.

@@ -1,5 +1,5 @@
-//! DynamoDB: tables and items in dynoxide's in-process engine; this file is the wire around it. Not taken over from
-//! there: PartiQL, tags, TTL.
+//! DynamoDB: tables and items in dynoxide's in-process engine; this file is the wire around it. Not
+//! taken over from there: PartiQL, tags, TTL.
 //!
 //! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does
 //! before and after the engine is not part of its library: of that, the sorting of unreadable
@@ -79,7 +79,8 @@ impl DynamoDb {
         Ok(Self { database })
     }
 
-    /// Performs one operation of the wire; `None` if there is no such operation. `region` is only for ARNs.
+    /// Performs one operation of the wire; `None` if there is no such operation. `region` is only
+    /// for ARNs.
     pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Outcome> {
         let db = &self.database;
         if let Some(members) = members::of(operation)
@@ -122,15 +123,15 @@ fn run<I: DeserializeOwned, O: Serialize>(
     operation: impl FnOnce(I) -> dynoxide::Result<O>,
 ) -> dynoxide::Result<Vec<u8>> {
     let request = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-    // By way of a value, whose maps are sorted: the engine's are in an order drawn afresh for each process, and
-    // the same run should give the same bytes.
+    // By way of a value, whose maps are sorted: the engine's are in an order drawn afresh for each
+    // process, and the same run should give the same bytes.
     let output = serde_json::to_value(operation(request)?)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))?;
     Ok(output.to_string().into_bytes())
 }
 
-/// dynoxide's ARNs name a region of its own; it takes any region in those it is given. Only descriptions of a
-/// table are rewritten, never items.
+/// dynoxide's ARNs name a region of its own; it takes any region in those it is given. Only
+/// descriptions of a table are rewritten, never items.
 fn in_region(json: Vec<u8>, region: &str) -> Vec<u8> {
     match String::from_utf8(json) {
         Ok(text) => text
@@ -143,8 +144,9 @@ fn in_region(json: Vec<u8>, region: &str) -> Vec<u8> {
     }
 }
 
-/// Why a body could not be read. dynoxide marks in the message of a deserialization error which of DynamoDB's
-/// errors it stands for; what it leaves unmarked is told apart as its own HTTP server does.
+/// Why a body could not be read. dynoxide marks in the message of a deserialization error which of
+/// DynamoDB's errors it stands for; what it leaves unmarked is told apart as its own HTTP server
+/// does.
 fn unreadable(error: &serde_json::Error) -> DynoxideError {
     if !error.is_data() {
         return DynoxideError::SerializationException(String::new());

@@ -1,5 +1,5 @@
-//! An error answer in AWS's JSON protocols: status, `__type`, message, and for SQS the code of its older
-//! query protocol in a header.
+//! An error answer in AWS's JSON protocols: status, `__type`, message, and for SQS the code of its
+//! older query protocol in a header.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -18,7 +18,8 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 pub struct Failure {
     /// The error's shape without its namespace, such as `ResourceNotFoundException`.
     pub code: &'static str,
-    /// 400 for what the client must change or retry later, 500 and above for the service's own faults.
+    /// 400 for what the client must change or retry later, 500 and above for the service's own
+    /// faults.
     pub status: u16,
     /// Text for a person; empty if AWS sends none.
     pub message: String,
@@ -114,8 +115,8 @@ impl Failure {
     }
 }
 
-/// A JSON answer with the service's media type and a request id. `Value::Null` is an empty body, as AWS sends
-/// it for operations without output.
+/// A JSON answer with the service's media type and a request id. `Value::Null` is an empty body, as
+/// AWS sends it for operations without output.
 pub(crate) fn respond(
     service: Option<Service>,
     status: StatusCode,

@@ -1,5 +1,5 @@
-//! Faults on request: a share of one service's calls fails with an AWS error, is never answered, or takes
-//! effect while the answer arrives late or never.
+//! Faults on request: a share of one service's calls fails with an AWS error, is never answered, or
+//! takes effect while the answer arrives late or never.
 
 mod errors;
 
@@ -18,7 +18,8 @@ pub use errors::AwsError;
 /// The longest fault that is accepted: one day, in seconds.
 pub const MAX_FAULT_SECONDS: u64 = 86_400;
 
-/// The longest that a slow call may take: one minute, in milliseconds. No client of the service waits longer.
+/// The longest that a slow call may take: one minute, in milliseconds. No client of the service
+/// waits longer.
 pub const MAX_SLOWNESS_MILLIS: u64 = 60_000;
 
 /// What happens to the calls that a fault hits.
@@ -26,13 +27,13 @@ pub const MAX_SLOWNESS_MILLIS: u64 = 60_000;
 pub enum FaultKind {
     /// The service refuses the call with this error; nothing takes effect.
     Error(&'static AwsError),
-    /// The call is never answered and takes no effect. The connection is closed when the client gives up, the
-    /// fault ends or is cleared.
+    /// The call is never answered and takes no effect. The connection is closed when the client
+    /// gives up, the fault ends or is cleared.
     Timeout,
     /// The call takes effect, then the connection is closed without an answer.
     LostAnswer,
-    /// The call takes effect at once and is answered after this many milliseconds: too late, for a client that
-    /// waits less.
+    /// The call takes effect at once and is answered after this many milliseconds: too late, for a
+    /// client that waits less.
     Slow(u64),
 }
 
@@ -104,10 +105,10 @@ impl FaultError {
 }
 
 impl Fault {
-    /// A fault of `service`: `error` is an error code that the service knows, `timeout`, `lost-answer`,
-    /// or for DynamoDB `kms-key-disabled` or `kms-key-denied` (gone, or not to be used by the caller);
-    /// `rate` the share of calls it hits, from 0 to 1; `seconds` how long it lasts, from 1 to
-    /// [`MAX_FAULT_SECONDS`].
+    /// A fault of `service`: `error` is an error code that the service knows, `timeout`,
+    /// `lost-answer`, or for DynamoDB `kms-key-disabled` or `kms-key-denied` (gone, or not to be
+    /// used by the caller); `rate` the share of calls it hits, from 0 to 1; `seconds` how long it
+    /// lasts, from 1 to [`MAX_FAULT_SECONDS`].
     ///
     /// # Errors
     /// A [`FaultError`] that names the first field out of bounds.
@@ -115,8 +116,8 @@ impl Fault {
         Self::from_fields(service, error, None, rate, seconds)
     }
 
-    /// A fault of `service` that lets calls take effect at once and answers them after `milliseconds`, from 1 to
-    /// [`MAX_SLOWNESS_MILLIS`]; the rest as for [`Fault::new`].
+    /// A fault of `service` that lets calls take effect at once and answers them after
+    /// `milliseconds`, from 1 to [`MAX_SLOWNESS_MILLIS`]; the rest as for [`Fault::new`].
     ///
     /// # Errors
     /// A [`FaultError`] that names the first field out of bounds.
@@ -157,8 +158,8 @@ impl Fault {
         })
     }
 
-    /// Reads `{"service": …, "error": …, "rate": …, "seconds": …}`, and `"milliseconds"` with `"error": "slow"`. All
-    /// are required, others refused.
+    /// Reads `{"service": …, "error": …, "rate": …, "seconds": …}`, and `"milliseconds"` with
+    /// `"error": "slow"`. All are required, others refused.
     ///
     /// # Errors
     /// A [`FaultError`] that names the offending field.
@@ -176,7 +177,8 @@ impl Fault {
         };
         let service = required("service", fields.get("service").and_then(Value::as_str))?;
         let error = required("error", fields.get("error").and_then(Value::as_str))?;
-        // A missing or mistyped number takes a value out of bounds, so that one message covers both.
+        // A missing or mistyped number takes a value out of bounds, so that one message covers
+        // both.
         let rate = fields
             .get("rate")
             .and_then(Value::as_f64)
@@ -301,7 +303,8 @@ impl Faults {
         state.active.clone()
     }
 
-    /// How many calls were hit since the start, by service and [kind name](FaultKind::name), in that order.
+    /// How many calls were hit since the start, by service and [kind name](FaultKind::name), in
+    /// that order.
     #[must_use]
     pub fn hits(&self) -> Vec<(Service, &'static str, u64)> {
         self.lock()

@@ -1,11 +1,14 @@
-//! The model as an HTTP client of the AWS SDK: a request goes to [`Aws::call`] in place of the network, and
-//! faults surface as what the network would show of them.
+//! The model as an HTTP client of the AWS SDK: a request goes to [`Aws::call`] in place of the
+//! network, and faults surface as what the network would show of them.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -16,12 +19,38 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use tokio::time::error::Elapsed;
 
-use crate::clock::millis;
-use crate::model::{Aws, Reply, Waiting};
+use crate::aws::Aws;
+use crate::send::ConnectionClosed;
+use crate::service::DEFAULT_REGION;
 
-pub(crate) fn shared(aws: Aws) -> SharedHttpClient {
-    SharedHttpClient::new(InProcess { aws })
+impl Aws {
+    /// A configuration whose SDK clients call the model in place of the network: `us-east-1`,
+    /// credentials that say nothing, and tokio's clock for retries and timeouts. `into_builder`
+    /// changes it.
+    #[must_use]
+    pub fn sdk_config(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(DEFAULT_REGION))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .http_client(self.http_client())
+            .build()
+    }
+
+    /// An HTTP client for AWS SDK configurations that calls the model in place of the network.
+    ///
+    /// It keeps the configuration's read timeout, on tokio's clock. A lost answer, and a call let
+    /// go after silence, is an I/O error of the connection; silence beyond the read timeout a
+    /// timeout.
+    #[must_use]
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(InProcess { aws: self.clone() })
+    }
 }
 
 #[derive(Debug)]
@@ -33,12 +62,11 @@ impl HttpClient for InProcess {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
+        _: &RuntimeComponents,
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(Connector {
             aws: self.aws.clone(),
             read_timeout: settings.read_timeout(),
-            sleep: components.sleep_impl(),
         })
     }
 
@@ -50,7 +78,6 @@ impl HttpClient for InProcess {
 struct Connector {
     aws: Aws,
     read_timeout: Option<Duration>,
-    sleep: Option<SharedAsyncSleep>,
 }
 
 impl fmt::Debug for Connector {
@@ -63,70 +90,25 @@ impl fmt::Debug for Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (aws, read_timeout, sleep) = (self.aws.clone(), self.read_timeout, self.sleep.clone());
+        let (aws, read_timeout) = (self.aws.clone(), self.read_timeout);
         HttpConnectorFuture::new(async move {
             let request = convert(request)?;
-            let patience = Patience {
-                deadline: read_timeout
-                    .map(|limit| aws.clock().now_millis().saturating_add(millis(limit))),
-                sleep,
+            let sent = aws.send(&request);
+            let received = match read_timeout {
+                Some(limit) => tokio::time::timeout(limit, sent).await.map_err(too_late)?,
+                None => sent.await,
             };
-            let mut reply = aws.call(&request);
-            loop {
-                match reply {
-                    Reply::Answer(response) => {
-                        return HttpResponse::try_from(response.map(SdkBody::from))
-                            .map_err(|error| ConnectorError::user(error.into()));
-                    }
-                    Reply::Late(late) => {
-                        while aws.clock().now_millis() < late.at_millis {
-                            patience.wait(&aws, late.at_millis).await?;
-                        }
-                        reply = Reply::Answer(late.response);
-                    }
-                    Reply::Lost => return Err(closed()),
-                    Reply::Silent(silence) => {
-                        while silence.holds() {
-                            patience.wait(&aws, silence.until_millis()).await?;
-                        }
-                        return Err(closed());
-                    }
-                    Reply::Wait(waiting) => {
-                        patience.wait(&aws, waiting.until_millis()).await?;
-                        reply = waiting.look_again();
-                    }
-                }
-            }
+            let response = received.map_err(closed)?;
+            HttpResponse::try_from(response.map(SdkBody::from))
+                .map_err(|error| ConnectorError::user(error.into()))
         })
     }
 }
 
-/// How long a client waits for an answer.
-struct Patience {
-    deadline: Option<u64>,
-    sleep: Option<SharedAsyncSleep>,
-}
-
-impl Patience {
-    /// Sleeps one interval, but not beyond `until` or the read timeout, which is an error.
-    async fn wait(&self, aws: &Aws, until: u64) -> Result<(), ConnectorError> {
-        let now = aws.clock().now_millis();
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(ConnectorError::timeout(
-                io::Error::new(io::ErrorKind::TimedOut, "no answer within the read timeout").into(),
-            ));
-        }
-        let until = self.deadline.map_or(until, |deadline| deadline.min(until));
-        let pause = until.saturating_sub(now).clamp(1, Waiting::INTERVAL_MILLIS);
-        match &self.sleep {
-            Some(sleep) => {
-                sleep.sleep(Duration::from_millis(pause)).await;
-                Ok(())
-            }
-            // Without a way to sleep there is no way to be woken either: the call stays unanswered.
-            None => std::future::pending().await,
-        }
-    }
+fn too_late(_: Elapsed) -> ConnectorError {
+    ConnectorError::timeout(
+        io::Error::new(io::ErrorKind::TimedOut, "no answer within the read timeout").into(),
+    )
 }
 
 fn convert(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {
@@ -140,12 +122,6 @@ fn convert(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError>
     Ok(http::Request::from_parts(parts, body))
 }
 
-fn closed() -> ConnectorError {
-    ConnectorError::io(
-        io::Error::new(
-            io::ErrorKind::ConnectionReset,
-            "connection closed before an answer",
-        )
-        .into(),
-    )
+fn closed(error: ConnectionClosed) -> ConnectorError {
+    ConnectorError::io(io::Error::new(io::ErrorKind::ConnectionReset, error).into())
 }

@@ -1,4 +1,5 @@
-//! Kinesis Data Streams: streams, shards and records, with the rules a producer or consumer can run into.
+//! Kinesis Data Streams: streams, shards and records, with the rules a producer or consumer can run
+//! into.
 //!
 //! [`Kinesis`] has a Rust interface for code in the same process; the operations of the wire are in
 //! `operations.rs` and stand on the same state. Streams are active as soon as they are created and
@@ -33,7 +34,8 @@ pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use shard::Record;
 use shard::Shard;
 
-/// The largest record, data and partition key together, in bytes: 1 MiB, Kinesis's default for a stream.
+/// The largest record, data and partition key together, in bytes: 1 MiB, Kinesis's default for a
+/// stream.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 /// The longest partition key, in characters.
 pub const MAX_PARTITION_KEY_CHARS: usize = 256;
@@ -47,7 +49,8 @@ pub const MAX_GET_RECORDS: usize = 10_000;
 pub const MAX_GET_RECORDS_BYTES: usize = 10 << 20;
 /// How long a shard iterator can be used.
 pub const ITERATOR_LIFETIME: Duration = Duration::from_secs(300);
-/// The most shards of a stream here, for the sake of the machine's memory. AWS has a quota for the account instead.
+/// The most shards of a stream here, for the sake of the machine's memory. AWS has a quota for the
+/// account instead.
 pub const MAX_SHARDS: u32 = 500;
 /// A stream's retention in hours if none is given.
 const DEFAULT_RETENTION_HOURS: u32 = 24;
@@ -56,19 +59,20 @@ const RETENTION_HOURS: std::ops::RangeInclusive<u32> = 24..=8_760;
 
 /// What of Kinesis's limits is kept, and how much is stored.
 #[derive(Debug, Clone)]
-pub struct KinesisSettings {
+pub struct KinesisOptions {
     /// Whether a shard refuses more than 1 MiB or 1,000 records in one second of the clock
     /// (ProvisionedThroughputExceededException). On by default.
     ///
     /// AWS does not say over which window it measures; here it is the calendar second.
     pub write_limits: bool,
-    /// How many bytes a shard stores at most, 256 MiB by default. A write that does not fit is refused as
-    /// throttled ([`KinesisError::ShardFull`]) until the retention of older records ends: nothing that was
-    /// accepted is dropped before. AWS has no such limit; a machine's memory has.
+    /// How many bytes a shard stores at most, 256 MiB by default. A write that does not fit is
+    /// refused as throttled ([`KinesisError::ShardFull`]) until the retention of older records
+    /// ends: nothing that was accepted is dropped before. AWS has no such limit; a machine's memory
+    /// has.
     pub shard_capacity_bytes: usize,
 }
 
-impl Default for KinesisSettings {
+impl Default for KinesisOptions {
     fn default() -> Self {
         Self {
             write_limits: true,
@@ -123,7 +127,7 @@ pub enum KinesisError {
         /// The shard's id.
         shard: String,
     },
-    /// The shard holds as much as it may, see [`KinesisSettings::shard_capacity_bytes`].
+    /// The shard holds as much as it may, see [`KinesisOptions::shard_capacity_bytes`].
     #[error(
         "Shard {shard} in stream {stream} is full: the {capacity} bytes that it may hold here are taken until the \
          stream's retention ends for older records."
@@ -139,7 +143,8 @@ pub enum KinesisError {
     /// The iterator was used later than [`ITERATOR_LIFETIME`] after it was made.
     #[error("{0}")]
     ExpiredIterator(String),
-    /// The stream has, or would have, too many shards, or more or less than one step may make of it.
+    /// The stream has, or would have, too many shards, or more or less than one step may make of
+    /// it.
     #[error("{0}")]
     LimitExceeded(String),
     /// An argument has the right form but no sense here.
@@ -191,7 +196,8 @@ pub enum Position {
     At(SequenceNumber),
     /// After this record.
     After(SequenceNumber),
-    /// At the first record that arrived at this time or later, in milliseconds since the Unix epoch.
+    /// At the first record that arrived at this time or later, in milliseconds since the Unix
+    /// epoch.
     AtTimestamp(u64),
 }
 
@@ -200,12 +206,13 @@ pub enum Position {
 pub struct ReadRecords {
     /// In order of sequence number.
     pub records: Vec<Record>,
-    /// Where to read on: always [`Position::After`] a number of the shard, so that nothing is read twice or
-    /// missed, also if the read began at `Latest` and found nothing.
+    /// Where to read on: always [`Position::After`] a number of the shard, so that nothing is read
+    /// twice or missed, also if the read began at `Latest` and found nothing.
     pub next: Position,
     /// The shard was split or merged and nothing is left of it: now its children are to be read.
     pub ended: bool,
-    /// How far the last record read is behind the tip of the shard, in milliseconds; 0 if nothing is left.
+    /// How far the last record read is behind the tip of the shard, in milliseconds; 0 if nothing
+    /// is left.
     pub millis_behind_latest: u64,
 }
 
@@ -216,13 +223,15 @@ pub struct ShardDescription {
     pub id: String,
     /// The hash keys that are routed to it.
     pub hash_range: HashRange,
-    /// The shard that it was split from, or the first of the two that it was merged from, whether or not that is still there.
+    /// The shard that it was split from, or the first of the two that it was merged from, whether
+    /// or not that is still there.
     pub parent: Option<String>,
     /// The second of the two that it was merged from.
     pub adjacent_parent: Option<String>,
     /// A number below that of every record in it.
     pub starting_sequence_number: SequenceNumber,
-    /// A number above that of every record in it, once it is closed: split or merged. It is listed until its records have expired.
+    /// A number above that of every record in it, once it is closed: split or merged. It is listed
+    /// until its records have expired.
     pub ending_sequence_number: Option<SequenceNumber>,
     /// How many records it holds now.
     pub records: usize,
@@ -248,7 +257,7 @@ pub struct Kinesis {
 struct Inner {
     clock: Arc<dyn Clock>,
     random: Random,
-    settings: KinesisSettings,
+    options: KinesisOptions,
     streams: Mutex<BTreeMap<String, Stream>>,
 }
 
@@ -322,13 +331,13 @@ impl fmt::Debug for Kinesis {
 }
 
 impl Kinesis {
-    pub(crate) fn new(clock: Arc<dyn Clock>, seed: u64, settings: KinesisSettings) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, seed: u64, options: KinesisOptions) -> Self {
         let random = Random::seeded(seed);
         Self {
             inner: Arc::new(Inner {
                 clock,
                 random,
-                settings,
+                options,
                 streams: Mutex::default(),
             }),
         }
@@ -337,8 +346,8 @@ impl Kinesis {
     /// Creates a stream, active at once.
     ///
     /// # Errors
-    /// `Validation` for a bad name (1–128 of `a–z A–Z 0–9 _ . -`), no shards or more than [`MAX_SHARDS`], or a
-    /// retention outside 24–8,760 hours; `StreamExists`.
+    /// `Validation` for a bad name (1–128 of `a–z A–Z 0–9 _ . -`), no shards or more than
+    /// [`MAX_SHARDS`], or a retention outside 24–8,760 hours; `StreamExists`.
     pub fn create_stream(
         &self,
         stream: &str,
@@ -418,8 +427,8 @@ impl Kinesis {
     /// Puts one record, as PutRecord does, and counts it against the shard's write limits.
     ///
     /// # Errors
-    /// `StreamNotFound`; `Validation` for a partition key of 0 or more than 256 characters, or data and key of
-    /// more than 1 MiB; `ThroughputExceeded`; `ShardFull`.
+    /// `StreamNotFound`; `Validation` for a partition key of 0 or more than 256 characters, or data
+    /// and key of more than 1 MiB; `ThroughputExceeded`; `ShardFull`.
     pub fn put_record(
         &self,
         stream: &str,
@@ -438,8 +447,9 @@ impl Kinesis {
         data: Bytes,
     ) -> Result<Placed, KinesisError> {
         let now = self.inner.clock.now_millis();
-        let settings = &self.inner.settings;
-        // AWS's numbers have gaps; a client that counts on their being consecutive should fail here too.
+        let options = &self.inner.options;
+        // AWS's numbers have gaps; a client that counts on their being consecutive should fail here
+        // too.
         let gap = 1 + (self.inner.random.next() & 0xF);
         self.with_stream(name, |stream| {
             let retention = stream.retention_millis();
@@ -454,14 +464,14 @@ impl Kinesis {
             };
             let bytes = data.len() + partition_key.len();
             shard.trim(now, retention);
-            if !shard.has_room(bytes, settings.shard_capacity_bytes) {
+            if !shard.has_room(bytes, options.shard_capacity_bytes) {
                 return Err(KinesisError::ShardFull {
                     stream: name.to_owned(),
                     shard: shard.id(),
-                    capacity: settings.shard_capacity_bytes,
+                    capacity: options.shard_capacity_bytes,
                 });
             }
-            if settings.write_limits && !shard.admits_write(now, bytes) {
+            if options.write_limits && !shard.admits_write(now, bytes) {
                 return Err(KinesisError::ThroughputExceeded {
                     stream: name.to_owned(),
                     shard: shard.id(),
@@ -475,13 +485,14 @@ impl Kinesis {
         })
     }
 
-    /// Reads a shard from a position on: at most `limit` records (and 10,000, and 10 MiB). Not counted
-    /// against any limit and never expired: it is for a poller in the same process.
+    /// Reads a shard from a position on: at most `limit` records (and 10,000, and 10 MiB). Not
+    /// counted against any limit and never expired: it is for a poller in the same process.
     ///
     /// A position older than the retention reads from the oldest record kept.
     ///
     /// # Errors
-    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` for a sequence number of another shard or stream.
+    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` for a sequence number of another shard
+    /// or stream.
     pub fn read(
         &self,
         stream: &str,

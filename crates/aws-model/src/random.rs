@@ -1,44 +1,46 @@
 //! The model's one source of randomness: a seeded generator, so that a run can be repeated exactly.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
-///
+use fastrand::Rng;
+
 /// Not for secrets: it makes request ids, message ids and fault rolls.
 #[derive(Debug)]
 pub(crate) struct Random {
-    state: Mutex<u64>,
+    generator: Mutex<Rng>,
 }
 
 impl Random {
     pub(crate) fn seeded(seed: u64) -> Self {
         Self {
-            state: Mutex::new(seed),
+            generator: Mutex::new(Rng::with_seed(seed)),
         }
     }
 
-    /// A seed that differs from process to process, from the operating system by way of the standard library.
+    /// A seed that differs from process to process.
     pub(crate) fn seed_from_os() -> u64 {
-        RandomState::new().build_hasher().finish()
+        fastrand::u64(..)
     }
 
     pub(crate) fn next(&self) -> u64 {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = *state;
-        drop(state);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.draw(|generator| generator.u64(..))
     }
 
-    /// A string in the shape of a version 4 UUID, as AWS uses for request and message ids.
+    /// A version 4 UUID, as AWS uses for request and message ids.
     pub(crate) fn uuid(&self) -> String {
-        let bits = (u128::from(self.next()) << 64) | u128::from(self.next());
+        let bits = self.draw(|generator| generator.u128(..));
         uuid::Builder::from_random_bytes(bits.to_be_bytes())
             .into_uuid()
             .to_string()
+    }
+
+    fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
+        draw(
+            &mut self
+                .generator
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 

@@ -1,4 +1,5 @@
-//! SQS standard queues: send, receive with a visibility timeout, delete, with the limits a client can run into.
+//! SQS standard queues: send, receive with a visibility timeout, delete, with the limits a client
+//! can run into.
 //!
 //! [`Sqs`] has a Rust interface for code in the same process; the operations of the wire are in
 //! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes,
@@ -165,8 +166,8 @@ impl Sqs {
     /// Creates a queue with default attributes, or does nothing if there is such a queue.
     ///
     /// # Errors
-    /// `InvalidParameterValue` for a name that is not 1–80 of `a–z A–Z 0–9 - _`; `QueueNameExists` if it exists
-    /// with other attributes; `UnsupportedOperation` for a FIFO queue's name.
+    /// `InvalidParameterValue` for a name that is not 1–80 of `a–z A–Z 0–9 - _`; `QueueNameExists`
+    /// if it exists with other attributes; `UnsupportedOperation` for a FIFO queue's name.
     pub fn create_queue(&self, queue: &str) -> Result<(), SqsError> {
         self.insert_queue(queue, &BTreeMap::new())
     }
@@ -174,7 +175,8 @@ impl Sqs {
     /// Sends a message and gives its id, a UUID.
     ///
     /// # Errors
-    /// `QueueDoesNotExist`, `MissingParameter` for an empty body, `MessageTooLong`, `InvalidMessageContents`.
+    /// `QueueDoesNotExist`, `MissingParameter` for an empty body, `MessageTooLong`,
+    /// `InvalidMessageContents`.
     pub fn send_message(&self, queue: &str, body: &str) -> Result<String, SqsError> {
         self.send(queue, body, None)
     }

@@ -25,7 +25,7 @@ fn key() -> ItemKey {
 /// A DynamoDB with one empty table.
 fn dynamodb() -> Client {
     let clock = Arc::new(ManualClock::at(0));
-    let aws = Aws::new(aws_model::Settings {
+    let aws = Aws::new(aws_model::ModelOptions {
         clock,
         ..Default::default()
     })

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::{Action, Counters, EventCounts, EventSource, Happened, Settings, Timestamp};
+use crate::{Action, Counters, EventCounts, EventSource, MappingOptions, Occurrence, Timestamp};
 
 /// What the parts of the machine share while they handle one event.
 pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
-    pub(crate) settings: &'a Settings,
+    pub(crate) options: &'a MappingOptions,
     pub(crate) source: &'a Arc<EventSource>,
     pub(crate) next_id: &'a mut u64,
     pub(crate) counters: &'a mut Counters,
     pub(crate) event_counts: &'a mut EventCounts,
     pub(crate) actions: &'a mut Vec<Action>,
-    pub(crate) happened: &'a mut Vec<Happened>,
+    pub(crate) occurrences: &'a mut Vec<Occurrence>,
 }
 
 impl Context<'_> {

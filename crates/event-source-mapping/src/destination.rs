@@ -1,13 +1,15 @@
-//! The on-failure destination: which there are, by which call each gets a discard's message, and how an object in a bucket is named.
+//! The on-failure destination: which there are, by which call each gets a discard's message, and
+//! how an object in a bucket is named.
 
+use crate::derived_uuid::made_up_uuid;
 use crate::event_source::is_arn_of;
-use crate::made_up::made_up_uuid;
-use crate::{Batch, SettingsError, Timestamp};
+use crate::{Batch, MappingOptionsError, Timestamp};
 
 /// Where a discard's message goes, and so by which call it is delivered.
 ///
-/// A queue and a topic get the metadata, a bucket also the whole payload of the invocation (Lambda developer guide, "Retain discarded
-/// batch records for a Kinesis Data Streams event source in Lambda").
+/// A queue and a topic get the metadata, a bucket also the whole payload of the invocation (Lambda
+/// developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in
+/// Lambda").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination<'a> {
     /// SQS, SendMessage.
@@ -24,9 +26,10 @@ pub enum Destination<'a> {
     Bucket {
         /// The bucket's name.
         name: &'a str,
-        /// The object's key: `aws/lambda/<mapping's UUID>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<UUID>` (same page), in UTC. The last
-        /// UUID is random on AWS; here it is made of the time and the records, so that an object is only ever replaced by one about the
-        /// same records.
+        /// The object's key: `aws/lambda/<mapping's
+        /// UUID>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<UUID>` (same page), in UTC. The last UUID
+        /// is random on AWS; here it is made of the time and the records, so that an object is only
+        /// ever replaced by one about the same records.
         key: &'a str,
     },
 }
@@ -52,19 +55,20 @@ fn bucket_name(arn: &str) -> Option<&str> {
 /// Checks DestinationConfig.OnFailure.
 ///
 /// # Errors
-/// `NotModelled` for Kafka; `Unsupported` for FIFO queues and topics (Lambda developer guide, "Types of metrics for Lambda functions",
-/// DestinationDeliveryFailures); `NotAnArn` for what is no destination.
-pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), SettingsError> {
+/// `NotModelled` for Kafka; `Unsupported` for FIFO queues and topics (Lambda developer guide,
+/// "Types of metrics for Lambda functions", DestinationDeliveryFailures); `NotAnArn` for what is no
+/// destination.
+pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), MappingOptionsError> {
     let parameter = "DestinationConfig.OnFailure";
     let Some(arn) = arn else { return Ok(()) };
     if arn.starts_with("kafka://") {
-        return Err(SettingsError::NotModelled {
+        return Err(MappingOptionsError::NotModelled {
             parameter,
             default: "without a Kafka topic",
         });
     }
     if is_arn_of(arn, &["sqs", "sns"]) && arn.ends_with(".fifo") {
-        return Err(SettingsError::Unsupported {
+        return Err(MappingOptionsError::Unsupported {
             parameter,
             expected: "a standard queue or topic, not a FIFO one",
         });
@@ -72,7 +76,7 @@ pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), SettingsError> 
     if bucket_name(arn).is_some() || is_arn_of(arn, &["sqs", "sns"]) {
         return Ok(());
     }
-    Err(SettingsError::NotAnArn {
+    Err(MappingOptionsError::NotAnArn {
         parameter,
         expected: "the ARN of an SQS queue, an SNS topic or an S3 bucket",
     })
@@ -130,8 +134,9 @@ mod tests {
         );
     }
 
-    /// [D] Lambda developer guide, "Types of metrics for Lambda functions", DestinationDeliveryFailures: "an unsupported type such as an
-    /// Amazon SQS FIFO queue or an Amazon SNS FIFO topic".
+    /// [D] Lambda developer guide, "Types of metrics for Lambda functions",
+    /// DestinationDeliveryFailures: "an unsupported type such as an Amazon SQS FIFO queue or an
+    /// Amazon SNS FIFO topic".
     #[test]
     fn a_fifo_queue_or_topic_is_refused() {
         for arn in [
@@ -159,7 +164,10 @@ mod tests {
             "arn:aws:lambda:eu-west-1:123456789012:function:consumer",
         ] {
             let error = check_destination(Some(arn)).unwrap_err();
-            assert!(matches!(error, SettingsError::NotAnArn { .. }), "{arn}");
+            assert!(
+                matches!(error, MappingOptionsError::NotAnArn { .. }),
+                "{arn}"
+            );
         }
     }
 }

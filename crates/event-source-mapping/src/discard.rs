@@ -1,17 +1,20 @@
-//! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it, and what it is made of.
+//! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it,
+//! and what it is made of.
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::context::Context;
+use crate::derived_uuid::made_up_uuid;
 use crate::event_source::StreamKind;
-use crate::made_up::made_up_uuid;
 use crate::{Batch, Record, Timestamp};
 
-/// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a stream.
+/// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a
+/// stream.
 ///
-/// It carries no data: the records must be fetched from the stream by sequence number while the stream still retains them. The
-/// range is a superset of what failed: Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
-/// source in Lambda". An S3 bucket gets the same fields and, as `payload`, the event that the function was invoked with
+/// It carries no data: the records must be fetched from the stream by sequence number while the
+/// stream still retains them. The range is a superset of what failed: Lambda developer guide,
+/// "Retain discarded batch records for a Kinesis Data Streams event source in Lambda". An S3 bucket
+/// gets the same fields and, as `payload`, the event that the function was invoked with
 /// ([`Discard::body`](crate::Discard::body)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,12 +37,13 @@ pub struct DiscardMessage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestContext {
-    /// The request id of the last invocation with these records; where there was none, a UUID of the mapping's own.
+    /// The request id of the last invocation with these records; where there was none, a UUID of
+    /// the mapping's own.
     pub request_id: String,
     /// The function's ARN.
     pub function_arn: String,
     /// Why the records were discarded.
-    pub condition: Condition,
+    pub condition: DiscardCondition,
     /// How often the function ran with exactly these records, and at least 1; the delivery in a
     /// larger batch is not among them.
     ///
@@ -52,10 +56,11 @@ pub struct RequestContext {
 
 /// Why records were discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Condition {
+pub enum DiscardCondition {
     /// The function failed, and MaximumRetryAttempts retries did not help.
     RetryAttemptsExhausted,
-    /// The records were older than MaximumRecordAgeInSeconds (or than the stream's retention) when they would have been sent.
+    /// The records were older than MaximumRecordAgeInSeconds (or than the stream's retention) when
+    /// they would have been sent.
     RecordAgeExceeded,
 }
 
@@ -73,8 +78,9 @@ pub struct ResponseContext {
 
 /// Which records were discarded, under the name that says which kind of stream they are from.
 ///
-/// The two have the same fields and differ in how they write times: Kinesis' with milliseconds, DynamoDB's, whose stream knows none,
-/// without (examples in the Lambda developer guide, "Retain discarded records for a DynamoDB event source in Lambda").
+/// The two have the same fields and differ in how they write times: Kinesis' with milliseconds,
+/// DynamoDB's, whose stream knows none, without (examples in the Lambda developer guide, "Retain
+/// discarded records for a DynamoDB event source in Lambda").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BatchInfo {
     /// Records of a Kinesis stream.
@@ -146,10 +152,11 @@ pub(crate) struct LastResponse {
 }
 
 impl DiscardMessage {
-    /// The message about a batch that is discarded now, after the function ran `invoke_count` times with it.
+    /// The message about a batch that is discarded now, after the function ran `invoke_count` times
+    /// with it.
     pub(crate) fn new(
         batch: &Batch,
-        condition: Condition,
+        condition: DiscardCondition,
         invoke_count: u32,
         last_response: Option<LastResponse>,
         context: &mut Context<'_>,
@@ -165,7 +172,7 @@ impl DiscardMessage {
             approximate_arrival_of_first_record: arrival(batch.records().first()),
             approximate_arrival_of_last_record: arrival(batch.records().last()),
             batch_size: range.records,
-            stream_arn: context.settings.event_source_arn.clone(),
+            stream_arn: context.options.event_source_arn.clone(),
         };
         let batch_info = match context.source.kind() {
             StreamKind::Kinesis => BatchInfo::Kinesis(info),
@@ -180,8 +187,8 @@ impl DiscardMessage {
             }
         };
         let response_context = match condition {
-            Condition::RecordAgeExceeded => None,
-            Condition::RetryAttemptsExhausted => Some(ResponseContext {
+            DiscardCondition::RecordAgeExceeded => None,
+            DiscardCondition::RetryAttemptsExhausted => Some(ResponseContext {
                 status_code: 200,
                 executed_version: "$LATEST".into(),
                 function_error: function_error.map(Into::into),
@@ -190,7 +197,7 @@ impl DiscardMessage {
         Self {
             request_context: RequestContext {
                 request_id,
-                function_arn: context.settings.function_arn.clone(),
+                function_arn: context.options.function_arn.clone(),
                 condition,
                 approximate_invoke_count: invoke_count.max(1),
             },

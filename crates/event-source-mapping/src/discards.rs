@@ -1,5 +1,6 @@
-//! What a lane has given up, until the destination has the messages or never will: neighbours are merged where that is assumed, and
-//! messages are offered one at a time, again and again up to a limit.
+//! What a lane has given up, until the destination has the messages or never will: neighbours are
+//! merged where that is assumed, and messages are offered one at a time, again and again up to a
+//! limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,15 +10,15 @@ use crate::destination::object_key;
 use crate::discard::LastResponse;
 use crate::ledger::Ledger;
 use crate::{
-    Action, Batch, Condition, Discard, DiscardMessage, Happened, NeighbouringDiscards, Settings,
-    Timestamp,
+    Action, Batch, Discard, DiscardCondition, DiscardMessage, MappingOptions, NeighbouringDiscards,
+    Occurrence, Timestamp,
 };
 
 /// Records that are not sent to the function again.
 #[derive(Debug)]
 pub(crate) struct GivenUp {
     pub(crate) batch: Batch,
-    pub(crate) condition: Condition,
+    pub(crate) condition: DiscardCondition,
     /// How often the function ran with exactly these records.
     pub(crate) invoke_count: u32,
     pub(crate) last_response: Option<LastResponse>,
@@ -33,7 +34,7 @@ pub(crate) struct Discards {
 #[derive(Debug)]
 struct Offered {
     batch: Batch,
-    condition: Condition,
+    condition: DiscardCondition,
     message: Box<DiscardMessage>,
     object_key: String,
     failures: u32,
@@ -47,7 +48,8 @@ enum Delivery {
 }
 
 impl Discards {
-    /// Whether a message is at the destination or waits to be offered again. Until then its lane does nothing else.
+    /// Whether a message is at the destination or waits to be offered again. Until then its lane
+    /// does nothing else.
     pub(crate) fn is_busy(&self) -> bool {
         self.offered.is_some()
     }
@@ -77,8 +79,8 @@ impl Discards {
         }
     }
 
-    pub(crate) fn push(&mut self, given_up: GivenUp, settings: &Settings) {
-        if merges(settings)
+    pub(crate) fn push(&mut self, given_up: GivenUp, options: &MappingOptions) {
+        if merges(options)
             && let Some(last) = self.waiting.back_mut()
             && last.condition == given_up.condition
             && let Some(batch) = last.batch.joined(&given_up.batch)
@@ -89,7 +91,8 @@ impl Discards {
         self.waiting.push_back(given_up);
     }
 
-    /// Does what is due; `next` is what the lane will deliver next. True if a discard is over with that, since nobody wants to know of it.
+    /// Does what is due; `next` is what the lane will deliver next. True if a discard is over with
+    /// that, since nobody wants to know of it.
     pub(crate) fn advance(
         &mut self,
         next: Option<&Batch>,
@@ -99,7 +102,7 @@ impl Discards {
         let mut over = false;
         loop {
             if self.offered.is_none() {
-                let Some(given_up) = self.take_complete(next, context.settings) else {
+                let Some(given_up) = self.take_complete(next, context.options) else {
                     return over;
                 };
                 self.offered = Some(Offered::new(given_up, context));
@@ -107,7 +110,7 @@ impl Discards {
             let Some(offered) = &mut self.offered else {
                 return over;
             };
-            match (&context.settings.on_failure, offered.delivery) {
+            match (&context.options.on_failure, offered.delivery) {
                 (_, Delivery::Sent { .. }) => return over,
                 (Some(destination), Delivery::Due { at }) => {
                     if at <= context.now {
@@ -124,10 +127,10 @@ impl Discards {
     }
 
     /// The first discard to which nothing can be added any more.
-    fn take_complete(&mut self, next: Option<&Batch>, settings: &Settings) -> Option<GivenUp> {
+    fn take_complete(&mut self, next: Option<&Batch>, options: &MappingOptions) -> Option<GivenUp> {
         let first = self.waiting.front()?;
         let may_grow = self.waiting.len() == 1
-            && merges(settings)
+            && merges(options)
             && next.is_some_and(|next| first.batch.joined(next).is_some());
         if may_grow {
             return None;
@@ -147,21 +150,23 @@ impl Discards {
         };
         let range = offered.batch.range();
         if delivered {
-            context.happened.push(Happened::DiscardDelivered { range });
+            context
+                .occurrences
+                .push(Occurrence::DiscardDelivered { range });
         } else {
             offered.failures += 1;
-            let assumptions = &context.settings.assumptions;
+            let assumptions = &context.options.assumptions;
             if offered.failures < assumptions.discard_delivery_attempts {
                 let pause = assumptions.retry_backoff.after(offered.failures);
                 let retry_at = context.now.saturating_add(pause);
                 offered.delivery = Delivery::Due { at: retry_at };
                 context
-                    .happened
-                    .push(Happened::DiscardDeliveryFailed { range, retry_at });
+                    .occurrences
+                    .push(Occurrence::DiscardDeliveryFailed { range, retry_at });
                 return false;
             }
             context.counters.discards_lost += 1;
-            context.happened.push(Happened::DiscardLost { range });
+            context.occurrences.push(Occurrence::DiscardLost { range });
         }
         self.finish(delivered, context, ledger);
         true
@@ -179,8 +184,8 @@ impl Discards {
         context.counters.records_discarded += records;
         let events = &mut context.event_counts;
         let by_the_mapping = match condition {
-            Condition::RetryAttemptsExhausted => true,
-            Condition::RecordAgeExceeded => context.settings.limits_record_age(),
+            DiscardCondition::RetryAttemptsExhausted => true,
+            DiscardCondition::RecordAgeExceeded => context.options.limits_record_age(),
         };
         if delivered {
             events.on_failure_destination_delivered_event_count += records;
@@ -201,7 +206,7 @@ impl Offered {
         } = given_up;
         let message = DiscardMessage::new(&batch, condition, invoke_count, last_response, context);
         Self {
-            object_key: object_key(&context.settings.mapping_uuid(), &batch, context.now),
+            object_key: object_key(&context.options.mapping_uuid(), &batch, context.now),
             batch,
             condition,
             message: Box::new(message),
@@ -225,9 +230,10 @@ impl Offered {
     }
 }
 
-/// Whether neighbours share a message: only where a batch may be in parts, and only where somebody gets one.
-fn merges(settings: &Settings) -> bool {
-    settings.bisect_batch_on_function_error
-        && settings.on_failure.is_some()
-        && settings.assumptions.neighbouring_discards == NeighbouringDiscards::Merged
+/// Whether neighbours share a message: only where a batch may be in parts, and only where somebody
+/// gets one.
+fn merges(options: &MappingOptions) -> bool {
+    options.bisect_batch_on_function_error
+        && options.on_failure.is_some()
+        && options.assumptions.neighbouring_discards == NeighbouringDiscards::Merged
 }

@@ -1,5 +1,6 @@
-//! One sequence of batches: gathering, delivering, retrying, splitting. A shard has ParallelizationFactor of them, and a partition key
-//! always belongs to the same one, so that its records stay in order.
+//! One sequence of batches: gathering, delivering, retrying, splitting. A shard has
+//! ParallelizationFactor of them, and a partition key always belongs to the same one, so that its
+//! records stay in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use crate::discards::{Discards, GivenUp};
 use crate::ledger::Ledger;
 use crate::payload::fits;
 use crate::{
-    Action, Batch, Condition, Failure, FirstRecordFailed, Happened, InFlight, Interpretation,
-    Invocation, Outcome, Record, Settings, ShardId, Timestamp, interpret,
+    Action, Batch, Completion, DiscardCondition, Failure, FirstRecordFailed, InFlight,
+    Interpretation, Invocation, MappingOptions, Occurrence, Record, ShardId, Timestamp, interpret,
 };
 
 #[derive(Debug)]
@@ -69,18 +70,18 @@ impl Lane {
         record: Record,
         bytes: usize,
         now: Timestamp,
-        settings: &Settings,
+        options: &MappingOptions,
     ) {
         if self.gathered.is_empty() {
-            self.roll_window(now, settings);
+            self.roll_window(now, options);
         }
         self.gathered_bytes += bytes;
         self.gathered.push_back((record, bytes));
     }
 
     /// A window that ended without a record is followed by the next one.
-    fn roll_window(&mut self, now: Timestamp, settings: &Settings) {
-        let window = settings.batching_window().as_millis();
+    fn roll_window(&mut self, now: Timestamp, options: &MappingOptions) {
+        let window = options.batching_window().as_millis();
         let over = now
             .since(self.window_began)
             .as_millis()
@@ -89,19 +90,19 @@ impl Lane {
         let over = u32::try_from(over).unwrap_or(u32::MAX);
         self.window_began = self
             .window_began
-            .saturating_add(settings.batching_window().saturating_mul(over));
+            .saturating_add(options.batching_window().saturating_mul(over));
     }
 
     /// Whether more records would be of use now.
-    pub(crate) fn is_hungry(&self, settings: &Settings) -> bool {
+    pub(crate) fn is_hungry(&self, options: &MappingOptions) -> bool {
         self.invoking.is_none()
             && !self.discards.is_busy()
             && self.parts.is_empty()
-            && !self.is_full(settings)
+            && !self.is_full(options)
     }
 
-    fn is_full(&self, settings: &Settings) -> bool {
-        self.gathered.len() >= usize::try_from(settings.batch_size).unwrap_or(usize::MAX)
+    fn is_full(&self, options: &MappingOptions) -> bool {
+        self.gathered.len() >= usize::try_from(options.batch_size).unwrap_or(usize::MAX)
             || !fits(self.gathered_bytes)
     }
 
@@ -130,7 +131,7 @@ impl Lane {
     }
 
     /// When there will be something to do without an answer.
-    pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
+    pub(crate) fn wake_at(&self, options: &MappingOptions) -> Option<Timestamp> {
         if self.invoking.is_some() {
             return None;
         }
@@ -140,7 +141,7 @@ impl Lane {
         match self.parts.front() {
             Some(part) => Some(part.not_before),
             None if self.gathered.is_empty() => None,
-            None => Some(self.window_began.saturating_add(settings.batching_window())),
+            None => Some(self.window_began.saturating_add(options.batching_window())),
         }
     }
 
@@ -170,16 +171,16 @@ impl Lane {
     }
 
     fn take_batch(&mut self, context: &Context<'_>) {
-        let settings = context.settings;
+        let options = context.options;
         let window_over =
-            context.now >= self.window_began.saturating_add(settings.batching_window());
-        if !self.is_full(settings) && !window_over {
+            context.now >= self.window_began.saturating_add(options.batching_window());
+        if !self.is_full(options) && !window_over {
             return;
         }
         let mut records = Vec::new();
         let mut records_bytes = 0;
         while let Some((_, bytes)) = self.gathered.front() {
-            let full = records.len() >= usize::try_from(settings.batch_size).unwrap_or(usize::MAX);
+            let full = records.len() >= usize::try_from(options.batch_size).unwrap_or(usize::MAX);
             if full || (!records.is_empty() && !fits(records_bytes + bytes)) {
                 break;
             }
@@ -197,7 +198,7 @@ impl Lane {
 
     /// Invokes the function, unless the first records are too old by now.
     fn deliver(&mut self, part: Part, context: &mut Context<'_>) {
-        let limit = context.settings.record_age_limit();
+        let limit = context.options.record_age_limit();
         let too_old = |record: &&Record| context.now.since(record.approximate_arrival) > limit;
         let expired = part.batch.records().iter().take_while(too_old).count();
         if expired > 0 {
@@ -211,7 +212,7 @@ impl Lane {
             if let Some(batch) = old {
                 self.give_up(
                     Part { batch, ..part },
-                    Condition::RecordAgeExceeded,
+                    DiscardCondition::RecordAgeExceeded,
                     context,
                 );
             }
@@ -235,11 +236,12 @@ impl Lane {
         });
     }
 
-    /// The function ran, or could not be reached. `stopping`: nothing that is left over will be delivered from here.
+    /// The function ran, or could not be reached. `stopping`: nothing that is left over will be
+    /// delivered from here.
     pub(crate) fn invoked(
         &mut self,
         request_id: String,
-        outcome: Outcome,
+        completion: Completion,
         stopping: bool,
         context: &mut Context<'_>,
         ledger: &mut Ledger,
@@ -258,14 +260,14 @@ impl Lane {
                 .map(|record| &record.sequence_number)
         };
         // `failure` counts only where nothing of the batch succeeded.
-        let (interpretation, failure) = match outcome {
-            Outcome::NotInvoked => {
+        let (interpretation, failure) = match completion {
+            Completion::NotInvoked => {
                 context.counters.invokes_throttled += 1;
                 context.event_counts.failed_invoke_event_count += records as u64;
-                context.happened.push(Happened::NotInvoked { range });
+                context.occurrences.push(Occurrence::NotInvoked { range });
                 part.throttles = part.throttles.saturating_add(1);
                 let pause = context
-                    .settings
+                    .options
                     .assumptions
                     .retry_backoff
                     .after(part.throttles);
@@ -273,12 +275,12 @@ impl Lane {
                 self.parts.push_front(part);
                 return;
             }
-            Outcome::FunctionError => (Interpretation::WholeFailure, Failure::FunctionError),
-            Outcome::TimedOut => (Interpretation::WholeFailure, Failure::TimedOut),
-            Outcome::Returned(response) if context.settings.reports_batch_item_failures() => {
+            Completion::FunctionError => (Interpretation::WholeFailure, Failure::FunctionError),
+            Completion::TimedOut => (Interpretation::WholeFailure, Failure::TimedOut),
+            Completion::Returned(response) if context.options.reports_batch_item_failures() => {
                 (interpret(&response, numbers()), Failure::UnusableResponse)
             }
-            Outcome::Returned(_) => (Interpretation::WholeSuccess, Failure::UnusableResponse),
+            Completion::Returned(_) => (Interpretation::WholeSuccess, Failure::UnusableResponse),
         };
         context.counters.invocations += 1;
         part.throttles = 0;
@@ -290,20 +292,20 @@ impl Lane {
             Interpretation::WholeSuccess => {
                 context.counters.batches_delivered += 1;
                 context
-                    .happened
-                    .push(Happened::Delivered { range, attempt });
+                    .occurrences
+                    .push(Occurrence::Delivered { range, attempt });
                 self.processed(&part.batch, context, ledger);
             }
             Interpretation::WholeFailure => {
                 context.counters.batches_failed += 1;
                 context.event_counts.failed_invoke_event_count += records as u64;
-                context.happened.push(Happened::Failed {
+                context.occurrences.push(Occurrence::Failed {
                     range,
                     attempt,
                     failure,
                 });
                 let middle = context
-                    .settings
+                    .options
                     .bisect_batch_on_function_error
                     .then_some(records / 2);
                 self.failed(part, middle, stopping, context, ledger);
@@ -315,14 +317,14 @@ impl Lane {
                     .partition_point(|record| record.sequence_number < lowest);
                 context.counters.batches_partially_failed += 1;
                 context.event_counts.failed_invoke_event_count += (records - done) as u64;
-                context.happened.push(Happened::PartiallyFailed {
+                context.occurrences.push(Occurrence::PartiallyFailed {
                     range,
                     lowest,
                     done,
                 });
                 if done == 0 {
-                    let bisect = context.settings.bisect_batch_on_function_error;
-                    let middle = match context.settings.assumptions.first_record_failed {
+                    let bisect = context.options.bisect_batch_on_function_error;
+                    let middle = match context.options.assumptions.first_record_failed {
                         FirstRecordFailed::Halve if bisect => Some(records / 2),
                         FirstRecordFailed::Isolate if bisect => Some(1),
                         _ => None,
@@ -334,7 +336,8 @@ impl Lane {
                 if let Some(below) = below {
                     self.processed(&below, context, ledger);
                 }
-                // What remains is a batch of its own, with a count of its own; recorded for a bisect that is off.
+                // What remains is a batch of its own, with a count of its own; recorded for a
+                // bisect that is off.
                 if let Some(rest) = rest {
                     self.retry(
                         Part {
@@ -349,7 +352,8 @@ impl Lane {
         }
     }
 
-    /// None of these records are done: they are split at `middle`, sent again as they are, or given up.
+    /// None of these records are done: they are split at `middle`, sent again as they are, or given
+    /// up.
     fn failed(
         &mut self,
         mut part: Part,
@@ -363,11 +367,11 @@ impl Lane {
         {
             let not_before = context
                 .now
-                .saturating_add(context.settings.assumptions.retry_backoff.after(1));
+                .saturating_add(context.options.assumptions.retry_backoff.after(1));
             if let (Some(left), Some(right)) = part.batch.split_at(middle) {
                 if !stopping {
                     context.counters.batches_split += 1;
-                    context.happened.push(Happened::Split {
+                    context.occurrences.push(Occurrence::Split {
                         left: left.range(),
                         right: right.range(),
                     });
@@ -384,10 +388,11 @@ impl Lane {
             return;
         }
         part.failures = part.failures.saturating_add(1);
-        let retries = u32::try_from(context.settings.maximum_retry_attempts).ok();
+        let retries = u32::try_from(context.options.maximum_retry_attempts).ok();
         if retries.is_some_and(|retries| part.failures > retries) {
-            self.give_up(part, Condition::RetryAttemptsExhausted, context);
-            // What is stopped sends what it has to say of the batch that was in flight, and nothing else.
+            self.give_up(part, DiscardCondition::RetryAttemptsExhausted, context);
+            // What is stopped sends what it has to say of the batch that was in flight, and nothing
+            // else.
             self.pursue_discards(context, ledger);
         } else {
             self.retry(part, stopping, context);
@@ -396,14 +401,14 @@ impl Lane {
 
     fn retry(&mut self, mut part: Part, stopping: bool, context: &mut Context<'_>) {
         let pause = context
-            .settings
+            .options
             .assumptions
             .retry_backoff
             .after(part.failures.max(1));
         part.not_before = context.now.saturating_add(pause);
         if !stopping {
             context.counters.batches_retried += 1;
-            context.happened.push(Happened::Retried {
+            context.occurrences.push(Occurrence::Retried {
                 range: part.batch.range(),
                 attempt: part.failures + 1,
                 at: part.not_before,
@@ -415,13 +420,14 @@ impl Lane {
     fn processed(&mut self, batch: &Batch, context: &mut Context<'_>, ledger: &mut Ledger) {
         context.counters.records_delivered += batch.records().len() as u64;
         ledger.done(batch.records());
-        // "The next batching window begins as soon as the previous function invocation completes" (Lambda developer guide, "How Lambda
-        // processes records from stream and queue-based event sources").
+        // "The next batching window begins as soon as the previous function invocation completes"
+        // (Lambda developer guide, "How Lambda processes records from stream and queue-based event
+        // sources").
         self.window_began = context.now;
     }
 
-    fn give_up(&mut self, part: Part, condition: Condition, context: &mut Context<'_>) {
-        context.happened.push(Happened::Discarded {
+    fn give_up(&mut self, part: Part, condition: DiscardCondition, context: &mut Context<'_>) {
+        context.occurrences.push(Occurrence::Discarded {
             range: part.batch.range(),
             condition,
             invoke_count: part.failures,
@@ -432,7 +438,7 @@ impl Lane {
             invoke_count: part.failures,
             last_response: part.last_response,
         };
-        self.discards.push(given_up, context.settings);
+        self.discards.push(given_up, context.options);
     }
 
     /// The destination took the discard's message, or did not.

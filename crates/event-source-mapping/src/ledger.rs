@@ -33,8 +33,8 @@ impl Ledger {
         }
     }
 
-    /// Takes note of a read that begins. LATEST means this moment from here on: were what it returns lost, then another LATEST would
-    /// skip what was put meanwhile.
+    /// Takes note of a read that begins. LATEST means this moment from here on: were what it
+    /// returns lost, then another LATEST would skip what was put meanwhile.
     pub(crate) fn begin_read(&mut self, now: Timestamp) {
         if self.checkpoint == Checkpoint::Start(StartingPosition::Latest) {
             self.checkpoint = Checkpoint::Start(StartingPosition::AtTimestamp(now));

@@ -1,32 +1,36 @@
-//! Lambda's poller of a Kinesis or DynamoDB stream (an event source mapping) as a sans-IO state machine: batches, checkpoints, retries,
-//! bisecting and discards, without a clock, a network or a thread of its own.
+//! Lambda's poller of a Kinesis or DynamoDB stream (an event source mapping) as a sans-IO state
+//! machine: batches, checkpoints, retries, bisecting and discards, without a clock, a network or a
+//! thread of its own.
 //!
 //! # The loop
-//! The caller tells the machine what happened and when; the machine answers with what to do. That is the whole protocol:
+//! The caller tells the machine what happened and when; the machine answers with what to do. That
+//! is the whole protocol:
 //!
 //! ```text
 //! step = mapping.handle(now, event)
 //!   step.actions   to be carried out, each once, in any order and concurrently
-//!   step.happened  what is worth printing or counting
+//!   step.occurrences  what is worth printing or counting
 //!   step.wake_at   send Event::Wake at this time, unless another event comes first
 //! ```
 //!
-//! An [`Action`] is answered by consuming it: [`Fetch::succeeded`], [`Invocation::finished`] or [`Discard::delivered`] turn it into
-//! the [`Event`] to hand in next. An action can therefore neither be answered twice nor with the answer of another one, and an
-//! answer that has lost its meaning meanwhile (a fetch that a stop overtook) is counted and otherwise ignored. An action that is
-//! dropped instead of answered blocks its shard, as a lost poller would: answer with the failure.
+//! An [`Action`] is answered by consuming it: [`Fetch::succeeded`], [`Invocation::finished`] or
+//! [`Discard::delivered`] turn it into the [`Event`] to hand in next. An action can therefore
+//! neither be answered twice nor with the answer of another one, and an answer that has lost its
+//! meaning meanwhile (a fetch that a stop overtook) is counted and otherwise ignored. An action
+//! that is dropped instead of answered blocks its shard, as a lost poller would: answer with the
+//! failure.
 //!
 //! ```
 //! use event_source_mapping::{
-//!     Action, Event, Mapping, Outcome, Read, Record, SequenceNumber, Settings, ShardListing, StartingPosition, Timestamp,
+//!     Action, Event, Mapping, Completion, Read, Record, SequenceNumber, MappingOptions, ShardListing, StartingPosition, Timestamp,
 //! };
 //!
-//! let settings = Settings::new(
+//! let options = MappingOptions::new(
 //!     "arn:aws:kinesis:eu-west-1:123456789012:stream/order-intents",
 //!     "arn:aws:lambda:eu-west-1:123456789012:function:consumer",
 //!     StartingPosition::TrimHorizon,
 //! );
-//! let mut mapping = Mapping::new(settings)?;
+//! let mut mapping = Mapping::new(options)?;
 //! let now = Timestamp::from_millis(1_763_792_400_000);
 //! let mut events = vec![Event::ShardsListed(vec![ShardListing::new("shardId-000000000000")])];
 //! while let Some(event) = events.pop() {
@@ -44,7 +48,7 @@
 //!             }),
 //!             Action::Invoke(invocation) => {
 //!                 assert!(invocation.payload().starts_with(b"{\"Records\":["));
-//!                 invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", Outcome::Returned(b"null".to_vec()))
+//!                 invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", Completion::Returned(b"null".to_vec()))
 //!             }
 //!             Action::Discard(discard) => discard.delivered(),
 //!         });
@@ -55,50 +59,54 @@
 //! ```
 //!
 //! # What it follows
-//! The AWS documentation, what was recorded on AWS and published in LocalStack's snapshot tests, and, where neither says anything,
-//! an assumption that is a setting of its own in [`Assumptions`]. Not modelled, and refused by [`Settings::validate`]: tumbling windows,
-//! filter criteria, Kafka as a destination. Not modelled either: provisioned pollers, enhanced fan-out, and what happens to a mapping
-//! whose function or stream is deleted.
+//! The AWS documentation, what was recorded on AWS and published in LocalStack's snapshot tests,
+//! and, where neither says anything, an assumption that is a option of its own in [`Assumptions`].
+//! Not modelled, and refused by [`MappingOptions::validate`]: tumbling windows, filter criteria,
+//! Kafka as a destination. Not modelled either: provisioned pollers, enhanced fan-out, and what
+//! happens to a mapping whose function or stream is deleted.
 
+mod action;
 mod assumptions;
 mod checkpoint;
 mod context;
+mod derived_uuid;
 mod destination;
 mod discard;
 mod discards;
 mod event_source;
-mod exchange;
-mod happened;
 mod lane;
 mod ledger;
-mod made_up;
 mod mapping;
+mod mapping_options;
+mod occurrence;
 mod payload;
 mod record;
 mod response;
 mod sequence_number;
-mod settings;
 mod shard;
 mod status;
 mod time;
 
+pub use action::{
+    Action, ActionResult, Completion, Discard, Event, Fetch, Invocation, Read, ReadFrom,
+    ShardListing, Step,
+};
 pub use assumptions::{ArrivalDecimals, Assumptions, FirstRecordFailed, NeighbouringDiscards};
 pub use backoff::Backoff;
 pub use checkpoint::Checkpoint;
 pub use destination::Destination;
 pub use discard::{
-    BatchInfo, Condition, DiscardMessage, RequestContext, ResponseContext, StreamBatchInfo,
+    BatchInfo, DiscardCondition, DiscardMessage, RequestContext, ResponseContext, StreamBatchInfo,
 };
 pub use event_source::EventSource;
-pub use exchange::{
-    Action, Answer, Discard, Event, Fetch, Invocation, Outcome, Read, ReadFrom, ShardListing, Step,
-};
-pub use happened::{Failure, Happened};
 pub use mapping::Mapping;
+pub use mapping_options::{
+    FunctionResponseType, MappingOptions, MappingOptionsError, MetricGroup, StartingPosition,
+};
+pub use occurrence::{Failure, Occurrence};
 pub use payload::{MAX_BATCH_BYTES, payload};
 pub use record::{Batch, NotAChange, Range, Record, ShardId};
 pub use response::{Interpretation, interpret};
 pub use sequence_number::{NotASequenceNumber, SequenceNumber};
-pub use settings::{FunctionResponseType, MetricGroup, Settings, SettingsError, StartingPosition};
 pub use status::{Counters, EventCounts, InFlight, ShardState, ShardStatus, State, Status};
 pub use time::Timestamp;

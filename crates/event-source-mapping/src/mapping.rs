@@ -1,24 +1,26 @@
-//! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function that everything goes through.
+//! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function
+//! that everything goes through.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
+use crate::action::Content;
 use crate::context::Context;
-use crate::exchange::Content;
 use crate::shard::Shard;
 use crate::{
-    Answer, Checkpoint, Counters, Event, EventCounts, EventSource, Happened, Settings,
-    SettingsError, ShardId, ShardListing, StartingPosition, State, Status, Step, Timestamp,
+    ActionResult, Checkpoint, Counters, Event, EventCounts, EventSource, MappingOptions,
+    MappingOptionsError, Occurrence, ShardId, ShardListing, StartingPosition, State, Status, Step,
+    Timestamp,
 };
 
 /// An event source mapping: one stream, one function.
 ///
-/// Its behaviour is a function of the settings and of the events and times it was given: there is no clock, no randomness and no
-/// input or output in it.
+/// Its behaviour is a function of the options and of the events and times it was given: there is
+/// no clock, no randomness and no input or output in it.
 #[derive(Debug)]
 pub struct Mapping {
-    settings: Settings,
+    options: MappingOptions,
     source: Arc<EventSource>,
     now: Timestamp,
     next_id: u64,
@@ -37,30 +39,31 @@ impl Mapping {
     /// A mapping that has read nothing yet. It begins with [`Event::ShardsListed`].
     ///
     /// # Errors
-    /// [`SettingsError`], as [`Settings::validate`] says.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        Self::resume(settings, BTreeMap::new())
+    /// [`MappingOptionsError`], as [`MappingOptions::validate`] says.
+    pub fn new(options: MappingOptions) -> Result<Self, MappingOptionsError> {
+        Self::resume(options, BTreeMap::new())
     }
 
-    /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints): what the earlier one had in flight
-    /// is read and delivered again. With no checkpoints at all it is a new mapping; otherwise a shard that is not among them is one
-    /// that appeared since.
+    /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints):
+    /// what the earlier one had in flight is read and delivered again. With no checkpoints at all
+    /// it is a new mapping; otherwise a shard that is not among them is one that appeared since.
     ///
-    /// The checkpoints may be old: then more comes again, and nothing is skipped. And the earlier mapping may go on, so that two pollers
-    /// read the stream at a time, as Lambda's do for a moment when a shard changes hands: make the second one from the checkpoints of the
-    /// first and feed both. They know nothing of each other, so that what lies beyond the shared checkpoints reaches the function twice,
-    /// possibly at the same time.
+    /// The checkpoints may be old: then more comes again, and nothing is skipped. And the earlier
+    /// mapping may go on, so that two pollers read the stream at a time, as Lambda's do for a
+    /// moment when a shard changes hands: make the second one from the checkpoints of the first and
+    /// feed both. They know nothing of each other, so that what lies beyond the shared checkpoints
+    /// reaches the function twice, possibly at the same time.
     ///
     /// # Errors
-    /// [`SettingsError`], as [`Settings::validate`] says.
+    /// [`MappingOptionsError`], as [`MappingOptions::validate`] says.
     pub fn resume(
-        settings: Settings,
+        options: MappingOptions,
         checkpoints: BTreeMap<ShardId, Checkpoint>,
-    ) -> Result<Self, SettingsError> {
-        settings.validate()?;
+    ) -> Result<Self, MappingOptionsError> {
+        options.validate()?;
         Ok(Self {
-            source: Arc::new(settings.event_source()),
-            settings,
+            source: Arc::new(options.event_source()),
+            options,
             now: Timestamp::default(),
             next_id: 0,
             shards: BTreeMap::new(),
@@ -74,13 +77,14 @@ impl Mapping {
 
     /// Takes in what happened and says what to do.
     ///
-    /// `now` is the time of the caller's clock. A time before that of an earlier event counts as that of the earlier event. The work is
-    /// proportional to the records that the event concerns and to the number of shards. Never panics.
+    /// `now` is the time of the caller's clock. A time before that of an earlier event counts as
+    /// that of the earlier event. The work is proportional to the records that the event concerns
+    /// and to the number of shards. Never panics.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Step {
         self.now = self.now.max(now);
         let mut step = Step {
             actions: Vec::new(),
-            happened: Vec::new(),
+            occurrences: Vec::new(),
             wake_at: None,
         };
         match event {
@@ -89,35 +93,41 @@ impl Mapping {
             Event::ShardsFound(found) => self.add(found),
             Event::Enable => self.switch(true, &mut step),
             Event::Disable => self.switch(false, &mut step),
-            Event::Answer(answer) => self.answer(answer, &mut step),
+            Event::ActionResult(answer) => self.answer(answer, &mut step),
         }
         self.proceed(step)
     }
 
-    /// Changes the settings of a mapping that is at work (UpdateEventSourceMapping), and says what to do.
+    /// Changes the options of a mapping that is at work (UpdateEventSourceMapping), and says what
+    /// to do.
     ///
-    /// `now` is as for [`handle`](Self::handle). AWS says that "updated settings are applied asynchronously"; when exactly is not
-    /// published. Assumed here: they count from now on, also for a batch that is in flight or waits for a retry, which is neither cut to a
-    /// new BatchSize nor loses its count of attempts. Another ParallelizationFactor deals the keys out anew: each shard waits for what is
-    /// in flight and goes on from its checkpoint, as after a stop. A destination that is removed takes the messages that it does not have
-    /// yet with it.
+    /// `now` is as for [`handle`](Self::handle). AWS says that "updated settings are applied
+    /// asynchronously"; when exactly is not published. Assumed here: they count from now on, also
+    /// for a batch that is in flight or waits for a retry, which is neither cut to a new BatchSize
+    /// nor loses its count of attempts. Another ParallelizationFactor deals the keys out anew: each
+    /// shard waits for what is in flight and goes on from its checkpoint, as after a stop. A
+    /// destination that is removed takes the messages that it does not have yet with it.
     ///
     /// # Errors
-    /// [`SettingsError`], and nothing has changed: what [`Settings::validate`] refuses, and another UUID, EventSourceArn or
-    /// StartingPosition (`Immutable`).
-    pub fn update(&mut self, now: Timestamp, settings: Settings) -> Result<Step, SettingsError> {
-        self.settings.check_update(&settings)?;
-        settings.validate()?;
+    /// [`MappingOptionsError`], and nothing has changed: what [`MappingOptions::validate`] refuses,
+    /// and another UUID, EventSourceArn or StartingPosition (`Immutable`).
+    pub fn update(
+        &mut self,
+        now: Timestamp,
+        options: MappingOptions,
+    ) -> Result<Step, MappingOptionsError> {
+        self.options.check_update(&options)?;
+        options.validate()?;
         self.now = self.now.max(now);
         let mut step = Step {
             actions: Vec::new(),
-            happened: Vec::new(),
+            occurrences: Vec::new(),
             wake_at: None,
         };
-        self.source = Arc::new(settings.event_source());
-        self.switch(settings.enabled, &mut step);
-        let before = mem::replace(&mut self.settings, settings);
-        if before.parallelization_factor != self.settings.parallelization_factor {
+        self.source = Arc::new(options.event_source());
+        self.switch(options.enabled, &mut step);
+        let before = mem::replace(&mut self.options, options);
+        if before.parallelization_factor != self.options.parallelization_factor {
             self.updating = true;
             self.shards.values_mut().for_each(Shard::stop);
         }
@@ -125,36 +135,36 @@ impl Mapping {
     }
 
     fn switch(&mut self, enabled: bool, step: &mut Step) {
-        if enabled == self.settings.enabled {
+        if enabled == self.options.enabled {
             return;
         }
-        self.settings.enabled = enabled;
-        step.happened.push(if enabled {
-            Happened::Enabled
+        self.options.enabled = enabled;
+        step.occurrences.push(if enabled {
+            Occurrence::Enabled
         } else {
             self.shards.values_mut().for_each(Shard::stop);
-            Happened::Disabled
+            Occurrence::Disabled
         });
     }
 
     /// Does what is due after an event.
     fn proceed(&mut self, mut step: Step) -> Step {
         self.advance(&mut step);
-        if self.settings.enabled {
+        if self.options.enabled {
             step.wake_at = self
                 .shards
                 .values()
-                .filter_map(|shard| shard.wake_at(&self.settings))
+                .filter_map(|shard| shard.wake_at(&self.options))
                 .min();
         }
-        self.updating &= self.settings.enabled && self.shards.values().any(Shard::is_stopping);
+        self.updating &= self.options.enabled && self.shards.values().any(Shard::is_stopping);
         step
     }
 
-    /// The settings as they are now; `enabled` follows [`Event::Enable`] and [`Event::Disable`].
+    /// The options as they are now; `enabled` follows [`Event::Enable`] and [`Event::Disable`].
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn options(&self) -> &MappingOptions {
+        &self.options
     }
 
     /// What was counted since the mapping was made.
@@ -173,13 +183,14 @@ impl Mapping {
         self.resumed.clone().into_iter().chain(current).collect()
     }
 
-    /// Everything that a status page shows, at the time of the last event: send [`Event::Wake`] before to have it at another time. The
-    /// work is proportional to the records read beyond the checkpoints.
+    /// Everything that a status page shows, at the time of the last event: send [`Event::Wake`]
+    /// before to have it at another time. The work is proportional to the records read beyond the
+    /// checkpoints.
     #[must_use]
     pub fn status(&self) -> Status {
         let stopping = self.shards.values().any(Shard::is_stopping);
         Status {
-            state: match (self.settings.enabled, stopping) {
+            state: match (self.options.enabled, stopping) {
                 (true, true) if self.updating => State::Updating,
                 (true, true) => State::Enabling,
                 (true, false) => State::Enabled,
@@ -192,7 +203,7 @@ impl Mapping {
                 .map(|shard| shard.status(self.now))
                 .collect(),
             counters: self.counters,
-            event_counts: self.settings.counts_events().then_some(self.event_counts),
+            event_counts: self.options.counts_events().then_some(self.event_counts),
         }
     }
 
@@ -203,8 +214,9 @@ impl Mapping {
                 shard.mark_gone();
             }
         }
-        // Nothing is left of a parent that is not named now and was not before. Whether one of those that are gone is an ancestor nobody
-        // can say then: what was read of them comes first.
+        // Nothing is left of a parent that is not named now and was not before. Whether one of
+        // those that are gone is an ancestor nobody can say then: what was read of them comes
+        // first.
         let known = &named | &self.shards.keys().cloned().collect();
         let gone: Vec<_> = self
             .shards
@@ -242,7 +254,7 @@ impl Mapping {
                 mut parents,
             } = shard;
             parents.retain(|parent| *parent != shard_id && !finished(parent));
-            let start = match self.settings.starting_position {
+            let start = match self.options.starting_position {
                 // Everything in a shard that appears later is newer than the mapping.
                 StartingPosition::Latest if self.listed => StartingPosition::TrimHorizon,
                 // By the time that its parents are done, LATEST would skip what was put meanwhile.
@@ -255,13 +267,13 @@ impl Mapping {
         }
         for (id, parents, start) in added {
             let checkpoint = self.resumed.remove(&id).unwrap_or(Checkpoint::Start(start));
-            let shard = Shard::new(id.clone(), parents, checkpoint, self.now, &self.settings);
+            let shard = Shard::new(id.clone(), parents, checkpoint, self.now, &self.options);
             self.shards.entry(id).or_insert(shard);
         }
     }
 
-    fn answer(&mut self, answer: Answer, step: &mut Step) {
-        let Answer {
+    fn answer(&mut self, answer: ActionResult, step: &mut Step) {
+        let ActionResult {
             shard_id,
             id,
             content,
@@ -274,9 +286,9 @@ impl Mapping {
                 Some(shard),
                 Content::Invoked {
                     request_id,
-                    outcome,
+                    completion,
                 },
-            ) => shard.invoked(id, request_id, outcome, &mut context),
+            ) => shard.invoked(id, request_id, completion, &mut context),
             (Some(shard), Content::Discarded { delivered }) => {
                 shard.discard_answered(id, delivered, &mut context)
             }
@@ -287,7 +299,7 @@ impl Mapping {
     }
 
     fn advance(&mut self, step: &mut Step) {
-        let enabled = self.settings.enabled;
+        let enabled = self.options.enabled;
         let (shards, mut context) = self.parts(step);
         loop {
             let mut finished = Vec::new();
@@ -315,13 +327,13 @@ impl Mapping {
     ) -> (&'a mut BTreeMap<ShardId, Shard>, Context<'a>) {
         let context = Context {
             now: self.now,
-            settings: &self.settings,
+            options: &self.options,
             source: &self.source,
             next_id: &mut self.next_id,
             counters: &mut self.counters,
             event_counts: &mut self.event_counts,
             actions: &mut step.actions,
-            happened: &mut step.happened,
+            occurrences: &mut step.occurrences,
         };
         (&mut self.shards, context)
     }

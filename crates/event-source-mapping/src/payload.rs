@@ -8,25 +8,30 @@ use serde_json::{Map, Value};
 use crate::event_source::StreamKind;
 use crate::{ArrivalDecimals, EventSource, Record, ShardId};
 
-/// The most bytes in a batch: 6 MB, taken as 6 × 1024 × 1024, the quota of a synchronous invocation's payload (Lambda developer guide,
-/// "Lambda quotas").
+/// The most bytes in a batch: 6 MB, taken as 6 × 1024 × 1024, the quota of a synchronous
+/// invocation's payload (Lambda developer guide, "Lambda quotas").
 ///
-/// What is counted is the event as [`payload`] writes it: base64 data, every field around it, and the `Records` list. A single
-/// record that is larger by itself still makes a batch of one; what becomes of it is for the invoke to say.
+/// What is counted is the event as [`payload`] writes it: base64 data, every field around it, and
+/// the `Records` list. A single record that is larger by itself still makes a batch of one; what
+/// becomes of it is for the invoke to say.
 pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
 /// `{"Records":[` and `]}`.
 const FRAME_BYTES: usize = 14;
 
-/// The JSON that the function is invoked with: `{"Records": […]}` as Lambda sends it for Kinesis (Lambda developer guide, "Using
-/// Lambda to process records from Amazon Kinesis Data Streams") or for a DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB"),
-/// as the source's ARN says.
+/// The JSON that the function is invoked with: `{"Records": […]}` as Lambda sends it for Kinesis
+/// (Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams") or
+/// for a DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB"), as the source's ARN says.
 ///
 /// Of Kinesis, `approximateArrivalTimestamp` is in seconds with as many decimals as
 /// [`EventSource::arrival_decimals`] says. Of a DynamoDB stream, each record is what
 /// [`Record::from_change`] was made of and `eventSourceARN`; data that is no JSON object counts as
 /// an empty one.
 #[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "an empty event would pass for an invocation without records"
+)]
 pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> Vec<u8> {
     let event = StreamEvent {
         records: records
@@ -34,8 +39,7 @@ pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> 
             .map(|record| envelope(shard_id, record, source, true))
             .collect(),
     };
-    // Strings and finite numbers only: there is nothing in it that JSON cannot express.
-    serde_json::to_vec(&event).unwrap_or_default()
+    serde_json::to_vec(&event).expect("strings and finite numbers only: JSON can express all of it")
 }
 
 /// How many bytes `record` adds to the event, the comma before it included.
@@ -193,8 +197,8 @@ mod tests {
         }
     }
 
-    /// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams", example event;
-    /// [R] LocalStack, test_lambda_integration_kinesis.snapshot.json.
+    /// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data
+    /// Streams", example event; [R] LocalStack, test_lambda_integration_kinesis.snapshot.json.
     #[test]
     fn the_event_has_every_field_that_lambda_sends() {
         let shard = ShardId::from("shardId-000000000006");
@@ -226,7 +230,8 @@ mod tests {
     }
 
     proptest! {
-        /// aws_lambda_events refuses an event with more than three decimals, and with it the whole batch.
+        /// aws_lambda_events refuses an event with more than three decimals, and with it the whole
+        /// batch.
         #[test]
         fn the_arrival_time_is_written_with_at_most_three_decimals(millis in 0_u64..4_102_444_800_000) {
             let shard = ShardId::from("shardId-000000000000");

@@ -1,4 +1,5 @@
-//! What moves through the machine: records, and batches as slices of what was taken from a shard together.
+//! What moves through the machine: records, and batches as slices of what was taken from a shard
+//! together.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,14 +54,17 @@ impl Serialize for ShardId {
     }
 }
 
-/// A record of the stream, as GetRecords answers it; one of a DynamoDB stream is made by [`Record::from_change`].
+/// A record of the stream, as GetRecords answers it; one of a DynamoDB stream is made by
+/// [`Record::from_change`].
 ///
-/// Its `Debug` shows neither the data nor the partition key: both may be personal data, and `Debug` ends in logs.
+/// Its `Debug` shows neither the data nor the partition key: both may be personal data, and `Debug`
+/// ends in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Unique in its shard, and greater than that of every record before it there.
     pub sequence_number: SequenceNumber,
-    /// What keeps records in order: 1–256 characters (Kinesis API reference, `PutRecord`), for a DynamoDB stream the item's key.
+    /// What keeps records in order: 1–256 characters (Kinesis API reference, `PutRecord`), for a
+    /// DynamoDB stream the item's key.
     pub partition_key: String,
     /// The bytes that the producer wrote, not base64; for a DynamoDB stream the record's JSON.
     pub data: Vec<u8>,
@@ -74,15 +78,17 @@ pub struct Record {
 pub struct NotAChange(&'static str);
 
 impl Record {
-    /// A record of a DynamoDB stream: an element of `Records` as GetRecords of DynamoDB Streams answers (DynamoDB API reference,
-    /// `Record` and `StreamRecord`).
+    /// A record of a DynamoDB stream: an element of `Records` as GetRecords of DynamoDB Streams
+    /// answers (DynamoDB API reference, `Record` and `StreamRecord`).
     ///
-    /// Its sequence number, creation time (seconds) and key are read off; the rest is handed to the function as it is. The item's key is
-    /// what keeps records in order: "Lambda still ensures in-order processing at the item (partition and sort key) level" (Lambda
-    /// developer guide, "Using AWS Lambda with Amazon DynamoDB").
+    /// Its sequence number, creation time (seconds) and key are read off; the rest is handed to the
+    /// function as it is. The item's key is what keeps records in order: "Lambda still ensures
+    /// in-order processing at the item (partition and sort key) level" (Lambda developer guide,
+    /// "Using AWS Lambda with Amazon DynamoDB").
     ///
     /// # Errors
-    /// [`NotAChange`] without `dynamodb`, `SequenceNumber`, `ApproximateCreationDateTime` or `Keys`.
+    /// [`NotAChange`] without `dynamodb`, `SequenceNumber`, `ApproximateCreationDateTime` or
+    /// `Keys`.
     pub fn from_change(change: &Value) -> Result<Self, NotAChange> {
         let stream_record = &change["dynamodb"];
         let sequence_number = stream_record["SequenceNumber"]
@@ -120,7 +126,8 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Consecutive records of one shard (of one sub-batch, with a ParallelizationFactor above 1) that travel together. Never empty.
+/// Consecutive records of one shard (of one sub-batch, with a ParallelizationFactor above 1) that
+/// travel together. Never empty.
 ///
 /// Cloning and splitting share the records and copy nothing.
 #[derive(Clone)]
@@ -164,7 +171,8 @@ impl Batch {
         }
     }
 
-    /// This batch and the one that directly follows it among the records that were taken together; none if `next` does not.
+    /// This batch and the one that directly follows it among the records that were taken together;
+    /// none if `next` does not.
     pub(crate) fn joined(&self, next: &Self) -> Option<Self> {
         let follows = Arc::ptr_eq(&self.taken, &next.taken) && self.range.end == next.range.start;
         follows.then(|| Self {
@@ -195,8 +203,8 @@ impl fmt::Debug for Batch {
 
 /// What is said about a batch where its content must not appear.
 ///
-/// With a ParallelizationFactor above 1 records of other sub-batches may lie between first and last, so `records` is the number of
-/// those meant, not of those in between.
+/// With a ParallelizationFactor above 1 records of other sub-batches may lie between first and
+/// last, so `records` is the number of those meant, not of those in between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Range {
     /// The shard that the records are from.

@@ -1,4 +1,5 @@
-//! What a function's response means for its batch, as a pure function of the response and the batch's sequence numbers.
+//! What a function's response means for its batch, as a pure function of the response and the
+//! batch's sequence numbers.
 
 use std::collections::HashSet;
 
@@ -13,7 +14,8 @@ pub enum Interpretation {
     WholeSuccess,
     /// None counts as processed: the whole batch is sent again.
     WholeFailure,
-    /// What lies below the lowest failed record was processed and is never sent again; it and everything after it is.
+    /// What lies below the lowest failed record was processed and is never sent again; it and
+    /// everything after it is.
     Partial {
         /// The lowest sequence number among those reported.
         lowest: SequenceNumber,
@@ -74,8 +76,9 @@ pub fn interpret<'a>(
     }
 }
 
-/// Sources: [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda"; [R] recorded on AWS,
-/// published in LocalStack's test_lambda_integration_kinesis.snapshot.json; [I] inferred.
+/// Sources: [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data
+/// Streams and Lambda"; [R] recorded on AWS, published in LocalStack's
+/// test_lambda_integration_kinesis.snapshot.json; [I] inferred.
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -1,4 +1,5 @@
-//! A Kinesis sequence number: a decimal number too large for any integer type, compared as the number that it is.
+//! A Kinesis sequence number: a decimal number too large for any integer type, compared as the
+//! number that it is.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,12 +13,14 @@ const MAX_DIGITS: usize = 129;
 
 /// A Kinesis sequence number.
 ///
-/// Kept as text, since Kinesis allows 129 digits (Kinesis API reference, `Record`: pattern `0|([1-9]\d{0,128})`), and compared as
-/// a number: `9` is less than `10`, and leading zeros do not count. Cloning does not copy the text.
+/// Kept as text, since Kinesis allows 129 digits (Kinesis API reference, `Record`: pattern
+/// `0|([1-9]\d{0,128})`), and compared as a number: `9` is less than `10`, and leading zeros do not
+/// count. Cloning does not copy the text.
 #[derive(Clone)]
 pub struct SequenceNumber(Arc<str>);
 
-/// The text is not a sequence number: it is empty, longer than 129 characters, or not all decimal digits.
+/// The text is not a sequence number: it is empty, longer than 129 characters, or not all decimal
+/// digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sequence number is 1 to 129 decimal digits")]
 pub struct NotASequenceNumber;

@@ -1,25 +1,27 @@
 //! One shard: where to read next, what was read, and the lanes that deliver it.
 
+use crate::action::NotRead;
 use crate::context::Context;
+use crate::derived_uuid::hash;
 use crate::event_source::StreamKind;
-use crate::exchange::NotRead;
 use crate::lane::Lane;
 use crate::ledger::Ledger;
-use crate::made_up::hash;
 use crate::payload::{MAX_BATCH_BYTES, record_bytes};
 use crate::{
-    Action, Checkpoint, Fetch, Happened, Outcome, Read, ReadFrom, Record, Settings, ShardId,
-    ShardState, ShardStatus, StartingPosition, Timestamp,
+    Action, Checkpoint, Completion, Fetch, MappingOptions, Occurrence, Read, ReadFrom, Record,
+    ShardId, ShardState, ShardStatus, StartingPosition, Timestamp,
 };
 
 use std::mem;
 use std::time::Duration;
 
-/// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"): the pause while there is more to read.
+/// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"):
+/// the pause while there is more to read.
 const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// An assumption, since AWS publishes nothing: what is unfinished of a shard may fill this many batches for each lane, one in flight and
-/// one to follow. While a lane is stuck the others go on reading, and would otherwise fill the memory with records of its keys.
+/// An assumption, since AWS publishes nothing: what is unfinished of a shard may fill this many
+/// batches for each lane, one in flight and one to follow. While a lane is stuck the others go on
+/// reading, and would otherwise fill the memory with records of its keys.
 const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug)]
@@ -30,7 +32,8 @@ pub(crate) struct Shard {
     iterator: Option<String>,
     /// The read that is under way.
     reading: Option<u64>,
-    /// A stop came after that read began: its answer is awaited, since a shard is read once at a time, and ignored.
+    /// A stop came after that read began: its answer is awaited, since a shard is read once at a
+    /// time, and ignored.
     overtaken: bool,
     read_began: Timestamp,
     next_read_at: Timestamp,
@@ -53,10 +56,10 @@ impl Shard {
         parents: Vec<ShardId>,
         checkpoint: Checkpoint,
         now: Timestamp,
-        settings: &Settings,
+        options: &MappingOptions,
     ) -> Self {
         Self {
-            lanes: (0..settings.parallelization_factor)
+            lanes: (0..options.parallelization_factor)
                 .map(|_| Lane::new(id.clone(), now))
                 .collect(),
             id,
@@ -97,8 +100,8 @@ impl Shard {
         &mut self.parents
     }
 
-    /// What was read of it may still be under way. It waits for no other shard, so that others may wait for it; one that does was never
-    /// read.
+    /// What was read of it may still be under way. It waits for no other shard, so that others may
+    /// wait for it; one that does was never read.
     pub(crate) fn is_gone_but_for_what_was_read(&self) -> bool {
         self.gone && !self.finished && self.parents.is_empty()
     }
@@ -107,13 +110,15 @@ impl Shard {
         self.parents.retain(|waiting| waiting != parent);
     }
 
-    /// The stream no longer has this shard: nothing but what was read before can still be delivered.
+    /// The stream no longer has this shard: nothing but what was read before can still be
+    /// delivered.
     pub(crate) fn mark_gone(&mut self) {
         self.gone = true;
         self.ended = true;
     }
 
-    /// Stops reading and delivering; what is in flight may finish. All else goes with the lanes, which a start makes anew.
+    /// Stops reading and delivering; what is in flight may finish. All else goes with the lanes,
+    /// which a start makes anew.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
         self.overtaken = self.reading.is_some();
@@ -135,12 +140,12 @@ impl Shard {
         for lane in &mut self.lanes {
             lane.advance(context, &mut self.ledger);
         }
-        if self.wants_to_read(context.settings) && self.next_read_at <= context.now {
+        if self.wants_to_read(context.options) && self.next_read_at <= context.now {
             self.read(context);
         }
         if self.ended && self.reading.is_none() && self.ledger.beyond_checkpoint() == 0 {
             self.finished = true;
-            context.happened.push(Happened::ShardFinished {
+            context.occurrences.push(Occurrence::ShardFinished {
                 shard_id: self.id.clone(),
             });
         }
@@ -152,23 +157,24 @@ impl Shard {
         self.ledger.rewind();
         self.next_read_at = context.now;
         self.reads_failed = 0;
-        self.lanes = (0..context.settings.parallelization_factor)
+        self.lanes = (0..context.options.parallelization_factor)
             .map(|_| Lane::new(self.id.clone(), context.now))
             .collect();
     }
 
-    fn wants_to_read(&self, settings: &Settings) -> bool {
-        let most = settings.assumptions.read_limit.max(
-            settings
+    fn wants_to_read(&self, options: &MappingOptions) -> bool {
+        let most = options.assumptions.read_limit.max(
+            options
                 .batch_size
-                .saturating_mul(settings.parallelization_factor),
+                .saturating_mul(options.parallelization_factor),
         );
         !self.ended
             && self.reading.is_none()
-            // A lane that is stuck holds back the checkpoint, and what the others may run ahead has an end.
+            // A lane that is stuck holds back the checkpoint, and what the others may run ahead has
+            // an end.
             && self.ledger.beyond_checkpoint() < usize::try_from(most).unwrap_or(usize::MAX)
             && self.ledger.unfinished_bytes() < BATCHES_AHEAD * MAX_BATCH_BYTES * self.lanes.len()
-            && self.lanes.iter().any(|lane| lane.is_hungry(settings))
+            && self.lanes.iter().any(|lane| lane.is_hungry(options))
     }
 
     fn read(&mut self, context: &mut Context<'_>) {
@@ -188,7 +194,7 @@ impl Shard {
         let id = context.id();
         self.reading = Some(id);
         self.read_began = context.now;
-        let limit = context.settings.assumptions.read_limit;
+        let limit = context.options.assumptions.read_limit;
         context.actions.push(Action::Fetch(Fetch {
             id,
             shard_id: self.id.clone(),
@@ -222,17 +228,17 @@ impl Shard {
     fn read_failed(&mut self, context: &mut Context<'_>) {
         self.iterator = None;
         self.reads_failed = self.reads_failed.saturating_add(1);
-        let backoff = &context.settings.assumptions.retry_backoff;
+        let backoff = &context.options.assumptions.retry_backoff;
         self.next_read_at = context.now.saturating_add(backoff.after(self.reads_failed));
         context.counters.reads_failed += 1;
-        context.happened.push(Happened::ReadFailed {
+        context.occurrences.push(Occurrence::ReadFailed {
             shard_id: self.id.clone(),
             retry_at: self.next_read_at,
         });
     }
 
     fn take_in(&mut self, read: Read, context: &mut Context<'_>) {
-        let assumptions = &context.settings.assumptions;
+        let assumptions = &context.options.assumptions;
         self.reads_failed = 0;
         self.ended = self.gone || read.next_iterator.is_none();
         self.iterator = read.next_iterator;
@@ -252,13 +258,14 @@ impl Shard {
             if self.ledger.admit(&record, bytes) {
                 context.counters.records_read += 1;
                 let lane = self.lane_of(&record);
-                self.lanes[lane].gather(record, bytes, context.now, context.settings);
+                self.lanes[lane].gather(record, bytes, context.now, context.options);
             }
         }
     }
 
-    /// Whether a DynamoDB record precedes the time at which reading begins: its time is cut to seconds, and so is what it is compared
-    /// with. Only a shard's first records can; times need not increase.
+    /// Whether a DynamoDB record precedes the time at which reading begins: its time is cut to
+    /// seconds, and so is what it is compared with. Only a shard's first records can; times need
+    /// not increase.
     fn lies_before_the_start(&self, record: &Record, context: &Context<'_>) -> bool {
         match self.ledger.position() {
             Checkpoint::Start(StartingPosition::AtTimestamp(start)) => {
@@ -269,7 +276,8 @@ impl Shard {
         }
     }
 
-    /// The lane that a record's partition key belongs to: any hash will do that is the same everywhere.
+    /// The lane that a record's partition key belongs to: any hash will do that is the same
+    /// everywhere.
     fn lane_of(&self, record: &Record) -> usize {
         let hash = hash([record.partition_key.as_bytes()]);
         usize::try_from(hash % self.lanes.len() as u64).unwrap_or(0)
@@ -280,7 +288,7 @@ impl Shard {
         &mut self,
         id: u64,
         request_id: String,
-        outcome: Outcome,
+        completion: Completion,
         context: &mut Context<'_>,
     ) -> bool {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.awaits(id)) else {
@@ -288,7 +296,7 @@ impl Shard {
         };
         lane.invoked(
             request_id,
-            outcome,
+            completion,
             self.stopping,
             context,
             &mut self.ledger,
@@ -311,15 +319,16 @@ impl Shard {
     }
 
     /// When there will be something to do without an answer.
-    pub(crate) fn wake_at(&self, settings: &Settings) -> Option<Timestamp> {
-        // A shard that waits for its parents was never started, and a finished one has nothing left to do.
+    pub(crate) fn wake_at(&self, options: &MappingOptions) -> Option<Timestamp> {
+        // A shard that waits for its parents was never started, and a finished one has nothing left
+        // to do.
         if self.stopping {
             return None;
         }
-        let read = self.wants_to_read(settings).then_some(self.next_read_at);
+        let read = self.wants_to_read(options).then_some(self.next_read_at);
         self.lanes
             .iter()
-            .filter_map(|lane| lane.wake_at(settings))
+            .filter_map(|lane| lane.wake_at(options))
             .chain(read)
             .min()
     }

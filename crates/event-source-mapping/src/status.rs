@@ -1,4 +1,5 @@
-//! What a status page shows: the state of the mapping and of each shard, and counters. No data, no partition keys.
+//! What a status page shows: the state of the mapping and of each shard, and counters. No data, no
+//! partition keys.
 
 use serde::Serialize;
 
@@ -13,7 +14,8 @@ pub struct Status {
     pub shards: Vec<ShardStatus>,
     /// What was counted since the mapping was made.
     pub counters: Counters,
-    /// AWS's counts of the same, if the settings ask for [`MetricGroup::EventCount`](crate::MetricGroup::EventCount).
+    /// AWS's counts of the same, if the options ask for
+    /// [`MetricGroup::EventCount`](crate::MetricGroup::EventCount).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_counts: Option<EventCounts>,
 }
@@ -21,7 +23,8 @@ pub struct Status {
 /// The state of a mapping (Lambda API reference, `EventSourceMappingConfiguration`, `State`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum State {
-    /// Enabled again while a batch from before the stop is still in flight; its shard goes on when that is over.
+    /// Enabled again while a batch from before the stop is still in flight; its shard goes on when
+    /// that is over.
     Enabling,
     /// Reading and delivering.
     Enabled,
@@ -29,7 +32,8 @@ pub enum State {
     Disabling,
     /// Stopped; nothing is in flight.
     Disabled,
-    /// Enabled, and a batch from before an update of ParallelizationFactor is still in flight; its shard goes on when that is over.
+    /// Enabled, and a batch from before an update of ParallelizationFactor is still in flight; its
+    /// shard goes on when that is over.
     Updating,
 }
 
@@ -46,16 +50,18 @@ pub struct ShardStatus {
     pub in_flight: Vec<InFlight>,
     /// Records that were read and are neither processed nor discarded, those in flight included.
     pub unfinished_records: usize,
-    /// How far the last read was behind the end of the shard, in milliseconds: `MillisBehindLatest` of GetRecords, which says nothing of
-    /// what was read and is not processed. None: not read yet.
+    /// How far the last read was behind the end of the shard, in milliseconds: `MillisBehindLatest`
+    /// of GetRecords, which says nothing of what was read and is not processed. None: not read yet.
     pub millis_behind_latest: Option<u64>,
-    /// Lambda's metric `IteratorAge`: how old the last record of a batch was when that batch was last sent, in milliseconds (Lambda
-    /// developer guide, "Types of metrics for Lambda functions"). None: nothing was sent since the shard was last started. Of batches in flight at a time, the one
-    /// that was sent last counts.
+    /// Lambda's metric `IteratorAge`: how old the last record of a batch was when that batch was
+    /// last sent, in milliseconds (Lambda developer guide, "Types of metrics for Lambda
+    /// functions"). None: nothing was sent since the shard was last started. Of batches in flight
+    /// at a time, the one that was sent last counts.
     pub iterator_age_millis: Option<u64>,
-    /// Ours, not AWS's: how old the oldest record is that was read and is neither processed nor discarded, in milliseconds at the time
-    /// of the status. It grows while a batch is retried, throttled or in flight. None: there is no such record; what was not read yet is
-    /// not seen here.
+    /// Ours, not AWS's: how old the oldest record is that was read and is neither processed nor
+    /// discarded, in milliseconds at the time of the status. It grows while a batch is retried,
+    /// throttled or in flight. None: there is no such record; what was not read yet is not seen
+    /// here.
     pub oldest_unfinished_age_millis: Option<u64>,
 }
 
@@ -104,8 +110,8 @@ pub struct Counters {
     pub batches_retried: u64,
     /// Splits, each of one batch in two.
     pub batches_split: u64,
-    /// Discards that are over: the destination has the message, or never took it, or there is no destination. One that a stop dropped
-    /// before is not among them.
+    /// Discards that are over: the destination has the message, or never took it, or there is no
+    /// destination. One that a stop dropped before is not among them.
     pub batches_discarded: u64,
     /// Records in those discards.
     pub records_discarded: u64,
@@ -117,8 +123,9 @@ pub struct Counters {
     pub stale_answers: u64,
 }
 
-/// The metrics of the group `EventCount`, each a count of records since the mapping was made (Lambda developer guide, "Types of metrics
-/// for Lambda functions", "Event source mapping metrics"). A record that is sent again counts again.
+/// The metrics of the group `EventCount`, each a count of records since the mapping was made
+/// (Lambda developer guide, "Types of metrics for Lambda functions", "Event source mapping
+/// metrics"). A record that is sent again counts again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EventCounts {
@@ -128,11 +135,12 @@ pub struct EventCounts {
     pub filtered_out_event_count: u64,
     /// Sent to the function, at each attempt; a throttled attempt counts too.
     pub invoked_event_count: u64,
-    /// Sent and not processed: throttled, or failed as a whole, or, after a partial response, from the lowest failure on. AWS names the
-    /// reported failures only; that what is sent again with them counts too is inferred.
+    /// Sent and not processed: throttled, or failed as a whole, or, after a partial response, from
+    /// the lowest failure on. AWS names the reported failures only; that what is sent again with
+    /// them counts too is inferred.
     pub failed_invoke_event_count: u64,
-    /// Given up because of MaximumRetryAttempts or MaximumRecordAgeInSeconds, without a message at a destination. Those that the stream's
-    /// retention ended are not among them.
+    /// Given up because of MaximumRetryAttempts or MaximumRecordAgeInSeconds, without a message at
+    /// a destination. Those that the stream's retention ended are not among them.
     pub dropped_event_count: u64,
     /// Given up, with a message at the destination.
     pub on_failure_destination_delivered_event_count: u64,

@@ -102,7 +102,7 @@ pub enum SettingsError {
     },
     /// The event source mapping cannot be made for another reason than a setting.
     #[error("the event source mapping: {0}")]
-    Mapping(esm::SettingsError),
+    Mapping(esm::MappingOptionsError),
 }
 
 impl Settings {
@@ -185,7 +185,7 @@ impl Settings {
         queue: String,
         path: &Path,
     ) -> Result<esm::Mapping, SettingsError> {
-        let mut mapping = esm::Settings::new(stream, function, self.starting_position);
+        let mut mapping = esm::MappingOptions::new(stream, function, self.starting_position);
         mapping.batch_size = self.batch_size;
         mapping.maximum_batching_window_in_seconds = self.batching_window_seconds;
         mapping.bisect_batch_on_function_error = self.bisect_batch_on_function_error;
@@ -203,7 +203,7 @@ impl Settings {
         mapping.assumptions.retry_backoff = RETRY_BACKOFF;
         mapping.assumptions.discard_delivery_attempts = DISCARD_ATTEMPTS;
         esm::Mapping::new(mapping).map_err(|error| match error {
-            esm::SettingsError::OutOfRange {
+            esm::MappingOptionsError::OutOfRange {
                 parameter,
                 value,
                 range,

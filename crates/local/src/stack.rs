@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aws_model::event_source::{DiscardQueue, ShardReader};
 use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -167,7 +168,7 @@ async fn serve(
         api_binary,
         consumer_binary,
     } = plan;
-    let aws = Aws::new(aws_model::Settings::default())
+    let aws = Aws::new(aws_model::ModelOptions::default())
         .map_err(|error| StackError::Aws(error.to_string()))?;
     let function =
         |name: &str, executable, timeout_seconds: u32, memory_mb, own: &[(&str, &str)]| {
@@ -246,9 +247,12 @@ async fn serve(
     tokio::try_join!(api.warm_up(), consumer.warm_up())?;
 
     let poller = Poller {
-        queue_url: format!("http://127.0.0.1:{aws_port_number}/{ACCOUNT}/{QUEUE}"),
+        source: ShardReader::new(aws.clone(), &aws.kinesis().stream_arn(STREAM)),
+        queue: DiscardQueue::new(
+            aws.clone(),
+            format!("http://127.0.0.1:{aws_port_number}/{ACCOUNT}/{QUEUE}"),
+        ),
         aws,
-        stream: STREAM.into(),
         consumer,
         mapping,
         console: console.clone(),

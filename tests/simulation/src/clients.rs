@@ -138,7 +138,8 @@ impl Counter {
         self.remember(what, answer);
     }
 
-    /// What its owner has seen of an order does not go away again, and a cancelled one is not placed again.
+    /// What its owner has seen of an order does not go away again, and a cancelled one is not
+    /// placed again.
     async fn read(&self, owner: &str, order_id: OrderId) {
         let path = format!("/orders/{order_id}");
         // What had been seen when it was asked: an answer may be overtaken by that of a later read.

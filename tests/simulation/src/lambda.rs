@@ -1,4 +1,5 @@
-//! Execution environments: invocations that run to their end, crash at any await, freeze, or run out of time.
+//! Execution environments: invocations that run to their end, crash at any await, freeze, or run
+//! out of time.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -100,7 +101,8 @@ impl Control {
         end
     }
 
-    /// Polls the work only while it is not frozen. Its timers go on meanwhile, as those of a stopped process do.
+    /// Polls the work only while it is not frozen. Its timers go on meanwhile, as those of a
+    /// stopped process do.
     async fn unless_frozen<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {

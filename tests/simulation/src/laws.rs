@@ -1,4 +1,4 @@
-//! What has to hold while a run goes on. What has to hold when it is over is in `ending.rs`.
+//! What has to hold while a run goes on. What has to hold when it is over is in `final_laws.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,7 +38,8 @@ pub(crate) struct Laws {
 #[derive(Debug, Default)]
 struct State {
     violations: Vec<Violation>,
-    /// By environment: the intents of the batch that it works on, by key, in the order of the stream.
+    /// By environment: the intents of the batch that it works on, by key, in the order of the
+    /// stream.
     batches: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// By environment and key: the place of the intent that was written last.
     reached: BTreeMap<(String, String), usize>,
@@ -133,7 +134,8 @@ impl Laws {
         }
     }
 
-    /// The consumer writes to a row: the only write of this key by this environment, and not of an intent before the last one.
+    /// The consumer writes to a row: the only write of this key by this environment, and not of an
+    /// intent before the last one.
     pub(crate) fn write_begins(&self, environment: &str, key: &str, body: &str) -> WriteInProgress {
         let place = (environment.to_owned(), key.to_owned());
         let mut state = self.lock();
@@ -172,7 +174,8 @@ impl Laws {
         }
     }
 
-    /// What an eventually consistent read may still see of a row: nothing, or what it was before its last write.
+    /// What an eventually consistent read may still see of a row: nothing, or what it was before
+    /// its last write.
     pub(crate) fn item_before(&self, key: &str) -> Value {
         self.lock()
             .items

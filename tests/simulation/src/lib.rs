@@ -1,9 +1,11 @@
-//! The service under a seed: the shipped handlers and the real SDK clients, with their serialization, retries and time-outs,
-//! between a simulated Lambda and a model of AWS. Only the wire, the clock and the scheduler are not the real ones.
+//! The service under a seed: the shipped handlers and the real SDK clients, with their
+//! serialization, retries and time-outs, between a simulated Lambda and a model of AWS. Only the
+//! wire, the clock and the scheduler are not the real ones.
 //!
-//! A seed decides everything: how many clients, what they ask for and when, how the event source mapping is set, how long each
-//! call takes, and which disasters come when. One thread, tokio's paused clock and seeded randomness make a run a function of its
-//! seed; [`Outcome::trace`] is the same, byte for byte, whenever it is run again.
+//! A seed decides everything: how many clients, what they ask for and when, how the event source
+//! mapping is set, how long each call takes, and which disasters come when. One thread, tokio's
+//! paused clock and seeded randomness make a run a function of its seed; [`Outcome::trace`] is the
+//! same, byte for byte, whenever it is run again.
 //!
 //! | file | what it is for |
 //! |---|---|
@@ -15,7 +17,7 @@
 //! | `poller.rs` | carries out what the event source mapping wants done |
 //! | `disasters.rs` | what goes wrong, when it is time |
 //! | `laws.rs` | what has to hold while it runs |
-//! | `ending.rs` | what has to hold when all is over |
+//! | `final_laws.rs` | what has to hold when all is over |
 //! | `mutant.rs` | mistakes that the laws have to catch |
 //! | `switch.rs` | a value that many wait on, woken in a fixed order |
 //! | `shrink.rs` | a smaller plan that fails the same way |
@@ -29,7 +31,7 @@
 
 mod clients;
 mod disasters;
-mod ending;
+mod final_laws;
 mod lambda;
 mod laws;
 mod mutant;

@@ -1,5 +1,5 @@
-//! Mistakes that a good engineer could make, put in at the seams: each must break a law. What cannot be caught here, because no
-//! law is about it, is not among them.
+//! Mistakes that a good engineer could make, put in at the seams: each must break a law. What
+//! cannot be caught here, because no law is about it, is not among them.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
@@ -43,7 +43,8 @@ pub enum Mutant {
     IntentIdPerAttempt,
     /// The order id is random although the client has sent a key.
     RandomIdUnderKey,
-    /// A submit that differs from the row in nothing but what is ordered is taken for the same order.
+    /// A submit that differs from the row in nothing but what is ordered is taken for the same
+    /// order.
     FingerprintIgnoresItems,
     /// A stranger's cancel counts as the owner's.
     StrangersCancelObeyed,

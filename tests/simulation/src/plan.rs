@@ -1,4 +1,5 @@
-//! What a seed decides, as data: a plan can be printed, run again, and cut down to what it takes to fail.
+//! What a seed decides, as data: a plan can be printed, run again, and cut down to what it takes to
+//! fail.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ pub struct Plan {
     pub clients: Vec<Client>,
     /// What goes wrong.
     pub disasters: Vec<Disaster>,
-    /// Whether the disasters are such that nothing may be discarded: one outage of the table within the budget, and no poison.
+    /// Whether the disasters are such that nothing may be discarded: one outage of the table within
+    /// the budget, and no poison.
     pub is_within_budget: bool,
     /// A mistake to be found.
     pub mutant: Option<Mutant>,
@@ -43,13 +45,15 @@ pub struct Pipeline {
     pub consumer_timeout: Duration,
     /// Writes at once.
     pub max_in_flight: usize,
-    /// Execution environments of the api; each has a clock of its own that is off by so many milliseconds.
+    /// Execution environments of the api; each has a clock of its own that is off by so many
+    /// milliseconds.
     pub api_clocks: Vec<i64>,
     /// What is assumed of AWS when the first record of a batch failed.
     pub first_record_failed: FirstRecordFailed,
     /// What is assumed of AWS when neighbours are discarded.
     pub neighbouring_discards: NeighbouringDiscards,
-    /// What is assumed of the pauses between retries: the first of them, each twice the one before, and the longest.
+    /// What is assumed of the pauses between retries: the first of them, each twice the one before,
+    /// and the longest.
     pub retry_backoff: Backoff,
     /// What is assumed of the pause between two reads of a shard.
     pub poll_interval: Duration,
@@ -71,7 +75,8 @@ pub struct Client {
 /// What a client, or somebody else who writes into the stream, does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Submits an order under the client's key of this number, with this content, until it knows the answer.
+    /// Submits an order under the client's key of this number, with this content, until it knows
+    /// the answer.
     Keyed {
         /// The key's number; clients use a number more than once.
         key: u32,
@@ -80,7 +85,8 @@ pub enum Call {
         /// Whether it cancels an order of unknown outcome before it submits it again.
         wavers: bool,
     },
-    /// Submits an order without a key, and does not try again unless it was told that nothing was accepted.
+    /// Submits an order without a key, and does not try again unless it was told that nothing was
+    /// accepted.
     Unkeyed {
         /// Which of several contents.
         content: u32,
@@ -91,7 +97,8 @@ pub enum Call {
     Read(usize),
     /// Puts something into the stream that is no sound event, of one of nine kinds.
     Poison(u32),
-    /// Puts an intent into the stream twice, as a producer does whose answer was lost; with attributes of a newer version.
+    /// Puts an intent into the stream twice, as a producer does whose answer was lost; with
+    /// attributes of a newer version.
     Producer {
         /// Which of several contents.
         content: u32,
@@ -107,7 +114,8 @@ impl Call {
 }
 
 impl Kind {
-    /// The disaster's name for counting it; `None` for those of which not they but what they hit is counted.
+    /// The disaster's name for counting it; `None` for those of which not they but what they hit is
+    /// counted.
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         match self {
@@ -150,7 +158,8 @@ pub enum Kind {
     Crash(Function),
     /// Every process of the function stops for this long.
     Freeze(Function, Duration),
-    /// The poller is lost, and another goes on from checkpoints of this long ago. What was in flight goes on.
+    /// The poller is lost, and another goes on from checkpoints of this long ago. What was in
+    /// flight goes on.
     Restart(Duration),
     /// For this long a second poller works on the same stream from the same checkpoints.
     SecondPoller(Duration),
@@ -220,8 +229,8 @@ const ERRORS: [(&str, &[&str]); 3] = [
 const SPAN: Duration = Duration::from_secs(60);
 
 impl Plan {
-    /// The plan of a seed: at least 50 calls that write and 10 disasters; or, for one seed in eight, one outage of the table
-    /// that the consumer has to ride out.
+    /// The plan of a seed: at least 50 calls that write and 10 disasters; or, for one seed in
+    /// eight, one outage of the table that the consumer has to ride out.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
@@ -369,7 +378,8 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
         "timeout",
     ];
     let error = errors[random.usize(0..errors.len())];
-    // A call that is not answered may wait until its invocation is over, although the outage is not: that one does not count.
+    // A call that is not answered may wait until its invocation is over, although the outage is
+    // not: that one does not count.
     let tries = pipeline.retries + i64::from(error != "timeout");
     let tries = u64::try_from(tries).unwrap_or(1);
     let budget = (pipeline.consumer_timeout - Duration::from_millis(500)).as_secs() * tries;

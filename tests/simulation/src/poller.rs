@@ -6,16 +6,13 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
-use aws_model::{Aws, Reply};
-use bytes::Bytes;
+use aws_model::Aws;
+use aws_model::event_source::{DiscardQueue, ShardReader};
 use event_source_mapping::{
-    Action, Checkpoint, Discard, Event, Fetch, Invocation, Mapping, Outcome, Read, ReadFrom,
-    Record, SequenceNumber, ShardId, ShardListing, Timestamp,
+    Action, Checkpoint, Completion, Event, Fetch, Invocation, Mapping, SequenceNumber, ShardId,
+    Timestamp,
 };
 use fastrand::Rng;
-use http::Request;
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -38,7 +35,8 @@ pub(crate) struct Poller {
     pub(crate) enabled: Rc<Switch>,
     /// The checkpoints of every second.
     pub(crate) history: RefCell<Vec<(Instant, BTreeMap<ShardId, Checkpoint>)>>,
-    /// Keys of the batches in flight, and what was started of each, in whatever shard: a child's records come after its parents'.
+    /// Keys of the batches in flight, and what was started of each, in whatever shard: a child's
+    /// records come after its parents'.
     pub(crate) in_flight: RefCell<BTreeSet<String>>,
     pub(crate) started: RefCell<BTreeMap<String, BTreeSet<SequenceNumber>>>,
     /// How much of this poller's life is over, for the trace.
@@ -54,7 +52,7 @@ impl Poller {
         loop {
             let now = self.now();
             let step = self.mapping.borrow_mut().handle(now, event);
-            for happened in &step.happened {
+            for happened in &step.occurrences {
                 self.laws
                     .trace
                     .line(format_args!("{:<8} {happened:?}", self.name));
@@ -77,17 +75,18 @@ impl Poller {
                         });
                     }
                     Action::Discard(discard) => {
-                        let (poller, answers) = (Rc::clone(&self), answers.clone());
+                        let queue = DiscardQueue::new(self.aws.clone(), QUEUE_URL);
+                        let answers = answers.clone();
                         tokio::task::spawn_local(async move {
                             sleep(Duration::from_millis(20)).await;
-                            let _ = answers.send(deliver(&poller.aws, discard));
+                            let _ = answers.send(queue.deliver(discard).await);
                         });
                     }
                 }
             }
             // The switch may have been turned while something else was ready.
             let switch = self.enabled.is_on();
-            if switch != self.mapping.borrow().settings().enabled {
+            if switch != self.mapping.borrow().options().enabled {
                 event = match switch {
                     true => Event::Enable,
                     false => Event::Disable,
@@ -113,17 +112,11 @@ impl Poller {
     }
 
     fn listing(&self) -> Event {
-        let shards = self.aws.kinesis().shards(STREAM).unwrap();
-        let listing = shards.into_iter().map(|shard| {
-            let mut listing = ShardListing::new(shard.id);
-            listing.parents = [shard.parent, shard.adjacent_parent]
-                .into_iter()
-                .flatten()
-                .map(ShardId::from)
-                .collect();
-            listing
-        });
-        Event::ShardsListed(listing.collect())
+        self.source().list().unwrap()
+    }
+
+    fn source(&self) -> ShardReader {
+        ShardReader::new(self.aws.clone(), &self.aws.kinesis().stream_arn(STREAM))
     }
 
     fn remember_checkpoints(&self) {
@@ -177,40 +170,8 @@ impl Poller {
             self.laws.count("poller: read failed", 1);
             return fetch.failed();
         }
-        let position = match fetch.from() {
-            ReadFrom::Iterator(number) => Position::After(stored(number)),
-            ReadFrom::TrimHorizon => Position::TrimHorizon,
-            ReadFrom::Latest => Position::Latest,
-            ReadFrom::AtTimestamp(time) => Position::AtTimestamp(time.as_millis()),
-            ReadFrom::AfterSequenceNumber(number) => Position::After(stored(number.as_str())),
-        };
-        let limit = usize::try_from(fetch.limit()).unwrap();
-        let read = self
-            .aws
-            .kinesis()
-            .read(STREAM, fetch.shard_id().as_str(), position, limit);
-        let Ok(read) = read else {
-            return fetch.failed();
-        };
-        let records = read.records.into_iter().map(|record| Record {
-            sequence_number: SequenceNumber::parse(&record.sequence_number.to_string()).unwrap(),
-            partition_key: record.partition_key,
-            data: record.data.to_vec(),
-            approximate_arrival: Timestamp::from_millis(record.arrival_millis),
-        });
-        let Position::After(next) = read.next else {
-            return fetch.failed();
-        };
-        fetch.succeeded(Read {
-            records: records.collect(),
-            next_iterator: (!read.ended).then(|| next.to_string()),
-            millis_behind_latest: read.millis_behind_latest,
-        })
+        self.source().read(fetch)
     }
-}
-
-fn stored(number: &str) -> StoredSequenceNumber {
-    number.parse().unwrap()
 }
 
 async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) -> Event {
@@ -225,23 +186,12 @@ async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) ->
     let request_id = format!("invocation-{}", invocation.id());
     if is_refused {
         lambda.laws.count("consumer: invoke refused", 1);
-        return invocation.finished(request_id, Outcome::NotInvoked);
+        return invocation.finished(request_id, Completion::NotInvoked);
     }
-    let outcome = match lambda.batch(&invocation.payload()).await {
-        End::Returned(Some(response)) => Outcome::Returned(response),
-        End::Returned(None) | End::Crashed => Outcome::FunctionError,
-        End::TimedOut => Outcome::TimedOut,
+    let completion = match lambda.batch(&invocation.payload()).await {
+        End::Returned(Some(response)) => Completion::Returned(response),
+        End::Returned(None) | End::Crashed => Completion::FunctionError,
+        End::TimedOut => Completion::TimedOut,
     };
-    invocation.finished(request_id, outcome)
-}
-
-/// SendMessage, as a client would.
-fn deliver(aws: &Aws, discard: Discard) -> Event {
-    let message = String::from_utf8(discard.body()).unwrap();
-    let body = json!({ "QueueUrl": QUEUE_URL, "MessageBody": message }).to_string();
-    let request = Request::post("/").header("x-amz-target", "AmazonSQS.SendMessage");
-    match aws.call(&request.body(Bytes::from(body)).unwrap()) {
-        Reply::Answer(response) if response.status().is_success() => discard.delivered(),
-        _ => discard.failed(),
-    }
+    invocation.finished(request_id, completion)
 }

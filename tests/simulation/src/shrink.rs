@@ -3,8 +3,8 @@
 use crate::plan::Plan;
 use crate::world::run;
 
-/// Takes away whatever the failure does not need: each disaster, each client, each call, as long as the first law that is broken
-/// stays the same. `progress` hears of every run.
+/// Takes away whatever the failure does not need: each disaster, each client, each call, as long as
+/// the first law that is broken stays the same. `progress` hears of every run.
 ///
 /// A plan that breaks no law is given back as it is.
 #[must_use]

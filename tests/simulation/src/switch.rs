@@ -1,4 +1,5 @@
-//! A value that many wait on and that wakes them in the order in which they came. (tokio's `watch` wakes in a random one.)
+//! A value that many wait on and that wakes them in the order in which they came. (tokio's `watch`
+//! wakes in a random one.)
 
 use std::cell::Cell;
 

@@ -1,5 +1,5 @@
-//! What lies between a client of AWS and the model: time before the effect and after it, connections that break, and calls that
-//! go on when their caller is gone.
+//! What lies between a client of AWS and the model: time before the effect and after it,
+//! connections that break, and calls that go on when their caller is gone.
 
 use std::fmt;
 use std::io;
@@ -66,7 +66,8 @@ impl Wire {
         self.is_calmed.store(true, Ordering::Relaxed);
     }
 
-    /// Half of the reads that do not ask for more than eventual consistency see the row as it was before its last write.
+    /// Half of the reads that do not ask for more than eventual consistency see the row as it was
+    /// before its last write.
     fn stale_read(&self, request: &HttpRequest) -> Option<HttpResponse> {
         if operation(request) != "GetItem" {
             return None;
@@ -169,7 +170,8 @@ impl HttpConnector for Connector {
             let key = under_way.as_ref().map(|(_, key)| key.clone());
             let laws = wire.laws.clone();
             let (mutant, of_answer) = (wire.mutant, operation.clone());
-            // Once it is sent, a request has its effect whether or not somebody still waits for the answer.
+            // Once it is sent, a request has its effect whether or not somebody still waits for the
+            // answer.
             let sent = tokio::spawn(async move {
                 sleep(weather.before).await;
                 let answer = model.call(request).await;

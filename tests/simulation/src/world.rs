@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_model::kinesis::Position;
-use aws_model::{Aws, KinesisSettings, Service, Settings, TokioClock};
+use aws_model::{Aws, KinesisOptions, ModelOptions, Service, TokioClock};
 use event_source_mapping::{
     Assumptions, Checkpoint, FunctionResponseType, Mapping, SequenceNumber, ShardId,
     StartingPosition, State,
@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::clients::Counter;
 use crate::disasters::strike;
-use crate::ending::settle;
+use crate::final_laws::settle;
 use crate::lambda::Lambda;
 use crate::laws::{Laws, Violation, item_of};
 use crate::plan::Plan;
@@ -67,7 +67,8 @@ pub struct Counts {
     pub discarded: u64,
     /// Simulated time.
     pub simulated: Duration,
-    /// What went wrong, by kind: calls, invocations, reads and records that were hit, and what befell poller and shards.
+    /// What went wrong, by kind: calls, invocations, reads and records that were hit, and what
+    /// befell poller and shards.
     pub faults: BTreeMap<String, u64>,
 }
 
@@ -93,7 +94,7 @@ pub(crate) struct World {
     pub(crate) laws: Laws,
     /// The stop switch.
     pub(crate) enabled: Rc<Switch>,
-    settings: event_source_mapping::Settings,
+    options: event_source_mapping::MappingOptions,
     random: Arc<Mutex<Rng>>,
     poller: RefCell<(Rc<Poller>, JoinHandle<()>)>,
     /// How many hold the stop switch.
@@ -176,10 +177,10 @@ async fn live(plan: &Plan, laws: Laws) -> Counts {
 impl World {
     fn new(plan: &Plan, laws: Laws) -> Rc<Self> {
         let random = Arc::new(Mutex::new(Rng::with_seed(plan.seed ^ 0x5EED)));
-        let aws = Aws::new(Settings {
+        let aws = Aws::new(ModelOptions {
             clock: Arc::new(TokioClock::starting_at(START)),
             seed: plan.seed,
-            kinesis: KinesisSettings::default(),
+            kinesis: KinesisOptions::default(),
         })
         .unwrap();
         aws.kinesis()
@@ -202,14 +203,14 @@ impl World {
             mutant: plan.mutant,
         };
         let lambda = Rc::new(Lambda::new(plan.pipeline.clone(), wire, laws.clone()));
-        let settings = settings(plan, &aws);
+        let options = options(plan, &aws);
         let enabled = Rc::new(Switch::new(true));
         let poller = Rc::new(Poller {
             aws: aws.clone(),
             lambda: Rc::clone(&lambda),
             laws: laws.clone(),
             random: Arc::clone(&random),
-            mapping: RefCell::new(Mapping::new(settings.clone()).unwrap()),
+            mapping: RefCell::new(Mapping::new(options.clone()).unwrap()),
             enabled: Rc::clone(&enabled),
             history: RefCell::default(),
             in_flight: RefCell::default(),
@@ -222,7 +223,7 @@ impl World {
             lambda,
             laws,
             enabled,
-            settings,
+            options,
             random,
             poller: RefCell::new((poller, task)),
             stops: Cell::default(),
@@ -230,7 +231,8 @@ impl World {
         })
     }
 
-    /// Puts another poller in the place of the one that there is, with the checkpoints of some time ago.
+    /// Puts another poller in the place of the one that there is, with the checkpoints of some time
+    /// ago.
     pub(crate) fn restart_poller(&self, back: Duration) {
         let old = Rc::clone(&self.poller.borrow().0);
         self.poller.borrow().1.abort();
@@ -261,9 +263,9 @@ impl World {
         checkpoints: BTreeMap<ShardId, Checkpoint>,
         name: &'static str,
     ) -> Rc<Poller> {
-        let mut settings = self.settings.clone();
-        settings.enabled = self.enabled.is_on();
-        let mapping = Mapping::resume(settings, checkpoints).unwrap();
+        let mut options = self.options.clone();
+        options.enabled = self.enabled.is_on();
+        let mapping = Mapping::resume(options, checkpoints).unwrap();
         Rc::new(Poller {
             aws: self.aws.clone(),
             lambda: Rc::clone(&self.lambda),
@@ -350,7 +352,8 @@ impl World {
         Some(SequenceNumber::parse(&last.sequence_number.to_string()).unwrap())
     }
 
-    /// What stream and table hold, and the queue besides the `discards` that were taken from it before.
+    /// What stream and table hold, and the queue besides the `discards` that were taken from it
+    /// before.
     pub(crate) fn evidence(&self, discards: Vec<Discarded>) -> Evidence {
         let mut evidence = Evidence {
             discards,
@@ -401,21 +404,21 @@ impl World {
     }
 }
 
-fn settings(plan: &Plan, aws: &Aws) -> event_source_mapping::Settings {
+fn options(plan: &Plan, aws: &Aws) -> event_source_mapping::MappingOptions {
     let pipeline = &plan.pipeline;
-    let mut settings = event_source_mapping::Settings::new(
+    let mut options = event_source_mapping::MappingOptions::new(
         aws.kinesis().stream_arn(STREAM),
         "arn:aws:lambda:us-east-1:000000000000:function:consumer",
         StartingPosition::TrimHorizon,
     );
-    settings.batch_size = pipeline.batch_size;
-    settings.maximum_batching_window_in_seconds = pipeline.window_seconds;
-    settings.parallelization_factor = pipeline.parallelization_factor;
-    settings.maximum_retry_attempts = pipeline.retries;
-    settings.bisect_batch_on_function_error = pipeline.bisect;
-    settings.function_response_types = vec![FunctionResponseType::ReportBatchItemFailures];
-    settings.on_failure = Some(aws.sqs().queue_arn(QUEUE));
-    settings.assumptions = Assumptions {
+    options.batch_size = pipeline.batch_size;
+    options.maximum_batching_window_in_seconds = pipeline.window_seconds;
+    options.parallelization_factor = pipeline.parallelization_factor;
+    options.maximum_retry_attempts = pipeline.retries;
+    options.bisect_batch_on_function_error = pipeline.bisect;
+    options.function_response_types = vec![FunctionResponseType::ReportBatchItemFailures];
+    options.on_failure = Some(aws.sqs().queue_arn(QUEUE));
+    options.assumptions = Assumptions {
         first_record_failed: pipeline.first_record_failed,
         neighbouring_discards: pipeline.neighbouring_discards,
         retry_backoff: pipeline.retry_backoff,
@@ -425,5 +428,5 @@ fn settings(plan: &Plan, aws: &Aws) -> event_source_mapping::Settings {
         discard_delivery_attempts: 1_000,
         arrival_decimals: pipeline.arrival_decimals,
     };
-    settings
+    options
 }

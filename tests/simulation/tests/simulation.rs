@@ -1,4 +1,5 @@
-//! What the simulation promises of itself, and a few seeds of it; `make simulate` runs as many as one likes.
+//! What the simulation promises of itself, and a few seeds of it; `make simulate` runs as many as
+//! one likes.
 
 use simulation::{Plan, run};
 

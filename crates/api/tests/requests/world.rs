@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use api::{Api, BasePath, CallerSource, Origins, Stream};
 use aws_lambda_events::encodings::Body;
 use aws_model::kinesis::{Position, Record};
-use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
+use aws_model::{Aws, Fault, KinesisOptions, ModelOptions, Service, TokioClock};
 use orders::{Intent, Step, next_step};
 use orders_table::{OrdersTable, client_for_reads, client_for_writes};
 use serde_json::{Value, json};
@@ -37,10 +37,10 @@ impl Response {
 
 impl World {
     pub(crate) fn new(callers: &str) -> Self {
-        let aws = Aws::new(Settings {
+        let aws = Aws::new(ModelOptions {
             clock: Arc::new(TokioClock::starting_at(START)),
             seed: 7,
-            kinesis: KinesisSettings::default(),
+            kinesis: KinesisOptions::default(),
         })
         .unwrap();
         aws.kinesis().create_stream("intents", 2, 24).unwrap();

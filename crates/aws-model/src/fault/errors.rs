@@ -1,7 +1,7 @@
 //! The errors that a fault can be: what each service may answer, with its status and AWS's words.
 //!
-//! Left out are those that carry data of their own, which a fault could not fill in truthfully: a failed condition,
-//! a cancelled transaction.
+//! Left out are those that carry data of their own, which a fault could not fill in truthfully: a
+//! failed condition, a cancelled transaction.
 
 use crate::service::Service;
 

@@ -1,4 +1,5 @@
-//! Routing: a partition key's MD5 as a 128-bit number falls into exactly one shard's hash key range.
+//! Routing: a partition key's MD5 as a 128-bit number falls into exactly one shard's hash key
+//! range.
 //!
 //! Source: Kinesis developer guide, "Key concepts", partition key; API reference, `HashKeyRange`.
 
@@ -27,7 +28,8 @@ pub fn hash_key(partition_key: &str) -> u128 {
     u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into())
 }
 
-/// The ranges of a new stream's shards: equal widths of ⌊2^128 / shards⌋, what is left over goes to the last.
+/// The ranges of a new stream's shards: equal widths of ⌊2^128 / shards⌋, what is left over goes to
+/// the last.
 pub(crate) fn split(shards: u32) -> Vec<HashRange> {
     let count = u128::from(shards.max(1));
     if count == 1 {

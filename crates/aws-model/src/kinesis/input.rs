@@ -1,6 +1,7 @@
 //! The input shapes of Kinesis's operations, read from JSON.
 //!
-//! Members that AWS requires are optional here where their absence is a violation to be reported with others.
+//! Members that AWS requires are optional here where their absence is a violation to be reported
+//! with others.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -211,8 +212,8 @@ pub(super) struct CheckedRecord {
 }
 
 impl RecordToPut {
-    /// Adds what breaks the shape's constraints to `violations`; what is `Err` can only be said once those
-    /// are none.
+    /// Adds what breaks the shape's constraints to `violations`; what is `Err` can only be said
+    /// once those are none.
     pub(super) fn check(
         self,
         prefix: &str,

@@ -1,5 +1,5 @@
-//! Shard iterators: an opaque text that holds a position in a shard and the time it was made. Nothing is
-//! stored for one, so that iterators cost no memory.
+//! Shard iterators: an opaque text that holds a position in a shard and the time it was made.
+//! Nothing is stored for one, so that iterators cost no memory.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,7 @@
 //! The operations of the Kinesis API as JSON in and JSON out, with AWS's constraints and messages.
 //!
-//! Source: Kinesis Data Streams API reference; the wording of messages as kinesalite recorded it from AWS.
+//! Source: Kinesis Data Streams API reference; the wording of messages as kinesalite recorded it
+//! from AWS.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

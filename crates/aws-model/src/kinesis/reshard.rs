@@ -1,7 +1,9 @@
-//! Splitting and merging: a shard is closed, keeps its records, and its hash keys go to children with shards of their own.
+//! Splitting and merging: a shard is closed, keeps its records, and its hash keys go to children
+//! with shards of their own.
 //!
-//! Source: Kinesis API reference, `SplitShard`, `MergeShards`, `UpdateShardCount`; the wording of messages as kinesalite and moto
-//! recorded it from AWS. On AWS the stream is UPDATING for some seconds; here it is done when the call returns.
+//! Source: Kinesis API reference, `SplitShard`, `MergeShards`, `UpdateShardCount`; the wording of
+//! messages as kinesalite and moto recorded it from AWS. On AWS the stream is UPDATING for some
+//! seconds; here it is done when the call returns.
 
 use super::hash_range::{self, HashRange};
 use super::shard::Shard;
@@ -9,11 +11,13 @@ use super::{Kinesis, KinesisError, MAX_SHARDS, Mode, Stream};
 use crate::service::ACCOUNT;
 
 impl Kinesis {
-    /// Splits a shard in two: hash keys from `new_starting_hash_key` on go to the second child, the others to the first.
+    /// Splits a shard in two: hash keys from `new_starting_hash_key` on go to the second child, the
+    /// others to the first.
     ///
     /// # Errors
-    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if the shard is closed, or the hash key is not both greater than one plus its
-    /// first hash key and less than its last; `LimitExceeded` beyond [`MAX_SHARDS`] open shards.
+    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if the shard is closed, or the hash key
+    /// is not both greater than one plus its first hash key and less than its last; `LimitExceeded`
+    /// beyond [`MAX_SHARDS`] open shards.
     pub fn split_shard(
         &self,
         stream: &str,
@@ -48,7 +52,8 @@ impl Kinesis {
     /// Merges two open shards whose hash keys adjoin, the lower one first, into one.
     ///
     /// # Errors
-    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if one of the shards is closed, or they do not adjoin in this order.
+    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if one of the shards is closed, or they
+    /// do not adjoin in this order.
     pub fn merge_shards(
         &self,
         stream: &str,
@@ -72,11 +77,13 @@ impl Kinesis {
         })
     }
 
-    /// Splits and merges shards until `target` of equal width are open, and gives how many were open before. As on AWS this can leave
-    /// shards behind that were closed as soon as they were made.
+    /// Splits and merges shards until `target` of equal width are open, and gives how many were
+    /// open before. As on AWS this can leave shards behind that were closed as soon as they were
+    /// made.
     ///
     /// # Errors
-    /// `StreamNotFound`; `LimitExceeded` for more than [`MAX_SHARDS`] shards, more than double or less than half of those that are open.
+    /// `StreamNotFound`; `LimitExceeded` for more than [`MAX_SHARDS`] shards, more than double or
+    /// less than half of those that are open.
     pub fn update_shard_count(&self, stream: &str, target: u32) -> Result<u32, KinesisError> {
         let now = self.inner.clock.now_millis();
         self.with_stream(stream, |found| {

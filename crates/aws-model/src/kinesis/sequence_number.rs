@@ -1,9 +1,10 @@
-//! Sequence numbers in the shape that Kinesis gives them: 56 decimal digits that begin with 49, ordered as
-//! numbers within a shard.
+//! Sequence numbers in the shape that Kinesis gives them: 56 decimal digits that begin with 49,
+//! ordered as numbers within a shard.
 //!
-//! The layout is the one that kinesalite recovered from numbers which AWS issued. In hexadecimal, from the
-//! top: `2`, the second in which the shard was created (9 digits), the shard's last digit (1), a counter (16),
-//! a byte (2), the second of arrival (9), the shard (8), the version `2`. Clients must treat it as opaque.
+//! The layout is the one that kinesalite recovered from numbers which AWS issued. In hexadecimal,
+//! from the top: `2`, the second in which the shard was created (9 digits), the shard's last digit
+//! (1), a counter (16), a byte (2), the second of arrival (9), the shard (8), the version `2`.
+//! Clients must treat it as opaque.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,8 +17,8 @@ pub struct SequenceNumber {
     low: u128,
 }
 
-/// A text that is no sequence number: not a decimal number without leading zeros, or beyond 192 bits, more
-/// than any that this model issues.
+/// A text that is no sequence number: not a decimal number without leading zeros, or beyond 192
+/// bits, more than any that this model issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a sequence number")]
 pub struct InvalidSequenceNumber;
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn it_reads_a_number_that_aws_issued() {
-        // The first record of the example event in the Lambda developer guide, "Using Lambda with Kinesis".
+        // The first record of the example event in the Lambda developer guide, "Using Lambda with
+        // Kinesis".
         let text = "49590338271490256608559692538361571095921575989136588898";
         let number: SequenceNumber = text.parse().unwrap();
         assert_eq!(number.to_string(), text);

@@ -1,4 +1,5 @@
-//! One shard: its records in the order in which they were put until their retention ends, and its write limits.
+//! One shard: its records in the order in which they were put until their retention ends, and its
+//! write limits.
 
 use std::collections::VecDeque;
 
@@ -61,9 +62,11 @@ pub(super) fn shard_id(number: u32) -> String {
 pub(crate) struct Shard {
     number: u32,
     range: HashRange,
-    /// The shard that it was split from, or the first of the two that it was merged from; then the other one.
+    /// The shard that it was split from, or the first of the two that it was merged from; then the
+    /// other one.
     parents: [Option<u32>; 2],
-    /// The second that its sequence numbers begin with: its creation, or later, so that they are above those of its parents.
+    /// The second that its sequence numbers begin with: its creation, or later, so that they are
+    /// above those of its parents.
     created_seconds: u64,
     opened_millis: u64,
     /// When it was split or merged: since then it takes no records.
@@ -222,7 +225,8 @@ impl Shard {
         data: Bytes,
     ) -> SequenceNumber {
         self.last_counter = self.last_counter.saturating_add(gap.max(1));
-        // The clock may step back; a shard's arrival times do not, so that a timestamp can be searched for.
+        // The clock may step back; a shard's arrival times do not, so that a timestamp can be
+        // searched for.
         self.last_arrival = self.last_arrival.max(now);
         let arrival = self.last_arrival;
         let sequence_number = SequenceNumber::new(
@@ -278,8 +282,8 @@ impl Shard {
         })
     }
 
-    /// The records above a counter: at most `limit` and `most_bytes`, but one at least if there is one; then
-    /// the counter to go on after, and how far behind the tip that is in milliseconds.
+    /// The records above a counter: at most `limit` and `most_bytes`, but one at least if there is
+    /// one; then the counter to go on after, and how far behind the tip that is in milliseconds.
     pub(crate) fn read_after(
         &self,
         counter: u64,

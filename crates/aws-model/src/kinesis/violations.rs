@@ -1,4 +1,5 @@
-//! The constraints of Kinesis's input shapes, and the report of all that a request breaks, in AWS's words.
+//! The constraints of Kinesis's input shapes, and the report of all that a request breaks, in AWS's
+//! words.
 
 use bytes::Bytes;
 

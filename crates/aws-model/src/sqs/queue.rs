@@ -250,7 +250,8 @@ impl Queue {
             .collect()
     }
 
-    /// Deletes the message if the receipt is of its latest delivery; a message that is gone is no error.
+    /// Deletes the message if the receipt is of its latest delivery; a message that is gone is no
+    /// error.
     pub(super) fn delete(&mut self, key: u64, received: u64) {
         if self
             .messages

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_model::{Aws, Fault, KinesisSettings, Service, TokioClock};
+use aws_model::{Aws, Fault, KinesisOptions, Service, TokioClock};
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_record::{PutRecordError, PutRecordOutput};
 use aws_sdk_kinesis::primitives::Blob;
@@ -33,7 +33,7 @@ async fn put(
 fn on_tokio_time() -> Aws {
     let aws = model(
         Arc::new(TokioClock::starting_at(START)),
-        KinesisSettings::default(),
+        KinesisOptions::default(),
     );
     aws.kinesis().create_stream("s", 1, 24).unwrap();
     aws

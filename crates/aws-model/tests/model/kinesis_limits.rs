@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
-use aws_model::{KinesisSettings, TokioClock};
+use aws_model::{KinesisOptions, TokioClock};
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
@@ -16,10 +16,10 @@ use crate::support::{
 
 const MIB: usize = 1 << 20;
 
-fn unlimited() -> KinesisSettings {
-    KinesisSettings {
+fn unlimited() -> KinesisOptions {
+    KinesisOptions {
         write_limits: false,
-        ..KinesisSettings::default()
+        ..KinesisOptions::default()
     }
 }
 
@@ -256,7 +256,7 @@ async fn put_records_fails_record_by_record_where_a_shard_is_full() {
 async fn the_sdk_retries_a_full_shard_until_it_is_free_again() {
     let aws = model(
         Arc::new(TokioClock::starting_at(START)),
-        KinesisSettings::default(),
+        KinesisOptions::default(),
     );
     aws.kinesis().create_stream("s", 1, 24).unwrap();
     for _ in 0..1_000 {
@@ -356,7 +356,7 @@ async fn a_limit_is_from_1_to_10_000() {
 
 /// A stream of one shard that has room for nine records of 1,000 bytes.
 fn small() -> World {
-    world_with(KinesisSettings {
+    world_with(KinesisOptions {
         shard_capacity_bytes: 10 * 1_024,
         ..unlimited()
     })

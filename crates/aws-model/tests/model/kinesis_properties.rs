@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_model::KinesisSettings;
+use aws_model::KinesisOptions;
 use aws_model::kinesis::{SequenceNumber, hash_key};
 use aws_sdk_kinesis::primitives::{Blob, DateTime};
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Record, ShardIteratorType};
@@ -35,13 +35,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn unlimited() -> World {
-    world_with(KinesisSettings {
+    world_with(KinesisOptions {
         write_limits: false,
-        ..KinesisSettings::default()
+        ..KinesisOptions::default()
     })
 }
 
-/// Performs the steps; each record's data is its number in the order of putting. Gives each record's shard.
+/// Performs the steps; each record's data is its number in the order of putting. Gives each
+/// record's shard.
 async fn produce(world: &World, steps: &[Step]) -> Vec<String> {
     let client = world.kinesis();
     let mut now = START;

@@ -120,8 +120,9 @@ async fn a_merge_closes_two_adjacent_shards_and_joins_their_hash_keys_in_a_child
     assert_eq!(summary.open_shard_count, 1);
 }
 
-/// Kinesis developer guide, "Resharding, Scaling, and Parallel Processing": "data records that were flowing to the parent shard are
-/// re-routed to flow to the child shards"; those before remain in the parent.
+/// Kinesis developer guide, "Resharding, Scaling, and Parallel Processing": "data records that were
+/// flowing to the parent shard are re-routed to flow to the child shards"; those before remain in
+/// the parent.
 #[tokio::test]
 async fn records_put_after_a_split_are_in_the_children_and_those_before_it_in_the_parent() {
     let world = world().with_stream(1);
@@ -135,8 +136,9 @@ async fn records_put_after_a_split_are_in_the_children_and_those_before_it_in_th
     assert_eq!((counts[0], counts[1] + counts[2]), (1, 1));
 }
 
-/// Kinesis API reference, GetRecords: "If set to null, the shard has been closed and the requested iterator does not return any more
-/// data", and ChildShards, "returned only when the end of the current shard is reached".
+/// Kinesis API reference, GetRecords: "If set to null, the shard has been closed and the requested
+/// iterator does not return any more data", and ChildShards, "returned only when the end of the
+/// current shard is reached".
 #[tokio::test]
 async fn the_read_that_reaches_the_end_of_a_closed_shard_names_its_children_and_no_next_iterator() {
     let world = world().with_stream(1);
@@ -205,7 +207,8 @@ fn a_read_in_process_says_when_a_closed_shard_is_at_its_end() {
     assert!(read(first.next).ended);
 }
 
-/// Kinesis API reference, ListShards, ShardFilter: "all the shards within the retention period"; a closed shard expires with its records.
+/// Kinesis API reference, ListShards, ShardFilter: "all the shards within the retention period"; a
+/// closed shard expires with its records.
 #[test]
 fn a_closed_shard_is_gone_when_the_retention_has_passed_since_it_was_closed() {
     let world = split_world();
@@ -331,14 +334,15 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Whatever is split and merged: the open shards divide all hash keys without gap or overlap, every record is in exactly one shard,
-    /// a key's records are in a line of shards from parent to child in the order of putting, and numbers grow from parent to child.
+    /// Whatever is split and merged: the open shards divide all hash keys without gap or overlap,
+    /// every record is in exactly one shard, a key's records are in a line of shards from parent to
+    /// child in the order of putting, and numbers grow from parent to child.
     #[test]
     fn resharding_loses_nothing_and_keeps_every_keys_line(
         first in 1_u32..4, steps in prop::collection::vec(step(), 1..40),
     ) {
-        let settings = aws_model::KinesisSettings { write_limits: false, ..Default::default() };
-        let world = world_with(settings).with_stream(first);
+        let options = aws_model::KinesisOptions { write_limits: false, ..Default::default() };
+        let world = world_with(options).with_stream(first);
         let kinesis = world.aws.kinesis();
         let mut put = Vec::new();
         for step in &steps {

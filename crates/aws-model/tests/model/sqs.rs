@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_model::sqs::{MAX_MESSAGE_BYTES, QueueDepth, SqsError};
-use aws_model::{KinesisSettings, TokioClock};
+use aws_model::{KinesisOptions, TokioClock};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
@@ -436,7 +436,7 @@ async fn queues_are_listed_by_prefix_and_deleted() {
 async fn a_long_poll_ends_when_a_message_comes_or_its_time_is_up() {
     let aws = model(
         Arc::new(TokioClock::starting_at(START)),
-        KinesisSettings::default(),
+        KinesisOptions::default(),
     );
     aws.sqs().create_queue("q").unwrap();
     let client = aws_sdk_sqs::Client::new(&config(&aws));

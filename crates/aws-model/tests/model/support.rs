@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
-use aws_model::{Aws, Clock, Kinesis, KinesisSettings, ManualClock, Settings};
+use aws_model::{Aws, Clock, Kinesis, KinesisOptions, ManualClock, ModelOptions};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 
@@ -20,17 +20,17 @@ pub(crate) struct World {
 
 /// A model with a fixed seed and every limit that is on by default.
 pub(crate) fn world() -> World {
-    world_with(KinesisSettings::default())
+    world_with(KinesisOptions::default())
 }
 
-pub(crate) fn world_with(kinesis: KinesisSettings) -> World {
+pub(crate) fn world_with(kinesis: KinesisOptions) -> World {
     let clock = Arc::new(ManualClock::at(START));
     let aws = model(clock.clone(), kinesis);
     World { aws, clock }
 }
 
-pub(crate) fn model(clock: Arc<dyn Clock>, kinesis: KinesisSettings) -> Aws {
-    Aws::new(Settings {
+pub(crate) fn model(clock: Arc<dyn Clock>, kinesis: KinesisOptions) -> Aws {
+    Aws::new(ModelOptions {
         clock,
         seed: 42,
         kinesis,

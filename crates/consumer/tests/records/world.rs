@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_model::{Aws, Fault, KinesisSettings, Service, Settings, TokioClock};
+use aws_model::{Aws, Fault, KinesisOptions, ModelOptions, Service, TokioClock};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -79,10 +79,10 @@ impl World {
     }
 
     pub(crate) fn without_table() -> Self {
-        let aws = Aws::new(Settings {
+        let aws = Aws::new(ModelOptions {
             clock: Arc::new(TokioClock::starting_at(START)),
             seed: 7,
-            kinesis: KinesisSettings::default(),
+            kinesis: KinesisOptions::default(),
         })
         .unwrap();
         let calls = Calls {

@@ -1,21 +1,23 @@
 //! When a batch goes out, what is in it, and how many are under way.
 
 use event_source_mapping::{
-    ArrivalDecimals, Event, EventSource, MAX_BATCH_BYTES, Outcome, Settings, ShardListing, payload,
+    ArrivalDecimals, Completion, Event, EventSource, MAX_BATCH_BYTES, MappingOptions, ShardListing,
+    payload,
 };
 
-use crate::driver::{Driver, SHARD, STREAM, numbers, settings, success};
+use crate::driver::{Driver, SHARD, STREAM, numbers, options, success};
 
 const OTHER_SHARD: &str = "shardId-000000000001";
 
-/// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event sources", "Batching behavior": with a
-/// window of 0 "Lambda sends batches to your function as quickly as possible".
+/// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event
+/// sources", "Batching behavior": with a window of 0 "Lambda sends batches to your function as
+/// quickly as possible".
 #[test]
 fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 100,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -25,10 +27,10 @@ fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
 /// [D] "Batching behavior": "The batch size is met."
 #[test]
 fn a_full_batch_goes_out_before_the_window_ends() {
-    let window = Settings {
+    let window = MappingOptions {
         batch_size: 3,
         maximum_batching_window_in_seconds: 300,
-        ..settings()
+        ..options()
     };
     let mut stream = Driver::with_records(window, 3);
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
@@ -37,10 +39,10 @@ fn a_full_batch_goes_out_before_the_window_ends() {
 /// [D] "Batching behavior": "The batching window reaches its maximum value."
 #[test]
 fn an_incomplete_batch_goes_out_when_the_window_ends() {
-    let window = Settings {
+    let window = MappingOptions {
         batch_size: 3,
         maximum_batching_window_in_seconds: 5,
-        ..settings()
+        ..options()
     };
     let mut stream = Driver::with_records(window, 2);
     for _ in 0..5 {
@@ -53,10 +55,10 @@ fn an_incomplete_batch_goes_out_when_the_window_ends() {
 /// [D] services-kinesis-parameters: a batch gathers over several reads.
 #[test]
 fn the_window_gathers_what_arrives_in_it() {
-    let window = Settings {
+    let window = MappingOptions {
         batch_size: 3,
         maximum_batching_window_in_seconds: 300,
-        ..settings()
+        ..options()
     };
     let mut stream = Driver::with_records(window, 1);
     for key in ["a", "b"] {
@@ -67,12 +69,13 @@ fn the_window_gathers_what_arrives_in_it() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
 }
 
-/// Three records of 3 MB each in base64, of which a batch takes one, and a window in which more might come.
+/// Three records of 3 MB each in base64, of which a batch takes one, and a window in which more
+/// might come.
 fn three_of_half_a_batch() -> Driver {
-    let window = Settings {
+    let window = MappingOptions {
         batch_size: 100,
         maximum_batching_window_in_seconds: 300,
-        ..settings()
+        ..options()
     };
     let mut stream = Driver::new(window);
     stream.add_shard(SHARD);
@@ -83,7 +86,8 @@ fn three_of_half_a_batch() -> Driver {
     stream
 }
 
-/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each, one fits.
+/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each,
+/// one fits.
 #[test]
 fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
     let mut stream = three_of_half_a_batch();
@@ -110,9 +114,9 @@ fn what_six_megabytes_leave_behind_goes_out_by_its_own_size() {
 /// [D] "Lambda quotas": 6 MB is the whole payload, so the envelope around the data counts.
 #[test]
 fn the_six_megabytes_include_base64_and_envelope() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 10_000,
-        ..settings()
+        ..options()
     });
     stream.add_shard(SHARD);
     // The data of these alone, in base64, stays below: 101 × 62,000 bytes.
@@ -138,7 +142,7 @@ fn the_six_megabytes_include_base64_and_envelope() {
 /// [I] There is no smaller batch than one record.
 #[test]
 fn a_record_larger_than_six_megabytes_is_a_batch_of_its_own() {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     stream.add_shard(SHARD);
     stream.put(SHARD, "large", &vec![0; MAX_BATCH_BYTES]);
     stream.put(SHARD, "small", b"{}");
@@ -150,10 +154,10 @@ fn a_record_larger_than_six_megabytes_is_a_batch_of_its_own() {
 /// [D] "the next batching window begins as soon as the previous function invocation completes".
 #[test]
 fn the_next_window_begins_when_the_previous_invocation_completes() {
-    let window = Settings {
+    let window = MappingOptions {
         batch_size: 2,
         maximum_batching_window_in_seconds: 5,
-        ..settings()
+        ..options()
     };
     let mut stream = Driver::with_records(window, 3);
     let invocation = stream.invocation().unwrap();
@@ -166,13 +170,14 @@ fn the_next_window_begins_when_the_previous_invocation_completes() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [I] A window that gathered nothing is followed by another one; it does not stay open for the first record to close it.
+/// [I] A window that gathered nothing is followed by another one; it does not stay open for the
+/// first record to close it.
 #[test]
 fn a_window_without_records_is_followed_by_the_next_one() {
-    let window = Settings {
+    let window = MappingOptions {
         batch_size: 2,
         maximum_batching_window_in_seconds: 5,
-        ..settings()
+        ..options()
     };
     let mut stream = Driver::with_records(window, 0);
     stream.wake_after(7_000);
@@ -184,13 +189,14 @@ fn a_window_without_records_is_followed_by_the_next_one() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": one concurrent invocation a shard.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams":
+/// one concurrent invocation a shard.
 #[test]
 fn one_batch_of_a_shard_is_in_flight() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 1,
-            ..settings()
+            ..options()
         },
         3,
     );
@@ -205,9 +211,9 @@ fn one_batch_of_a_shard_is_in_flight() {
 #[test]
 fn the_next_batch_waits_until_the_failed_one_succeeded() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 1,
-            ..settings()
+            ..options()
         },
         2,
     );
@@ -215,7 +221,7 @@ fn the_next_batch_waits_until_the_failed_one_succeeded() {
     stream.run(|_| {
         failed += 1;
         if failed <= 3 {
-            Outcome::FunctionError
+            Completion::FunctionError
         } else {
             success()
         }
@@ -226,9 +232,9 @@ fn the_next_batch_waits_until_the_failed_one_succeeded() {
 /// [D] Same page: shards are processed independently.
 #[test]
 fn a_shard_that_is_blocked_does_not_hold_back_another() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 1,
-        ..settings()
+        ..options()
     });
     stream.add_shard(SHARD);
     stream.add_shard(OTHER_SHARD);
@@ -248,10 +254,10 @@ fn a_shard_that_is_blocked_does_not_hold_back_another() {
 /// [D] services-kinesis-parameters, ParallelizationFactor.
 #[test]
 fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 1,
         parallelization_factor: 10,
-        ..settings()
+        ..options()
     });
     stream.add_shard(SHARD);
     for _ in 0..3 {
@@ -287,13 +293,13 @@ fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
 /// [I] AWS publishes no bound; a poller has one.
 #[test]
 fn what_is_read_ahead_of_a_hot_key_is_bounded_in_records() {
-    let mut settings = Settings {
+    let mut options = MappingOptions {
         batch_size: 1,
         parallelization_factor: 2,
-        ..settings()
+        ..options()
     };
-    settings.assumptions.read_limit = 4;
-    let mut stream = Driver::new(settings);
+    options.assumptions.read_limit = 4;
+    let mut stream = Driver::new(options);
     stream.add_shard(SHARD);
     for _ in 0..20 {
         stream.put(SHARD, "hot", b"{}");
@@ -314,12 +320,12 @@ fn what_is_read_ahead_of_a_hot_key_is_bounded_in_records() {
 #[test]
 fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
     const RECORD: usize = 1024 * 1024;
-    let mut settings = Settings {
+    let mut options = MappingOptions {
         parallelization_factor: 2,
-        ..settings()
+        ..options()
     };
-    settings.assumptions.read_limit = 5;
-    let mut stream = Driver::new(settings);
+    options.assumptions.read_limit = 5;
+    let mut stream = Driver::new(options);
     stream.add_shard(SHARD);
     for _ in 0..50 {
         stream.put(SHARD, "hot", &vec![0; RECORD]);
@@ -345,10 +351,10 @@ fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
 #[test]
 fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 1,
             parallelization_factor: 3,
-            ..settings()
+            ..options()
         },
         50,
     );
@@ -362,9 +368,9 @@ fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
 #[test]
 fn ten_thousand_records_are_one_batch() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 10_000,
-            ..settings()
+            ..options()
         },
         10_000,
     );
@@ -375,10 +381,11 @@ fn ten_thousand_records_are_one_batch() {
     assert_eq!(stream.deliveries.len(), 1);
 }
 
-/// [D] Kinesis developer guide, "Handling duplicate records": a put whose answer was lost and that is retried stands twice in the stream.
+/// [D] Kinesis developer guide, "Handling duplicate records": a put whose answer was lost and that
+/// is retried stands twice in the stream.
 #[test]
 fn a_record_that_its_producer_put_twice_is_delivered_twice() {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     stream.add_shard(SHARD);
     for _ in 0..2 {
         stream.put(SHARD, "order-1", b"the same");

@@ -1,25 +1,25 @@
-//! Where a discard's message goes, by which call, and what it carries there. [D] Lambda developer guide, "Retain discarded batch records
-//! for a Kinesis Data Streams event source in Lambda".
+//! Where a discard's message goes, by which call, and what it carries there. [D] Lambda developer
+//! guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
 
-use event_source_mapping::{Action, Destination, Discard, Outcome, Settings};
+use event_source_mapping::{Action, Completion, Destination, Discard, MappingOptions};
 use serde_json::{Value, json};
 
-use crate::driver::{Driver, QUEUE, SHARD, numbers, settings};
+use crate::driver::{Driver, QUEUE, SHARD, numbers, options};
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:order-intents-discarded";
 const BUCKET: &str = "arn:aws:s3:::order-intents-discarded";
 
 /// The discard of a batch of two, the first time that its message is offered.
 fn discard_to(destination: &str) -> (Driver, Discard) {
-    let settings = Settings {
+    let options = MappingOptions {
         uuid: Some("f89f8514-cdd9-4602-9e1f-01a5b77d449b".into()),
         on_failure: Some(destination.into()),
         maximum_retry_attempts: 0,
-        ..settings()
+        ..options()
     };
-    let mut stream = Driver::with_records(settings, 2);
+    let mut stream = Driver::with_records(options, 2);
     let invocation = stream.invocation().unwrap();
-    stream.finish(invocation, Outcome::FunctionError);
+    stream.finish(invocation, Completion::FunctionError);
     let discard = discard(&mut stream);
     (stream, discard)
 }
@@ -50,7 +50,8 @@ fn a_queue_and_a_topic_get_the_metadata_only() {
     assert_eq!(body(&discard), to_queue);
 }
 
-/// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation record as an escaped JSON string".
+/// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation
+/// record as an escaped JSON string".
 #[test]
 fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     let (_, to_queue) = discard_to(QUEUE);
@@ -72,7 +73,8 @@ fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     assert_eq!(records[0]["kinesis"]["data"], "e30=");
 }
 
-/// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>". [I] In UTC.
+/// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>".
+/// [I] In UTC.
 #[test]
 fn an_object_is_named_by_mapping_shard_and_time() {
     let (_, discard) = discard_to(BUCKET);
@@ -91,16 +93,16 @@ fn an_object_is_named_by_mapping_shard_and_time() {
 /// Ours: an object is only ever replaced by one about the same records.
 #[test]
 fn two_discards_at_the_same_time_have_different_objects() {
-    let mut settings = Settings {
+    let mut options = MappingOptions {
         on_failure: Some(BUCKET.into()),
         maximum_retry_attempts: 0,
         batch_size: 1,
-        ..settings()
+        ..options()
     };
-    settings.parallelization_factor = 10;
-    let mut stream = Driver::with_records(settings, 10);
+    options.parallelization_factor = 10;
+    let mut stream = Driver::with_records(options, 10);
     while let Some(invocation) = stream.invocation() {
-        stream.finish(invocation, Outcome::FunctionError);
+        stream.finish(invocation, Completion::FunctionError);
     }
     let mut keys: Vec<_> = stream
         .actions
@@ -129,25 +131,26 @@ fn a_message_that_is_offered_again_has_the_same_object_and_body() {
     assert_eq!(body(&again), content);
 }
 
-/// [I] The event in the object is that of the records that were given up, not of the batch that they came in.
+/// [I] The event in the object is that of the records that were given up, not of the batch that
+/// they came in.
 #[test]
 fn the_event_in_a_bucket_is_that_of_the_part_that_was_given_up() {
-    let settings = Settings {
+    let options = MappingOptions {
         on_failure: Some(BUCKET.into()),
         maximum_retry_attempts: 0,
         bisect_batch_on_function_error: true,
-        ..settings()
+        ..options()
     };
-    let mut stream = Driver::with_records(settings, 4);
+    let mut stream = Driver::with_records(options, 4);
     let mut objects = Vec::new();
     for _ in 0..20 {
         if let Some(invocation) = stream.invocation() {
-            let outcome = if numbers(&invocation).contains(&10) {
-                Outcome::FunctionError
+            let completion = if numbers(&invocation).contains(&10) {
+                Completion::FunctionError
             } else {
                 crate::driver::success()
             };
-            stream.finish(invocation, outcome);
+            stream.finish(invocation, completion);
         } else if let Some(Action::Discard(discard)) = stream.actions.pop_front() {
             objects.push(body(&discard));
             stream.send(discard.delivered());

@@ -1,24 +1,24 @@
 //! What becomes of records that are given up, and of the message about them.
 
 use event_source_mapping::{
-    Action, Discard, Event, Happened, Invocation, NeighbouringDiscards, Outcome, Settings,
-    ShardListing,
+    Action, Completion, Discard, Event, Invocation, MappingOptions, NeighbouringDiscards,
+    Occurrence, ShardListing,
 };
 
-use crate::driver::{Driver, QUEUE, SHARD, numbers, settings, success};
+use crate::driver::{Driver, QUEUE, SHARD, numbers, options, success};
 
 /// One record that failed for the last time, another one behind it.
-fn given_up(settings: Settings) -> Driver {
+fn given_up(options: MappingOptions) -> Driver {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 1,
             maximum_retry_attempts: 0,
-            ..settings
+            ..options
         },
         2,
     );
     let invocation = stream.invocation().unwrap();
-    stream.finish(invocation, Outcome::FunctionError);
+    stream.finish(invocation, Completion::FunctionError);
     stream
 }
 
@@ -35,17 +35,19 @@ fn discarded(stream: &Driver) -> (u64, u64) {
     (counters.batches_discarded, counters.records_discarded)
 }
 
-/// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
+/// [D] Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
+/// source in Lambda".
 #[test]
 fn the_message_goes_to_the_on_failure_destination() {
-    let mut stream = given_up(settings());
+    let mut stream = given_up(options());
     assert_eq!(discard(&mut stream).destination(), QUEUE);
 }
 
-/// [I] A poller that is lost between the two repeats the discard; one that moves first would lose it.
+/// [I] A poller that is lost between the two repeats the discard; one that moves first would lose
+/// it.
 #[test]
 fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
-    let mut stream = given_up(settings());
+    let mut stream = given_up(options());
     assert_eq!(stream.checkpoint(), None);
     assert!(stream.invocation().is_none());
     let discard = discard(&mut stream);
@@ -58,7 +60,7 @@ fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
 /// [I] AWS publishes how it counts messages that could not be delivered, not how often it tries.
 #[test]
 fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
-    let mut stream = given_up(settings());
+    let mut stream = given_up(options());
     let first = discard(&mut stream);
     let message = first.message().clone();
     stream.send(first.failed());
@@ -78,7 +80,7 @@ fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
 /// [I]
 #[test]
 fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() {
-    let mut stream = given_up(settings());
+    let mut stream = given_up(options());
     for _ in 0..3 {
         let discard = discard(&mut stream);
         stream.send(discard.failed());
@@ -87,8 +89,8 @@ fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() 
     assert_eq!(stream.mapping.counters().discards_lost, 1);
     assert_eq!(discarded(&stream), (1, 1));
     assert!(matches!(
-        stream.happened[..],
-        [.., Happened::DiscardLost { .. }]
+        stream.occurrences[..],
+        [.., Occurrence::DiscardLost { .. }]
     ));
     stream.run(|_| success());
     assert_eq!(stream.times_delivered(9), 1);
@@ -97,7 +99,7 @@ fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() 
 /// Ours, not AWS's: what is counted as discarded is over.
 #[test]
 fn a_discard_is_counted_when_its_message_is_delivered() {
-    let mut stream = given_up(settings());
+    let mut stream = given_up(options());
     assert_eq!(discarded(&stream), (0, 0));
     let discard = discard(&mut stream);
     stream.send(discard.delivered());
@@ -107,7 +109,7 @@ fn a_discard_is_counted_when_its_message_is_delivered() {
 /// Ours, not AWS's: what a stop dropped comes again, and may then be processed.
 #[test]
 fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
-    let mut stream = given_up(settings());
+    let mut stream = given_up(options());
     let refused = discard(&mut stream);
     stream.send(refused.failed());
     stream.send(Event::Disable);
@@ -115,7 +117,7 @@ fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
 
     stream.send(Event::Enable);
     let invocation = stream.invocation().unwrap();
-    stream.finish(invocation, Outcome::FunctionError);
+    stream.finish(invocation, Completion::FunctionError);
     let taken = discard(&mut stream);
     stream.send(taken.delivered());
     assert_eq!(discarded(&stream), (1, 1));
@@ -124,13 +126,13 @@ fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
 /// [D] services-kinesis-parameters: the destination is optional.
 #[test]
 fn without_a_destination_a_discard_is_only_reported() {
-    let mut stream = given_up(Settings {
+    let mut stream = given_up(MappingOptions {
         on_failure: None,
-        ..settings()
+        ..options()
     });
-    assert!(stream.happened.iter().any(|happened| matches!(
-        happened,
-        Happened::Discarded {
+    assert!(stream.occurrences.iter().any(|occurrence| matches!(
+        occurrence,
+        Occurrence::Discarded {
             invoke_count: 1,
             ..
         }
@@ -142,19 +144,19 @@ fn without_a_destination_a_discard_is_only_reported() {
 
 /// Six records in one batch that is bisected, with one try each; `bad` of them fail.
 fn bisected(neighbours: NeighbouringDiscards, bad: &[u64]) -> Driver {
-    let mut settings = Settings {
+    let mut options = MappingOptions {
         maximum_retry_attempts: 0,
         bisect_batch_on_function_error: true,
-        ..settings()
+        ..options()
     };
-    settings.assumptions.neighbouring_discards = neighbours;
-    let mut stream = Driver::with_records(settings, 6);
+    options.assumptions.neighbouring_discards = neighbours;
+    let mut stream = Driver::with_records(options, 6);
     stream.run(|invocation| {
         if numbers(invocation)
             .iter()
             .any(|number| bad.contains(number))
         {
-            Outcome::FunctionError
+            Completion::FunctionError
         } else {
             success()
         }
@@ -172,8 +174,9 @@ fn by_default_each_part_of_a_bisected_batch_has_a_message_of_its_own() {
     );
 }
 
-/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize could be greater than 1 since Lambda
-/// consolidates failed messages metadata when writing to the OnFailure destination". [I] Which are consolidated: neighbours.
+/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize
+/// could be greater than 1 since Lambda consolidates failed messages metadata when writing to the
+/// OnFailure destination". [I] Which are consolidated: neighbours.
 #[test]
 fn merged_neighbours_of_a_bisected_batch_share_a_message() {
     let stream = bisected(NeighbouringDiscards::Merged, &[9, 10, 12]);
@@ -191,22 +194,22 @@ fn merged_neighbours_at_the_end_of_a_batch_are_told_without_a_success_behind_the
 /// [I] The message says one condition.
 #[test]
 fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
-    let mut settings = Settings {
+    let mut options = MappingOptions {
         maximum_retry_attempts: 0,
         bisect_batch_on_function_error: true,
         maximum_record_age_in_seconds: 60,
-        ..settings()
+        ..options()
     };
-    settings.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
-    let mut stream = Driver::with_records(settings, 2);
+    options.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
+    let mut stream = Driver::with_records(options, 2);
     let whole = stream.invocation().unwrap();
-    stream.finish(whole, Outcome::FunctionError);
+    stream.finish(whole, Completion::FunctionError);
     stream.wake_after(1_000);
     let first = stream.invocation().unwrap();
-    stream.finish(first, Outcome::FunctionError);
+    stream.finish(first, Completion::FunctionError);
     let second = stream.invocation().unwrap();
     assert!(stream.actions.is_empty(), "it waits for its neighbour");
-    stream.finish(second, Outcome::NotInvoked);
+    stream.finish(second, Completion::NotInvoked);
     stream.wake_after(60_000);
     stream.run(|_| unreachable!("the other one is too old"));
     let conditions: Vec<_> = stream
@@ -217,18 +220,19 @@ fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
     assert_eq!(conditions, ["RetryAttemptsExhausted", "RecordAgeExceeded"]);
 }
 
-/// Two records of which the first is given up and waits for the second, which is in flight when the mapping is stopped.
+/// Two records of which the first is given up and waits for the second, which is in flight when the
+/// mapping is stopped.
 fn stopped_while_a_discard_waits() -> (Driver, Invocation) {
-    let mut settings = Settings {
+    let mut options = MappingOptions {
         maximum_retry_attempts: 0,
         bisect_batch_on_function_error: true,
-        ..settings()
+        ..options()
     };
-    settings.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
-    let mut stream = Driver::with_records(settings, 2);
+    options.assumptions.neighbouring_discards = NeighbouringDiscards::Merged;
+    let mut stream = Driver::with_records(options, 2);
     for _ in 0..2 {
         let invocation = stream.invocation().unwrap();
-        stream.finish(invocation, Outcome::FunctionError);
+        stream.finish(invocation, Completion::FunctionError);
         stream.wake_after(1_000);
     }
     let second = stream.invocation().unwrap();
@@ -251,20 +255,21 @@ fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
 #[test]
 fn a_discard_that_waits_for_its_neighbour_is_told_with_it_if_that_fails_during_a_stop() {
     let (mut stream, second) = stopped_while_a_discard_waits();
-    stream.finish(second, Outcome::FunctionError);
+    stream.finish(second, Completion::FunctionError);
     let told = discard(&mut stream);
     assert_eq!(told.message().batch_info.records().batch_size, 2);
     stream.send(told.delivered());
     assert_eq!(stream.checkpoint(), Some(9));
 }
 
-/// [I] The range of a message may span records of other sub-batches: "treat the range as a superset of what failed".
+/// [I] The range of a message may span records of other sub-batches: "treat the range as a superset
+/// of what failed".
 #[test]
 fn with_a_parallelization_factor_a_discarded_range_may_span_records_that_were_processed() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         maximum_retry_attempts: 0,
         parallelization_factor: 2,
-        ..settings()
+        ..options()
     });
     stream.add_shard(SHARD);
     for key in 0..10 {
@@ -275,7 +280,7 @@ fn with_a_parallelization_factor_a_discarded_range_may_span_records_that_were_pr
     stream.run(|invocation| {
         let first = failed.get_or_insert(invocation.id());
         if *first == invocation.id() {
-            Outcome::FunctionError
+            Completion::FunctionError
         } else {
             success()
         }

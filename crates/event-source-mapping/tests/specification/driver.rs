@@ -1,12 +1,12 @@
-//! A caller's loop for tests: a stream in memory, a clock that jumps to the next thing to do, and a note of all that was delivered
-//! and discarded.
+//! A caller's loop for tests: a stream in memory, a clock that jumps to the next thing to do, and a
+//! note of all that was delivered and discarded.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use event_source_mapping::{
-    Action, Checkpoint, Event, Fetch, FunctionResponseType, Happened, Invocation, Mapping, Outcome,
-    Read, ReadFrom, Record, SequenceNumber, Settings, SettingsError, ShardId, ShardListing,
-    StartingPosition, Step, Timestamp,
+    Action, Checkpoint, Completion, Event, Fetch, FunctionResponseType, Invocation, Mapping,
+    MappingOptions, MappingOptionsError, Occurrence, Read, ReadFrom, Record, SequenceNumber,
+    ShardId, ShardListing, StartingPosition, Step, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -21,18 +21,18 @@ pub(crate) const SHARD: &str = "shardId-000000000000";
 pub(crate) const BEGINNING: Timestamp = Timestamp::from_millis(1_764_097_398_000);
 
 /// The defaults, from the oldest record on, with a queue for discards.
-pub(crate) fn settings() -> Settings {
-    Settings {
+pub(crate) fn options() -> MappingOptions {
+    MappingOptions {
         on_failure: Some(QUEUE.into()),
-        ..Settings::new(STREAM, FUNCTION, StartingPosition::TrimHorizon)
+        ..MappingOptions::new(STREAM, FUNCTION, StartingPosition::TrimHorizon)
     }
 }
 
 /// The same, for a function that reports batch item failures.
-pub(crate) fn reporting() -> Settings {
-    Settings {
+pub(crate) fn reporting() -> MappingOptions {
+    MappingOptions {
         function_response_types: vec![FunctionResponseType::ReportBatchItemFailures],
-        ..settings()
+        ..options()
     }
 }
 
@@ -51,20 +51,20 @@ pub(crate) fn numbers(invocation: &Invocation) -> Vec<u64> {
 }
 
 /// The response that reports these sequence numbers.
-pub(crate) fn failures(numbers: &[u64]) -> Outcome {
+pub(crate) fn failures(numbers: &[u64]) -> Completion {
     let failures: Vec<_> = numbers
         .iter()
         .map(|number| json!({"itemIdentifier": number.to_string()}))
         .collect();
-    Outcome::Returned(
+    Completion::Returned(
         json!({"batchItemFailures": failures})
             .to_string()
             .into_bytes(),
     )
 }
 
-pub(crate) fn success() -> Outcome {
-    Outcome::Returned(b"null".to_vec())
+pub(crate) fn success() -> Completion {
+    Completion::Returned(b"null".to_vec())
 }
 
 #[derive(Default)]
@@ -79,7 +79,7 @@ pub(crate) struct Driver {
     pub(crate) shards: BTreeMap<ShardId, Shard>,
     pub(crate) actions: VecDeque<Action>,
     pub(crate) wake_at: Option<Timestamp>,
-    pub(crate) happened: Vec<Happened>,
+    pub(crate) occurrences: Vec<Occurrence>,
     /// Each invocation's time and sequence numbers, those that never reached the function included.
     pub(crate) deliveries: Vec<(Timestamp, Vec<u64>)>,
     /// The messages that the queue took.
@@ -89,14 +89,14 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// A mapping that has been told of no shard yet.
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(options: MappingOptions) -> Self {
         Self {
-            mapping: Mapping::new(settings).unwrap(),
+            mapping: Mapping::new(options).unwrap(),
             now: BEGINNING,
             shards: BTreeMap::new(),
             actions: VecDeque::new(),
             wake_at: None,
-            happened: Vec::new(),
+            occurrences: Vec::new(),
             deliveries: Vec::new(),
             discards: Vec::new(),
             // So that ten records are enough for numbers and texts to compare differently.
@@ -105,8 +105,8 @@ impl Driver {
     }
 
     /// A mapping of a stream of one shard, in which `records` records lie already: 8, 9, 10, …
-    pub(crate) fn with_records(settings: Settings, records: usize) -> Self {
-        let mut driver = Self::new(settings);
+    pub(crate) fn with_records(options: MappingOptions, records: usize) -> Self {
+        let mut driver = Self::new(options);
         driver.add_shard(SHARD);
         for record in 0..records {
             driver.put(SHARD, &format!("test_{record}"), b"{}");
@@ -145,8 +145,8 @@ impl Driver {
         self.take(step);
     }
 
-    pub(crate) fn update(&mut self, settings: Settings) -> Result<(), SettingsError> {
-        let step = self.mapping.update(self.now, settings)?;
+    pub(crate) fn update(&mut self, options: MappingOptions) -> Result<(), MappingOptionsError> {
+        let step = self.mapping.update(self.now, options)?;
         self.take(step);
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Driver {
             );
         }
         self.actions.extend(step.actions);
-        self.happened.extend(step.happened);
+        self.occurrences.extend(step.occurrences);
         self.wake_at = step.wake_at;
     }
 
@@ -196,7 +196,7 @@ impl Driver {
     }
 
     /// Answers the oldest action, the invocations as `function` says.
-    pub(crate) fn answer(&mut self, function: &mut impl FnMut(&Invocation) -> Outcome) {
+    pub(crate) fn answer(&mut self, function: &mut impl FnMut(&Invocation) -> Completion) {
         let event = match self.actions.pop_front().unwrap() {
             Action::Fetch(fetch) => {
                 let read = self.read(&fetch);
@@ -204,8 +204,8 @@ impl Driver {
             }
             Action::Invoke(invocation) => {
                 self.deliveries.push((self.now, numbers(&invocation)));
-                let outcome = function(&invocation);
-                invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", outcome)
+                let completion = function(&invocation);
+                invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", completion)
             }
             Action::Discard(discard) => {
                 self.discards
@@ -217,7 +217,7 @@ impl Driver {
     }
 
     /// Answers every action and lets time pass until nothing is left of the stream.
-    pub(crate) fn run(&mut self, mut function: impl FnMut(&Invocation) -> Outcome) {
+    pub(crate) fn run(&mut self, mut function: impl FnMut(&Invocation) -> Completion) {
         for _ in 0..100_000 {
             if self.is_done() {
                 return;
@@ -257,8 +257,8 @@ impl Driver {
         }
     }
 
-    pub(crate) fn finish(&mut self, invocation: Invocation, outcome: Outcome) {
-        self.send(invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", outcome));
+    pub(crate) fn finish(&mut self, invocation: Invocation, completion: Completion) {
+        self.send(invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", completion));
     }
 
     /// Whether the checkpoint of every shard is its last record.

@@ -1,12 +1,13 @@
-//! The stream of a DynamoDB table as the source. [D] Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB", "Lambda parameters
-//! for Amazon DynamoDB event source mappings", "Configuring partial batch response with DynamoDB and Lambda" and "Retain discarded
-//! records for a DynamoDB event source in Lambda".
+//! The stream of a DynamoDB table as the source. [D] Lambda developer guide, "Using AWS Lambda with
+//! Amazon DynamoDB", "Lambda parameters for Amazon DynamoDB event source mappings", "Configuring
+//! partial batch response with DynamoDB and Lambda" and "Retain discarded records for a DynamoDB
+//! event source in Lambda".
 
 use std::time::Duration;
 
 use event_source_mapping::{
-    Action, BatchInfo, Destination, DiscardMessage, Event, Outcome, ReadFrom, Record, Settings,
-    ShardListing, StartingPosition, Timestamp,
+    Action, BatchInfo, Completion, Destination, DiscardMessage, Event, MappingOptions, ReadFrom,
+    Record, ShardListing, StartingPosition, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -17,10 +18,10 @@ use crate::recordings::RESPONSES;
 
 const CHILD: &str = "shardId-00000001573689847184-864758bb";
 
-fn table() -> Settings {
-    Settings {
+fn table() -> MappingOptions {
+    MappingOptions {
         on_failure: Some(QUEUE.into()),
-        ..Settings::new(TABLE_STREAM, FUNCTION, StartingPosition::TrimHorizon)
+        ..MappingOptions::new(TABLE_STREAM, FUNCTION, StartingPosition::TrimHorizon)
     }
 }
 
@@ -57,11 +58,12 @@ fn put(stream: &mut Driver, shard: &str, number: u64, order: &str) {
         .push(record);
 }
 
-/// Changes of as many orders, numbered from 800000000003126276360 on: longer than any integer type, as DynamoDB's are.
+/// Changes of as many orders, numbered from 800000000003126276360 on: longer than any integer type,
+/// as DynamoDB's are.
 const FIRST: u64 = 8_000_000_000_031_262_763;
 
-fn with_changes(settings: Settings, changes: u64) -> Driver {
-    let mut stream = Driver::new(settings);
+fn with_changes(options: MappingOptions, changes: u64) -> Driver {
+    let mut stream = Driver::new(options);
     stream.add_shard(SHARD);
     for index in 0..changes {
         put(&mut stream, SHARD, FIRST + index, &format!("order-{index}"));
@@ -70,7 +72,8 @@ fn with_changes(settings: Settings, changes: u64) -> Driver {
     stream
 }
 
-/// [D] "Example DynamoDB Streams record event": the record as the stream has it, and eventSourceARN.
+/// [D] "Example DynamoDB Streams record event": the record as the stream has it, and
+/// eventSourceARN.
 #[test]
 fn the_function_gets_each_change_as_the_stream_has_it_and_the_streams_arn() {
     let mut stream = with_changes(table(), 1);
@@ -94,7 +97,8 @@ fn an_items_key_keeps_its_changes_in_order_however_its_members_are_ordered() {
     assert_ne!(one.partition_key, third.partition_key);
 }
 
-/// [D] DynamoDB API reference, StreamRecord: ApproximateCreationDateTime is in seconds, whole or (DynamoDB Local) with a fraction.
+/// [D] DynamoDB API reference, StreamRecord: ApproximateCreationDateTime is in seconds, whole or
+/// (DynamoDB Local) with a fraction.
 #[test]
 fn a_change_arrived_when_the_stream_says() {
     let at = |time: Value| {
@@ -123,11 +127,12 @@ fn what_is_no_change_is_refused_by_what_it_lacks() {
     assert!(Record::from_change(&json!("no object")).is_err());
 }
 
-/// [D] "Configuring partial batch response with DynamoDB and Lambda": itemIdentifier is the SequenceNumber.
+/// [D] "Configuring partial batch response with DynamoDB and Lambda": itemIdentifier is the
+/// SequenceNumber.
 #[test]
 fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             function_response_types: reporting().function_response_types,
             ..table()
         },
@@ -151,7 +156,7 @@ fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
 fn each_recorded_shape_of_a_response_ends_a_batch_of_changes_or_has_it_sent_again() {
     for (response, done) in RESPONSES {
         let mut stream = with_changes(
-            Settings {
+            MappingOptions {
                 function_response_types: reporting().function_response_types,
                 maximum_retry_attempts: 2,
                 ..table()
@@ -159,7 +164,7 @@ fn each_recorded_shape_of_a_response_ends_a_batch_of_changes_or_has_it_sent_agai
             1,
         );
         let response = response.replace("\"8\"", &format!("\"{FIRST}\""));
-        stream.run(|_| Outcome::Returned(response.clone().into()));
+        stream.run(|_| Completion::Returned(response.clone().into()));
         let counts: Vec<_> = stream.discards.iter().map(invoke_count).collect();
         let expected: &[_] = if done { &[] } else { &[3] };
         assert_eq!(counts, expected, "{response}");
@@ -178,7 +183,7 @@ fn invoke_count(message: &Value) -> u64 {
 #[test]
 fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_invocation() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             maximum_record_age_in_seconds: 60,
             ..table()
         },
@@ -193,17 +198,18 @@ fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_i
     assert_eq!(invoke_count(message), 1);
 }
 
-/// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have no fraction.
+/// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have
+/// no fraction.
 #[test]
 fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
             ..table()
         },
         2,
     );
-    stream.run(|_| Outcome::FunctionError);
+    stream.run(|_| Completion::FunctionError);
     let expected = json!({
         "requestContext": {
             "requestId": "c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5",
@@ -240,7 +246,7 @@ fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
 #[test]
 fn a_bucket_gets_the_changes_themselves() {
     let mut stream = with_changes(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
             on_failure: Some("arn:aws:s3:::discarded".into()),
             ..table()
@@ -249,7 +255,7 @@ fn a_bucket_gets_the_changes_themselves() {
     );
     let invocation = stream.invocation().unwrap();
     let sent = invocation.payload();
-    stream.finish(invocation, Outcome::FunctionError);
+    stream.finish(invocation, Completion::FunctionError);
     let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
     };
@@ -258,7 +264,8 @@ fn a_bucket_gets_the_changes_themselves() {
     assert_eq!(body["payload"].as_str().unwrap().as_bytes(), sent);
 }
 
-/// [D] "Using AWS Lambda with Amazon DynamoDB": "at a base rate of 4 times per second"; DynamoDB API reference, GetRecords: 1,000 records.
+/// [D] "Using AWS Lambda with Amazon DynamoDB": "at a base rate of 4 times per second"; DynamoDB
+/// API reference, GetRecords: 1,000 records.
 #[test]
 fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at_a_time() {
     let mut stream = with_changes(table(), 0);
@@ -273,38 +280,40 @@ fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at
     );
 }
 
-/// [D] "Lambda parameters for Amazon DynamoDB event source mappings": TRIM_HORIZON or LATEST; retention is 24 hours.
+/// [D] "Lambda parameters for Amazon DynamoDB event source mappings": TRIM_HORIZON or LATEST;
+/// retention is 24 hours.
 #[test]
 fn what_a_tables_stream_does_not_have_is_refused() {
-    let refused = |change: fn(&mut Settings)| {
-        let mut settings = table();
-        change(&mut settings);
-        settings.validate().unwrap_err().to_string()
+    let refused = |change: fn(&mut MappingOptions)| {
+        let mut options = table();
+        change(&mut options);
+        options.validate().unwrap_err().to_string()
     };
     for (text, expected) in [
         (
-            refused(|settings| {
-                settings.starting_position = StartingPosition::AtTimestamp(BEGINNING);
+            refused(|options| {
+                options.starting_position = StartingPosition::AtTimestamp(BEGINNING);
             }),
             "StartingPosition must be TRIM_HORIZON or LATEST for a DynamoDB stream",
         ),
         (
-            refused(|settings| settings.stream_retention_hours = 25),
+            refused(|options| options.stream_retention_hours = 25),
             "the stream's RetentionPeriodHours is 25; it must be 24 hours",
         ),
         (
-            refused(|settings| settings.assumptions.read_limit = 1_001),
+            refused(|options| options.assumptions.read_limit = 1_001),
             "read_limit is 1001; it must be 1–1,000",
         ),
     ] {
         assert_eq!(text, expected);
     }
     let table_itself = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders";
-    let settings = Settings::new(table_itself, FUNCTION, StartingPosition::Latest);
-    assert!(settings.validate().is_err(), "a table is not its stream");
+    let options = MappingOptions::new(table_itself, FUNCTION, StartingPosition::Latest);
+    assert!(options.validate().is_err(), "a table is not its stream");
 }
 
-/// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard before its children.
+/// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard
+/// before its children.
 #[test]
 fn the_child_of_a_tables_shard_waits_for_it() {
     let mut stream = with_changes(table(), 1);
@@ -325,10 +334,11 @@ fn the_child_of_a_tables_shard_waits_for_it() {
     assert_eq!(child.batch().shard_id().as_str(), CHILD);
 }
 
-/// [I] There is no AT_TIMESTAMP to go back to; what arrived before is left out instead, to the second that the stream's times have.
+/// [I] There is no AT_TIMESTAMP to go back to; what arrived before is left out instead, to the
+/// second that the stream's times have.
 #[test]
 fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_second() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         starting_position: StartingPosition::Latest,
         ..table()
     });
@@ -352,10 +362,11 @@ fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_sec
     assert_eq!(stream.batches(), [[FIRST + 1]]);
 }
 
-/// [I] Only what precedes everything is left out: creation times are approximate and need not increase.
+/// [I] Only what precedes everything is left out: creation times are approximate and need not
+/// increase.
 #[test]
 fn a_change_with_an_early_time_behind_others_is_delivered() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         starting_position: StartingPosition::Latest,
         ..table()
     });
@@ -378,7 +389,7 @@ fn a_change_with_an_early_time_behind_others_is_delivered() {
 /// [D] Same event, same 6 MB.
 #[test]
 fn six_megabytes_of_changes_are_a_batch() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 10_000,
         ..table()
     });

@@ -1,23 +1,25 @@
-//! What goes on from a checkpoint: an old one, and one whose mapping goes on too. [D] Lambda developer guide, "How Lambda processes
-//! records from stream and queue-based event sources": "Lambda event source mappings process each event at least once, and duplicate
-//! processing of records can occur". When that happens is [I].
+//! What goes on from a checkpoint: an old one, and one whose mapping goes on too. [D] Lambda
+//! developer guide, "How Lambda processes records from stream and queue-based event sources":
+//! "Lambda event source mappings process each event at least once, and duplicate processing of
+//! records can occur". When that happens is [I].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use event_source_mapping::{
-    Action, Checkpoint, Event, Mapping, Outcome, Settings, ShardListing, StartingPosition, Step,
+    Action, Checkpoint, Completion, Event, Mapping, MappingOptions, ShardListing, StartingPosition,
+    Step,
 };
 use proptest::prelude::*;
 
-use crate::driver::{Driver, SHARD, number, numbers, settings, success};
+use crate::driver::{Driver, SHARD, number, numbers, options, success};
 
 /// [I] More comes again, and nothing is skipped.
 #[test]
 fn from_an_old_checkpoint_everything_behind_it_comes_again() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 2,
-            ..settings()
+            ..options()
         },
         6,
     );
@@ -28,7 +30,7 @@ fn from_an_old_checkpoint_everything_behind_it_comes_again() {
     stream.run(|_| success());
 
     stream.actions.clear();
-    stream.mapping = Mapping::resume(stream.mapping.settings().clone(), old).unwrap();
+    stream.mapping = Mapping::resume(stream.mapping.options().clone(), old).unwrap();
     stream.list(&[ShardListing::new(SHARD)]);
     stream.run(|_| success());
     assert_eq!(
@@ -45,7 +47,7 @@ fn from_an_old_checkpoint_of_its_parent_a_child_waits_again() {
         ..ShardListing::new("shardId-000000000001")
     };
     let listing = [ShardListing::new(SHARD), child.clone()];
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     stream.add_shard(child.shard_id.as_str());
     stream.put(child.shard_id.as_str(), "a", b"{}");
     stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
@@ -54,13 +56,14 @@ fn from_an_old_checkpoint_of_its_parent_a_child_waits_again() {
     stream.run(|_| success());
 
     stream.actions.clear();
-    stream.mapping = Mapping::resume(settings(), old).unwrap();
+    stream.mapping = Mapping::resume(options(), old).unwrap();
     stream.list(&listing);
     stream.run(|_| success());
     assert_eq!(stream.batches(), [[8], [9], [8], [9]]);
 }
 
-/// Two mappings over the stream of a driver: the driver's own, and one that went on from its checkpoints.
+/// Two mappings over the stream of a driver: the driver's own, and one that went on from its
+/// checkpoints.
 struct Pair {
     stream: Driver,
     second: Mapping,
@@ -70,8 +73,8 @@ struct Pair {
 
 impl Pair {
     fn new(mut stream: Driver) -> Self {
-        let settings = stream.mapping.settings().clone();
-        let second = Mapping::resume(settings, stream.mapping.checkpoints()).unwrap();
+        let options = stream.mapping.options().clone();
+        let second = Mapping::resume(options, stream.mapping.checkpoints()).unwrap();
         stream.read_on();
         let mut pair = Self {
             stream,
@@ -93,7 +96,7 @@ impl Pair {
             return self.stream.wake_after(500);
         }
         let before = self.stream.deliveries.len();
-        self.stream.answer(&mut |_| outcome(fails));
+        self.stream.answer(&mut |_| completion(fails));
         let batches = self.stream.batches().split_off(before);
         self.delivered[0].extend(batches);
     }
@@ -109,7 +112,7 @@ impl Pair {
             }
             Action::Invoke(invocation) => {
                 self.delivered[1].push(numbers(&invocation));
-                invocation.finished("request", outcome(fails))
+                invocation.finished("request", completion(fails))
             }
             Action::Discard(discard) => discard.delivered(),
         };
@@ -117,22 +120,23 @@ impl Pair {
     }
 }
 
-fn outcome(fails: bool) -> Outcome {
+fn completion(fails: bool) -> Completion {
     if fails {
-        Outcome::FunctionError
+        Completion::FunctionError
     } else {
         success()
     }
 }
 
 proptest! {
-    /// [I] Two pollers for a moment: each delivers everything behind the checkpoint that they share, in order, whatever the other one
-    /// does; and when the first one is lost, the second alone leaves nothing out.
+    /// [I] Two pollers for a moment: each delivers everything behind the checkpoint that they
+    /// share, in order, whatever the other one does; and when the first one is lost, the second
+    /// alone leaves nothing out.
     #[test]
     fn two_pollers_deliver_everything_behind_their_common_checkpoint(
         records in 1_usize..12, batch_size in 1_u32..5, turns in prop::collection::vec(any::<(bool, bool)>(), 0..60),
     ) {
-        let stream = Driver::with_records(Settings { batch_size, ..settings() }, records);
+        let stream = Driver::with_records(MappingOptions { batch_size, ..options() }, records);
         let mut pair = Pair::new(stream);
         for (first, fails) in turns {
             if first { pair.first_does(fails) } else { pair.second_does(fails) }
@@ -161,9 +165,9 @@ proptest! {
 #[test]
 fn what_goes_on_from_the_slower_of_two_pollers_skips_nothing() {
     let mut pair = Pair::new(Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 1,
-            ..settings()
+            ..options()
         },
         3,
     ));
@@ -181,7 +185,7 @@ fn what_goes_on_from_the_slower_of_two_pollers_skips_nothing() {
     let mut stream = pair.stream;
     assert!(stream.is_done());
     stream.actions.clear();
-    stream.mapping = Mapping::resume(stream.mapping.settings().clone(), slower).unwrap();
+    stream.mapping = Mapping::resume(stream.mapping.options().clone(), slower).unwrap();
     stream.list(&[ShardListing::new(SHARD)]);
     stream.run(|_| success());
     for record in 8..11 {

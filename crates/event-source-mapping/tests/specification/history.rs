@@ -1,19 +1,20 @@
-//! Random histories of a stream, its function and its poller, and what is checked at each of their steps: records arrive, shards are
-//! split, merged and expire, the function and the services fail, answers come in any order, time jumps, the mapping is stopped, started,
-//! updated and lost, all as a random sequence decides.
+//! Random histories of a stream, its function and its poller, and what is checked at each of their
+//! steps: records arrive, shards are split, merged and expire, the function and the services fail,
+//! answers come in any order, time jumps, the mapping is stopped, started, updated and lost, all as
+//! a random sequence decides.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 use event_source_mapping::{
-    Action, Assumptions, Checkpoint, Condition, Event, FirstRecordFailed, Happened, Invocation,
-    Mapping, NeighbouringDiscards, Outcome, ReadFrom, Settings, ShardId, ShardListing,
-    StartingPosition, Timestamp,
+    Action, Assumptions, Checkpoint, Completion, DiscardCondition, Event, FirstRecordFailed,
+    Invocation, Mapping, MappingOptions, NeighbouringDiscards, Occurrence, ReadFrom, ShardId,
+    ShardListing, StartingPosition, Timestamp,
 };
 use proptest::prelude::*;
 
 use crate::driver::{
-    BEGINNING, Driver, TABLE_STREAM, failures, numbers, reporting, settings, success,
+    BEGINNING, Driver, TABLE_STREAM, failures, numbers, options, reporting, success,
 };
 
 /// The shards at the beginning divide the keys between them.
@@ -33,12 +34,14 @@ pub(crate) struct NewRecord {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
-    settings: Settings,
-    /// How many of the records are put before the mapping begins, and whether the first shard is split between them and that.
+    options: MappingOptions,
+    /// How many of the records are put before the mapping begins, and whether the first shard is
+    /// split between them and that.
     earlier: usize,
     split: bool,
     records: Vec<NewRecord>,
-    /// What goes wrong, and in which order. When it is used up nothing goes wrong any more but poison.
+    /// What goes wrong, and in which order. When it is used up nothing goes wrong any more but
+    /// poison.
     chances: Vec<u32>,
 }
 
@@ -62,7 +65,7 @@ fn any_assumptions() -> impl Strategy<Value = Assumptions> {
     )
 }
 
-fn any_settings() -> impl Strategy<Value = Settings> {
+fn any_settings() -> impl Strategy<Value = MappingOptions> {
     let delivery = (
         1_u32..=8,
         prop::sample::select(vec![0_u32, 1, 5]),
@@ -91,27 +94,26 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         .prop_map(
             |((batch_size, window, factor), failure, assumptions, start, dynamodb)| {
                 let (bisect, reports, destination, retries, ages) = failure;
-                let mut settings = if reports { reporting() } else { settings() };
-                settings.starting_position = start;
+                let mut options = if reports { reporting() } else { options() };
+                options.starting_position = start;
                 if dynamodb {
-                    settings.event_source_arn = TABLE_STREAM.into();
+                    options.event_source_arn = TABLE_STREAM.into();
                     if let StartingPosition::AtTimestamp(_) = start {
-                        settings.starting_position = StartingPosition::TrimHorizon;
+                        options.starting_position = StartingPosition::TrimHorizon;
                     }
                 }
-                settings.batch_size = batch_size;
-                settings.maximum_batching_window_in_seconds = window;
-                settings.parallelization_factor = factor;
-                settings.bisect_batch_on_function_error = bisect;
-                settings.maximum_retry_attempts = retries;
+                options.batch_size = batch_size;
+                options.maximum_batching_window_in_seconds = window;
+                options.parallelization_factor = factor;
+                options.bisect_batch_on_function_error = bisect;
+                options.maximum_retry_attempts = retries;
                 // Infinite retries have no end but the records' age.
-                settings.maximum_record_age_in_seconds =
-                    if retries == -1 || ages { 60 } else { -1 };
+                options.maximum_record_age_in_seconds = if retries == -1 || ages { 60 } else { -1 };
                 if !destination {
-                    settings.on_failure = None;
+                    options.on_failure = None;
                 }
-                settings.assumptions = assumptions;
-                settings
+                options.assumptions = assumptions;
+                options
             },
         )
 }
@@ -126,8 +128,8 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
         prop::collection::vec(record, 1..40),
         prop::collection::vec(any::<u32>(), 0..300),
     )
-        .prop_map(|(settings, earlier, split, records, chances)| Scenario {
-            settings,
+        .prop_map(|(options, earlier, split, records, chances)| Scenario {
+            options,
             earlier,
             split,
             records,
@@ -146,7 +148,7 @@ struct InFlight {
 /// A scenario under way, and all that is known about each record by its sequence number.
 pub(crate) struct History {
     pub(crate) driver: Driver,
-    settings: Settings,
+    options: MappingOptions,
     enabled: bool,
     /// The keys that each open shard takes.
     keys_of: BTreeMap<ShardId, Range<u8>>,
@@ -156,7 +158,8 @@ pub(crate) struct History {
     shard_of: BTreeMap<u64, ShardId>,
     key_of: BTreeMap<u64, u8>,
     poison: HashSet<u64>,
-    /// Lies at or behind the starting position, so that it must be delivered. The others need not be; under AT_TIMESTAMP they must not.
+    /// Lies at or behind the starting position, so that it must be delivered. The others need not
+    /// be; under AT_TIMESTAMP they must not.
     owed: BTreeSet<u64>,
     /// The shards of which the first read was answered. Under LATEST, what is put later is owed.
     begun: BTreeSet<ShardId>,
@@ -170,12 +173,12 @@ pub(crate) struct History {
     /// Counts stops, updates and losses, after which what was processed may come again.
     epoch: u32,
     largest_batch: u32,
-    happened: usize,
+    occurrences: usize,
 }
 
 impl History {
     pub(crate) fn play(scenario: &Scenario) -> Self {
-        let mut history = Self::begin(&scenario.settings);
+        let mut history = Self::begin(&scenario.options);
         let mut records = scenario.records.iter();
         for record in records.by_ref().take(scenario.earlier) {
             history.put(record);
@@ -240,16 +243,17 @@ impl History {
         );
     }
 
-    /// The records that must have been delivered and are neither processed nor in a discarded range.
+    /// The records that must have been delivered and are neither processed nor in a discarded
+    /// range.
     pub(crate) fn left_over(&self) -> Vec<u64> {
         let owed = self.owed.iter().copied();
         owed.filter(|number| self.is_owed(*number)).collect()
     }
 
-    fn begin(settings: &Settings) -> Self {
+    fn begin(options: &MappingOptions) -> Self {
         let mut history = Self {
-            driver: Driver::new(settings.clone()),
-            settings: settings.clone(),
+            driver: Driver::new(options.clone()),
+            options: options.clone(),
             enabled: true,
             keys_of: BTreeMap::new(),
             parents_of: BTreeMap::new(),
@@ -265,8 +269,8 @@ impl History {
             checkpoints: BTreeMap::new(),
             stored: Vec::new(),
             epoch: 0,
-            largest_batch: settings.batch_size,
-            happened: 0,
+            largest_batch: options.batch_size,
+            occurrences: 0,
         };
         for (shard, keys) in SHARDS {
             history.driver.add_shard(shard);
@@ -356,7 +360,7 @@ impl History {
             .unwrap();
         let key = format!("key {}", record.key);
         let number = self.driver.put(shard.as_str(), &key, b"{}");
-        let owed = match self.settings.starting_position {
+        let owed = match self.options.starting_position {
             StartingPosition::TrimHorizon => true,
             StartingPosition::Latest => {
                 self.parents_of.contains_key(&shard) || self.begun.contains(&shard)
@@ -396,11 +400,11 @@ impl History {
 
     /// Takes note of what the machine said, of the actions from `before` on, and checks it.
     fn observe(&mut self, before: usize) {
-        for happened in self.driver.happened.split_off(self.happened) {
-            self.note(&happened);
-            self.driver.happened.push(happened);
+        for occurrence in self.driver.occurrences.split_off(self.occurrences) {
+            self.note(&occurrence);
+            self.driver.occurrences.push(occurrence);
         }
-        self.happened = self.driver.happened.len();
+        self.occurrences = self.driver.occurrences.len();
         let mut reading = BTreeSet::new();
         let mut sent = Vec::new();
         for (index, action) in self.driver.actions.iter().enumerate() {
@@ -409,7 +413,7 @@ impl History {
                     let shard = fetch.shard_id();
                     assert!(reading.insert(shard.clone()), "two reads of {shard}");
                     let from_time = matches!(fetch.from(), ReadFrom::AtTimestamp(_));
-                    let dynamodb = self.settings.event_source_arn == TABLE_STREAM;
+                    let dynamodb = self.options.event_source_arn == TABLE_STREAM;
                     assert!(!from_time || !dynamodb, "DynamoDB has no such iterator");
                 }
                 Action::Invoke(invocation) if index >= before => {
@@ -430,21 +434,21 @@ impl History {
         self.check_checkpoints();
     }
 
-    fn note(&mut self, happened: &Happened) {
-        if let Happened::Discarded {
+    fn note(&mut self, occurrence: &Occurrence) {
+        if let Occurrence::Discarded {
             range,
             condition,
             invoke_count,
-        } = happened
+        } = occurrence
         {
             let (first, last): (u64, u64) = (
                 range.first.as_str().parse().unwrap(),
                 range.last.as_str().parse().unwrap(),
             );
-            if *condition == Condition::RetryAttemptsExhausted {
+            if *condition == DiscardCondition::RetryAttemptsExhausted {
                 assert_eq!(
                     i64::from(*invoke_count),
-                    self.settings.maximum_retry_attempts + 1
+                    self.options.maximum_retry_attempts + 1
                 );
             }
             let within: Vec<_> = self
@@ -459,7 +463,7 @@ impl History {
     }
 
     fn check_batch(&self, shard: &ShardId, batch: &[u64]) {
-        let most = usize::try_from(self.settings.parallelization_factor).unwrap();
+        let most = usize::try_from(self.options.parallelization_factor).unwrap();
         let of_the_shard = self.in_flight.values().filter(|one| one.shard == *shard);
         assert!(of_the_shard.count() < most, "{batch:?} is one too many");
         assert!(
@@ -478,7 +482,7 @@ impl History {
         for number in batch {
             assert!(
                 self.owed.contains(number)
-                    || self.settings.starting_position == StartingPosition::Latest,
+                    || self.options.starting_position == StartingPosition::Latest,
                 "{number} lies before the starting position"
             );
             assert!(
@@ -488,8 +492,8 @@ impl History {
                 "{number} comes again"
             );
         }
-        // Everything before a record is over, or before it in the batch: of its key, in its shard if that is not subdivided, and in the
-        // shards that its shard comes from.
+        // Everything before a record is over, or before it in the batch: of its key, in its shard
+        // if that is not subdivided, and in the shards that its shard comes from.
         let ancestors = self.ancestors(shard);
         for (earlier, at) in self.shard_of.range(..batch[batch.len() - 1]) {
             let precedes = |number: &u64| {
@@ -551,7 +555,8 @@ impl History {
                 );
             }
         }
-        // LATEST means another place each time; what was stored before the first read is of no use later.
+        // LATEST means another place each time; what was stored before the first read is of no use
+        // later.
         let begun =
             |checkpoint: &Checkpoint| *checkpoint != Checkpoint::Start(StartingPosition::Latest);
         if !checkpoints.is_empty()
@@ -562,26 +567,27 @@ impl History {
         }
     }
 
-    /// What the function does with a batch when nothing but poison is in its way, and what it has processed then.
-    fn invoke(&mut self, invocation: &Invocation, epoch: u32) -> Outcome {
+    /// What the function does with a batch when nothing but poison is in its way, and what it has
+    /// processed then.
+    fn invoke(&mut self, invocation: &Invocation, epoch: u32) -> Completion {
         let batch = numbers(invocation);
         let bad: Vec<_> = batch
             .iter()
             .copied()
             .filter(|number| self.poison.contains(number))
             .collect();
-        let reports = !self.settings.function_response_types.is_empty();
-        let (outcome, done) = match bad.first() {
+        let reports = !self.options.function_response_types.is_empty();
+        let (completion, done) = match bad.first() {
             None => (success(), batch.len()),
             Some(first) if reports => (
                 failures(&bad),
                 batch.iter().take_while(|number| *number < first).count(),
             ),
-            Some(_) => (Outcome::FunctionError, 0),
+            Some(_) => (Completion::FunctionError, 0),
         };
         self.processed
             .extend(batch[..done].iter().map(|number| (*number, epoch)));
-        outcome
+        completion
     }
 
     fn answer(&mut self, index: usize, chance: u32) {
@@ -597,7 +603,8 @@ impl History {
                 } else {
                     let read = self.driver.read(&fetch);
                     if read.next_iterator.is_none() {
-                        // What is gone is neither listed nor named: it would be known to be there and not there.
+                        // What is gone is neither listed nor named: it would be known to be there
+                        // and not there.
                         let children = self.parents_of.iter();
                         let children = children
                             .filter(|(child, _)| !self.gone.contains(child))
@@ -611,16 +618,16 @@ impl History {
             Action::Discard(discard) => discard.delivered(),
             Action::Invoke(invocation) => {
                 let InFlight { epoch, .. } = self.in_flight.remove(&invocation.id()).unwrap();
-                let outcome = match chance % 16 {
-                    12 => Outcome::FunctionError,
-                    13 => Outcome::TimedOut,
-                    14 => Outcome::NotInvoked,
-                    15 if !self.settings.function_response_types.is_empty() => {
-                        Outcome::Returned(b"{".to_vec())
+                let completion = match chance % 16 {
+                    12 => Completion::FunctionError,
+                    13 => Completion::TimedOut,
+                    14 => Completion::NotInvoked,
+                    15 if !self.options.function_response_types.is_empty() => {
+                        Completion::Returned(b"{".to_vec())
                     }
                     _ => self.invoke(&invocation, epoch),
                 };
-                invocation.finished("request", outcome)
+                invocation.finished("request", completion)
             }
         };
         self.send(event);
@@ -638,7 +645,7 @@ impl History {
             .iter()
             .map(|(shard, checkpoint)| (shard.clone(), number_of(checkpoint)))
             .collect();
-        self.driver.mapping = Mapping::resume(self.settings.clone(), checkpoints).unwrap();
+        self.driver.mapping = Mapping::resume(self.options.clone(), checkpoints).unwrap();
         self.enabled = true;
         self.list();
     }
@@ -652,16 +659,16 @@ impl History {
 
     /// Some parameters change; those that decide what a record may count on stay.
     fn update(&mut self, chance: u32) {
-        self.settings.parallelization_factor = 1 + chance % 10;
-        self.settings.batch_size = 1 + chance / 16 % 8;
-        self.settings.bisect_batch_on_function_error = (chance / 256).is_multiple_of(2);
-        self.settings.enabled = self.enabled;
-        self.largest_batch = self.largest_batch.max(self.settings.batch_size);
+        self.options.parallelization_factor = 1 + chance % 10;
+        self.options.batch_size = 1 + chance / 16 % 8;
+        self.options.bisect_batch_on_function_error = (chance / 256).is_multiple_of(2);
+        self.options.enabled = self.enabled;
+        self.largest_batch = self.largest_batch.max(self.options.batch_size);
         self.epoch += 1;
         let before = self.driver.actions.len();
-        self.driver.update(self.settings.clone()).unwrap();
+        self.driver.update(self.options.clone()).unwrap();
         self.observe(before);
-        self.settings.enabled = true;
+        self.options.enabled = true;
     }
 
     fn wake_after(&mut self, millis: u64) {

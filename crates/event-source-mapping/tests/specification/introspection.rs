@@ -1,18 +1,19 @@
 //! What can be seen from outside, and what must not be. Ours, not AWS's.
 
 use event_source_mapping::{
-    Condition, Event, Failure, Happened, Outcome, Range, Settings, ShardListing, Timestamp,
+    Completion, DiscardCondition, Event, Failure, MappingOptions, Occurrence, Range, ShardListing,
+    Timestamp,
 };
 use serde_json::json;
 
-use crate::driver::{BEGINNING, Driver, SHARD, failures, number, reporting, settings, success};
+use crate::driver::{BEGINNING, Driver, SHARD, failures, number, options, reporting, success};
 
 #[test]
 fn the_status_shows_checkpoint_batch_in_flight_and_iterator_age() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 2,
-            ..settings()
+            ..options()
         },
         3,
     );
@@ -53,17 +54,17 @@ fn in_what_way_a_batch_failed_is_told_in_words() {
 
 #[test]
 fn the_counters_count_what_happened() {
-    let settings = Settings {
+    let options = MappingOptions {
         batch_size: 4,
         maximum_retry_attempts: 1,
         bisect_batch_on_function_error: true,
         ..reporting()
     };
-    let mut stream = Driver::with_records(settings, 8);
+    let mut stream = Driver::with_records(options, 8);
     stream.run(|invocation| {
         let numbers = crate::driver::numbers(invocation);
         if numbers.contains(&9) {
-            Outcome::FunctionError
+            Completion::FunctionError
         } else if numbers.contains(&15) {
             failures(&[15])
         } else {
@@ -98,20 +99,20 @@ fn the_counters_count_what_happened() {
 
 #[test]
 fn what_becomes_of_a_batch_is_told_in_order() {
-    let settings = Settings {
+    let options = MappingOptions {
         maximum_retry_attempts: 0,
         bisect_batch_on_function_error: true,
         ..reporting()
     };
-    let mut stream = Driver::with_records(settings, 3);
+    let mut stream = Driver::with_records(options, 3);
     let mut invocations = 0;
     stream.run(|_| {
         invocations += 1;
         match invocations {
-            1 => Outcome::FunctionError,
+            1 => Completion::FunctionError,
             2 => success(),
             3 => failures(&[10]),
-            _ => Outcome::TimedOut,
+            _ => Completion::TimedOut,
         }
     });
     let range = |first, last| Range {
@@ -121,42 +122,42 @@ fn what_becomes_of_a_batch_is_told_in_order() {
         records: usize::try_from(last - first + 1).unwrap(),
     };
     assert_eq!(
-        stream.happened,
+        stream.occurrences,
         [
-            Happened::Failed {
+            Occurrence::Failed {
                 range: range(8, 10),
                 attempt: 1,
                 failure: Failure::FunctionError
             },
-            Happened::Split {
+            Occurrence::Split {
                 left: range(8, 8),
                 right: range(9, 10)
             },
-            Happened::Delivered {
+            Occurrence::Delivered {
                 range: range(8, 8),
                 attempt: 1
             },
-            Happened::PartiallyFailed {
+            Occurrence::PartiallyFailed {
                 range: range(9, 10),
                 lowest: number(10),
                 done: 1
             },
-            Happened::Retried {
+            Occurrence::Retried {
                 range: range(10, 10),
                 attempt: 1,
                 at: Timestamp::from_millis(BEGINNING.as_millis() + 2_000)
             },
-            Happened::Failed {
+            Occurrence::Failed {
                 range: range(10, 10),
                 attempt: 1,
                 failure: Failure::TimedOut
             },
-            Happened::Discarded {
+            Occurrence::Discarded {
                 range: range(10, 10),
-                condition: Condition::RetryAttemptsExhausted,
+                condition: DiscardCondition::RetryAttemptsExhausted,
                 invoke_count: 1
             },
-            Happened::DiscardDelivered {
+            Occurrence::DiscardDelivered {
                 range: range(10, 10)
             },
         ]
@@ -165,7 +166,7 @@ fn what_becomes_of_a_batch_is_told_in_order() {
 
 #[test]
 fn no_debug_output_shows_data_partition_keys_or_responses() {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     stream.add_shard(SHARD);
     stream.put(SHARD, "jane@example.com", b"secret data");
     stream.list(&[ShardListing::new(SHARD)]);
@@ -178,7 +179,7 @@ fn no_debug_output_shows_data_partition_keys_or_responses() {
     );
     let invocation = stream.invocation().unwrap();
     let answer: Event =
-        invocation.finished("request", Outcome::Returned(b"secret response".to_vec()));
+        invocation.finished("request", Completion::Returned(b"secret response".to_vec()));
     let seen = format!(
         "{seen} {answer:?} {:?}",
         stream.shards[&SHARD.into()].records
@@ -195,7 +196,7 @@ fn no_debug_output_shows_data_partition_keys_or_responses() {
 
 #[test]
 fn the_debug_output_of_a_batch_says_which_records_it_is_of() {
-    let mut stream = Driver::with_records(settings(), 2);
+    let mut stream = Driver::with_records(options(), 2);
     let invocation = stream.invocation().unwrap();
     let seen = format!("{:?}", invocation.batch());
     assert!(

@@ -1,22 +1,25 @@
-//! What holds whatever happens: laws over random histories, and over every place that a bad record may have in a batch.
+//! What holds whatever happens: laws over random histories, and over every place that a bad record
+//! may have in a batch.
 
 use std::collections::BTreeSet;
 
-use event_source_mapping::{Assumptions, FirstRecordFailed, Outcome, Settings};
+use event_source_mapping::{Assumptions, Completion, FirstRecordFailed, MappingOptions};
 use proptest::prelude::*;
 
-use crate::driver::{Driver, failures, numbers, reporting, settings, success};
+use crate::driver::{Driver, failures, numbers, options, reporting, success};
 use crate::history::{History, any_scenario};
 
 proptest! {
     // A failing scenario is replayed at each step of its shrinking, so that there is an end to it.
     #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
-    /// The checks are made at every step: a shard is read once at a time; of a shard never more batches are in flight than the
-    /// ParallelizationFactor, of a key never two, whichever shards the key was in; no record behind the starting position is skipped, none
-    /// before it is sent, a child comes after its parents; what was processed never comes again unless the mapping was stopped, updated or
-    /// lost; the checkpoint never moves back and never passes a record that is not over. And it ends, whatever happens, with every record
-    /// behind the starting position processed or inside a discarded range.
+    /// The checks are made at every step: a shard is read once at a time; of a shard never more
+    /// batches are in flight than the ParallelizationFactor, of a key never two, whichever shards
+    /// the key was in; no record behind the starting position is skipped, none before it is sent, a
+    /// child comes after its parents; what was processed never comes again unless the mapping was
+    /// stopped, updated or lost; the checkpoint never moves back and never passes a record that is
+    /// not over. And it ends, whatever happens, with every record behind the starting position
+    /// processed or inside a discarded range.
     #[test]
     fn every_record_is_processed_or_discarded_in_order_and_the_checkpoint_follows(scenario in any_scenario()) {
         let history = History::play(&scenario);
@@ -27,11 +30,12 @@ proptest! {
     #[test]
     fn the_same_events_at_the_same_times_have_the_same_consequences(scenario in any_scenario()) {
         let (once, again) = (History::play(&scenario), History::play(&scenario));
-        prop_assert_eq!(once.driver.happened, again.driver.happened);
+        prop_assert_eq!(once.driver.occurrences, again.driver.occurrences);
         prop_assert_eq!(once.driver.mapping.status(), again.driver.mapping.status());
     }
 
-    /// [D] "Retain discarded batch records for a Kinesis Data Streams event source in Lambda": bisecting isolates bad records.
+    /// [D] "Retain discarded batch records for a Kinesis Data Streams event source in Lambda":
+    /// bisecting isolates bad records.
     #[test]
     fn with_bisect_one_bad_record_among_n_is_isolated_within_log2_n_splits_and_every_other_is_processed(
         (n, bad) in (1_u64..=64).prop_flat_map(|n| (Just(n), 0..n)),
@@ -39,18 +43,18 @@ proptest! {
         reports: bool,
     ) {
         let bad = 8 + bad;
-        let settings = Settings {
+        let options = MappingOptions {
             batch_size: u32::try_from(n).unwrap(),
             bisect_batch_on_function_error: true,
             maximum_retry_attempts: retries.into(),
-            ..if reports { reporting() } else { settings() }
+            ..if reports { reporting() } else { options() }
         };
-        let mut stream = Driver::with_records(settings, usize::try_from(n).unwrap());
+        let mut stream = Driver::with_records(options, usize::try_from(n).unwrap());
         let mut processed = BTreeSet::new();
         stream.run(|invocation| {
             let batch = numbers(invocation);
             if batch.contains(&bad) {
-                return if reports { Outcome::Returned(b"not JSON".to_vec()) } else { Outcome::FunctionError };
+                return if reports { Completion::Returned(b"not JSON".to_vec()) } else { Completion::FunctionError };
             }
             processed.extend(batch);
             success()
@@ -62,7 +66,8 @@ proptest! {
         prop_assert_eq!(processed, (8..8 + n).filter(|number| *number != bad).collect::<BTreeSet<_>>());
     }
 
-    /// [I] for what follows a first record that failed: two of the three assumptions separate it from the others, one does not.
+    /// [I] for what follows a first record that failed: two of the three assumptions separate it
+    /// from the others, one does not.
     #[test]
     fn with_partial_responses_and_bisect_only_what_lies_behind_a_bad_record_is_discarded_with_it(
         poison in prop::collection::vec(any::<bool>(), 1..40),
@@ -72,7 +77,7 @@ proptest! {
             FirstRecordFailed::RetryWhole, FirstRecordFailed::Halve, FirstRecordFailed::Isolate,
         ]),
     ) {
-        let settings = Settings {
+        let options = MappingOptions {
             batch_size,
             bisect_batch_on_function_error: true,
             maximum_retry_attempts: retries,
@@ -80,7 +85,7 @@ proptest! {
             ..reporting()
         };
         let bad: BTreeSet<_> = (8_u64..).zip(&poison).filter(|(_, poison)| **poison).map(|(number, _)| number).collect();
-        let mut stream = Driver::with_records(settings, poison.len());
+        let mut stream = Driver::with_records(options, poison.len());
         stream.run(|invocation| {
             let reported: Vec<_> = numbers(invocation).into_iter().filter(|number| bad.contains(number)).collect();
             failures(&reported)

@@ -1,5 +1,6 @@
-//! The specification of the mapping: what AWS documents, what was recorded on AWS, what is assumed, and the laws that hold whatever
-//! happens. Sources are marked: `[D]` documented, `[R]` recorded on AWS, `[I]` inferred.
+//! The specification of the mapping: what AWS documents, what was recorded on AWS, what is assumed,
+//! and the laws that hold whatever happens. Sources are marked: `[D]` documented, `[R]` recorded on
+//! AWS, `[I]` inferred.
 #![allow(
     clippy::expect_used,
     clippy::panic,

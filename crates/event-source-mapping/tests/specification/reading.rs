@@ -1,10 +1,11 @@
 //! Where reading begins, how it goes on, and in which order shards are read.
 
 use event_source_mapping::{
-    Action, Event, Fetch, Happened, ReadFrom, Settings, ShardListing, ShardState, StartingPosition,
+    Action, Event, Fetch, MappingOptions, Occurrence, ReadFrom, ShardListing, ShardState,
+    StartingPosition,
 };
 
-use crate::driver::{BEGINNING, Driver, SHARD, number, numbers, settings, success};
+use crate::driver::{BEGINNING, Driver, SHARD, number, numbers, options, success};
 
 const CHILD: &str = "shardId-000000000001";
 
@@ -25,7 +26,7 @@ fn child_of(parent: &str) -> ShardListing {
 /// [D] services-kinesis-parameters, StartingPosition.
 #[test]
 fn trim_horizon_begins_with_the_oldest_record() {
-    let mut stream = Driver::with_records(settings(), 3);
+    let mut stream = Driver::with_records(options(), 3);
     stream.run(|_| success());
     assert_eq!(stream.batches(), [[8, 9, 10]]);
 }
@@ -34,9 +35,9 @@ fn trim_horizon_begins_with_the_oldest_record() {
 #[test]
 fn latest_begins_with_what_is_put_later() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             starting_position: StartingPosition::Latest,
-            ..settings()
+            ..options()
         },
         3,
     );
@@ -52,9 +53,9 @@ fn latest_begins_with_what_is_put_later() {
 fn at_timestamp_begins_with_the_first_record_that_arrived_then_or_later() {
     let position =
         StartingPosition::AtTimestamp(BEGINNING.saturating_add(std::time::Duration::from_secs(1)));
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         starting_position: position,
-        ..settings()
+        ..options()
     });
     stream.add_shard(SHARD);
     stream.put(SHARD, "before", b"{}");
@@ -71,9 +72,9 @@ fn at_timestamp_begins_with_the_first_record_that_arrived_then_or_later() {
 #[test]
 fn a_lost_latest_iterator_skips_nothing() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             starting_position: StartingPosition::Latest,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -89,10 +90,10 @@ fn a_lost_latest_iterator_skips_nothing() {
 /// [D] Kinesis API reference, GetRecords: NextShardIterator.
 #[test]
 fn a_read_goes_on_with_the_iterator_of_the_previous_one() {
-    let mut stream = Driver::with_records(settings(), 0);
+    let mut stream = Driver::with_records(options(), 0);
     assert_eq!(*fetch(&mut stream).unwrap().from(), ReadFrom::TrimHorizon);
 
-    let mut stream = Driver::with_records(settings(), 0);
+    let mut stream = Driver::with_records(options(), 0);
     stream.read_on();
     stream.wake_after(1_000);
     assert_eq!(
@@ -104,7 +105,7 @@ fn a_read_goes_on_with_the_iterator_of_the_previous_one() {
 /// [D] Kinesis API reference, GetRecords: iterators expire after five minutes.
 #[test]
 fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
-    let mut stream = Driver::with_records(settings(), 2);
+    let mut stream = Driver::with_records(options(), 2);
     let invocation = stream.invocation().unwrap();
     stream.finish(invocation, success());
     stream.wake_after(1_000);
@@ -122,10 +123,11 @@ fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
     );
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams": polls each shard once a second.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams":
+/// polls each shard once a second.
 #[test]
 fn a_shard_without_new_records_is_read_once_a_second() {
-    let mut stream = Driver::with_records(settings(), 0);
+    let mut stream = Driver::with_records(options(), 0);
     for _ in 0..3 {
         stream.read_on();
         assert_eq!(
@@ -142,13 +144,13 @@ fn a_shard_without_new_records_is_read_once_a_second() {
 /// [D] Kinesis developer guide, "Quotas and limits": five reads a second and shard.
 #[test]
 fn a_shard_with_more_to_read_is_read_five_times_a_second() {
-    let mut settings = Settings {
+    let mut options = MappingOptions {
         batch_size: 10,
         maximum_batching_window_in_seconds: 300,
-        ..settings()
+        ..options()
     };
-    settings.assumptions.read_limit = 1;
-    let mut stream = Driver::with_records(settings, 3);
+    options.assumptions.read_limit = 1;
+    let mut stream = Driver::with_records(options, 3);
     stream.read_on();
     assert_eq!(
         stream.wake_at.unwrap().as_millis(),
@@ -156,10 +158,11 @@ fn a_shard_with_more_to_read_is_read_five_times_a_second() {
     );
 }
 
-/// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does not deliver a record twice for it.
+/// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does
+/// not deliver a record twice for it.
 #[test]
 fn a_record_that_was_read_before_is_ignored() {
-    let mut stream = Driver::with_records(settings(), 2);
+    let mut stream = Driver::with_records(options(), 2);
     let first = fetch(&mut stream).unwrap();
     let mut read = stream.read(&first);
     let again = read.records.clone();
@@ -169,11 +172,11 @@ fn a_record_that_was_read_before_is_ignored() {
     assert_eq!(stream.batches(), [[8, 9]]);
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
-/// "Resharding": the parent's records come before the child's.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams";
+/// Kinesis developer guide, "Resharding": the parent's records come before the child's.
 #[test]
 fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     stream.add_shard(SHARD);
     stream.add_shard(CHILD);
     stream.put(SHARD, "a", b"{}");
@@ -188,7 +191,7 @@ fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
     assert_eq!(status.shards[1].state, ShardState::WaitingForParents);
 
     stream.finish(invocation, success());
-    assert!(stream.happened.contains(&Happened::ShardFinished {
+    assert!(stream.occurrences.contains(&Occurrence::ShardFinished {
         shard_id: SHARD.into()
     }));
     stream.run(|_| success());
@@ -198,7 +201,7 @@ fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
 /// [D] Kinesis API reference, ListShards: a parent whose records expired is no longer listed.
 #[test]
 fn a_child_whose_parent_is_gone_is_read_at_once() {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     stream.add_shard(CHILD);
     stream.put(CHILD, "a", b"{}");
     stream.list(&[child_of(SHARD)]);
@@ -208,7 +211,7 @@ fn a_child_whose_parent_is_gone_is_read_at_once() {
 
 /// A parent without a record, a child with one, and the mapping stopped.
 fn stopped_before_the_parent_was_done() -> Driver {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     stream.add_shard(SHARD);
     stream.add_shard(CHILD);
     stream.put(CHILD, "a", b"{}");
@@ -218,7 +221,8 @@ fn stopped_before_the_parent_was_done() -> Driver {
     stream
 }
 
-/// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have. [I] Nothing is left of it to wait for.
+/// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have.
+/// [I] Nothing is left of it to wait for.
 #[test]
 fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     let mut stream = stopped_before_the_parent_was_done();
@@ -233,7 +237,8 @@ fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     );
 }
 
-/// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer ResourceNotFoundException.
+/// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer
+/// ResourceNotFoundException.
 #[test]
 fn a_parent_that_a_read_does_not_find_is_finished() {
     let mut stream = stopped_before_the_parent_was_done();
@@ -242,7 +247,7 @@ fn a_parent_that_a_read_does_not_find_is_finished() {
     assert_eq!(*read.shard_id(), SHARD.into());
     stream.shards.remove(&SHARD.into());
     stream.send(read.gone());
-    assert!(stream.happened.contains(&Happened::ShardFinished {
+    assert!(stream.occurrences.contains(&Occurrence::ShardFinished {
         shard_id: SHARD.into()
     }));
     stream.run(|_| success());
@@ -252,9 +257,9 @@ fn a_parent_that_a_read_does_not_find_is_finished() {
 /// [I] The function can still process what was read before.
 #[test]
 fn what_was_read_of_a_shard_that_is_gone_is_delivered_before_its_children() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 1,
-        ..settings()
+        ..options()
     });
     stream.add_shard(SHARD);
     stream.add_shard(CHILD);
@@ -273,7 +278,7 @@ fn what_was_read_of_a_shard_that_is_gone_is_delivered_before_its_children() {
 /// [I] A read that was under way may still bring something.
 #[test]
 fn a_shard_that_is_gone_is_not_finished_while_it_is_being_read() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     let read = fetch(&mut stream).unwrap();
     stream.add_shard(CHILD);
     stream.list(&[child_of(SHARD)]);
@@ -293,9 +298,9 @@ fn a_shard_that_is_gone_is_not_finished_while_it_is_being_read() {
 #[test]
 fn under_latest_a_shard_that_appears_later_is_read_from_its_oldest_record() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             starting_position: StartingPosition::Latest,
-            ..settings()
+            ..options()
         },
         0,
     );
@@ -311,7 +316,7 @@ fn under_latest_a_shard_that_appears_later_is_read_from_its_oldest_record() {
 /// [I] A listing may be repeated.
 #[test]
 fn listing_a_shard_again_changes_nothing() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     stream.list(&[ShardListing::new(SHARD)]);
     assert_eq!(stream.actions.len(), 1);
     stream.run(|_| success());

@@ -1,18 +1,20 @@
 //! What was recorded on AWS on 2025-11-25 and published in LocalStack's snapshot tests
-//! (tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json), reproduced.
+//! (tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json),
+//! reproduced.
 
 use crate::driver::{
-    Driver, FUNCTION, QUEUE, SHARD, STREAM, failures, numbers, reporting, settings, success,
+    Driver, FUNCTION, QUEUE, SHARD, STREAM, failures, numbers, options, reporting, success,
 };
-use event_source_mapping::{Assumptions, Backoff, DiscardMessage, Outcome, Settings};
+use event_source_mapping::{Assumptions, Backoff, Completion, DiscardMessage, MappingOptions};
 use serde_json::json;
 use std::time::Duration;
 
-/// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off, six records of which only the last fails, and is reported.
+/// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off, six records of which only the last fails,
+/// and is reported.
 #[test]
 fn the_last_of_six_records_fails_and_arrives_five_times_every_other_once() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 3,
             maximum_retry_attempts: 3,
             ..reporting()
@@ -38,13 +40,13 @@ fn the_last_of_six_records_fails_and_arrives_five_times_every_other_once() {
 #[test]
 fn two_retries_make_an_approximate_invoke_count_of_three() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 2,
-            ..settings()
+            ..options()
         },
         1,
     );
-    stream.run(|_| Outcome::FunctionError);
+    stream.run(|_| Completion::FunctionError);
 
     assert_eq!(stream.times_delivered(8), 3);
     assert_eq!(stream.discarded(), [(8, 8, 1, 3)]);
@@ -62,13 +64,13 @@ fn the_message_after_a_partial_response_is_the_recorded_one() {
         retry_backoff: backoff,
         ..Assumptions::default()
     };
-    let settings = Settings {
+    let options = MappingOptions {
         batch_size: 3,
         maximum_retry_attempts: 3,
         assumptions,
         ..reporting()
     };
-    let mut stream = Driver::with_records(settings, 6);
+    let mut stream = Driver::with_records(options, 6);
     stream.run(|invocation| {
         if numbers(invocation).contains(&13) {
             failures(&[13])
@@ -98,7 +100,7 @@ fn the_message_after_a_partial_response_is_the_recorded_one() {
         }
     });
     assert_eq!(stream.discards, std::slice::from_ref(&expected));
-    assert_eq!(stream.mapping.settings().on_failure.as_deref(), Some(QUEUE));
+    assert_eq!(stream.mapping.options().on_failure.as_deref(), Some(QUEUE));
 
     let text = serde_json::to_string(&serde_json::from_value::<DiscardMessage>(expected).unwrap())
         .unwrap();
@@ -112,13 +114,13 @@ fn the_message_after_a_partial_response_is_the_recorded_one() {
 #[test]
 fn the_message_after_an_exception_says_unhandled_and_200() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 1,
-            ..settings()
+            ..options()
         },
         1,
     );
-    stream.run(|_| Outcome::FunctionError);
+    stream.run(|_| Completion::FunctionError);
 
     let response =
         json!({"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"});
@@ -152,13 +154,13 @@ pub(crate) const RESPONSES: [(&str, bool); 12] = [
 fn each_recorded_shape_of_a_response_ends_a_batch_or_has_it_sent_again() {
     for (response, done) in RESPONSES {
         let mut stream = Driver::with_records(
-            Settings {
+            MappingOptions {
                 maximum_retry_attempts: 2,
                 ..reporting()
             },
             1,
         );
-        stream.run(|_| Outcome::Returned(response.into()));
+        stream.run(|_| Completion::Returned(response.into()));
         let expected: &[_] = if done { &[] } else { &[(8, 8, 1, 3)] };
         assert_eq!(stream.discarded(), expected, "{response}");
         let deliveries = if done { 1 } else { 3 };
@@ -171,8 +173,8 @@ fn each_recorded_shape_of_a_response_ends_a_batch_or_has_it_sent_again() {
 #[test]
 fn each_recorded_shape_of_a_response_ends_a_batch_where_failures_are_not_asked_for() {
     for (response, _) in RESPONSES {
-        let mut stream = Driver::with_records(settings(), 1);
-        stream.run(|_| Outcome::Returned(response.into()));
+        let mut stream = Driver::with_records(options(), 1);
+        stream.run(|_| Completion::Returned(response.into()));
         assert_eq!(stream.times_delivered(8), 1, "{response}");
         assert!(stream.discards.is_empty(), "{response}");
     }
@@ -182,9 +184,9 @@ fn each_recorded_shape_of_a_response_ends_a_batch_where_failures_are_not_asked_f
 #[test]
 fn the_message_of_a_record_that_was_never_delivered_says_one_invocation() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_record_age_in_seconds: 60,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -199,13 +201,13 @@ fn the_message_of_a_record_that_was_never_delivered_says_one_invocation() {
 #[test]
 fn the_message_of_records_too_old_has_no_response_context() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_record_age_in_seconds: 60,
-            ..settings()
+            ..options()
         },
         1,
     );
-    stream.run(|_| Outcome::FunctionError);
+    stream.run(|_| Completion::FunctionError);
 
     let message = &stream.discards[0];
     assert_eq!(message["requestContext"]["condition"], "RecordAgeExceeded");

@@ -1,12 +1,14 @@
-//! What is read before what when shards are split and merged. [D] Lambda developer guide, "Using Lambda to process records from Amazon
-//! Kinesis Data Streams"; Kinesis developer guide, "Resharding, Scaling, and Parallel Processing": the data of a parent are to be read
-//! before those of its children.
+//! What is read before what when shards are split and merged. [D] Lambda developer guide, "Using
+//! Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
+//! "Resharding, Scaling, and Parallel Processing": the data of a parent are to be read before those
+//! of its children.
 
 use event_source_mapping::{
-    Action, Event, Invocation, Outcome, Settings, ShardListing, ShardState, StartingPosition,
+    Action, Completion, Event, Invocation, MappingOptions, ShardListing, ShardState,
+    StartingPosition,
 };
 
-use crate::driver::{Driver, SHARD, numbers, settings, success};
+use crate::driver::{Driver, SHARD, numbers, options, success};
 
 const OTHER: &str = "shardId-000000000001";
 const CHILD: &str = "shardId-000000000002";
@@ -20,9 +22,10 @@ fn listing(shard: &str, parents: &[&str]) -> ShardListing {
     }
 }
 
-/// Two shards that were merged into a third, a record in each: 8 and 9 in the parents, 10 in the child.
-fn merged(settings: Settings) -> Driver {
-    let mut stream = Driver::new(settings);
+/// Two shards that were merged into a third, a record in each: 8 and 9 in the parents, 10 in the
+/// child.
+fn merged(options: MappingOptions) -> Driver {
+    let mut stream = Driver::new(options);
     for (shard, closed) in [(SHARD, true), (OTHER, true), (CHILD, false)] {
         stream.add_shard(shard);
         stream.put(shard, "a", b"{}");
@@ -45,7 +48,7 @@ fn state(stream: &Driver, shard: &str) -> ShardState {
 /// [D] Kinesis API reference, Shard: ParentShardId and AdjacentParentShardId.
 #[test]
 fn a_child_waits_for_both_of_the_shards_that_it_was_merged_from() {
-    let mut stream = merged(settings());
+    let mut stream = merged(options());
     let first = stream.invocation().unwrap();
     let second = stream.invocation().unwrap();
     stream.finish(first, success());
@@ -56,16 +59,17 @@ fn a_child_waits_for_both_of_the_shards_that_it_was_merged_from() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [I] A discard is over when its destination has the message: a poller that is lost before repeats it, and must not find the child begun.
+/// [I] A discard is over when its destination has the message: a poller that is lost before repeats
+/// it, and must not find the child begun.
 #[test]
 fn a_child_is_not_read_while_the_message_about_its_parents_discard_is_not_delivered() {
-    let mut stream = merged(Settings {
+    let mut stream = merged(MappingOptions {
         maximum_retry_attempts: 0,
-        ..settings()
+        ..options()
     });
-    for outcome in [Outcome::FunctionError, success()] {
+    for completion in [Completion::FunctionError, success()] {
         let invocation = stream.invocation().unwrap();
-        stream.finish(invocation, outcome);
+        stream.finish(invocation, completion);
     }
     let Some(Action::Discard(refused)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
@@ -84,7 +88,7 @@ fn a_child_is_not_read_while_the_message_about_its_parents_discard_is_not_delive
 /// [D] The order holds over every generation.
 #[test]
 fn a_shard_waits_for_its_parents_parents_too() {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     for shard in [SHARD, CHILD, GRANDCHILD] {
         stream.add_shard(shard);
         stream.put(shard, "a", b"{}");
@@ -102,7 +106,7 @@ fn a_shard_waits_for_its_parents_parents_too() {
 /// [D] Both children of a split go on at once.
 #[test]
 fn the_children_of_a_split_are_read_concurrently() {
-    let mut stream = Driver::new(settings());
+    let mut stream = Driver::new(options());
     for shard in [SHARD, CHILD, SECOND_CHILD] {
         stream.add_shard(shard);
         stream.put(shard, "a", b"{}");
@@ -123,7 +127,7 @@ fn the_children_of_a_split_are_read_concurrently() {
 /// [D] Kinesis API reference, GetRecords, ChildShards.
 #[test]
 fn children_that_a_read_named_are_read_without_a_listing() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     stream.add_shard(CHILD);
     stream.put(CHILD, "a", b"{}");
     stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
@@ -142,7 +146,7 @@ fn children_that_a_read_named_are_read_without_a_listing() {
 /// [I] What a read names is not all that there is: the other parent may be there, and unread.
 #[test]
 fn a_child_that_one_parent_named_waits_for_the_other_one_to_be_listed() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     for shard in [OTHER, CHILD] {
         stream.add_shard(shard);
         stream.put(shard, "a", b"{}");
@@ -165,7 +169,7 @@ fn a_child_that_one_parent_named_waits_for_the_other_one_to_be_listed() {
 /// [D] Kinesis API reference, ListShards: what has expired is not listed.
 #[test]
 fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     stream.add_shard(CHILD);
     stream.put(CHILD, "a", b"{}");
     stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
@@ -176,10 +180,10 @@ fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-/// A record of a shard that is gone at the function, one in a shard of which the parent was never seen, and one in a shard that never had
-/// a parent.
+/// A record of a shard that is gone at the function, one in a shard of which the parent was never
+/// seen, and one in a shard that never had a parent.
 fn gone_but_for_what_was_read(grandchild_was_found: bool) -> (Driver, Invocation) {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     for shard in [GRANDCHILD, OTHER] {
         stream.add_shard(shard);
         stream.put(shard, "a", b"{}");
@@ -218,9 +222,9 @@ fn a_shard_that_never_had_a_parent_waits_for_none_that_are_gone() {
 #[test]
 fn under_latest_children_that_a_read_named_are_read_from_their_oldest_record() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             starting_position: StartingPosition::Latest,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -233,14 +237,14 @@ fn under_latest_children_that_a_read_named_are_read_from_their_oldest_record() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
 }
 
-/// [D] services-kinesis-parameters, ParallelizationFactor, and the order of parent and child: a stuck key in the parent holds back the
-/// children as a whole, whatever the factor.
+/// [D] services-kinesis-parameters, ParallelizationFactor, and the order of parent and child: a
+/// stuck key in the parent holds back the children as a whole, whatever the factor.
 #[test]
 fn with_a_parallelization_factor_a_child_still_waits_for_every_batch_of_its_parent() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 1,
         parallelization_factor: 10,
-        ..settings()
+        ..options()
     });
     stream.add_shard(SHARD);
     for key in 0..5 {

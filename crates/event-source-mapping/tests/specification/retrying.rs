@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use event_source_mapping::{Assumptions, Backoff, FirstRecordFailed, Happened, Outcome, Settings};
+use event_source_mapping::{
+    Assumptions, Backoff, Completion, FirstRecordFailed, MappingOptions, Occurrence,
+};
 
-use crate::driver::{Driver, failures, numbers, reporting, settings, success};
+use crate::driver::{Driver, failures, numbers, options, reporting, success};
 
-fn bisecting(settings: Settings) -> Settings {
-    Settings {
+fn bisecting(options: MappingOptions) -> MappingOptions {
+    MappingOptions {
         bisect_batch_on_function_error: true,
-        ..settings
+        ..options
     }
 }
 
@@ -17,16 +19,16 @@ fn bisecting(settings: Settings) -> Settings {
 #[test]
 fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 2,
-            ..settings()
+            ..options()
         },
         3,
     );
     let mut attempts = Vec::new();
     stream.run(|invocation| {
         attempts.push(invocation.attempt());
-        Outcome::FunctionError
+        Completion::FunctionError
     });
     assert_eq!(stream.batches(), [[8, 9, 10]; 3]);
     assert_eq!(attempts, [1, 2, 3]);
@@ -37,27 +39,28 @@ fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded
 #[test]
 fn without_retries_a_failed_batch_is_discarded_after_one_delivery() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
-            ..settings()
+            ..options()
         },
         1,
     );
-    stream.run(|_| Outcome::FunctionError);
+    stream.run(|_| Completion::FunctionError);
     assert_eq!(stream.discarded(), [(8, 8, 1, 1)]);
 }
 
-/// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function error.
+/// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function
+/// error.
 #[test]
 fn a_timeout_is_a_failure_of_the_whole_batch() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 1,
-            ..settings()
+            ..options()
         },
         2,
     );
-    stream.run(|_| Outcome::TimedOut);
+    stream.run(|_| Completion::TimedOut);
     assert_eq!(stream.discarded(), [(8, 9, 2, 2)]);
     assert_eq!(
         stream.discards[0]["responseContext"]["functionError"],
@@ -65,11 +68,12 @@ fn a_timeout_is_a_failure_of_the_whole_batch() {
     );
 }
 
-/// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is discarded like one too old.
+/// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is
+/// discarded like one too old.
 #[test]
 fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
-    let mut stream = Driver::with_records(settings(), 1);
-    stream.run(|_| Outcome::FunctionError);
+    let mut stream = Driver::with_records(options(), 1);
+    stream.run(|_| Completion::FunctionError);
     assert!(stream.times_delivered(8) > 1_000);
     assert_eq!(
         stream.discards[0]["requestContext"]["condition"],
@@ -84,10 +88,10 @@ fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
 #[test]
 fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_record_age_in_seconds: 60,
             maximum_batching_window_in_seconds: 30,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -100,9 +104,9 @@ fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
     while stream.discards.is_empty() && given < 1_000 {
         given += 1;
         match stream.invocation() {
-            Some(invocation) => stream.finish(invocation, Outcome::FunctionError),
+            Some(invocation) => stream.finish(invocation, Completion::FunctionError),
             None if stream.actions.is_empty() => stream.wake_after(1_000),
-            None => stream.answer(&mut |_| Outcome::FunctionError),
+            None => stream.answer(&mut |_| Completion::FunctionError),
         }
         now = stream.now;
     }
@@ -121,9 +125,9 @@ fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
 #[test]
 fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_record_age_in_seconds: 60,
-            ..settings()
+            ..options()
         },
         2,
     );
@@ -133,10 +137,10 @@ fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     assert_eq!(stream.batches(), [[10]]);
     assert_eq!(stream.discarded(), [(8, 9, 2, 1)]);
     let invoke_counts = stream
-        .happened
+        .occurrences
         .iter()
-        .filter_map(|happened| match happened {
-            Happened::Discarded { invoke_count, .. } => Some(*invoke_count),
+        .filter_map(|occurrence| match occurrence {
+            Occurrence::Discarded { invoke_count, .. } => Some(*invoke_count),
             _ => None,
         });
     assert_eq!(
@@ -154,8 +158,8 @@ fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     );
 }
 
-/// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and Lambda": "Lambda retries all records
-/// starting from the lowest sequence number".
+/// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and
+/// Lambda": "Lambda retries all records starting from the lowest sequence number".
 #[test]
 fn after_a_partial_failure_everything_from_the_lowest_failure_on_comes_again_and_nothing_below() {
     let mut stream = Driver::with_records(reporting(), 5);
@@ -182,7 +186,7 @@ fn a_partial_failure_moves_the_checkpoint_below_the_lowest_failure() {
 /// [D] Same page: only with ReportBatchItemFailures in FunctionResponseTypes.
 #[test]
 fn failures_are_ignored_unless_the_mapping_asks_for_them() {
-    let mut stream = Driver::with_records(settings(), 3);
+    let mut stream = Driver::with_records(options(), 3);
     stream.run(|_| failures(&[8]));
     assert_eq!(stream.batches(), [[8, 9, 10]]);
     assert!(stream.discards.is_empty());
@@ -192,27 +196,28 @@ fn failures_are_ignored_unless_the_mapping_asks_for_them() {
 #[test]
 fn a_response_with_a_null_identifier_fails_the_whole_batch() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 1,
             ..reporting()
         },
         2,
     );
     stream.run(|_| {
-        Outcome::Returned(br#"{"batchItemFailures": [{"itemIdentifier": null}]}"#.to_vec())
+        Completion::Returned(br#"{"batchItemFailures": [{"itemIdentifier": null}]}"#.to_vec())
     });
     assert_eq!(stream.batches(), [[8, 9], [8, 9]]);
     assert!(stream.discards[0]["responseContext"]["functionError"].is_null());
 }
 
-/// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError splits a failed batch into two.
+/// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError
+/// splits a failed batch into two.
 #[test]
 fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
-    let mut stream = Driver::with_records(bisecting(settings()), 4);
+    let mut stream = Driver::with_records(bisecting(options()), 4);
     let mut first = true;
     stream.run(|_| {
         if std::mem::take(&mut first) {
-            Outcome::FunctionError
+            Completion::FunctionError
         } else {
             success()
         }
@@ -227,15 +232,15 @@ fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
 #[test]
 fn splitting_does_not_use_up_retries() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 1,
-            ..bisecting(settings())
+            ..bisecting(options())
         },
         4,
     );
     stream.run(|invocation| {
         if numbers(invocation).contains(&10) {
-            Outcome::FunctionError
+            Completion::FunctionError
         } else {
             success()
         }
@@ -254,8 +259,8 @@ fn splitting_does_not_use_up_retries() {
     assert_eq!(stream.discarded(), [(10, 10, 1, 2)]);
 }
 
-/// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned sequence number, and Lambda retries
-/// only the remaining records".
+/// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned
+/// sequence number, and Lambda retries only the remaining records".
 #[test]
 fn with_bisect_a_partial_failure_splits_at_the_returned_number() {
     let mut stream = Driver::with_records(bisecting(reporting()), 5);
@@ -275,12 +280,12 @@ fn first_of_four_always_fails(first_record_failed: FirstRecordFailed) -> Driver 
         first_record_failed,
         ..Assumptions::default()
     };
-    let settings = Settings {
+    let options = MappingOptions {
         maximum_retry_attempts: 1,
         assumptions,
         ..bisecting(reporting())
     };
-    let mut stream = Driver::with_records(settings, 4);
+    let mut stream = Driver::with_records(options, 4);
     stream.run(|invocation| {
         if numbers(invocation)[0] == 8 {
             failures(&[8])
@@ -291,7 +296,8 @@ fn first_of_four_always_fails(first_record_failed: FirstRecordFailed) -> Driver 
     stream
 }
 
-/// [I] All three are inferred; this one is the documented sentence taken literally, and the default.
+/// [I] All three are inferred; this one is the documented sentence taken literally, and the
+/// default.
 #[test]
 fn the_first_record_failed_retry_whole_discards_the_good_records_behind_it() {
     assert_eq!(
@@ -345,7 +351,7 @@ fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
             ..Assumptions::default()
         };
         let mut stream = Driver::with_records(
-            Settings {
+            MappingOptions {
                 maximum_retry_attempts: 1,
                 assumptions,
                 ..reporting()
@@ -361,16 +367,16 @@ fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
 /// [I] The records have been at the function, and that invocation is the one to look for.
 #[test]
 fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocation_that_failed() {
-    for outcome in [Outcome::FunctionError, failures(&[9])] {
+    for completion in [Completion::FunctionError, failures(&[9])] {
         let mut stream = Driver::with_records(
-            Settings {
+            MappingOptions {
                 maximum_record_age_in_seconds: 60,
                 ..bisecting(reporting())
             },
             3,
         );
         let invocation = stream.invocation().unwrap();
-        stream.finish(invocation, outcome);
+        stream.finish(invocation, completion);
         stream.wake_after(61_000);
         stream.run(|_| success());
         assert!(!stream.discards.is_empty());
@@ -384,7 +390,8 @@ fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocatio
     }
 }
 
-/// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off. [I] The curve is a setting.
+/// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off.
+/// [I] The curve is an option.
 #[test]
 fn the_pause_between_retries_doubles_up_to_its_cap() {
     let retry_backoff = Backoff {
@@ -396,14 +403,14 @@ fn the_pause_between_retries_doubles_up_to_its_cap() {
         ..Assumptions::default()
     };
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 6,
             assumptions,
-            ..settings()
+            ..options()
         },
         1,
     );
-    stream.run(|_| Outcome::FunctionError);
+    stream.run(|_| Completion::FunctionError);
     let times: Vec<_> = stream
         .deliveries
         .iter()
@@ -413,13 +420,14 @@ fn the_pause_between_retries_doubles_up_to_its_cap() {
     assert_eq!(pauses, [100, 200, 400, 800, 1_000, 1_000]);
 }
 
-/// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records expire or exceed the maximum age".
+/// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records
+/// expire or exceed the maximum age".
 #[test]
 fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -427,7 +435,7 @@ fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
     stream.run(|_| {
         throttled += 1;
         if throttled <= 20 {
-            Outcome::NotInvoked
+            Completion::NotInvoked
         } else {
             success()
         }
@@ -441,9 +449,9 @@ fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
 #[test]
 fn a_throttled_invoke_does_not_count_as_an_attempt() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 1,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -451,9 +459,9 @@ fn a_throttled_invoke_does_not_count_as_an_attempt() {
     stream.run(|_| {
         invokes += 1;
         if invokes % 2 == 1 {
-            Outcome::NotInvoked
+            Completion::NotInvoked
         } else {
-            Outcome::FunctionError
+            Completion::FunctionError
         }
     });
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
@@ -464,13 +472,13 @@ fn a_throttled_invoke_does_not_count_as_an_attempt() {
 #[test]
 fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_record_age_in_seconds: 60,
-            ..settings()
+            ..options()
         },
         2,
     );
-    stream.run(|_| Outcome::NotInvoked);
+    stream.run(|_| Completion::NotInvoked);
     assert_eq!(stream.discarded(), [(8, 9, 2, 1)]);
     assert_eq!(
         stream.discards[0]["requestContext"]["condition"],
@@ -481,11 +489,11 @@ fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
 /// [I] Nothing is split for it: the function has not seen the batch.
 #[test]
 fn a_throttled_invoke_does_not_split_a_batch() {
-    let mut stream = Driver::with_records(bisecting(settings()), 4);
+    let mut stream = Driver::with_records(bisecting(options()), 4);
     let mut first = true;
     stream.run(|_| {
         if std::mem::take(&mut first) {
-            Outcome::NotInvoked
+            Completion::NotInvoked
         } else {
             success()
         }
@@ -493,8 +501,8 @@ fn a_throttled_invoke_does_not_split_a_batch() {
     assert_eq!(stream.batches(), [[8, 9, 10, 11]; 2]);
     assert!(
         !stream
-            .happened
+            .occurrences
             .iter()
-            .any(|happened| matches!(happened, Happened::Split { .. }))
+            .any(|occurrence| matches!(occurrence, Occurrence::Split { .. }))
     );
 }

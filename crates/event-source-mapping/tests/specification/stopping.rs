@@ -1,19 +1,20 @@
-//! The stop switch, and going on where an earlier mapping was. [D] Lambda API reference, UpdateEventSourceMapping, Enabled: "When
-//! false, Lambda pauses polling and invocation"; what becomes of a batch in flight and of its retries is [I].
+//! The stop switch, and going on where an earlier mapping was. [D] Lambda API reference,
+//! UpdateEventSourceMapping, Enabled: "When false, Lambda pauses polling and invocation"; what
+//! becomes of a batch in flight and of its retries is [I].
 
 use event_source_mapping::{
-    Action, Checkpoint, Discard, Event, Happened, Mapping, Outcome, Settings, ShardListing,
-    StartingPosition, State,
+    Action, Checkpoint, Completion, Discard, Event, Mapping, MappingOptions, Occurrence,
+    ShardListing, StartingPosition, State,
 };
 
-use crate::driver::{Driver, SHARD, failures, number, numbers, reporting, settings, success};
+use crate::driver::{Driver, SHARD, failures, number, numbers, options, reporting, success};
 
 const CHILD: &str = "shardId-000000000001";
 
-fn latest() -> Settings {
-    Settings {
+fn latest() -> MappingOptions {
+    MappingOptions {
         starting_position: StartingPosition::Latest,
-        ..settings()
+        ..options()
     }
 }
 
@@ -26,8 +27,8 @@ fn child() -> ShardListing {
 
 /// The poller is lost, and a second later another one goes on from its checkpoints.
 fn lose(stream: &mut Driver, listing: &[ShardListing]) {
-    let settings = stream.mapping.settings().clone();
-    stream.mapping = Mapping::resume(settings, stream.mapping.checkpoints()).unwrap();
+    let options = stream.mapping.options().clone();
+    stream.mapping = Mapping::resume(options, stream.mapping.checkpoints()).unwrap();
     stream.actions.clear();
     stream.wake_after(1_000);
     stream.list(listing);
@@ -41,9 +42,9 @@ fn state(stream: &Driver) -> State {
 #[test]
 fn a_mapping_that_is_created_disabled_does_nothing_until_it_is_enabled() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             enabled: false,
-            ..settings()
+            ..options()
         },
         1,
     );
@@ -58,9 +59,9 @@ fn a_mapping_that_is_created_disabled_does_nothing_until_it_is_enabled() {
 #[test]
 fn what_is_in_flight_when_the_mapping_is_disabled_may_finish_and_moves_the_checkpoint() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 2,
-            ..settings()
+            ..options()
         },
         4,
     );
@@ -77,9 +78,9 @@ fn what_is_in_flight_when_the_mapping_is_disabled_may_finish_and_moves_the_check
 #[test]
 fn an_enabled_mapping_goes_on_behind_its_checkpoint() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 2,
-            ..settings()
+            ..options()
         },
         4,
     );
@@ -94,7 +95,7 @@ fn an_enabled_mapping_goes_on_behind_its_checkpoint() {
 #[test]
 fn a_failed_batch_of_a_disabled_mapping_is_not_retried_and_comes_again_when_it_is_enabled() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 1,
             ..reporting()
         },
@@ -107,9 +108,9 @@ fn a_failed_batch_of_a_disabled_mapping_is_not_retried_and_comes_again_when_it_i
     assert!(stream.invocation().is_none());
     assert!(
         !stream
-            .happened
+            .occurrences
             .iter()
-            .any(|happened| matches!(happened, Happened::Retried { .. }))
+            .any(|occurrence| matches!(occurrence, Occurrence::Retried { .. }))
     );
 
     stream.send(Event::Enable);
@@ -122,7 +123,7 @@ fn a_failed_batch_of_a_disabled_mapping_is_not_retried_and_comes_again_when_it_i
 
 #[test]
 fn a_batch_that_is_still_in_flight_is_not_sent_again_by_an_enabled_mapping() {
-    let mut stream = Driver::with_records(settings(), 2);
+    let mut stream = Driver::with_records(options(), 2);
     let invocation = stream.invocation().unwrap();
     stream.send(Event::Disable);
     stream.send(Event::Enable);
@@ -138,14 +139,14 @@ fn a_batch_that_is_still_in_flight_is_not_sent_again_by_an_enabled_mapping() {
 /// One record that has failed, and the discard of it that is on its way.
 fn discarding() -> (Driver, Discard) {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
-            ..settings()
+            ..options()
         },
         1,
     );
     let invocation = stream.invocation().unwrap();
-    stream.finish(invocation, Outcome::FunctionError);
+    stream.finish(invocation, Completion::FunctionError);
     let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
     };
@@ -178,7 +179,7 @@ fn what_is_being_discarded_is_not_sent_again_by_an_enabled_mapping() {
 
 #[test]
 fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     let Some(Action::Fetch(fetch)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
     };
@@ -192,10 +193,11 @@ fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
     assert_eq!(stream.times_delivered(8), 1);
 }
 
-/// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second, so two must not be under way.
+/// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second,
+/// so two must not be under way.
 #[test]
 fn a_shard_is_not_read_while_a_read_from_before_a_stop_is_under_way() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     let Some(Action::Fetch(overtaken)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
     };
@@ -214,20 +216,20 @@ fn a_shard_is_not_read_while_a_read_from_before_a_stop_is_under_way() {
 
 #[test]
 fn enabling_an_enabled_mapping_and_disabling_a_disabled_one_change_nothing() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     stream.send(Event::Enable);
-    assert!(stream.happened.is_empty());
+    assert!(stream.occurrences.is_empty());
     stream.send(Event::Disable);
     stream.send(Event::Disable);
-    assert_eq!(stream.happened, [Happened::Disabled]);
+    assert_eq!(stream.occurrences, [Occurrence::Disabled]);
 }
 
 #[test]
 fn a_resumed_mapping_goes_on_behind_the_checkpoints() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 2,
-            ..settings()
+            ..options()
         },
         4,
     );
@@ -238,7 +240,7 @@ fn a_resumed_mapping_goes_on_behind_the_checkpoints() {
 
     stream.actions.clear();
     stream.deliveries.clear();
-    stream.mapping = Mapping::resume(settings(), checkpoints.clone()).unwrap();
+    stream.mapping = Mapping::resume(options(), checkpoints.clone()).unwrap();
     assert_eq!(stream.mapping.checkpoints(), checkpoints);
     stream.list(&[ShardListing::new(SHARD)]);
     stream.run(|_| success());
@@ -268,11 +270,12 @@ fn a_mapping_that_is_lost_during_its_first_read_goes_on_where_that_read_began() 
     assert_eq!(stream.batches(), [[8]]);
 }
 
-/// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has not begun.
+/// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has
+/// not begun.
 #[test]
 fn a_mapping_that_is_lost_before_its_first_read_still_begins_at_latest() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             enabled: false,
             ..latest()
         },

@@ -1,69 +1,70 @@
-//! New parameters for a mapping at work. [D] Lambda API reference, UpdateEventSourceMapping, says which can change; when a change takes
-//! effect on what is under way is [I].
+//! New parameters for a mapping at work. [D] Lambda API reference, UpdateEventSourceMapping, says
+//! which can change; when a change takes effect on what is under way is [I].
 
 use event_source_mapping::{
-    Action, FunctionResponseType, Happened, MetricGroup, Outcome, Settings, SettingsError,
-    StartingPosition, State,
+    Action, Completion, FunctionResponseType, MappingOptions, MappingOptionsError, MetricGroup,
+    Occurrence, StartingPosition, State,
 };
 
-use crate::driver::{Driver, SHARD, TABLE_STREAM, failures, numbers, reporting, settings, success};
+use crate::driver::{Driver, SHARD, TABLE_STREAM, failures, numbers, options, reporting, success};
 
-fn update(stream: &mut Driver, change: impl FnOnce(&mut Settings)) {
-    let mut settings = stream.mapping.settings().clone();
-    change(&mut settings);
-    stream.update(settings).unwrap();
+fn update(stream: &mut Driver, change: impl FnOnce(&mut MappingOptions)) {
+    let mut options = stream.mapping.options().clone();
+    change(&mut options);
+    stream.update(options).unwrap();
 }
 
-/// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition; the UUID is the mapping.
+/// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition; the UUID is the
+/// mapping.
 #[test]
 fn what_was_chosen_at_the_creation_cannot_be_changed() {
-    let mut stream = Driver::with_records(settings(), 1);
-    let mut refused = |change: fn(&mut Settings)| {
-        let mut settings = stream.mapping.settings().clone();
-        change(&mut settings);
-        stream.update(settings).unwrap_err().to_string()
+    let mut stream = Driver::with_records(options(), 1);
+    let mut refused = |change: fn(&mut MappingOptions)| {
+        let mut options = stream.mapping.options().clone();
+        change(&mut options);
+        stream.update(options).unwrap_err().to_string()
     };
     assert_eq!(
-        refused(|settings| settings.event_source_arn = TABLE_STREAM.into()),
+        refused(|options| options.event_source_arn = TABLE_STREAM.into()),
         "EventSourceArn cannot be changed; create another mapping"
     );
     assert_eq!(
-        refused(|settings| settings.starting_position = StartingPosition::Latest),
+        refused(|options| options.starting_position = StartingPosition::Latest),
         "StartingPosition cannot be changed; create another mapping"
     );
     assert_eq!(
-        refused(|settings| settings.uuid = Some("another".into())),
+        refused(|options| options.uuid = Some("another".into())),
         "UUID cannot be changed; create another mapping"
     );
 }
 
 #[test]
 fn a_parameter_that_is_out_of_range_changes_nothing() {
-    let mut stream = Driver::with_records(settings(), 1);
-    let wrong = Settings {
+    let mut stream = Driver::with_records(options(), 1);
+    let wrong = MappingOptions {
         batch_size: 0,
         maximum_retry_attempts: 3,
-        ..settings()
+        ..options()
     };
     assert!(matches!(
         stream.update(wrong),
-        Err(SettingsError::OutOfRange { .. })
+        Err(MappingOptionsError::OutOfRange { .. })
     ));
-    assert_eq!(*stream.mapping.settings(), settings());
+    assert_eq!(*stream.mapping.options(), options());
 }
 
 #[test]
 fn a_new_batch_size_counts_for_the_next_batch_and_not_for_the_one_in_flight() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 3,
-            ..settings()
+            ..options()
         },
         6,
     );
     let first = stream.invocation().unwrap();
-    update(&mut stream, |settings| settings.batch_size = 2);
-    stream.finish(first, Outcome::FunctionError);
+    update(&mut stream, |options| options.batch_size = 2);
+    stream.finish(first, Completion::FunctionError);
     stream.run(|_| success());
     assert_eq!(
         stream.batches(),
@@ -73,26 +74,26 @@ fn a_new_batch_size_counts_for_the_next_batch_and_not_for_the_one_in_flight() {
 
 #[test]
 fn fewer_retries_count_for_a_batch_that_is_being_retried() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     for _ in 0..3 {
         let invocation = stream.invocation().unwrap();
-        stream.finish(invocation, Outcome::FunctionError);
+        stream.finish(invocation, Completion::FunctionError);
         stream.wake_after(60_000);
     }
     let fourth = stream.invocation().unwrap();
-    update(&mut stream, |settings| settings.maximum_retry_attempts = 1);
-    stream.finish(fourth, Outcome::FunctionError);
+    update(&mut stream, |options| options.maximum_retry_attempts = 1);
+    stream.finish(fourth, Completion::FunctionError);
     stream.run(|_| unreachable!("it is given up"));
     assert_eq!(stream.discarded(), [(8, 8, 1, 4)]);
 }
 
 #[test]
 fn a_shorter_record_age_counts_for_what_waits() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     let invocation = stream.invocation().unwrap();
-    stream.finish(invocation, Outcome::NotInvoked);
-    update(&mut stream, |settings| {
-        settings.maximum_record_age_in_seconds = 60;
+    stream.finish(invocation, Completion::NotInvoked);
+    update(&mut stream, |options| {
+        options.maximum_record_age_in_seconds = 60;
     });
     stream.wake_after(60_001);
     stream.run(|_| unreachable!("it is too old"));
@@ -104,19 +105,19 @@ fn a_shorter_record_age_counts_for_what_waits() {
 
 #[test]
 fn bisect_can_be_switched_on_for_a_batch_that_is_stuck() {
-    let mut stream = Driver::with_records(settings(), 2);
+    let mut stream = Driver::with_records(options(), 2);
     for _ in 0..2 {
         let invocation = stream.invocation().unwrap();
-        stream.finish(invocation, Outcome::FunctionError);
+        stream.finish(invocation, Completion::FunctionError);
         stream.wake_after(60_000);
     }
-    update(&mut stream, |settings| {
-        settings.bisect_batch_on_function_error = true;
-        settings.maximum_retry_attempts = 0;
+    update(&mut stream, |options| {
+        options.bisect_batch_on_function_error = true;
+        options.maximum_retry_attempts = 0;
     });
     stream.run(|invocation| {
         if numbers(invocation).contains(&9) {
-            Outcome::FunctionError
+            Completion::FunctionError
         } else {
             success()
         }
@@ -127,9 +128,9 @@ fn bisect_can_be_switched_on_for_a_batch_that_is_stuck() {
 
 #[test]
 fn batch_item_failures_can_be_switched_on() {
-    let mut stream = Driver::with_records(settings(), 2);
-    update(&mut stream, |settings| {
-        settings.function_response_types = vec![FunctionResponseType::ReportBatchItemFailures];
+    let mut stream = Driver::with_records(options(), 2);
+    update(&mut stream, |options| {
+        options.function_response_types = vec![FunctionResponseType::ReportBatchItemFailures];
     });
     let invocation = stream.invocation().unwrap();
     stream.finish(invocation, failures(&[9]));
@@ -139,15 +140,15 @@ fn batch_item_failures_can_be_switched_on() {
 #[test]
 fn a_shorter_window_closes_the_batch_that_is_being_gathered() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_batching_window_in_seconds: 300,
-            ..settings()
+            ..options()
         },
         1,
     );
     assert!(stream.invocation().is_none());
-    update(&mut stream, |settings| {
-        settings.maximum_batching_window_in_seconds = 0;
+    update(&mut stream, |options| {
+        options.maximum_batching_window_in_seconds = 0;
     });
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
@@ -157,14 +158,14 @@ fn a_shorter_window_closes_the_batch_that_is_being_gathered() {
 fn the_function_can_be_changed() {
     let other = "arn:aws:lambda:eu-west-1:123456789012:function:other";
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
-            ..settings()
+            ..options()
         },
         1,
     );
-    update(&mut stream, |settings| settings.function_arn = other.into());
-    stream.run(|_| Outcome::FunctionError);
+    update(&mut stream, |options| options.function_arn = other.into());
+    stream.run(|_| Completion::FunctionError);
     assert_eq!(stream.discards[0]["requestContext"]["functionArn"], other);
 }
 
@@ -172,8 +173,8 @@ fn the_function_can_be_changed() {
 fn a_message_that_waits_to_be_offered_again_goes_to_a_new_destination() {
     let topic = "arn:aws:sns:eu-west-1:123456789012:topic";
     let mut stream = given_up();
-    update(&mut stream, |settings| {
-        settings.on_failure = Some(topic.into());
+    update(&mut stream, |options| {
+        options.on_failure = Some(topic.into());
     });
     stream.wake_after(1_000);
     let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
@@ -185,9 +186,9 @@ fn a_message_that_waits_to_be_offered_again_goes_to_a_new_destination() {
 #[test]
 fn without_its_destination_a_discard_that_waits_is_over() {
     let mut stream = given_up();
-    update(&mut stream, |settings| {
-        settings.on_failure = None;
-        settings.metrics_config = vec![MetricGroup::EventCount];
+    update(&mut stream, |options| {
+        options.on_failure = None;
+        options.metrics_config = vec![MetricGroup::EventCount];
     });
     assert_eq!(stream.checkpoint(), Some(8));
     let counts = stream.mapping.status().event_counts.unwrap();
@@ -197,14 +198,14 @@ fn without_its_destination_a_discard_that_waits_is_over() {
 /// A record that was given up, the message about it refused once.
 fn given_up() -> Driver {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             maximum_retry_attempts: 0,
-            ..settings()
+            ..options()
         },
         1,
     );
     let invocation = stream.invocation().unwrap();
-    stream.finish(invocation, Outcome::FunctionError);
+    stream.finish(invocation, Completion::FunctionError);
     let Some(Action::Discard(discard)) = stream.actions.pop_front() else {
         panic!("{:?}", stream.actions)
     };
@@ -212,10 +213,11 @@ fn given_up() -> Driver {
     stream
 }
 
-/// [D] ParallelizationFactor can change, and a key's records never run concurrently: so what is in flight is waited for.
+/// [D] ParallelizationFactor can change, and a key's records never run concurrently: so what is in
+/// flight is waited for.
 #[test]
 fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
-    let mut stream = Driver::new(Settings {
+    let mut stream = Driver::new(MappingOptions {
         batch_size: 1,
         parallelization_factor: 2,
         ..reporting()
@@ -227,7 +229,7 @@ fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
     stream.list(&[event_source_mapping::ShardListing::new(SHARD)]);
     let in_flight = [stream.invocation().unwrap(), stream.invocation().unwrap()];
     assert_eq!(stream.mapping.status().state, State::Enabled);
-    update(&mut stream, |settings| settings.parallelization_factor = 10);
+    update(&mut stream, |options| options.parallelization_factor = 10);
     assert_eq!(stream.mapping.status().state, State::Updating);
     let [first, second] = in_flight;
     stream.finish(first, success());
@@ -239,9 +241,9 @@ fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
     assert!(now_in_flight.len() > 2, "{now_in_flight:?}");
     assert!(
         stream
-            .happened
+            .occurrences
             .iter()
-            .all(|happened| !matches!(happened, Happened::Disabled | Happened::Enabled)),
+            .all(|occurrence| !matches!(occurrence, Occurrence::Disabled | Occurrence::Enabled)),
         "it was never disabled"
     );
 }
@@ -249,23 +251,23 @@ fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
 /// [D] Enabled is among the parameters.
 #[test]
 fn an_update_can_stop_and_start_the_mapping() {
-    let mut stream = Driver::with_records(settings(), 1);
-    update(&mut stream, |settings| settings.enabled = false);
-    assert_eq!(stream.happened, [Happened::Disabled]);
+    let mut stream = Driver::with_records(options(), 1);
+    update(&mut stream, |options| options.enabled = false);
+    assert_eq!(stream.occurrences, [Occurrence::Disabled]);
     stream.read_on();
     assert!(stream.invocation().is_none());
-    update(&mut stream, |settings| settings.enabled = true);
+    update(&mut stream, |options| options.enabled = true);
     stream.run(|_| success());
     assert_eq!(stream.times_delivered(8), 1);
 }
 
 #[test]
 fn an_update_of_something_else_leaves_a_stopped_mapping_stopped() {
-    let mut stream = Driver::with_records(settings(), 1);
+    let mut stream = Driver::with_records(options(), 1);
     stream.send(event_source_mapping::Event::Disable);
-    update(&mut stream, |settings| settings.batch_size = 1);
+    update(&mut stream, |options| options.batch_size = 1);
     assert_eq!(stream.mapping.status().state, State::Disabled);
-    update(&mut stream, |settings| settings.parallelization_factor = 3);
+    update(&mut stream, |options| options.parallelization_factor = 3);
     assert_eq!(stream.mapping.status().state, State::Disabled);
     stream.send(event_source_mapping::Event::Enable);
     stream.run(|_| success());
@@ -275,14 +277,14 @@ fn an_update_of_something_else_leaves_a_stopped_mapping_stopped() {
 #[test]
 fn an_update_that_is_over_is_not_shown_when_the_mapping_is_stopped_and_started_later() {
     let mut stream = Driver::with_records(
-        Settings {
+        MappingOptions {
             batch_size: 1,
-            ..settings()
+            ..options()
         },
         2,
     );
     let first = stream.invocation().unwrap();
-    update(&mut stream, |settings| settings.parallelization_factor = 2);
+    update(&mut stream, |options| options.parallelization_factor = 2);
     stream.finish(first, success());
     let _in_flight = stream.invocation().unwrap();
     stream.send(event_source_mapping::Event::Disable);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_model::{Aws, Fault, KinesisSettings, Service, TokioClock};
+use aws_model::{Aws, Fault, KinesisOptions, Service, TokioClock};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -203,10 +203,10 @@ impl World {
     }
 
     pub(crate) fn without_table() -> Self {
-        let aws = Aws::new(aws_model::Settings {
+        let aws = Aws::new(aws_model::ModelOptions {
             clock: Arc::new(TokioClock::starting_at(START)),
             seed: 7,
-            kinesis: KinesisSettings::default(),
+            kinesis: KinesisOptions::default(),
         })
         .unwrap();
         let wire = Wire {

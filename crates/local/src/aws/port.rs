@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use aws_model::{Aws, Reply, Waiting};
+use aws_model::Aws;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
@@ -72,42 +72,14 @@ async fn answer(
         return Some(unknown.then(foreign).flatten().unwrap_or(response));
     }
     calls.count(request.headers());
-    let mut reply = aws.call(&request);
-    loop {
-        match reply {
-            Reply::Answer(response) => return Some(response),
-            Reply::Late(late) => {
-                while aws.clock().now_millis() < late.at_millis {
-                    pause(&aws, late.at_millis).await;
-                }
-                return Some(late.response);
-            }
-            Reply::Lost => return None,
-            Reply::Silent(silence) => {
-                while silence.holds() {
-                    pause(&aws, silence.until_millis()).await;
-                }
-                return None;
-            }
-            Reply::Wait(waiting) => {
-                pause(&aws, waiting.until_millis()).await;
-                reply = waiting.look_again();
-            }
-        }
-    }
-}
-
-async fn pause(aws: &Aws, until_millis: u64) {
-    let left = until_millis.saturating_sub(aws.clock().now_millis());
-    let pause = left.clamp(1, Waiting::INTERVAL_MILLIS);
-    tokio::time::sleep(Duration::from_millis(pause)).await;
+    aws.send(&request).await.ok()
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
-    use aws_model::{Fault, Settings};
+    use aws_model::{Fault, ModelOptions};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::task::JoinSet;
@@ -119,7 +91,7 @@ mod tests {
 
     /// A model with a stream `s` and a queue `q` on a free port.
     async fn start() -> (Aws, SocketAddr, JoinSet<()>) {
-        let aws = Aws::new(Settings::default()).unwrap();
+        let aws = Aws::new(ModelOptions::default()).unwrap();
         aws.kinesis().create_stream("s", 1, 24).unwrap();
         aws.sqs().create_queue("q").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

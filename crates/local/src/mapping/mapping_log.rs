@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use event_source_mapping::{Happened, Range, SequenceNumber, ShardId, Timestamp};
+use event_source_mapping::{Occurrence, Range, SequenceNumber, ShardId, Timestamp};
 
 use crate::console::Console;
 
@@ -34,7 +34,7 @@ impl MappingLog {
 
     /// Takes in what came of one step of the mapping at `now`. Call it after every step: deliveries that were held back
     /// are shown when their time has come.
-    pub fn step(&mut self, now: Timestamp, happened: &[Happened]) {
+    pub fn step(&mut self, now: Timestamp, happened: &[Occurrence]) {
         for happened in happened {
             self.happened(now, happened);
         }
@@ -56,14 +56,14 @@ impl MappingLog {
         }
     }
 
-    fn happened(&mut self, now: Timestamp, happened: &Happened) {
+    fn happened(&mut self, now: Timestamp, happened: &Occurrence) {
         match happened {
-            Happened::Delivered { range, .. } => {
+            Occurrence::Delivered { range, .. } => {
                 let (records, batches) = self.delivered.entry(range.shard_id.clone()).or_default();
                 *records += range.records;
                 *batches += 1;
             }
-            Happened::PartiallyFailed {
+            Occurrence::PartiallyFailed {
                 range,
                 lowest,
                 done,
@@ -73,7 +73,7 @@ impl MappingLog {
                 count(range.records),
                 short(lowest)
             )),
-            Happened::Failed {
+            Occurrence::Failed {
                 range,
                 attempt,
                 failure,
@@ -83,25 +83,25 @@ impl MappingLog {
                     batch(range)
                 ));
             }
-            Happened::NotInvoked { range } => {
+            Occurrence::NotInvoked { range } => {
                 self.warn(format!(
                     "{} could not be delivered, the function is throttled",
                     batch(range)
                 ));
             }
-            Happened::Split { left, right } => self.warn(format!(
+            Occurrence::Split { left, right } => self.warn(format!(
                 "{}: {} split into {} and {}",
                 short_shard(&left.shard_id),
                 count(left.records + right.records),
                 left.records,
                 right.records
             )),
-            Happened::Retried { range, attempt, at } => self.warn(format!(
+            Occurrence::Retried { range, attempt, at } => self.warn(format!(
                 "{} retried in {} ms, attempt {attempt}",
                 batch(range),
                 at.since(now).as_millis()
             )),
-            Happened::Discarded {
+            Occurrence::Discarded {
                 range,
                 condition,
                 invoke_count,
@@ -112,33 +112,33 @@ impl MappingLog {
                 range.first,
                 range.last
             )),
-            Happened::DiscardDelivered { range } => {
+            Occurrence::DiscardDelivered { range } => {
                 self.warn(format!(
                     "{}: the queue was told of the discard",
                     short_shard(&range.shard_id)
                 ));
             }
-            Happened::DiscardDeliveryFailed { range, retry_at } => self.warn(format!(
+            Occurrence::DiscardDeliveryFailed { range, retry_at } => self.warn(format!(
                 "{}: the queue could not be told of the discard, again in {} ms",
                 short_shard(&range.shard_id),
                 retry_at.since(now).as_millis()
             )),
-            Happened::DiscardLost { range } => self.fail(format!(
+            Occurrence::DiscardLost { range } => self.fail(format!(
                 "{}: the queue was never told of the discard of {}–{}",
                 short_shard(&range.shard_id),
                 range.first,
                 range.last
             )),
-            Happened::ReadFailed { shard_id, retry_at } => self.warn(format!(
+            Occurrence::ReadFailed { shard_id, retry_at } => self.warn(format!(
                 "{}: could not be read, again in {} ms",
                 short_shard(shard_id),
                 retry_at.since(now).as_millis()
             )),
-            Happened::ShardFinished { shard_id } => {
+            Occurrence::ShardFinished { shard_id } => {
                 self.note(format!("{}: read to its end", short_shard(shard_id)))
             }
-            Happened::Enabled => self.note("enabled".into()),
-            Happened::Disabled => self.note("disabled".into()),
+            Occurrence::Enabled => self.note("enabled".into()),
+            Occurrence::Disabled => self.note("disabled".into()),
         }
     }
 
@@ -198,7 +198,7 @@ fn short(number: &SequenceNumber) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_source_mapping::{Condition, Failure};
+    use event_source_mapping::{DiscardCondition, Failure};
 
     const SHARD: &str = "shardId-000000000001";
 
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    fn lines(steps: &[(u64, &[Happened])]) -> Vec<String> {
+    fn lines(steps: &[(u64, &[Occurrence])]) -> Vec<String> {
         let (console, captured) = Console::captured();
         let mut log = MappingLog::new(console);
         for (millis, happened) in steps {
@@ -228,8 +228,8 @@ mod tests {
         captured.take()
     }
 
-    fn delivered(first: u32, last: u32) -> Happened {
-        Happened::Delivered {
+    fn delivered(first: u32, last: u32) -> Occurrence {
+        Occurrence::Delivered {
             range: range(first, last),
             attempt: 1,
         }
@@ -259,32 +259,32 @@ mod tests {
         let lines = lines(&[(
             1_000,
             &[
-                Happened::PartiallyFailed {
+                Occurrence::PartiallyFailed {
                     range: range(1, 3),
                     lowest: number(2),
                     done: 1,
                 },
-                Happened::Failed {
+                Occurrence::Failed {
                     range: range(2, 3),
                     attempt: 1,
                     failure: Failure::TimedOut,
                 },
-                Happened::Split {
+                Occurrence::Split {
                     left: range(2, 2),
                     right: range(3, 3),
                 },
-                Happened::Retried {
+                Occurrence::Retried {
                     range: range(2, 2),
                     attempt: 1,
                     at: Timestamp::from_millis(1_250),
                 },
-                Happened::NotInvoked { range: range(2, 2) },
-                Happened::Discarded {
+                Occurrence::NotInvoked { range: range(2, 2) },
+                Occurrence::Discarded {
                     range: range(2, 2),
-                    condition: Condition::RetryAttemptsExhausted,
+                    condition: DiscardCondition::RetryAttemptsExhausted,
                     invoke_count: 4,
                 },
-                Happened::DiscardLost { range: range(2, 2) },
+                Occurrence::DiscardLost { range: range(2, 2) },
             ],
         )]);
         let full = number(2).to_string();

@@ -12,7 +12,8 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
         })
 }
 
-/// A UUIDv8 (RFC 9562, section 5.8) of a number below 2^48, such as a time in milliseconds, and the hash of the parts.
+/// A UUIDv8 (RFC 9562, section 5.8) of a number below 2^48, such as a time in milliseconds, and the
+/// hash of the parts.
 pub(crate) fn made_up_uuid<'a>(number: u64, parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut bytes = [0; 16];
     bytes[..6].copy_from_slice(&number.to_be_bytes()[2..]);

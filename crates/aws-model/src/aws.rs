@@ -1,13 +1,9 @@
-//! The model as a whole: one call in, one reply out, with faults applied at the one place all calls pass.
+//! The model as a whole: one call in, one reply out, with faults applied at the one place all calls
+//! pass.
 
 use std::fmt;
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
@@ -16,30 +12,31 @@ use crate::clock::{Clock, TokioClock};
 use crate::dynamodb::{DynamoDb, DynamoDbStartError};
 use crate::failure::{Failure, respond, respond_bytes};
 use crate::fault::{Faults, Silence, Verdict};
-use crate::kinesis::{Kinesis, KinesisSettings};
+use crate::kinesis::{Kinesis, KinesisOptions};
 use crate::random::Random;
 use crate::service::{DEFAULT_REGION, Service, region};
 use crate::sqs::{Received, Sqs};
-use crate::{foreign, http_client};
+use crate::unsupported;
 
 /// What the model is built from.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ModelOptions {
     /// The clock that everything reads. [`TokioClock::starting_now`] by default.
     pub clock: Arc<dyn Clock>,
-    /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From the operating
-    /// system by default; with a seed and a clock of one's own, a single-threaded run repeats exactly.
+    /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From
+    /// the operating system by default; with a seed and a clock of one's own, a single-threaded run
+    /// repeats exactly.
     pub seed: u64,
     /// Kinesis's limits.
-    pub kinesis: KinesisSettings,
+    pub kinesis: KinesisOptions,
 }
 
-impl Default for Settings {
+impl Default for ModelOptions {
     fn default() -> Self {
         Self {
             clock: Arc::new(TokioClock::starting_now()),
             seed: Random::seed_from_os(),
-            kinesis: KinesisSettings::default(),
+            kinesis: KinesisOptions::default(),
         }
     }
 }
@@ -69,12 +66,13 @@ struct Inner {
 pub enum Reply {
     /// The answer, a refusal included.
     Answer(Response<Bytes>),
-    /// A ReceiveMessage that may wait found nothing yet: call [`Waiting::look_again`] until it is an answer.
+    /// A ReceiveMessage that may wait found nothing yet: call [`Waiting::look_again`] until it is
+    /// an answer.
     Wait(Waiting),
     /// The call took effect and its answer is lost: close the connection without one.
     Lost,
-    /// The call is not answered: hold the connection while [`Silence::holds`], then close it. Nothing took
-    /// effect.
+    /// The call is not answered: hold the connection while [`Silence::holds`], then close it.
+    /// Nothing took effect.
     Silent(Silence),
     /// The call took effect and is answered late: send [`Late::response`] at [`Late::at_millis`].
     Late(Late),
@@ -94,13 +92,14 @@ impl Aws {
     ///
     /// # Errors
     /// If SQLite cannot open a database in memory.
-    pub fn new(settings: Settings) -> Result<Self, StartError> {
-        let Settings {
+    pub fn new(options: ModelOptions) -> Result<Self, StartError> {
+        let ModelOptions {
             clock,
             seed,
             kinesis,
-        } = settings;
-        // Each part draws from a sequence of its own, so that one more call here does not move the rolls there.
+        } = options;
+        // Each part draws from a sequence of its own, so that one more call here does not move the
+        // rolls there.
         let seeds = Random::seeded(seed);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -114,8 +113,9 @@ impl Aws {
         })
     }
 
-    /// Performs one request. Never blocks for longer than the work takes (some 10 µs), starts nothing that
-    /// outlives it, and never fails: what AWS would refuse is answered as AWS refuses it.
+    /// Performs one request. Never blocks for longer than the work takes (some 10 µs), starts
+    /// nothing that outlives it, and never fails: what AWS would refuse is answered as AWS refuses
+    /// it.
     ///
     /// Only the headers and the body count; method and path do not.
     #[must_use]
@@ -170,7 +170,7 @@ impl Aws {
     /// `/2015-03-31/functions`).
     #[must_use]
     pub fn foreign(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-        foreign::refuse(request, &self.request_id())
+        unsupported::refuse(request, &self.request_id())
     }
 
     fn perform(&self, service: Service, operation: &str, request: &Request<Bytes>) -> Reply {
@@ -222,7 +222,8 @@ impl Aws {
         })
     }
 
-    /// Performs one operation without HTTP and without faults: to set things up, and to look at them.
+    /// Performs one operation without HTTP and without faults: to set things up, and to look at
+    /// them.
     ///
     /// An output without members is `Value::Null`. A ReceiveMessage never waits.
     ///
@@ -295,30 +296,6 @@ impl Aws {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
-    }
-
-    /// A configuration whose SDK clients call the model in place of the network: `us-east-1`, credentials that say nothing, and
-    /// tokio's clock for retries and timeouts. `into_builder` changes it.
-    #[must_use]
-    pub fn sdk_config(&self) -> SdkConfig {
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(DEFAULT_REGION))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .http_client(self.http_client())
-            .build()
-    }
-
-    /// An HTTP client for AWS SDK configurations that calls the model in place of the network.
-    ///
-    /// It keeps the configuration's read timeout and sleeps with its `sleep_impl`. A lost answer, and a call
-    /// let go after silence, is an I/O error of the connection; silence beyond the read timeout a timeout.
-    #[must_use]
-    pub fn http_client(&self) -> SharedHttpClient {
-        http_client::shared(self.clone())
     }
 
     fn request_id(&self) -> String {

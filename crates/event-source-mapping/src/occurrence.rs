@@ -1,12 +1,13 @@
-//! What is worth telling a person: one value for each thing that happened to a batch, a shard or the mapping.
+//! What is worth telling a person: one value for each thing that happened to a batch, a shard or
+//! the mapping.
 
 use std::fmt;
 
-use crate::{Condition, Range, SequenceNumber, ShardId, Timestamp};
+use crate::{DiscardCondition, Range, SequenceNumber, ShardId, Timestamp};
 
 /// Something that happened. It holds no data and no partition keys, so that it may be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happened {
+pub enum Occurrence {
     /// The function processed the whole batch.
     Delivered {
         /// The batch.
@@ -14,7 +15,8 @@ pub enum Happened {
         /// 1 for the first delivery of exactly these records.
         attempt: u32,
     },
-    /// The function reported failures: what is below the lowest of them is done, the rest is sent again.
+    /// The function reported failures: what is below the lowest of them is done, the rest is sent
+    /// again.
     PartiallyFailed {
         /// The batch.
         range: Range,
@@ -48,17 +50,19 @@ pub enum Happened {
     Retried {
         /// The records.
         range: Range,
-        /// The number of the coming delivery of exactly these records: 1 where they are what remained of a larger batch.
+        /// The number of the coming delivery of exactly these records: 1 where they are what
+        /// remained of a larger batch.
         attempt: u32,
         /// Not before this time.
         at: Timestamp,
     },
-    /// Records were given up. They are sent again if the mapping is stopped before the destination has the message.
+    /// Records were given up. They are sent again if the mapping is stopped before the destination
+    /// has the message.
     Discarded {
         /// The records.
         range: Range,
         /// Why.
-        condition: Condition,
+        condition: DiscardCondition,
         /// How often the function ran with exactly these records.
         invoke_count: u32,
     },
@@ -74,7 +78,8 @@ pub enum Happened {
         /// Not before this time.
         retry_at: Timestamp,
     },
-    /// The on-failure destination never took the discard's message: nothing but this says that the records were given up.
+    /// The on-failure destination never took the discard's message: nothing but this says that the
+    /// records were given up.
     DiscardLost {
         /// The discarded records.
         range: Range,
@@ -86,7 +91,8 @@ pub enum Happened {
         /// Not before this time.
         retry_at: Timestamp,
     },
-    /// A closed shard was read to its end, or the stream no longer has it, and all that was read is done: now its children are read.
+    /// A closed shard was read to its end, or the stream no longer has it, and all that was read is
+    /// done: now its children are read.
     ShardFinished {
         /// The shard.
         shard_id: ShardId,
@@ -104,7 +110,8 @@ pub enum Failure {
     FunctionError,
     /// The function ran into its timeout.
     TimedOut,
-    /// The function answered, but with a response that is not one, or that names no record of the batch.
+    /// The function answered, but with a response that is not one, or that names no record of the
+    /// batch.
     UnusableResponse,
 }
 

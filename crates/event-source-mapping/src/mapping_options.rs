@@ -2,87 +2,102 @@
 
 use std::time::Duration;
 
+use crate::derived_uuid::made_up_uuid;
 use crate::destination::check_destination;
 use crate::event_source::{StreamKind, is_arn_of};
-use crate::made_up::made_up_uuid;
 use crate::{Assumptions, EventSource, Timestamp};
 
-/// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB table, as CreateEventSourceMapping knows
-/// them.
+/// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB
+/// table, as CreateEventSourceMapping knows them.
 ///
-/// Defaults and ranges: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings" and "Lambda
-/// parameters for Amazon DynamoDB event source mappings", and Lambda API reference, `CreateEventSourceMapping`. A mapping can only be
-/// made of settings that [`Settings::validate`] accepts. What can be changed later: [`Mapping::update`](crate::Mapping::update).
+/// Defaults and ranges: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams
+/// event source mappings" and "Lambda parameters for Amazon DynamoDB event source mappings", and
+/// Lambda API reference, `CreateEventSourceMapping`. A mapping can only be made of options that
+/// [`MappingOptions::validate`] accepts. What can be changed later:
+/// [`Mapping::update`](crate::Mapping::update).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The mapping's own id (`UUID`), which names the objects in an S3 destination. Default: one that is made of the two ARNs.
+pub struct MappingOptions {
+    /// The mapping's own id (`UUID`), which names the objects in an S3 destination. Default: one
+    /// that is made of the two ARNs.
     pub uuid: Option<String>,
     /// The ARN of the stream; the region and the account are read from it.
     pub event_source_arn: String,
     /// The ARN of the function (`FunctionName`), for discard messages.
     pub function_arn: String,
-    /// The ARN of the function's execution role, which the function sees in each record. Default: a made-up role of the stream's
-    /// account, `arn:aws:iam::<account>:role/lambda-role`.
+    /// The ARN of the function's execution role, which the function sees in each record. Default: a
+    /// made-up role of the stream's account, `arn:aws:iam::<account>:role/lambda-role`.
     pub invoke_identity_arn: Option<String>,
-    /// Whether the mapping polls from the beginning (`Enabled`). Default: true. See [`Event::Enable`](crate::Event::Enable).
+    /// Whether the mapping polls from the beginning (`Enabled`). Default: true. See
+    /// [`Event::Enable`](crate::Event::Enable).
     pub enabled: bool,
     /// The largest number of records in a batch. Default 100; 1–10,000.
     pub batch_size: u32,
-    /// How long records are gathered before an incomplete batch goes out. Default 0 (at once); 0–300 seconds.
+    /// How long records are gathered before an incomplete batch goes out. Default 0 (at once);
+    /// 0–300 seconds.
     pub maximum_batching_window_in_seconds: u32,
     /// Whether a batch is split in two when the function fails. Default: false.
     pub bisect_batch_on_function_error: bool,
-    /// How often a failed batch is retried before it is discarded. Default −1 (until its records expire); −1–10,000.
+    /// How often a failed batch is retried before it is discarded. Default −1 (until its records
+    /// expire); −1–10,000.
     pub maximum_retry_attempts: i64,
-    /// The age at which a record is discarded instead of being sent. Default −1 (that of the stream's retention); −1 or 60–604,800
-    /// seconds.
+    /// The age at which a record is discarded instead of being sent. Default −1 (that of the
+    /// stream's retention); −1 or 60–604,800 seconds.
     pub maximum_record_age_in_seconds: i64,
-    /// How many batches of a shard may be in flight at a time. Default 1; 1–10. Records of one partition key stay in order and
-    /// never run concurrently.
+    /// How many batches of a shard may be in flight at a time. Default 1; 1–10. Records of one
+    /// partition key stay in order and never run concurrently.
     ///
-    /// How far a shard is read ahead of a batch that is stuck is assumed, since AWS publishes nothing: until the unfinished records
-    /// amount to 12 MB for each of these batches (counted as [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) says), or the records beyond
-    /// the checkpoint are as many as one read or all these batches can hold. The read that reaches the bound may exceed it.
+    /// How far a shard is read ahead of a batch that is stuck is assumed, since AWS publishes
+    /// nothing: until the unfinished records amount to 12 MB for each of these batches (counted as
+    /// [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) says), or the records beyond the checkpoint are
+    /// as many as one read or all these batches can hold. The read that reaches the bound may
+    /// exceed it.
     pub parallelization_factor: u32,
     /// Where reading begins on a shard that has no checkpoint.
     pub starting_position: StartingPosition,
-    /// What the function's response means. Default: none, so a response that reports failures is a success.
+    /// What the function's response means. Default: none, so a response that reports failures is a
+    /// success.
     pub function_response_types: Vec<FunctionResponseType>,
-    /// The ARN of the SQS queue, SNS topic or S3 bucket that is told of discards (`DestinationConfig.OnFailure.Destination`). Default:
-    /// none, so a discard leaves no trace but [`Happened::Discarded`](crate::Happened::Discarded).
+    /// The ARN of the SQS queue, SNS topic or S3 bucket that is told of discards
+    /// (`DestinationConfig.OnFailure.Destination`). Default: none, so a discard leaves no trace but
+    /// [`Occurrence::Discarded`](crate::Occurrence::Discarded).
     pub on_failure: Option<String>,
     /// Not modelled: only the default, 0 (off), is accepted.
     pub tumbling_window_in_seconds: u32,
     /// Not modelled: only the default, no filter patterns, is accepted.
     pub filter_criteria: Vec<String>,
-    /// The groups of metrics that [`Status::event_counts`](crate::Status::event_counts) shows (`MetricsConfig.Metrics`). Default: none;
-    /// [`Mapping::counters`](crate::Mapping::counters) counts regardless.
+    /// The groups of metrics that [`Status::event_counts`](crate::Status::event_counts) shows
+    /// (`MetricsConfig.Metrics`). Default: none; [`Mapping::counters`](crate::Mapping::counters)
+    /// counts regardless.
     pub metrics_config: Vec<MetricGroup>,
-    /// The stream's retention period, which is a parameter of the stream and the limit that −1 stands for. Default 24; 24–8,760
-    /// hours (Kinesis API reference, `IncreaseStreamRetentionPeriod`), for a DynamoDB stream always 24 (DynamoDB developer guide,
+    /// The stream's retention period, which is a parameter of the stream and the limit that −1
+    /// stands for. Default 24; 24–8,760 hours (Kinesis API reference,
+    /// `IncreaseStreamRetentionPeriod`), for a DynamoDB stream always 24 (DynamoDB developer guide,
     /// "Change data capture for DynamoDB Streams").
     pub stream_retention_hours: u32,
     /// What the model assumes where AWS publishes nothing.
     pub assumptions: Assumptions,
 }
 
-/// "A base rate of 4 times per second" (Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB").
+/// "A base rate of 4 times per second" (Lambda developer guide, "Using AWS Lambda with Amazon
+/// DynamoDB").
 const DYNAMODB_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The most that GetRecords of DynamoDB Streams gives (DynamoDB API reference, "Amazon DynamoDB Streams", `GetRecords`).
+/// The most that GetRecords of DynamoDB Streams gives (DynamoDB API reference, "Amazon DynamoDB
+/// Streams", `GetRecords`).
 const DYNAMODB_READ_LIMIT: u32 = 1_000;
 
 /// Where reading begins on a shard without a checkpoint (`StartingPosition`).
 ///
-/// A shard that appears later, because the stream was resharded, is read from its oldest record under `Latest` too: everything in
-/// it is newer than the mapping.
+/// A shard that appears later, because the stream was resharded, is read from its oldest record
+/// under `Latest` too: everything in it is newer than the mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartingPosition {
     /// The oldest record that the stream still has.
     TrimHorizon,
     /// What is put after the mapping first reads the shard.
     Latest,
-    /// The first record that arrived at this time or later (`StartingPositionTimestamp`). Not for DynamoDB streams.
+    /// The first record that arrived at this time or later (`StartingPositionTimestamp`). Not for
+    /// DynamoDB streams.
     AtTimestamp(Timestamp),
 }
 
@@ -95,17 +110,18 @@ pub enum FunctionResponseType {
 
 /// A group of metrics that a mapping can publish (`MetricsConfig.Metrics`).
 ///
-/// Of AWS's groups, `ErrorCount` and `KafkaMetrics` exist for Kafka only (Lambda developer guide, "Types of metrics for Lambda
-/// functions").
+/// Of AWS's groups, `ErrorCount` and `KafkaMetrics` exist for Kafka only (Lambda developer guide,
+/// "Types of metrics for Lambda functions").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricGroup {
     /// [`EventCounts`](crate::EventCounts).
     EventCount,
 }
 
-/// The settings cannot be used; nothing was started or changed. The first thing that is wrong, in the order of the fields of [`Settings`].
+/// The options cannot be used; nothing was started or changed. The first thing that is wrong, in
+/// the order of the fields of [`MappingOptions`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
+pub enum MappingOptionsError {
     /// The value lies outside the range that AWS allows.
     #[error("{parameter} is {value}; it must be {range}")]
     OutOfRange {
@@ -140,7 +156,8 @@ pub enum SettingsError {
         /// The form that is needed.
         expected: &'static str,
     },
-    /// The parameter was chosen when the mapping was made; UpdateEventSourceMapping does not know it.
+    /// The parameter was chosen when the mapping was made; UpdateEventSourceMapping does not know
+    /// it.
     #[error("{parameter} cannot be changed; create another mapping")]
     Immutable {
         /// The parameter, under AWS's name.
@@ -148,8 +165,9 @@ pub enum SettingsError {
     },
 }
 
-impl Settings {
-    /// AWS's defaults for a stream, a function and a starting position; change the fields that differ.
+impl MappingOptions {
+    /// AWS's defaults for a stream, a function and a starting position; change the fields that
+    /// differ.
     pub fn new(
         event_source_arn: impl Into<String>,
         function_arn: impl Into<String>,
@@ -187,17 +205,18 @@ impl Settings {
     /// Checks every parameter against AWS's range and against what is modelled.
     ///
     /// # Errors
-    /// [`SettingsError`] for the first parameter that is wrong; its text names the parameter and what it may be.
-    pub fn validate(&self) -> Result<(), SettingsError> {
+    /// [`MappingOptionsError`] for the first parameter that is wrong; its text names the parameter
+    /// and what it may be.
+    pub fn validate(&self) -> Result<(), MappingOptionsError> {
         let Some(kind) = StreamKind::of_arn(&self.event_source_arn) else {
-            return Err(SettingsError::NotAnArn {
+            return Err(MappingOptionsError::NotAnArn {
                 parameter: "EventSourceArn",
                 expected: "the ARN of a Kinesis stream, arn:aws:kinesis:<region>:<account>:stream/<name>, or of a table's stream, \
                            arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>",
             });
         };
         if !is_arn_of(&self.function_arn, &["lambda"]) {
-            return Err(SettingsError::NotAnArn {
+            return Err(MappingOptionsError::NotAnArn {
                 parameter: "FunctionName",
                 expected: "the ARN of a function, arn:aws:lambda:<region>:<account>:function:<name>",
             });
@@ -234,7 +253,7 @@ impl Settings {
             (kind, self.starting_position),
             (StreamKind::DynamoDb, StartingPosition::AtTimestamp(_))
         ) {
-            return Err(SettingsError::Unsupported {
+            return Err(MappingOptionsError::Unsupported {
                 parameter: "StartingPosition",
                 expected: "TRIM_HORIZON or LATEST for a DynamoDB stream",
             });
@@ -270,11 +289,12 @@ impl Settings {
         )
     }
 
-    /// Whether a mapping with these settings may be changed into one with `other`.
+    /// Whether a mapping with these options may be changed into one with `other`.
     ///
     /// # Errors
-    /// [`SettingsError::Immutable`] if not, as the request syntax of UpdateEventSourceMapping says (Lambda API reference).
-    pub(crate) fn check_update(&self, other: &Self) -> Result<(), SettingsError> {
+    /// [`MappingOptionsError::Immutable`] if not, as the request syntax of UpdateEventSourceMapping
+    /// says (Lambda API reference).
+    pub(crate) fn check_update(&self, other: &Self) -> Result<(), MappingOptionsError> {
         for (parameter, same) in [
             ("UUID", self.uuid == other.uuid),
             (
@@ -287,13 +307,14 @@ impl Settings {
             ),
         ] {
             if !same {
-                return Err(SettingsError::Immutable { parameter });
+                return Err(MappingOptionsError::Immutable { parameter });
             }
         }
         Ok(())
     }
 
-    /// The age at which a record is discarded: MaximumRecordAgeInSeconds, or what the stream's retention makes of −1 or of a longer age.
+    /// The age at which a record is discarded: MaximumRecordAgeInSeconds, or what the stream's
+    /// retention makes of −1 or of a longer age.
     pub(crate) fn record_age_limit(&self) -> Duration {
         self.maximum_record_age()
             .map_or(self.retention(), |age| age.min(self.retention()))
@@ -327,7 +348,8 @@ impl Settings {
         self.metrics_config.contains(&MetricGroup::EventCount)
     }
 
-    /// The mapping's id, and where none is given one that is the same for the same stream and function.
+    /// The mapping's id, and where none is given one that is the same for the same stream and
+    /// function.
     pub(crate) fn mapping_uuid(&self) -> String {
         self.uuid.clone().unwrap_or_else(|| {
             let arns = [&self.event_source_arn, &self.function_arn].map(String::as_bytes);
@@ -360,11 +382,11 @@ fn within(
     value: i64,
     allowed: std::ops::RangeInclusive<i64>,
     range: &'static str,
-) -> Result<(), SettingsError> {
+) -> Result<(), MappingOptionsError> {
     if allowed.contains(&value) {
         Ok(())
     } else {
-        Err(SettingsError::OutOfRange {
+        Err(MappingOptionsError::OutOfRange {
             parameter,
             value,
             range,
@@ -376,16 +398,16 @@ fn modelled(
     parameter: &'static str,
     at_default: bool,
     default: &'static str,
-) -> Result<(), SettingsError> {
+) -> Result<(), MappingOptionsError> {
     if at_default {
         Ok(())
     } else {
-        Err(SettingsError::NotModelled { parameter, default })
+        Err(MappingOptionsError::NotModelled { parameter, default })
     }
 }
 
-/// Sources: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source mappings"; Lambda API reference,
-/// `CreateEventSourceMapping`.
+/// Sources: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source
+/// mappings"; Lambda API reference, `CreateEventSourceMapping`.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,61 +415,61 @@ mod tests {
     const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/order-intents";
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:consumer";
 
-    fn with(change: impl FnOnce(&mut Settings)) -> Result<(), SettingsError> {
-        let mut settings = Settings::new(STREAM, FUNCTION, StartingPosition::TrimHorizon);
-        change(&mut settings);
-        settings.validate()
+    fn with(change: impl FnOnce(&mut MappingOptions)) -> Result<(), MappingOptionsError> {
+        let mut options = MappingOptions::new(STREAM, FUNCTION, StartingPosition::TrimHorizon);
+        change(&mut options);
+        options.validate()
     }
 
     #[test]
     fn the_defaults_are_those_of_aws() {
-        let settings = Settings::new(STREAM, FUNCTION, StartingPosition::Latest);
-        assert_eq!(settings.validate(), Ok(()));
+        let options = MappingOptions::new(STREAM, FUNCTION, StartingPosition::Latest);
+        assert_eq!(options.validate(), Ok(()));
         assert_eq!(
             (
-                settings.batch_size,
-                settings.maximum_batching_window_in_seconds
+                options.batch_size,
+                options.maximum_batching_window_in_seconds
             ),
             (100, 0)
         );
         assert_eq!(
             (
-                settings.maximum_retry_attempts,
-                settings.maximum_record_age_in_seconds
+                options.maximum_retry_attempts,
+                options.maximum_record_age_in_seconds
             ),
             (-1, -1)
         );
-        assert_eq!(settings.parallelization_factor, 1);
-        assert!(settings.enabled && !settings.bisect_batch_on_function_error);
-        assert!(settings.function_response_types.is_empty() && settings.on_failure.is_none());
+        assert_eq!(options.parallelization_factor, 1);
+        assert!(options.enabled && !options.bisect_batch_on_function_error);
+        assert!(options.function_response_types.is_empty() && options.on_failure.is_none());
     }
 
     #[test]
     fn both_ends_of_every_range_are_accepted() {
         for batch_size in [1, 10_000] {
-            assert_eq!(with(|settings| settings.batch_size = batch_size), Ok(()));
+            assert_eq!(with(|options| options.batch_size = batch_size), Ok(()));
         }
         for window in [0, 300] {
             assert_eq!(
-                with(|settings| settings.maximum_batching_window_in_seconds = window),
+                with(|options| options.maximum_batching_window_in_seconds = window),
                 Ok(())
             );
         }
         for retries in [-1, 0, 10_000] {
             assert_eq!(
-                with(|settings| settings.maximum_retry_attempts = retries),
+                with(|options| options.maximum_retry_attempts = retries),
                 Ok(())
             );
         }
         for age in [-1, 60, 604_800] {
             assert_eq!(
-                with(|settings| settings.maximum_record_age_in_seconds = age),
+                with(|options| options.maximum_record_age_in_seconds = age),
                 Ok(())
             );
         }
         for factor in [1, 10] {
             assert_eq!(
-                with(|settings| settings.parallelization_factor = factor),
+                with(|options| options.parallelization_factor = factor),
                 Ok(())
             );
         }
@@ -455,54 +477,54 @@ mod tests {
 
     #[test]
     fn what_lies_outside_a_range_is_refused_by_name_and_range() {
-        let refused = |change: fn(&mut Settings)| with(change).unwrap_err().to_string();
+        let refused = |change: fn(&mut MappingOptions)| with(change).unwrap_err().to_string();
         for (text, expected) in [
             (
-                refused(|settings| settings.batch_size = 0),
+                refused(|options| options.batch_size = 0),
                 "BatchSize is 0; it must be 1–10,000",
             ),
             (
-                refused(|settings| settings.batch_size = 10_001),
+                refused(|options| options.batch_size = 10_001),
                 "BatchSize is 10001; it must be 1–10,000",
             ),
             (
-                refused(|settings| settings.maximum_batching_window_in_seconds = 301),
+                refused(|options| options.maximum_batching_window_in_seconds = 301),
                 "MaximumBatchingWindowInSeconds is 301; it must be 0–300 seconds",
             ),
             (
-                refused(|settings| settings.maximum_retry_attempts = -2),
+                refused(|options| options.maximum_retry_attempts = -2),
                 "MaximumRetryAttempts is -2; it must be −1 (infinite) or 0–10,000",
             ),
             (
-                refused(|settings| settings.maximum_retry_attempts = 10_001),
+                refused(|options| options.maximum_retry_attempts = 10_001),
                 "MaximumRetryAttempts is 10001; it must be −1 (infinite) or 0–10,000",
             ),
             (
-                refused(|settings| settings.maximum_record_age_in_seconds = 59),
+                refused(|options| options.maximum_record_age_in_seconds = 59),
                 "MaximumRecordAgeInSeconds is 59; it must be −1 (infinite) or 60–604,800 seconds",
             ),
             (
-                refused(|settings| settings.maximum_record_age_in_seconds = 604_801),
+                refused(|options| options.maximum_record_age_in_seconds = 604_801),
                 "MaximumRecordAgeInSeconds is 604801; it must be −1 (infinite) or 60–604,800 seconds",
             ),
             (
-                refused(|settings| settings.parallelization_factor = 0),
+                refused(|options| options.parallelization_factor = 0),
                 "ParallelizationFactor is 0; it must be 1–10",
             ),
             (
-                refused(|settings| settings.parallelization_factor = 11),
+                refused(|options| options.parallelization_factor = 11),
                 "ParallelizationFactor is 11; it must be 1–10",
             ),
             (
-                refused(|settings| settings.stream_retention_hours = 23),
+                refused(|options| options.stream_retention_hours = 23),
                 "the stream's RetentionPeriodHours is 23; it must be 24–8,760 hours",
             ),
             (
-                refused(|settings| settings.assumptions.read_limit = 0),
+                refused(|options| options.assumptions.read_limit = 0),
                 "read_limit is 0; it must be 1–10,000",
             ),
             (
-                refused(|settings| settings.assumptions.discard_delivery_attempts = 0),
+                refused(|options| options.assumptions.discard_delivery_attempts = 0),
                 "discard_delivery_attempts is 0; it must be at least 1",
             ),
         ] {
@@ -512,18 +534,18 @@ mod tests {
 
     #[test]
     fn what_is_not_modelled_is_refused_by_name() {
-        let refused = |change: fn(&mut Settings)| with(change).unwrap_err().to_string();
+        let refused = |change: fn(&mut MappingOptions)| with(change).unwrap_err().to_string();
         for (text, expected) in [
             (
-                refused(|settings| settings.tumbling_window_in_seconds = 1),
+                refused(|options| options.tumbling_window_in_seconds = 1),
                 "TumblingWindowInSeconds is not modelled; leave it at 0",
             ),
             (
-                refused(|settings| settings.filter_criteria = vec!["{}".into()]),
+                refused(|options| options.filter_criteria = vec!["{}".into()]),
                 "FilterCriteria is not modelled; leave it empty",
             ),
             (
-                refused(|settings| settings.on_failure = Some("kafka://topic".into())),
+                refused(|options| options.on_failure = Some("kafka://topic".into())),
                 "DestinationConfig.OnFailure is not modelled; leave it without a Kafka topic",
             ),
         ] {
@@ -539,11 +561,11 @@ mod tests {
             "arn:aws:kinesis:eu-west-1:123456789012",
             FUNCTION,
         ] {
-            let error = with(|settings| settings.event_source_arn = arn.into()).unwrap_err();
+            let error = with(|options| options.event_source_arn = arn.into()).unwrap_err();
             assert!(
                 matches!(
                     error,
-                    SettingsError::NotAnArn {
+                    MappingOptionsError::NotAnArn {
                         parameter: "EventSourceArn",
                         ..
                     }
@@ -551,10 +573,10 @@ mod tests {
                 "{arn}"
             );
         }
-        let error = with(|settings| settings.function_arn = STREAM.into()).unwrap_err();
+        let error = with(|options| options.function_arn = STREAM.into()).unwrap_err();
         assert!(matches!(
             error,
-            SettingsError::NotAnArn {
+            MappingOptionsError::NotAnArn {
                 parameter: "FunctionName",
                 ..
             }
@@ -563,17 +585,18 @@ mod tests {
 
     #[test]
     fn a_record_expires_with_the_stream_even_if_the_mapping_would_wait_longer() {
-        let mut settings = Settings::new(STREAM, FUNCTION, StartingPosition::TrimHorizon);
-        assert_eq!(settings.record_age_limit(), Duration::from_secs(24 * 3_600));
-        settings.maximum_record_age_in_seconds = 604_800;
-        assert_eq!(settings.record_age_limit(), Duration::from_secs(24 * 3_600));
-        settings.maximum_record_age_in_seconds = 60;
-        assert_eq!(settings.record_age_limit(), Duration::from_secs(60));
+        let mut options = MappingOptions::new(STREAM, FUNCTION, StartingPosition::TrimHorizon);
+        assert_eq!(options.record_age_limit(), Duration::from_secs(24 * 3_600));
+        options.maximum_record_age_in_seconds = 604_800;
+        assert_eq!(options.record_age_limit(), Duration::from_secs(24 * 3_600));
+        options.maximum_record_age_in_seconds = 60;
+        assert_eq!(options.record_age_limit(), Duration::from_secs(60));
     }
 
     #[test]
     fn region_and_account_come_from_the_streams_arn() {
-        let source = Settings::new(STREAM, FUNCTION, StartingPosition::TrimHorizon).event_source();
+        let source =
+            MappingOptions::new(STREAM, FUNCTION, StartingPosition::TrimHorizon).event_source();
         assert_eq!(source.aws_region, "eu-west-1");
         assert_eq!(
             source.invoke_identity_arn,

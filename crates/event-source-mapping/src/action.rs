@@ -1,4 +1,5 @@
-//! What machine and caller say to each other: events in, actions out, and the answers that actions turn into.
+//! What machine and caller say to each other: events in, actions out, and the answers that actions
+//! turn into.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    Batch, Checkpoint, Destination, DiscardMessage, EventSource, Happened, Record, SequenceNumber,
-    ShardId, StartingPosition, Timestamp, payload,
+    Batch, Checkpoint, Destination, DiscardMessage, EventSource, Occurrence, Record,
+    SequenceNumber, ShardId, StartingPosition, Timestamp, payload,
 };
 
 /// What the caller tells the machine.
@@ -15,22 +16,26 @@ use crate::{
 pub enum Event {
     /// Time has passed: [`Step::wake_at`] has come. Harmless at any other time.
     Wake,
-    /// What ListShards says, all pages of it. The first listing begins the work. In later ones a shard that is new (resharding) is added,
-    /// and one that is no longer named is gone: what was read of it is delivered, then it is finished. A shard whose parent is neither
-    /// named nor known waits for that too, since one that is gone may be its ancestor. A listing may be repeated at any time, best after
-    /// [`Happened::ShardFinished`] and [`Happened::ReadFailed`].
+    /// What ListShards says, all pages of it. The first listing begins the work. In later ones a
+    /// shard that is new (resharding) is added, and one that is no longer named is gone: what was
+    /// read of it is delivered, then it is finished. A shard whose parent is neither named nor
+    /// known waits for that too, since one that is gone may be its ancestor. A listing may be
+    /// repeated at any time, best after [`Occurrence::ShardFinished`] and
+    /// [`Occurrence::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
-    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords). They are added like those of a listing,
-    /// but nothing is taken for gone: a child of a parent that is not known, as the other one of a merge can be, waits for it until a
-    /// listing has named it or is without it.
+    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords).
+    /// They are added like those of a listing, but nothing is taken for gone: a child of a parent
+    /// that is not known, as the other one of a merge can be, waits for it until a listing has
+    /// named it or is without it.
     ShardsFound(Vec<ShardListing>),
     /// Begin, or go on from the checkpoints. Nothing changes if the mapping is enabled.
     Enable,
-    /// The stop switch. What is in flight may finish and moves its checkpoint; what was read but not sent is dropped, to be read again
-    /// from the checkpoint, with its retries counted anew. Nothing changes if the mapping is disabled.
+    /// The stop switch. What is in flight may finish and moves its checkpoint; what was read but
+    /// not sent is dropped, to be read again from the checkpoint, with its retries counted anew.
+    /// Nothing changes if the mapping is disabled.
     Disable,
     /// The answer to an action.
-    Answer(Answer),
+    ActionResult(ActionResult),
 }
 
 /// A shard as ListShards names it.
@@ -38,7 +43,8 @@ pub enum Event {
 pub struct ShardListing {
     /// The shard.
     pub shard_id: ShardId,
-    /// The shards that it was split or merged from (`ParentShardId`, `AdjacentParentShardId`): read before it, if they are still there.
+    /// The shards that it was split or merged from (`ParentShardId`, `AdjacentParentShardId`): read
+    /// before it, if they are still there.
     pub parents: Vec<ShardId>,
 }
 
@@ -59,9 +65,9 @@ pub struct Step {
     /// To be carried out, each once, in any order, concurrently. Each is answered by consuming it.
     pub actions: Vec<Action>,
     /// What happened, in order.
-    pub happened: Vec<Happened>,
-    /// When the machine wants [`Event::Wake`], if no other event comes before; always after the time of this step. None: it waits for
-    /// answers, a listing or [`Event::Enable`] only.
+    pub occurrences: Vec<Occurrence>,
+    /// When the machine wants [`Event::Wake`], if no other event comes before; always after the
+    /// time of this step. None: it waits for answers, a listing or [`Event::Enable`] only.
     pub wake_at: Option<Timestamp>,
 }
 
@@ -76,7 +82,8 @@ pub enum Action {
     Discard(Discard),
 }
 
-/// Read from a shard. At most one at a time for each shard: one that a stop overtook is waited for too, before the shard is read again.
+/// Read from a shard. At most one at a time for each shard: one that a stop overtook is waited for
+/// too, before the shard is read again.
 #[derive(Debug)]
 pub struct Fetch {
     pub(crate) id: u64,
@@ -98,7 +105,8 @@ impl Fetch {
         &self.from
     }
 
-    /// The most records to read (`Limit`), 1–10,000, of a DynamoDB stream 1–1,000. More are accepted all the same.
+    /// The most records to read (`Limit`), 1–10,000, of a DynamoDB stream 1–1,000. More are
+    /// accepted all the same.
     #[must_use]
     pub fn limit(&self) -> u32 {
         self.limit
@@ -107,30 +115,31 @@ impl Fetch {
     /// What was read.
     #[must_use]
     pub fn succeeded(self, read: Read) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Read(Ok(read)),
         })
     }
 
-    /// The stream does not have this shard: GetShardIterator or GetRecords answered ResourceNotFoundException, and the stream itself is
-    /// there. A shard is gone when it was closed for longer than the retention period. The machine delivers what it has of the shard
+    /// The stream does not have this shard: GetShardIterator or GetRecords answered
+    /// ResourceNotFoundException, and the stream itself is there. A shard is gone when it was
+    /// closed for longer than the retention period. The machine delivers what it has of the shard
     /// and reads it no more.
     #[must_use]
     pub fn gone(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Read(Err(NotRead::Gone)),
         })
     }
 
-    /// Nothing was read, for whatever other reason, an expired iterator included: the machine tries again after a pause, with a new
-    /// iterator from the last record it read.
+    /// Nothing was read, for whatever other reason, an expired iterator included: the machine tries
+    /// again after a pause, with a new iterator from the last record it read.
     #[must_use]
     pub fn failed(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Read(Err(NotRead::Failed)),
@@ -138,8 +147,8 @@ impl Fetch {
     }
 }
 
-/// Where in a shard to read. All but the first are the types that GetShardIterator knows; of a DynamoDB stream, which has no
-/// `AT_TIMESTAMP`, that one is never asked for.
+/// Where in a shard to read. All but the first are the types that GetShardIterator knows; of a
+/// DynamoDB stream, which has no `AT_TIMESTAMP`, that one is never asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
     /// The iterator that the previous read returned; no GetShardIterator is needed.
@@ -168,7 +177,8 @@ impl From<Checkpoint> for ReadFrom {
 /// What GetRecords answered.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// The records, in the order of the shard. One that is not greater than its predecessors was read before and is ignored.
+    /// The records, in the order of the shard. One that is not greater than its predecessors was
+    /// read before and is ignored.
     pub records: Vec<Record>,
     /// `NextShardIterator`; none at the end of a closed shard.
     pub next_iterator: Option<String>,
@@ -204,20 +214,22 @@ impl Invocation {
         self.attempt
     }
 
-    /// The JSON to invoke the function with: [`payload`](crate::payload()) of the batch, written anew at each call.
+    /// The JSON to invoke the function with: [`payload`](crate::payload()) of the batch, written
+    /// anew at each call.
     #[must_use]
     pub fn payload(&self) -> Vec<u8> {
         payload(self.batch.shard_id(), self.batch.records(), &self.source)
     }
 
-    /// The invocation is over. `request_id` (the invocation's, `x-amzn-RequestId`) goes into the message if the batch is discarded.
+    /// The invocation is over. `request_id` (the invocation's, `x-amzn-RequestId`) goes into the
+    /// message if the batch is discarded.
     #[must_use]
-    pub fn finished(self, request_id: impl Into<String>, outcome: Outcome) -> Event {
+    pub fn finished(self, request_id: impl Into<String>, completion: Completion) -> Event {
         let content = Content::Invoked {
             request_id: request_id.into(),
-            outcome,
+            completion,
         };
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.batch.shard_id().clone(),
             id: self.id,
             content,
@@ -227,19 +239,20 @@ impl Invocation {
 
 /// How an invocation ended. `Debug` does not show the response.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Completion {
     /// The function returned this payload. What it means: [`interpret`](crate::interpret).
     Returned(Vec<u8>),
     /// The function ran and failed: an error, a crash (`X-Amz-Function-Error`).
     FunctionError,
     /// The function ran into its timeout. Lambda treats it as a function error.
     TimedOut,
-    /// The function never ran: throttled, or the invoke itself failed. Retried until the records' age ends it, and no attempt
-    /// (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda").
+    /// The function never ran: throttled, or the invoke itself failed. Retried until the records'
+    /// age ends it, and no attempt (Lambda developer guide, "Retain discarded batch records for a
+    /// Kinesis Data Streams event source in Lambda").
     NotInvoked,
 }
 
-impl fmt::Debug for Outcome {
+impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Returned(payload) => write!(f, "Returned({} bytes)", payload.len()),
@@ -250,7 +263,8 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// Send a message to the on-failure destination. The shard (with a ParallelizationFactor above 1: its part of the shard) waits for it.
+/// Send a message to the on-failure destination. The shard (with a ParallelizationFactor above 1:
+/// its part of the shard) waits for it.
 #[derive(Debug)]
 pub struct Discard {
     pub(crate) id: u64,
@@ -281,31 +295,34 @@ impl Discard {
         &self.message
     }
 
-    /// The JSON to deliver: the message, and for a bucket also `payload`, the event of exactly these records as an escaped string
-    /// (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda", "Example Amazon S3
-    /// invocation record"). Written anew at each call.
+    /// The JSON to deliver: the message, and for a bucket also `payload`, the event of exactly
+    /// these records as an escaped string (Lambda developer guide, "Retain discarded batch records
+    /// for a Kinesis Data Streams event source in Lambda", "Example Amazon S3 invocation record").
+    /// Written anew at each call.
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "an empty message would tell nobody which records were given up"
+    )]
     pub fn body(&self) -> Vec<u8> {
         let payload = match self.call() {
             Destination::Queue { .. } | Destination::Topic { .. } => None,
             Destination::Bucket { .. } => {
                 let event = payload(self.batch.shard_id(), self.batch.records(), &self.source);
-                // JSON is UTF-8.
-                Some(String::from_utf8(event).unwrap_or_default())
+                Some(String::from_utf8(event).expect("JSON is UTF-8"))
             }
         };
-        // Strings and numbers only: there is nothing in it that JSON cannot express.
         serde_json::to_vec(&Body {
             message: &self.message,
             payload,
         })
-        .unwrap_or_default()
+        .expect("strings and numbers only: JSON can express all of it")
     }
 
     /// The destination has the message.
     #[must_use]
     pub fn delivered(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Discarded { delivered: true },
@@ -313,10 +330,11 @@ impl Discard {
     }
 
     /// The destination may not have the message. It is offered again, as often as
-    /// [`Assumptions::discard_delivery_attempts`](crate::Assumptions::discard_delivery_attempts) says.
+    /// [`Assumptions::discard_delivery_attempts`](crate::Assumptions::discard_delivery_attempts)
+    /// says.
     #[must_use]
     pub fn failed(self) -> Event {
-        Event::Answer(Answer {
+        Event::ActionResult(ActionResult {
             shard_id: self.shard_id,
             id: self.id,
             content: Content::Discarded { delivered: false },
@@ -332,9 +350,10 @@ struct Body<'a> {
     payload: Option<String>,
 }
 
-/// The answer to an action. Only an action can make one; it means something only to the mapping that the action is from.
+/// The answer to an action. Only an action can make one; it means something only to the mapping
+/// that the action is from.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ActionResult {
     pub(crate) shard_id: ShardId,
     pub(crate) id: u64,
     pub(crate) content: Content,
@@ -352,7 +371,7 @@ pub(crate) enum Content {
     Read(Result<Read, NotRead>),
     Invoked {
         request_id: String,
-        outcome: Outcome,
+        completion: Completion,
     },
     Discarded {
         delivered: bool,

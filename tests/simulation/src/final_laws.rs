@@ -1,5 +1,5 @@
-//! What has to hold when a run is over: the audit of the black-box tests, what the queue was told, that what was discarded can be
-//! put back, and that the table then says what the stream says.
+//! What has to hold when a run is over: the audit of the black-box tests, what the queue was told,
+//! that what was discarded can be put back, and that the table then says what the stream says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,8 @@ pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Eviden
         );
     }
 
-    // What is left to show is that it is applied, not that a wire may break as often as the retries last.
+    // What is left to show is that it is applied, not that a wire may break as often as the retries
+    // last.
     world.lambda.wire.calm();
     put_back(world, &evidence);
     world.drain().await;
@@ -83,7 +84,8 @@ fn look(world: &World, calls: &[Call], evidence: &Evidence) -> Audit {
     audit
 }
 
-/// What a person does who was told by the queue: all that lies in the ranges goes into the stream again, poison too.
+/// What a person does who was told by the queue: all that lies in the ranges goes into the stream
+/// again, poison too.
 fn put_back(world: &World, evidence: &Evidence) {
     for record in &evidence.records {
         if evidence.is_discarded(record) {
@@ -105,8 +107,9 @@ struct Said {
     cancels: BTreeSet<String>,
 }
 
-/// Where rows differ from what follows from the stream when each of its intents is applied: of orders that differ any one may
-/// stand, and all others are conflicts; it is cancelled if its owner said so.
+/// Where rows differ from what follows from the stream when each of its intents is applied: of
+/// orders that differ any one may stand, and all others are conflicts; it is cancelled if its owner
+/// said so.
 fn unlike_the_stream(evidence: &Evidence) -> Vec<String> {
     let mut said: BTreeMap<OrderId, Said> = BTreeMap::new();
     for intent in evidence.records.iter().filter_map(|record| record.intent()) {

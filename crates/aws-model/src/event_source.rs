@@ -1,0 +1,154 @@
+//! The model as the stream and the on-failure queue of an event source mapping.
+//!
+//! [`ShardReader`] carries out a mapping's reads, [`DiscardQueue`] delivers its discards. The
+//! invocations are for the caller. A caller names the stream by its ARN, as on AWS, so that another
+//! kind of stream is a matter of this module alone.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use event_source_mapping::{
+    Discard, Event, Fetch, NotASequenceNumber, Read, ReadFrom, Record, SequenceNumber, ShardId,
+    ShardListing, Timestamp,
+};
+use http::Request;
+use serde_json::json;
+
+use crate::aws::Aws;
+use crate::kinesis::{self, KinesisError, Position};
+
+/// How long the queue may take to answer.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Lists and reads the shards of a mapping's stream.
+///
+/// Faults that are injected into Kinesis are the service's, not the poller's: it reads the stream
+/// directly, as AWS's own poller is not the service's client.
+#[derive(Clone, Debug)]
+pub struct ShardReader {
+    aws: Aws,
+    stream: String,
+}
+
+/// The stream cannot be listed.
+#[derive(Debug, thiserror::Error)]
+#[error("the stream cannot be read: {source}")]
+pub struct NotListed {
+    #[from]
+    source: KinesisError,
+}
+
+impl ShardReader {
+    /// A reader of the stream that `arn` names, `arn:aws:kinesis:<region>:<account>:stream/<name>`.
+    /// It need not exist yet.
+    #[must_use]
+    pub fn new(aws: Aws, arn: &str) -> Self {
+        let (_, name) = arn.rsplit_once('/').unwrap_or(("", arn));
+        Self {
+            aws,
+            stream: name.to_owned(),
+        }
+    }
+
+    /// The stream's shards, to be handed to the mapping.
+    ///
+    /// # Errors
+    /// [`NotListed`] if there is no such stream.
+    pub fn list(&self) -> Result<Event, NotListed> {
+        let shards = self.aws.kinesis().shards(&self.stream)?;
+        let listing = shards.into_iter().map(|shard| {
+            let parents = [shard.parent, shard.adjacent_parent];
+            ShardListing {
+                parents: parents.into_iter().flatten().map(ShardId::from).collect(),
+                ..ShardListing::new(shard.id)
+            }
+        });
+        Ok(Event::ShardsListed(listing.collect()))
+    }
+
+    /// Carries out a read, to be handed to the mapping. It fails if the shard or the position is
+    /// not one of the stream's.
+    #[must_use]
+    pub fn read(&self, fetch: Fetch) -> Event {
+        match self.try_read(&fetch) {
+            Some(read) => fetch.succeeded(read),
+            None => fetch.failed(),
+        }
+    }
+
+    fn try_read(&self, fetch: &Fetch) -> Option<Read> {
+        let limit = usize::try_from(fetch.limit()).ok()?;
+        let position = position(fetch.from())?;
+        let shard_id = fetch.shard_id().as_str();
+        let kinesis = self.aws.kinesis();
+        let found = kinesis.read(&self.stream, shard_id, position, limit).ok()?;
+        let records = found.records.into_iter().map(record);
+        let next = match found.next {
+            // A shard that was split or merged ends.
+            Position::After(_) if found.ended => None,
+            Position::After(number) => Some(number.to_string()),
+            _ => return None,
+        };
+        Some(Read {
+            records: records.collect::<Result<_, _>>().ok()?,
+            next_iterator: next,
+            millis_behind_latest: found.millis_behind_latest,
+        })
+    }
+}
+
+/// Where to read; none if the text is not a number of the model's.
+fn position(from: &ReadFrom) -> Option<Position> {
+    let after = |number: &str| number.parse().ok().map(Position::After);
+    match from {
+        // The iterators of this reader are the sequence numbers after which it reads on.
+        ReadFrom::Iterator(number) => after(number),
+        ReadFrom::TrimHorizon => Some(Position::TrimHorizon),
+        ReadFrom::Latest => Some(Position::Latest),
+        ReadFrom::AtTimestamp(time) => Some(Position::AtTimestamp(time.as_millis())),
+        ReadFrom::AfterSequenceNumber(number) => after(number.as_str()),
+    }
+}
+
+fn record(record: kinesis::Record) -> Result<Record, NotASequenceNumber> {
+    Ok(Record {
+        sequence_number: SequenceNumber::parse(&record.sequence_number.to_string())?,
+        partition_key: record.partition_key,
+        data: record.data.to_vec(),
+        approximate_arrival: Timestamp::from_millis(record.arrival_millis),
+    })
+}
+
+/// The SQS queue that is told of a mapping's discards.
+#[derive(Clone, Debug)]
+pub struct DiscardQueue {
+    aws: Aws,
+    url: String,
+}
+
+impl DiscardQueue {
+    /// The queue at `url`.
+    pub fn new(aws: Aws, url: impl Into<String>) -> Self {
+        Self {
+            aws,
+            url: url.into(),
+        }
+    }
+
+    /// Sends a discard's message as any client does, faults included, and waits at most 5 s for the
+    /// answer. The result is to be handed to the mapping, which offers the message again if it may
+    /// not have arrived.
+    pub async fn deliver(&self, discard: Discard) -> Event {
+        let message = String::from_utf8_lossy(&discard.body()).into_owned();
+        let body = json!({ "QueueUrl": self.url, "MessageBody": message }).to_string();
+        let mut request = Request::new(Bytes::from(body));
+        request.headers_mut().insert(
+            "x-amz-target",
+            http::HeaderValue::from_static("AmazonSQS.SendMessage"),
+        );
+        match tokio::time::timeout(QUEUE_PATIENCE, self.aws.send(&request)).await {
+            Ok(Ok(response)) if response.status().is_success() => discard.delivered(),
+            _ => discard.failed(),
+        }
+    }
+}
