@@ -27,8 +27,11 @@ build-cost: ## Measure what a cold build for `make run` costs, against a bare La
 demo: build ## A thousand orders while everything goes wrong, and what became of each
 	@$(TARGET)/debug/examples/demo
 
+# cargo-nextest, where it is on the PATH, runs the tests of all crates at once. Those in the documentation it leaves to cargo.
 test: ## Run all tests: unit, property, end to end
-	$(CARGO) test --locked --workspace
+	@if command -v cargo-nextest >/dev/null; then \
+		$(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
+	else $(CARGO) test --locked --workspace; fi
 
 # Every test target that has properties; `make test` draws the same cases every time. A fresh seed, unless one is given.
 CASES ?= 1000
