@@ -28,7 +28,7 @@ sys.modules["put_back"] = put_back
 PROGRAM.exec_module(put_back)
 
 # The errors that the functions wait for, and which service answers them.
-FUNCTIONS_ERRORS = PUT_BACK.parents[2] / "crates/function/src/passing_errors.json"
+FUNCTIONS_ERRORS = PUT_BACK.parents[2] / "crates/function-runtime/src/passing_errors.json"
 # How the CLI says that no answer has come, or none of AWS's own.
 URL = "https://kinesis.eu-west-1.amazonaws.com/"
 NO_ANSWER = (
