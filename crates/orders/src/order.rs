@@ -184,7 +184,7 @@ impl LineItem {
 /// double's range, a string that is no Unicode text, or more levels of nesting than any order has.
 fn unreadable() -> ParseError {
     let mut violations = Violations::default();
-    let detail = "holds a number, a string or a nesting that cannot be read";
+    let detail = "contains a number or a string that cannot be read, or too many levels of nesting";
     violations.add(&Pointer::Root, Code::Format, detail);
     ParseError::Invalid(violations.into_vec())
 }

@@ -1,4 +1,4 @@
-//! Who the caller is, by each setting of `CALLER`.
+//! The caller of a request, by each setting of `CALLER`.
 
 use std::time::Duration;
 
