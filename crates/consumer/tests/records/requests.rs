@@ -1,5 +1,5 @@
-//! A batch costs one request a record, whatever its keys are. What it costs beside them is counted
-//! in keyed-batch.
+//! A batch costs one request a record, whatever its keys are. The other costs of a batch are
+//! counted in keyed-batch.
 
 use orders::{Intent, IntentId, OrderId, Timestamp};
 
