@@ -177,7 +177,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The values of those of the [`HEADERS`] that were sent.
+/// The values of the [`HEADERS`] that were sent.
 #[derive(Default)]
 struct Headers(BTreeMap<&'static str, String>);
 

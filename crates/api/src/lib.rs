@@ -12,7 +12,8 @@
 //! | `GET /orders/{id}` | `read.rs` |
 //!
 //! Every error is a problem document (RFC 9457, `problem.rs`). An internal cause goes to the log
-//! and never to the client. The content that the client sent goes to neither.
+//! and never to the client. The values that the client sent go to neither. Only the pointer of a
+//! violation repeats the name of an unknown field, to the client alone.
 
 mod base_path;
 mod caller;

@@ -31,7 +31,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// One that the status code says all about (RFC 9457 §4.2.1).
+    /// A problem that its status code describes fully (RFC 9457 §4.2.1).
     fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         Self::of_kind(status, "about:blank", title, detail)

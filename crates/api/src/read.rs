@@ -16,15 +16,15 @@ use crate::response::Response;
 /// The longest wait, in seconds. A waiting request occupies an execution environment of the
 /// function.
 const MAX_WAIT: u64 = 5;
-/// Between two looks.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
 const PREFER: &str = "prefer";
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 impl Api {
-    /// An order that does not exist, that is not persisted yet and that is somebody else's are one
-    /// and the same 404.
+    /// Three cases give the same 404. The order does not exist, it is not stored yet, or it is
+    /// somebody else's.
     ///
     /// `Prefer: wait=N` (RFC 7240 §4.3) waits up to N seconds, at most five, for the order to be
     /// there.

@@ -29,8 +29,8 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(crate) fn new(event: &'a Event<'a>, setting: &'a BasePath, time_left: Duration) -> Self {
         let (taken_off, path) = setting.split(event.raw_path(), event.stage(), Route::is_path);
-        // At a domain of its own the client sees neither the stage nor, in every case, what the
-        // event's path begins with.
+        // At a custom domain the client does not see the stage, nor always the part with which the
+        // event's path begins.
         let base_path = if event.is_at_aws_address() {
             taken_off
         } else {

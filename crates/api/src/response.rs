@@ -66,7 +66,7 @@ impl Response {
         Ok(response)
     }
 
-    /// The body ends with a newline, so that a terminal's prompt begins a line of its own.
+    /// The body ends with a newline, so that a terminal's prompt begins a new line.
     fn of_type(status: StatusCode, content_type: &'static str, document: &impl Serialize) -> Self {
         #[expect(
             clippy::expect_used,

@@ -77,7 +77,7 @@ impl Refusal {
 }
 
 impl Stream {
-    /// The stream of this name, by a client of its own.
+    /// The stream of this name, with its own client.
     ///
     /// A put makes up to three attempts. With the back-offs between them they take less than 6 s.
     /// That is less than the function's default timeout of 10 s, so the client is told and not cut

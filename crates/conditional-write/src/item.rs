@@ -6,7 +6,7 @@ use crate::Name;
 
 /// An attribute's value.
 ///
-/// It has an order of its own, so that it can be a part of a model's state. DynamoDB's comparisons
+/// It has its own ordering, so that it can be a part of a model's state. DynamoDB's comparisons
 /// are [conditions](crate::Condition).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {

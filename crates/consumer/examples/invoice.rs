@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     .await
 }
 
-/// The invoice of an order, with the submit that is applied. A duplicate has none of its own.
+/// The invoice of an order, with the submit that is applied. A duplicate does not have its own.
 pub(crate) fn invoice(
     intent: &Intent,
     outcome: Outcome,

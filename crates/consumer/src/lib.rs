@@ -26,10 +26,11 @@
 //! # What is poison and what is not
 //!
 //! An event that does not decode never gets better, and neither does an item that would be larger
-//! than DynamoDB's 400 KB. These are [`Reject`](Verdict::Reject)ed. Every other failure lies with
-//! the environment, and is a [`Retry`](Verdict::Retry). Such failures are throttling, time-outs,
-//! server errors, a missing permission, table or key, and a row that somebody else has written
-//! into. So an outage delays orders, and discards none while it is shorter than the retries last.
+//! than DynamoDB's 400 KB. These are [`Reject`](Verdict::Reject)ed, and so is a record whose work
+//! panics. Every other error is a [`Retry`](Verdict::Retry), because the intent is sound and the
+//! error can be mended. Such errors are throttling, time-outs, server errors, a missing permission,
+//! table or key, and a row that somebody else has written into. So an outage delays orders, and
+//! discards none while it is shorter than the retries last.
 
 mod error;
 mod outcomes;
@@ -92,8 +93,8 @@ impl Consumer {
     /// them are written or none. Where there are no items, the row is written by itself.
     ///
     /// `items` gets the intent and the outcome that it has if the write is done. It is asked before
-    /// each write, and a write may be tried several times, so `items` has no effects of its own.
-    /// [`Outcome::Applied`] comes true exactly once for each intent.
+    /// each write, and a write may be tried several times, so `items` must not have effects
+    /// itself. [`Outcome::Applied`] comes true at most once for each intent.
     #[must_use]
     pub fn writing_also(
         mut self,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Where the settings are read. A value of its own, so that tests give settings without touching
-/// the process.
+/// The place where the settings are read. It is a value, so that tests give settings without
+/// touching the process.
 pub struct Environment {
     lookup: Box<Lookup>,
 }

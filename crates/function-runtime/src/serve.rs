@@ -1,4 +1,4 @@
-//! Invocations in, answers out, and nothing of what is in them into logs or error messages.
+//! Takes invocations and returns answers, and keeps their content out of logs and error messages.
 //!
 //! Lambda's runtime reads an event before a handler sees it. Its error quotes what it cannot read,
 //! which may be a header's name, a value or a caller. So a layer takes the event's bytes out of the
@@ -159,8 +159,9 @@ fn is_xrays(name: &str, value: &str) -> bool {
 
 /// Why the runtime ended, without the words of what it could not read.
 ///
-/// The runtime reads the headers of an invocation, and whoever may invoke the function chooses one
-/// of them (`ClientContext` of the `Invoke` operation). Its error would quote that header.
+/// The runtime reads the headers of an invocation, and everybody who may invoke the function
+/// chooses one of them (`ClientContext` of the `Invoke` operation). Its error would quote that
+/// header.
 fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<serde_json::Error>() {
         let (line, column) = (error.line(), error.column());

@@ -75,7 +75,7 @@ impl Limits {
     ///
     /// An attempt that is cut off counts as
     /// [`Verdict::Retry`](crate::Verdict::Retry)`(`[`TIMED_OUT`](crate::TIMED_OUT)`)`. Without a
-    /// timeout, a call that hangs uses up the invocation, unless it has a timeout of its own. With
+    /// timeout, a call that hangs uses up the invocation, unless it has its own timeout. With
     /// a timeout below what the work needs at worst, sound records never succeed. A value under
     /// 1 ms counts as 1 ms.
     pub fn attempt_timeout(mut self, longest: Option<Duration>) -> Self {

@@ -36,8 +36,9 @@ impl Disposition {
 pub struct RecordReport {
     /// The fate of the record.
     pub disposition: Disposition,
-    /// How often the work was called for the record. It is 0 if and only if the record was
-    /// [`NotAttempted`](Disposition::NotAttempted).
+    /// How often the work was called for the record. The one attempt at a record with unreadable
+    /// data counts too, although [`process`](crate::process) does not call the work for it. It is 0
+    /// if and only if the record was [`NotAttempted`](Disposition::NotAttempted).
     pub attempts: u32,
 }
 
@@ -57,7 +58,7 @@ impl RecordReport {
 pub struct Summary {
     /// Records in the batch.
     pub records: usize,
-    /// Calls of the work. `attempts - (records - not_attempted)` of them were retries.
+    /// Attempts at all records. `attempts - (records - not_attempted)` of them were retries.
     pub attempts: u64,
     /// Records that ended as [`Disposition::Done`].
     pub done: usize,

@@ -128,7 +128,7 @@ impl TableError {
     }
 }
 
-/// DynamoDB has no code of its own for an item that is too large. Both of its sentences, for an
+/// DynamoDB does not have its own code for an item that is too large. Both of its sentences, for an
 /// item and for an update, say this. In a transaction's reasons the code is `ValidationError` (API
 /// reference, TransactWriteItems).
 fn is_too_large(code: &str, message: &str) -> bool {

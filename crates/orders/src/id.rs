@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_derived_id_is_the_same_in_every_version_of_the_service() {
-        // Computed by a program of its own from the rule in the documentation. If this changes, a
+        // Computed by a separate program from the rule in the documentation. If this changes, a
         // client's retry across a deployment becomes a second order.
         let key = "0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11";
         let id = derived("https://issuer.example", "ann", key);

@@ -54,10 +54,10 @@ pub struct LineItem {
     unit_price: u64,
 }
 
-/// Why bytes are no order.
+/// Why bytes are not an order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// The bytes are no JSON document.
+    /// The bytes are not a JSON document.
     #[error("not a JSON document: syntax error at line {line}, column {column}")]
     NotJson {
         /// Line of the first error, counted from 1.
@@ -66,8 +66,9 @@ pub enum ParseError {
         /// first column.
         column: usize,
     },
-    /// The document breaks these rules. They are all the rules that it breaks, up to a hundred, in
-    /// document order.
+    /// The document breaks these rules. Each field is reported with the first rule that it breaks,
+    /// up to a hundred altogether. The fields of an object come in the sequence of the schema, and
+    /// its unknown and duplicate fields after them.
     #[error("the order breaks {} rule(s)", .0.len())]
     Invalid(Vec<Violation>),
 }
@@ -79,8 +80,8 @@ impl NewOrder {
     /// ordered something else than it believes.
     ///
     /// # Errors
-    /// [`ParseError::NotJson`] if the bytes are no JSON document, [`ParseError::Invalid`] with
-    /// every violation if the document is no valid order.
+    /// [`ParseError::NotJson`] if the bytes are not a JSON document. [`ParseError::Invalid`] with
+    /// the violations if the document is not a valid order.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let json = match Json::parse(bytes) {
             Ok(json) => json,

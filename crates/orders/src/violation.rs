@@ -38,7 +38,7 @@ pub enum Code {
     Length,
     /// The string holds a control character.
     Characters,
-    /// The string is no currency code.
+    /// The string is not a currency code.
     Currency,
     /// The string does not have the required form.
     Format,
@@ -73,7 +73,7 @@ impl fmt::Display for Code {
 /// A client that sends 64 KB of unknown fields is told about the first hundred.
 pub(crate) const MAX_VIOLATIONS: usize = 100;
 
-/// Violations in the order in which they were found.
+/// Violations in the sequence in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<Violation>);
 

@@ -7,7 +7,7 @@ use crate::world::{World, caller, order};
 
 const RECORDS: u128 = 1_000;
 
-/// The submit of an order by an intent of its own.
+/// The submit of an order by its own intent.
 fn submit(order_id: u128, intent_id: u128) -> Vec<u8> {
     let intent = Intent::submit(
         IntentId::from_random(intent_id.to_be_bytes()),
