@@ -44,7 +44,8 @@ mutants: build ## Put mistakes into the service and see the simulation catch eac
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/measure
 
-load: ## Measure latencies and the highest rate of optimized binaries (RATE=200 SECONDS=60)
+# The binaries that are measured are optimized, by the profile `measured`.
+load: ## Measure latencies at a steady rate, and the highest rate (RATE=200 SECONDS=60)
 	$(CARGO) build --locked --workspace --bins --profile measured
 	@$(TARGET)/measured/load
 
@@ -84,6 +85,7 @@ test-infra: ## Test the Terraform configuration, without credentials
 # built in a minute. ARCHITECTURE is x86_64 or arm64.
 PACKAGE = infra/bin/package --profile $(or $(PROFILE),$1) --architecture $(or $(ARCHITECTURE),x86_64)
 
+# It builds dist/api.zip and dist/consumer.zip.
 package: ## Build the zips in dist (ARCHITECTURE=x86_64), or in target/dist-dev (PROFILE=dev)
 	$(call PACKAGE,release)
 

@@ -95,7 +95,7 @@ fn idempotency_key(
         })?;
     if !identity.is_known && !key.stands_alone() {
         return Err(Problem::bad_request(format!(
-            "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so the key must be too long to guess.",
+            "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
             IdempotencyKey::UNSCOPED_MIN
         )));
     }

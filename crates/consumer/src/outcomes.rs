@@ -18,7 +18,7 @@ pub(crate) struct Outcomes {
     refused: u64,
     /// Attempts that failed, by AWS's error code.
     errors: BTreeMap<String, u64>,
-    /// Those of the codes that do not pass by themselves.
+    /// The codes among them that do not pass by themselves.
     to_mend: BTreeSet<String>,
 }
 

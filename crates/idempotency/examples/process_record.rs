@@ -132,7 +132,7 @@ impl Consumer {
     ) -> Result<Charged, Unworkable> {
         let text = std::str::from_utf8(data).map_err(Poison::NotUtf8)?;
         let order: Order = serde_json::from_str(text).map_err(Poison::NotAnOrder)?;
-        // Of the text, which has every number as it was sent.
+        // The text has every number as it was sent.
         let key = Key::of_json("charge", data, ["/order_id"]).map_err(Poison::NoOrderId)?;
         let fingerprint = Fingerprint::of_json(data).map_err(Poison::NoFingerprint)?;
         let work = async |lease: &Lease| self.charge(text, &order, lease).await;

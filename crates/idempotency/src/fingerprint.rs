@@ -132,7 +132,7 @@ impl Fingerprint {
         Ok(Self::tagged("json", payload.canonical()?.as_bytes()))
     }
 
-    /// Of bytes as they are. Never equal to one made by [`of`](Self::of).
+    /// The fingerprint of bytes as they are. It never equals one made by [`of`](Self::of).
     #[must_use]
     pub fn of_bytes(payload: &[u8]) -> Self {
         Self::tagged("raw", payload)

@@ -264,7 +264,7 @@ fn string_length(json: &str) -> usize {
     end + 2
 }
 
-/// Of a text whose numbers are made strings.
+/// Reads a text whose numbers are made strings.
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Marked)

@@ -340,7 +340,8 @@ impl Lease {
         }
     }
 
-    /// The lease as it is once it is settled. Made once, so that every attempt sends the same.
+    /// The lease as it is once it is settled. It is made once, so that every attempt sends the
+    /// same.
     pub(crate) fn settlement(&self, ending: Ending) -> Settlement {
         let window = millis(self.table.options().window);
         Settlement {

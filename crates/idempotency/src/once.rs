@@ -54,8 +54,8 @@ pub enum HowLost {
     Unconfirmed(StoreError),
 }
 
-/// How the work failed, and what is to become of the key. To be chosen for every error, since only
-/// the work knows whether its effect may have happened.
+/// How the work failed, and what is to become of the key. The work chooses for every error, since
+/// only the work knows whether its effect may have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure<E> {
     /// Nothing has happened, and the key is free at once.

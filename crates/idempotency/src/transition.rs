@@ -155,7 +155,7 @@ pub(crate) fn settle(owner: &str, ending: &Ending, expires_at: u64, ttl: u64) ->
 
 /// Reads the answer to [`settle`].
 pub(crate) fn settled(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
-    // A lease is settled by nobody but its owner, so it was an earlier attempt of ours.
+    // Nobody but its owner settles a lease, so it was an earlier attempt of this holder.
     fenced(owner, answer, |state| matches!(state, State::Settled(_)))
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn release(owner: &str) -> Write {
 
 /// Reads the answer to [`release`].
 pub(crate) fn released(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
-    // By an earlier attempt of ours.
+    // An earlier attempt of this holder gave it back.
     fenced(owner, answer, |state| *state == State::Released)
 }
 

@@ -312,7 +312,7 @@ fn model(scripts: &[Script]) -> Vec<Expected> {
         .collect()
 }
 
-/// Of the time a batch of at most 40 records may need here, a generous multiple.
+/// A generous multiple of the time that a batch of at most 40 records may need here.
 const AMPLE: Duration = Duration::from_secs(60);
 
 proptest! {

@@ -28,7 +28,7 @@ pub enum Step {
 /// The fate of an intent. Every outcome is final, and none is an error of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It took effect now.
+    /// The intent took effect now.
     Applied,
     /// This very intent took effect before. It is a redelivery, or a retry after an answer that was
     /// lost.
@@ -44,11 +44,11 @@ pub enum Outcome {
 /// The part of a conflict that the row keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
-    /// Its fingerprint, since now.
+    /// The row keeps its fingerprint, since now.
     Recorded,
-    /// Its fingerprint, since an earlier delivery.
+    /// The row keeps its fingerprint, since an earlier delivery.
     AlreadyRecorded,
-    /// Only that there were more than ten.
+    /// The row keeps only that there were more than ten.
     Truncated,
 }
 

@@ -63,7 +63,7 @@ enum Fields {
     RawValue(Option<Json>),
 }
 
-/// As an enum's variant, if it is one.
+/// The value as an enum's variant, if it is one.
 fn variant(name: Option<&'static str>, value: Json) -> Json {
     match name {
         None => value,

@@ -44,7 +44,7 @@ pub struct Submit {
 /// The register of an order's submit, which is five attributes that are set at once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Submitted {
-    /// Of owner and content.
+    /// The fingerprint of owner and content.
     pub fingerprint: Fingerprint,
     /// The caller who submitted the order.
     pub owner: Caller,
