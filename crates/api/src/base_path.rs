@@ -1,4 +1,4 @@
-//! What precedes `/orders` in the paths that clients see: the setting `BASE_PATH`.
+//! The setting `BASE_PATH`, which is the part before `/orders` in the paths that clients see.
 
 /// The path at which a custom domain maps the API (API Gateway's API mapping key, or a proxy's), or
 /// nothing.
@@ -12,8 +12,8 @@
 pub struct BasePath(String);
 
 impl BasePath {
-    /// Reads the setting: `/v1`, or `v1` as API Gateway spells it, or several segments; nothing for
-    /// none.
+    /// Reads the setting, which is `/v1`, or `v1` as API Gateway spells it, or several segments. An
+    /// empty setting means no base path.
     ///
     /// # Errors
     /// The error says what form the setting must have.
@@ -37,12 +37,13 @@ impl BasePath {
         }
     }
 
-    /// The path, which begins with a slash and ends without one; or nothing.
+    /// The path, which begins with a slash and ends without one. It is empty if there is none.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What precedes the API's own path in `path`, and that path, which `is_path` knows.
+    /// Splits `path` into the part before the API's own path, and that path, which `is_path`
+    /// recognizes.
     ///
     /// API Gateway leaves the stage's name in front of the path unless the stage is `$default`, and
     /// a custom domain's mapping too. Either may be called as the API's own paths begin, so the

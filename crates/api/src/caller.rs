@@ -1,32 +1,33 @@
-//! Who calls: where the front door's word on it is read.
+//! The caller of a request, as the front door vouches for it.
 
 use orders::Caller;
 
 use crate::event::Event;
 
-/// Where a caller's identity is read in the request context: the setting `CALLER`.
+/// The setting `CALLER`, which says where a caller's identity is read in the request context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallerSource {
-    /// `none`: everyone is `anonymous`, and whoever knows an order's id may read and cancel it.
+    /// `none` makes everyone `anonymous`. Everybody who knows an order's id may read and cancel the
+    /// order.
     Nobody,
-    /// `jwt:CLAIM`: this claim of the token that API Gateway's JWT authorizer has checked. The
+    /// `jwt:CLAIM` takes this claim of the token that API Gateway's JWT authorizer has checked. The
     /// claim alone is the owner of an order, so an API has to have one issuer, as a JWT authorizer
     /// does.
     Jwt {
         /// The claim, usually `sub`.
         claim: String,
     },
-    /// `iam`: the principal that signed the request, by API Gateway's or the function URL's IAM
-    /// authorization.
+    /// `iam` takes the principal that signed the request, by API Gateway's or the function URL's
+    /// IAM authorization.
     ///
-    /// For an assumed role it is the role, not the session: all instances of a service are one
-    /// caller, and when one of them retries what another one sent it stays one order. So whoever
-    /// may assume a role shares its orders; where people share one (single sign-on, a Cognito
-    /// identity pool), use `jwt`.
+    /// For an assumed role the caller is the role, not the session. All instances of a service are
+    /// one caller. If one of them repeats a request of another one, it is still one order.
+    /// Everybody who may assume a role therefore shares its orders. Where people share a role
+    /// (single sign-on, a Cognito identity pool), use `jwt`.
     Iam,
-    /// `lambda:FIELD`: this field of the context that a Lambda authorizer returns. It has to be
-    /// text. A number names nobody: it may have lost digits on its way here, so that two callers
-    /// would be one, and the number 7 would be the caller whose name is the text `7`.
+    /// `lambda:FIELD` takes this field of the context that a Lambda authorizer returns. The field
+    /// has to be text. A number names nobody, because it may have lost digits on its way here, and
+    /// two callers would be one. The number 7 would also be the caller whose name is the text `7`.
     Lambda {
         /// The field.
         field: String,
@@ -40,7 +41,7 @@ pub(crate) struct Identity {
     pub(crate) issuer: String,
     /// The caller.
     pub(crate) caller: Caller,
-    /// Whether the front door knows callers at all.
+    /// True if the front door knows callers at all.
     pub(crate) is_known: bool,
 }
 
@@ -48,7 +49,7 @@ impl CallerSource {
     /// Reads the setting.
     ///
     /// # Errors
-    /// What the setting has to be.
+    /// The error says what the setting has to be.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "none" => Ok(Self::Nobody),
@@ -63,8 +64,9 @@ impl CallerSource {
         }
     }
 
-    /// The caller of a request; `None` if a caller is required and the event names none (or none
-    /// that [`Caller::parse`] takes, or `anonymous`). It is never anonymous then.
+    /// The caller of a request. It is `None` if a caller is required and the event names none, or
+    /// if [`Caller::parse`] does not take the name, or if the name is `anonymous`. A required
+    /// caller is never anonymous.
     pub(crate) fn identify(&self, event: &Event<'_>) -> Option<Identity> {
         let (issuer, name) = match self {
             Self::Nobody => {
@@ -106,8 +108,8 @@ impl CallerSource {
     }
 }
 
-/// The principal behind an ARN: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` all but the
-/// session; any other ARN as it is.
+/// The principal behind an ARN. For `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` it is all but
+/// the session. Any other ARN is taken as it is.
 fn principal(arn: &str) -> &str {
     let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
     match resource.split('/').collect::<Vec<_>>()[..] {

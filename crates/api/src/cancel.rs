@@ -1,4 +1,4 @@
-//! `POST /orders/{id}/cancel`: a cancel, accepted.
+//! `POST /orders/{id}/cancel` accepts a cancel.
 
 use orders::{Intent, OrderId};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
 
-const IF_UNKNOWN: &str = "Send it again: an order can be cancelled only once.";
+const IF_UNKNOWN: &str = "Send the request again. An order can be cancelled only once.";
 
 /// The response says no more than every 202 does.
 #[derive(Serialize)]

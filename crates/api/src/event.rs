@@ -1,4 +1,4 @@
-//! The event of a request: API Gateway's payload format 2.0, which function URLs send too.
+//! The event of a request in API Gateway's payload format 2.0, which function URLs send too.
 //!
 //! Only what the routes use is read. A field that nobody uses can then never fail a request, and a
 //! header that no route knows is passed over, whatever it holds.
@@ -29,15 +29,15 @@ pub(crate) enum Unreadable {
     /// It is not JSON, or a field is not as the front door makes it. The front door has put into it
     /// what its client sent (a header in Latin-1), so this is a request that cannot be read.
     Request,
-    /// It is JSON, and not a request: the function is behind another front door than it is made
-    /// for.
+    /// The event is JSON, but not a request. The function is behind another front door than the one
+    /// it is made for.
     NotARequest,
 }
 
 impl<'a> Event<'a> {
     /// Reads an event.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        // By its grammar alone, whatever the values in it. RFC 8259 §8.1: JSON is UTF-8.
+        // This checks the grammar alone, whatever the values are. JSON is UTF-8 (RFC 8259 §8.1).
         let json = str::from_utf8(bytes).map_err(|_| Unreadable::Request)?;
         serde_json::from_str::<IgnoredAny>(json).map_err(|_| Unreadable::Request)?;
         serde_json::from_str::<Object<Shape>>(json)
@@ -57,7 +57,7 @@ impl<'a> Event<'a> {
         &self.fields.raw_path
     }
 
-    /// The stage's name; nothing for `$default`, which is in no path.
+    /// The stage's name. It is empty for `$default`, which is in no path.
     pub(crate) fn stage(&self) -> &str {
         let stage = self.fields.request_context.0.stage.as_deref();
         stage
@@ -90,11 +90,11 @@ impl<'a> Event<'a> {
         self.fields.is_base64_encoded.unwrap_or_default()
     }
 
-    /// The text at this path of member names in what the authorizer says; `None` if there is none,
-    /// if it is not a text, or if it is there twice.
+    /// The text at this path of member names in what the authorizer says. It is `None` if there is
+    /// none, if it is not a text, or if it is there twice.
     ///
-    /// Nothing else of it is read: its form depends on the authorizer, and a number that nobody
-    /// asks for may be one that nothing can hold.
+    /// Nothing else of the authorizer's part is read. Its form depends on the authorizer, and an
+    /// unused number may be too large for every type.
     pub(crate) fn authorizer(&self, path: &[&str]) -> Option<String> {
         self.text_at(&[&["requestContext", "authorizer"], path].concat())
     }
@@ -105,7 +105,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// What tells a request in payload format 2.0 from all other events.
+/// The fields by which a request in payload format 2.0 differs from all other events.
 #[derive(Deserialize)]
 struct Shape {
     version: String,
@@ -177,7 +177,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The values of those of the [`HEADERS`] that were sent.
+/// The values of the [`HEADERS`] that were sent.
 #[derive(Default)]
 struct Headers(BTreeMap<&'static str, String>);
 

@@ -1,9 +1,9 @@
-//! The API: an order is accepted once its intent is in the stream.
+//! The API accepts an order by putting its intent into the stream.
 //!
-//! A request in API Gateway's payload format 2.0 (HTTP APIs and function URLs send the same) is
-//! answered by [`Api::answer`], which has exactly one side effect on the two routes that write: one
-//! record in the stream, keyed by order id. It never reads before it writes, so it accepts at the
-//! pace of the stream whatever state the table is in.
+//! [`Api::answer`] answers a request in API Gateway's payload format 2.0, which HTTP APIs and
+//! function URLs send. On the two routes that write it has exactly one side effect, which is one
+//! record in the stream, keyed by order id. These routes never read before they write, so they
+//! accept at the pace of the stream whatever state the table is in.
 //!
 //! | request | file |
 //! |---|---|
@@ -11,8 +11,9 @@
 //! | `POST /orders/{id}/cancel` | `cancel.rs` |
 //! | `GET /orders/{id}` | `read.rs` |
 //!
-//! Every error is a problem document (RFC 9457, `problem.rs`). What went wrong inside goes to the
-//! log, never to the client; what the client sent goes to neither.
+//! Every error is a problem document (RFC 9457, `problem.rs`). An internal cause goes to the log
+//! and never to the client. The values that the client sent go to neither. Only the pointer of a
+//! violation repeats the name of an unknown field, to the client alone.
 
 mod base_path;
 mod caller;
@@ -54,13 +55,13 @@ pub struct Api {
     pub table: OrdersTable,
     /// Where a caller's identity is read.
     pub callers: CallerSource,
-    /// What precedes `/orders` in the paths that clients see.
+    /// The part before `/orders` in the paths that clients see.
     pub base_path: BasePath,
     /// Where ids and times come from.
     pub origins: Origins,
 }
 
-/// Where random ids and the present time come from: the operating system, or a seed.
+/// The source of random ids and of the present time, which is the operating system or a seed.
 #[derive(Clone)]
 pub struct Origins {
     random: Arc<dyn Fn() -> [u8; 16] + Send + Sync>,
@@ -74,8 +75,8 @@ impl Origins {
         Self::new(|| uuid::Uuid::new_v4().into_bytes(), SystemTime::now)
     }
 
-    /// Others. `random` must not be guessable where no caller is known: an order id is then what
-    /// protects an order.
+    /// Other sources. `random` must not be guessable where no caller is known, because an order is
+    /// then protected by its id alone.
     #[must_use]
     pub fn new(
         random: impl Fn() -> [u8; 16] + Send + Sync + 'static,
@@ -112,14 +113,15 @@ impl Api {
     /// Answers one request, an event in payload format 2.0, within the time that is left of the
     /// invocation.
     ///
-    /// To a request there is always an answer: whatever fails is a problem document with the status
-    /// that tells the client what to do about it. An event that is not JSON is a request that
-    /// cannot be read, and gets a 400: the front door has put into it what its client sent.
+    /// A request always gets an answer. Every failure is a problem document with the status that
+    /// tells the client what to do. An event that is not JSON is a request that cannot be read, and
+    /// gets a 400, because the front door has put into it what its client sent.
     ///
     /// # Errors
-    /// [`Failure::UnreadableEvent`] if the event is JSON and not a request in payload format 2.0:
-    /// the function is deployed behind something else. No client can mend that, so the invocation
-    /// fails, the client gets the gateway's 500, and an alarm on the function's errors hears of it.
+    /// [`Failure::UnreadableEvent`] if the event is JSON and not a request in payload format 2.0.
+    /// The function is then deployed behind something else, and no client can mend that. So the
+    /// invocation fails, the client gets the gateway's 500, and an alarm on the function's errors
+    /// fires.
     pub async fn answer(
         &self,
         event: &[u8],
@@ -129,7 +131,8 @@ impl Api {
             Ok(event) => event,
             Err(Unreadable::NotARequest) => return Err(Failure::UnreadableEvent),
             Err(Unreadable::Request) => {
-                // The log does not say what cannot be read: it would quote the client.
+                // The log does not say which part cannot be read, because that would quote the
+                // client.
                 tracing::warn!("a request cannot be read");
                 let problem = Problem::bad_request("The request cannot be read.");
                 return Ok(Response::problem(&problem, None).into_event());
@@ -142,7 +145,7 @@ impl Api {
         };
         let response = answered.unwrap_or_else(|problem| Response::problem(&problem, request.id()));
         let (status, intent_id) = (response.status(), response.intent_id());
-        // What the client has of the request is API Gateway's id, in the problem's `instance` and
+        // The client knows a request by API Gateway's id, which is in the problem's `instance` and
         // in a header.
         let gateway_request_id = request.id();
         tracing::info!(
@@ -199,11 +202,11 @@ impl Api {
     }
 }
 
-/// Runs the function: reads its settings, makes its clients, and serves invocations until Lambda
+/// Runs the function. It reads its settings, makes its clients, and serves invocations until Lambda
 /// ends the process.
 ///
-/// Settings: `STREAM_NAME`, `TABLE_NAME`, `CALLER` ([`CallerSource::parse`]), and `BASE_PATH`
-/// ([`BasePath::parse`]), which may be missing.
+/// The settings are `STREAM_NAME`, `TABLE_NAME`, `CALLER` ([`CallerSource::parse`]), and
+/// `BASE_PATH` ([`BasePath::parse`]), which may be missing.
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.

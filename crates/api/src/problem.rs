@@ -1,8 +1,12 @@
-//! What a client is told when something is wrong: a problem document (RFC 9457).
+//! The problem document (RFC 9457), which tells a client that something is wrong.
 //!
-//! Three kinds, by what the client should do: its own fault (4xx: mend the request), try again (503
-//! with `Retry-After`), and a fault of ours that trying again will not mend (500). None of them
-//! says what failed inside.
+//! There are three kinds, and each tells the client what to do:
+//!
+//! - 4xx means to mend the request.
+//! - 503 with `Retry-After` means to try again.
+//! - 500 is a fault of the service that trying again does not mend.
+//!
+//! No kind says what failed inside.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use orders::{OrderId, Violation};
@@ -10,8 +14,8 @@ use serde::Serialize;
 
 use crate::caller::CallerSource;
 
-/// When to try again, in seconds: long enough for a throttled shard to recover, short enough for a
-/// person to wait.
+/// When to try again, in seconds. One second is long enough for a throttled shard to recover, and
+/// short enough for a person to wait.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// A problem on its way to the client.
@@ -27,7 +31,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// One that the status code says all about (RFC 9457 §4.2.1).
+    /// A problem that its status code describes fully (RFC 9457 §4.2.1).
     fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         Self::of_kind(status, "about:blank", title, detail)
@@ -63,7 +67,7 @@ impl Problem {
         Self::plain(StatusCode::NOT_FOUND, detail)
     }
 
-    /// RFC 9110 §15.5.6: a 405 names the methods that the path takes.
+    /// A 405 names the methods that the path takes (RFC 9110 §15.5.6).
     pub(crate) fn method_not_allowed(allowed: &[&'static str]) -> Self {
         let allowed = allowed.join(", ");
         #[expect(
@@ -71,31 +75,31 @@ impl Problem {
             reason = "methods are constants of the API, and tokens; a 405 without them would be a lie"
         )]
         let allow = HeaderValue::from_str(&allowed).expect("methods are visible ASCII");
-        let detail = format!("This path takes {allowed} only.");
+        let detail = format!("This path accepts only {allowed}.");
         Self::plain(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allow)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::plain(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The body must have at most {limit} bytes."),
+            format!("The body must not be larger than {limit} bytes."),
         )
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
         Self::plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "The body must be sent as Content-Type: application/json.",
+            "The body must be JSON, with the header Content-Type: application/json.",
         )
-        // RFC 9110 §15.5.16 and §12.5.1: a 415 may say what would have been taken.
+        // A 415 may say which type would have been taken (RFC 9110 §15.5.16 and §12.5.1).
         .with(header::ACCEPT, HeaderValue::from_static("application/json"))
     }
 
-    /// RFC 9110 §15.5.2: a 401 names the scheme by which to authenticate.
+    /// A 401 names the scheme by which to authenticate (RFC 9110 §15.5.2).
     pub(crate) fn caller_required(callers: &CallerSource) -> Self {
         Self::plain(
             StatusCode::UNAUTHORIZED,
-            "The request does not say who the caller is.",
+            "The request does not identify its caller.",
         )
         .with(
             header::WWW_AUTHENTICATE,
@@ -118,9 +122,9 @@ impl Problem {
         problem
     }
 
-    /// The stream refused: the request had no effect and may be sent again as it is.
+    /// The stream refused. The request had no effect and may be sent again as it is.
     pub(crate) fn not_accepted() -> Self {
-        let detail = "The request was not accepted and has had no effect. Send it again.";
+        let detail = "The request was not accepted and had no effect. Send it again.";
         Self::of_kind(
             StatusCode::SERVICE_UNAVAILABLE,
             "urn:problem:orders:not-accepted",
@@ -130,11 +134,11 @@ impl Problem {
         .with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
-    /// The stream did not answer: the intent may be in it or not. `advice` tells the client what to
-    /// do about it.
+    /// The stream did not answer, so it may have the intent or not. `advice` tells the client what
+    /// to do.
     pub(crate) fn outcome_unknown(order_id: OrderId, advice: &'static str) -> Self {
         let detail =
-            format!("The outcome is unknown: the request may have been accepted. {advice}");
+            format!("The outcome is unknown. The request may have been accepted. {advice}");
         let kind = "urn:problem:orders:outcome-unknown";
         let mut problem = Self::of_kind(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -158,7 +162,7 @@ impl Problem {
     pub(crate) fn internal() -> Self {
         Self::plain(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "The service failed. The request id helps to find out why.",
+            "The service failed. Please name the request id when you report the failure.",
         )
     }
 

@@ -1,4 +1,4 @@
-//! `GET /orders/{id}`: what its owner sees of an order.
+//! `GET /orders/{id}` shows an order to its owner.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::response::Response;
 /// The longest wait, in seconds. A waiting request occupies an execution environment of the
 /// function.
 const MAX_WAIT: u64 = 5;
-/// Between two looks.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
 const PREFER: &str = "prefer";
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 impl Api {
-    /// An order that does not exist, that is not persisted yet and that is somebody else's are one
-    /// and the same 404.
+    /// Three cases give the same 404. The order does not exist, it is not stored yet, or it is
+    /// somebody else's.
     ///
     /// `Prefer: wait=N` (RFC 7240 §4.3) waits up to N seconds, at most five, for the order to be
     /// there.
@@ -35,7 +35,7 @@ impl Api {
         order_id: OrderId,
     ) -> Result<Response, Problem> {
         let wait = request.header(PREFER).and_then(preferred_wait);
-        // What is told to the client is what there is time for.
+        // The client is told the wait that there is time for.
         let wait = wait.map(|seconds| seconds.min(MAX_WAIT).min(request.time_left().as_secs()));
         let until = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
 
@@ -44,7 +44,7 @@ impl Api {
             sleep(PAUSE).await;
             found = match self.look(request, identity, order_id).await {
                 Ok(found) => found,
-                // The first look has answered the question that every request asks; waiting is an
+                // The first look has answered the question that every request asks. Waiting is an
                 // extra.
                 Err(_) => break,
             };
@@ -52,7 +52,9 @@ impl Api {
         let response = match found {
             Some(view) => Response::json(StatusCode::OK, &view),
             None => {
-                let problem = Problem::not_found("There is no such order, or not yet.");
+                let problem = Problem::not_found(
+                    "You have no order with this id, or the order is not stored yet.",
+                );
                 Response::problem(&problem, request.id())
             }
         };

@@ -1,4 +1,4 @@
-//! What the routes read of an event in API Gateway's payload format 2.0.
+//! The parts of an event in API Gateway's payload format 2.0 that the routes use.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::base_path::BasePath;
 use crate::event::Event;
 use crate::route::Route;
 
-/// What stays of an invocation's time for the answer to be written and to travel.
+/// The time that is kept for writing the answer and sending it.
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// One request.
 pub(crate) struct Request<'a> {
     event: &'a Event<'a>,
-    /// What precedes `/orders` in the path, as the client sees it.
+    /// The part before `/orders` in the path, as the client sees it.
     base_path: &'a str,
     /// The path behind it.
     path: &'a str,
@@ -29,8 +29,8 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(crate) fn new(event: &'a Event<'a>, setting: &'a BasePath, time_left: Duration) -> Self {
         let (taken_off, path) = setting.split(event.raw_path(), event.stage(), Route::is_path);
-        // At a domain of its own the client sees neither the stage nor, in every case, what the
-        // event's path begins with.
+        // At a custom domain the client does not see the stage, nor always the part with which the
+        // event's path begins.
         let base_path = if event.is_at_aws_address() {
             taken_off
         } else {
@@ -62,8 +62,8 @@ impl<'a> Request<'a> {
         self.event.method()
     }
 
-    /// What precedes `/orders` in the path that the client used: at AWS's own address what preceded
-    /// it in the event, and at a custom domain the setting `BASE_PATH`.
+    /// The part before `/orders` in the path that the client used. At AWS's own address it is that
+    /// part of the event's path. At a custom domain it is the setting `BASE_PATH`.
     pub(crate) fn base_path(&self) -> &'a str {
         self.base_path
     }

@@ -26,7 +26,7 @@ impl Response {
         Self::of_type(status, JSON, document)
     }
 
-    /// The response that carries a problem; its `instance` is API Gateway's id of the request.
+    /// The response that carries a problem. Its `instance` is API Gateway's id of the request.
     pub(crate) fn problem(problem: &Problem, request_id: Option<&str>) -> Self {
         let document = problem.document(request_id);
         let mut response = Self::of_type(problem.status(), PROBLEM, &document);
@@ -66,7 +66,7 @@ impl Response {
         Ok(response)
     }
 
-    /// The body ends with a newline, so that a terminal's prompt begins a line of its own.
+    /// The body ends with a newline, so that a terminal's prompt begins a new line.
     fn of_type(status: StatusCode, content_type: &'static str, document: &impl Serialize) -> Self {
         #[expect(
             clippy::expect_used,

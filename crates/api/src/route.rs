@@ -1,11 +1,11 @@
-//! Which request is which: method and path.
+//! The routes, each a method and a path.
 
 use orders::OrderId;
 
 use crate::problem::Problem;
 
 /// The routes of the API. Terraform has the same list (`infra/http_api.tf`), and a test compares
-/// the two: a route that only one of them has would answer 401 or 404 on AWS alone.
+/// the two. A route that only one of them has would answer 401 or 404 on AWS alone.
 pub const ROUTES: [Route; 3] = [
     Route {
         method: "POST",
@@ -35,7 +35,7 @@ pub struct Route {
     pub(crate) endpoint: Endpoint,
 }
 
-/// What answers a request.
+/// The part of the API that answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Submit,
@@ -77,8 +77,8 @@ impl Route {
         ROUTES.iter().any(|route| route.order_id_in(path).is_some())
     }
 
-    /// The part of a path in the place of `{id}`, empty where the route has none; `None` if the
-    /// path is not this route's.
+    /// The part of a path in the place of `{id}`. It is empty where the route has none, and `None`
+    /// if the path is not this route's.
     fn order_id_in<'p>(&self, path: &'p str) -> Option<&'p str> {
         let Some((before, after)) = self.path.split_once("{id}") else {
             return (self.path == path).then_some("");
@@ -103,7 +103,7 @@ impl Found<'_> {
     /// The order id in the path.
     pub(crate) fn order_id(&self) -> Result<OrderId, Problem> {
         OrderId::parse(self.order_id).ok_or_else(|| {
-            Problem::bad_request("The order id in the path must be a lower-case UUID.")
+            Problem::bad_request("The order id in the path must be a UUID in lower case.")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The stream of intents: one `PutRecord` an intent, and what is known of it when it fails.
+//! The stream of intents. Each intent is one `PutRecord`, and a failure says what is known of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,11 +19,11 @@ use function_runtime::{NoAnswer, PassingErrors, attempts};
 use orders::Intent;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Kinesis answers within tens of milliseconds; what takes this long is better asked again.
+/// Kinesis answers within tens of milliseconds. A call that takes this long is better made again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// With less time than this a put is not begun: it would most likely be cut off, and its outcome
-/// unknown.
+/// With less time than this a put is not begun. It would most likely be cut off, and its outcome
+/// would be unknown.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The stream that intents are put into.
@@ -39,7 +39,7 @@ pub struct Stream {
 /// the request and does not belong into a log.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// Kinesis refused every attempt: the intent is not in the stream.
+    /// Kinesis refused every attempt, so the intent is not in the stream.
     #[error("not accepted: {code}")]
     NotAccepted {
         /// AWS's error code for the last attempt, or why there was no answer.
@@ -47,7 +47,7 @@ pub enum Refusal {
         /// The SDK's error, if the put was begun.
         source: Option<BoxError>,
     },
-    /// At least one attempt got no clear answer: the intent may be in the stream.
+    /// At least one attempt got no clear answer, so the intent may be in the stream.
     #[error("outcome unknown: {code}")]
     OutcomeUnknown {
         /// AWS's error code for the last attempt, or why there was no answer.
@@ -77,10 +77,10 @@ impl Refusal {
 }
 
 impl Stream {
-    /// The stream of this name, by a client of its own.
+    /// The stream of this name, with its own client.
     ///
-    /// A put makes up to three attempts. With the back-offs between them they take less than 6 s:
-    /// less than the function's default timeout of 10 s, so that the client is told rather than cut
+    /// A put makes up to three attempts. With the back-offs between them they take less than 6 s.
+    /// That is less than the function's default timeout of 10 s, so the client is told and not cut
     /// off. A silent attempt is repeated, because an order that is not accepted is a lost sale.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, name: String) -> Self {
@@ -102,12 +102,12 @@ impl Stream {
     /// Puts an intent into the stream, its order id as the partition key. Every attempt sends the
     /// same event.
     ///
-    /// A put whose answer was lost and that is tried again is twice in the stream; both copies have
-    /// one intent id, and the row takes one.
+    /// If an answer is lost and the put is tried again, the stream has the event twice. Both copies
+    /// have one intent id, and the row takes one.
     ///
     /// # Errors
-    /// [`Refusal`] if Kinesis has not acknowledged it within `time_left`; it says whether the
-    /// intent may be in the stream all the same.
+    /// [`Refusal`] if Kinesis has not acknowledged the intent within `time_left`. It says whether
+    /// the intent may be in the stream all the same.
     pub async fn put(&self, intent: &Intent, time_left: Duration) -> Result<(), Refusal> {
         let no_time_left = || NoAnswer::NoTimeLeft.as_str().to_owned();
         if time_left < SHORTEST {
@@ -147,8 +147,8 @@ fn code_of(error: &SdkError<PutRecordError>) -> String {
     }
 }
 
-/// Counts the attempts of one put: the SDK reports the last one's error, but one that got no answer
-/// before it may have had its effect.
+/// Counts the attempts of one put. The SDK reports the last attempt's error, but an earlier attempt
+/// that got no answer may have had its effect.
 #[derive(Clone, Debug, Default)]
 struct Attempts {
     sent: Arc<AtomicU32>,
@@ -193,8 +193,8 @@ impl Intercept for Attempts {
     }
 }
 
-/// Only a 4xx is a refusal: Kinesis looked at the request and did nothing. A 5xx may come after the
-/// effect, and a 408 says that somebody gave up waiting.
+/// Only a 4xx is a refusal, because Kinesis looked at the request and did nothing. A 5xx may come
+/// after the effect, and a 408 says that somebody gave up waiting.
 fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && status != 408
 }

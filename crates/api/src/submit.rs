@@ -1,4 +1,4 @@
-//! `POST /orders`: a new order, accepted.
+//! `POST /orders` accepts a new order.
 
 use orders::{
     Fingerprint, IdempotencyKey, Intent, IntentKind, NewOrder, OrderId, ParseError, Submit,
@@ -15,10 +15,10 @@ use crate::response::Response;
 const MAX_BODY: usize = 64 * 1024;
 
 const IF_UNKNOWN_WITH_KEY: &str =
-    "Send it again with the same Idempotency-Key: it stays one order.";
-const IF_UNKNOWN_WITHOUT_KEY: &str = "Look the order up by its id. Do not send it again: without an Idempotency-Key that could be a second order.";
+    "Send the request again with the same Idempotency-Key. It then remains one order.";
+const IF_UNKNOWN_WITHOUT_KEY: &str = "Look the order up by its id. Do not send the request again, because without an Idempotency-Key it could create a second order.";
 
-/// What the response says besides what every 202 says.
+/// The fields of the response besides those of every 202.
 #[derive(Serialize)]
 struct Fields {
     fingerprint: Fingerprint,
@@ -60,16 +60,17 @@ fn order(request: &Request<'_>) -> Result<NewOrder, Problem> {
     }
     NewOrder::parse(&body).map_err(|error| match error {
         ParseError::NotJson { line, column } => Problem::bad_request(format!(
-            "The body is not JSON: syntax error at line {line}, column {column}."
+            "The body is not JSON. The first syntax error is at line {line}, column {column}."
         )),
         ParseError::Invalid(violations) => Problem::invalid_order(violations),
     })
 }
 
-/// `application/json`, whatever its parameters: JSON has none that matter (RFC 8259 §11).
+/// True for `application/json`, whatever its parameters are. JSON has none that matter (RFC 8259
+/// §11).
 ///
-/// A comma is a gateway's: the header was sent more than once, and which of the values holds nobody
-/// knows (RFC 9110 §5.3). A parameter may have a comma in quotes, and here none needs one.
+/// A comma comes from a gateway that joined repeated headers, and nobody knows which of the values
+/// holds (RFC 9110 §5.3). A parameter may have a comma in quotes, but none needs one here.
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     !content_type.contains(',') && essence.trim().eq_ignore_ascii_case("application/json")
@@ -88,13 +89,13 @@ fn idempotency_key(
         .and_then(IdempotencyKey::parse)
         .ok_or_else(|| {
             Problem::bad_request(format!(
-                "Idempotency-Key must be sent once and have 1 to {} visible ASCII characters, none of them a comma.",
+                "Send Idempotency-Key only once. It must have 1 to {} visible ASCII characters and no comma.",
                 IdempotencyKey::MAX
             ))
         })?;
     if !identity.is_known && !key.stands_alone() {
         return Err(Problem::bad_request(format!(
-            "Idempotency-Key must have at least {} characters: callers are not known here, so the key alone tells orders apart and has to be unguessable. A UUID does.",
+            "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
             IdempotencyKey::UNSCOPED_MIN
         )));
     }

@@ -1,4 +1,4 @@
-//! How long to wait before a retry: exponential and capped, exact or with full jitter.
+//! The wait before a retry. It is exponential and capped, and either exact or with full jitter.
 //!
 //! The crate computes waits. It does not sleep, does not retry and does not read a clock, so its
 //! users keep their own deadlines.
@@ -42,8 +42,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after `failures` failures in a row: `min(cap, base · 2^(failures - 1))`, and zero
-    /// after none.
+    /// The wait after `failures` failures in a row. It is `min(cap, base · 2^(failures - 1))`, and
+    /// zero after none.
     ///
     /// The result is exact. No number of failures and no duration overflows.
     #[must_use]
@@ -84,7 +84,7 @@ pub struct FullJitter {
 }
 
 impl FullJitter {
-    /// A wait after `failures` failures in a row: from zero to
+    /// A wait after `failures` failures in a row. It is from zero to
     /// [`Backoff::after`]`(failures)`, both included, in whole microseconds.
     ///
     /// Each call draws, whatever the number of failures is. One generator therefore serves several

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Item, Name, NotDone, Value};
 
-/// The clauses of an update expression. No attribute is in two of them: DynamoDB refuses paths that
-/// overlap, so the last clause that names an attribute counts.
+/// The clauses of an update expression. No attribute is in two of them, because DynamoDB refuses
+/// paths that overlap. The last clause that names an attribute counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Change {
     pub(crate) set: BTreeMap<Name, Value>,
@@ -20,7 +20,7 @@ impl Change {
         Self::default().and_set(attributes)
     }
 
-    /// `ADD a {member}`: adds a member to a set of strings, which is made if there is none.
+    /// `ADD a {member}` adds a member to a set of strings, which is made if there is none.
     #[must_use]
     pub fn add(name: impl Into<Name>, member: impl Into<String>) -> Self {
         Self::default().and_add(name, member)
@@ -51,7 +51,7 @@ impl Change {
         self
     }
 
-    /// `REMOVE a, …`: the same change with these attributes taken away.
+    /// `REMOVE a, …` is the same change with these attributes taken away.
     #[must_use]
     pub fn and_remove<N: Into<Name>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         for name in names {

@@ -1,4 +1,4 @@
-//! What must be true of an item for a write to be done.
+//! The condition that must be true of an item for a write to be done.
 
 use crate::{Item, Name, Value};
 
@@ -6,9 +6,11 @@ use crate::{Item, Name, Value};
 /// "Condition and filter expressions, operators, and functions in DynamoDB").
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// There is no item: `attribute_not_exists` of the table's partition key.
+    /// There is no item. In DynamoDB's words, this is `attribute_not_exists` of the table's
+    /// partition key.
     ItemAbsent,
-    /// There is an item: `attribute_exists` of the table's partition key.
+    /// There is an item. In DynamoDB's words, this is `attribute_exists` of the table's partition
+    /// key.
     ItemPresent,
     /// `attribute_not_exists(a)`
     Absent(Name),
@@ -22,8 +24,8 @@ pub enum Condition {
     Below(Name, i128),
     /// `NOT contains(a, text)`, true where `a` is missing.
     Lacks(Name, String),
-    /// `size(a) < number` of a set, a list, a map or a string (its UTF-16 code units); false where
-    /// `a` is missing.
+    /// `size(a) < number` of a set, a list, a map or a string, whose size is counted in UTF-16 code
+    /// units. It is false where `a` is missing.
     Smaller(Name, usize),
     /// `c AND d`
     And(Box<Condition>, Box<Condition>),

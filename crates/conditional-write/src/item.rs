@@ -6,27 +6,27 @@ use crate::Name;
 
 /// An attribute's value.
 ///
-/// It has an order of its own, so that it can be a part of a model's state. DynamoDB's comparisons
+/// It has its own ordering, so that it can be a part of a model's state. DynamoDB's comparisons
 /// are [conditions](crate::Condition).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
-    /// `S`: a string.
+    /// A string (`S`).
     S(String),
-    /// `N`: an integer. DynamoDB keeps 38 digits (developer guide, "Supported data types and naming
-    /// rules").
+    /// An integer (`N`). DynamoDB keeps 38 digits (developer guide, "Supported data types and
+    /// naming rules").
     N(i128),
-    /// `BOOL`: a truth value.
+    /// A truth value (`BOOL`).
     Bool(bool),
-    /// `SS`: a set of strings. DynamoDB has no empty sets.
+    /// A set of strings (`SS`). DynamoDB has no empty sets.
     Ss(BTreeSet<String>),
-    /// `L`: a list.
+    /// A list (`L`).
     L(Vec<Value>),
-    /// `M`: a map.
+    /// A map (`M`).
     M(BTreeMap<String, Value>),
 }
 
-/// The attributes of an item. Of the table's key it has what the service that made it has put
-/// there: DynamoDB returns the key with every item, and a write never changes it.
+/// The attributes of an item. Of the table's key an item has what the service that made it has put
+/// there. DynamoDB returns the key with every item, and a write never changes the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Item {
     values: BTreeMap<Name, Value>,
@@ -97,8 +97,8 @@ impl Item {
         self.values.contains_key(name) || self.others.contains(name)
     }
 
-    /// The value of an attribute. `None` if there is no such attribute, or if its value is of a
-    /// type that [`Value`] does not have; [`contains`](Self::contains) tells the two apart.
+    /// The value of an attribute. It is `None` if there is no such attribute, or if its value is of
+    /// a type that [`Value`] does not have. [`contains`](Self::contains) tells the two apart.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)

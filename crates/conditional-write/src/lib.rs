@@ -31,9 +31,10 @@
 //!
 //! # Limits
 //!
-//! Only what conditional writes need of DynamoDB's language is here: top-level attributes, the
-//! operators of [`Condition`] and the clauses of [`Change`]. Values are of the types of [`Value`].
-//! An attribute of another type can be read, and is known by its name alone.
+//! The crate has only the parts of DynamoDB's language that conditional writes need, which are
+//! top-level attributes, the operators of [`Condition`] and the clauses of [`Change`]. Values are
+//! of the types of [`Value`]. An attribute of another type can be read, and is known by its name
+//! alone.
 
 mod change;
 mod condition;

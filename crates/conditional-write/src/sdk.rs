@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::types::{
 
 use crate::{Answer, Item, Value, Write};
 
-/// The key of one item: the partition key, and the sort key of a table that has one. Both are
-/// strings.
+/// The key of one item, which is the partition key, and the sort key of a table that has one. Both
+/// are strings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemKey {
     partition_key: String,
@@ -21,7 +21,7 @@ pub struct ItemKey {
 }
 
 impl ItemKey {
-    /// The key of a table that has no sort key: the name of its partition key, and the value.
+    /// The key of a table that has no sort key, by the name of its partition key and the value.
     #[must_use]
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         let partition_key = name.into();
@@ -46,7 +46,7 @@ impl ItemKey {
         self.attributes.clone()
     }
 
-    /// The item of this key as a response has it, without the key; `None` if there is none.
+    /// The item of this key as a response has it, without the key. It is `None` if there is none.
     #[must_use]
     pub fn item(&self, attributes: Option<&HashMap<String, AttributeValue>>) -> Option<Item> {
         // Some endpoints return an item without attributes where there is none.
@@ -60,11 +60,12 @@ impl ItemKey {
 }
 
 impl Write {
-    /// The write to the item of this key: a part of a `TransactWriteItems`, and by [`update_item`]
-    /// a request of its own. It asks for the old item where the condition does not hold.
+    /// The write to the item of this key, as a part of a `TransactWriteItems`. [`update_item`]
+    /// makes it a request by itself. The write asks for the old item where the condition does not
+    /// hold.
     ///
     /// # Panics
-    /// Never: an `Update` without one of its required members does not build, and this one has all
+    /// Never. An `Update` without one of its required members does not build, and this one has all
     /// of them.
     #[must_use]
     pub fn update(&self, table_name: impl Into<String>, key: &ItemKey) -> Update {
@@ -124,9 +125,9 @@ pub fn answer_of_update<R>(
     }
 }
 
-/// The refusal that a cancelled transaction reports of its update of this key; `None` if the condition
-/// of that update was not in the way (API reference, TransactWriteItems, "Cancellation reason
-/// codes").
+/// The refusal that a cancelled transaction reports of its update of this key. It is `None` if the
+/// condition of that update was not in the way (API reference, TransactWriteItems, "Cancellation
+/// reason codes").
 #[must_use]
 pub fn answer_of_cancellation(reason: &CancellationReason, key: &ItemKey) -> Option<Answer> {
     (reason.code() == Some("ConditionalCheckFailed"))
@@ -150,8 +151,8 @@ impl From<Value> for AttributeValue {
 }
 
 impl Value {
-    /// A value of a response; `None` if it, or a part of it, is of a type that [`Value`] does not
-    /// have.
+    /// A value of a response. It is `None` if the value, or a part of it, is of a type that
+    /// [`Value`] does not have.
     #[must_use]
     pub fn of(value: &AttributeValue) -> Option<Self> {
         Some(match value {

@@ -1,4 +1,5 @@
-//! The value that is evaluated in memory is the value that is sent: both sides come to the same.
+//! The value that is evaluated in memory is the value that is sent, and both sides come to the
+//! same.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -50,7 +51,7 @@ async fn stored(client: &Client) -> Option<Item> {
     key().item(output.item())
 }
 
-/// The answer to the write by itself; `None` if DynamoDB takes it for an error of the caller.
+/// The answer to the write by itself. It is `None` if DynamoDB takes it for an error of the caller.
 async fn send(client: &Client, write: &Write) -> Option<Answer> {
     let result = update_item(client, write.update(TABLE, &key()))
         .send()

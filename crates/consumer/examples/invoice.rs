@@ -1,12 +1,13 @@
-//! Business logic in one transaction with the order row: a submit writes an invoice.
+//! Business logic in one transaction with the order row. A submit writes an invoice.
 //!
 //! DynamoDB writes the row and the invoice, or neither. So there is an invoice for exactly those
 //! orders that exist, and one for each, however often the intent is delivered. The row recognises a
 //! duplicate as ever.
 //!
-//! The invoice commutes with a cancel: it follows from the order whether an invoice is due, as the
-//! order's own status does. An effect that does not (stock taken by the submit and given back by
-//! the cancel) has to look at the cancel register in its condition, since a cancel may come first.
+//! The invoice commutes with a cancel, because it follows from the order whether an invoice is due,
+//! as the order's own status does. Some effects do not commute, such as stock that the submit takes
+//! and the cancel gives back. Such an effect has to look at the cancel register in its condition,
+//! since a cancel may come first.
 
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ async fn main() -> ExitCode {
     .await
 }
 
-/// The invoice of an order, with the submit that is applied. A duplicate has none of its own.
+/// The invoice of an order, with the submit that is applied. A duplicate does not have its own.
 pub(crate) fn invoice(
     intent: &Intent,
     outcome: Outcome,

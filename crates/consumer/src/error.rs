@@ -10,8 +10,8 @@ pub enum ApplyError {
     /// The table gave no answer, or one that is neither a yes nor a no.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// An item that is to be written with the row lacks a part that DynamoDB requires: a mistake in
-    /// [`Consumer::writing_also`](crate::Consumer::writing_also).
+    /// An item that is to be written with the row lacks a part that DynamoDB requires. This is a
+    /// mistake in [`Consumer::writing_also`](crate::Consumer::writing_also).
     #[error("an item that is to be written with the row is incomplete")]
     IncompleteItem(#[from] BuildError),
     /// The row was another one at every step.
@@ -20,8 +20,8 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// What the error means for the record: only an item that is too large is poison. An intent
-    /// whose row cannot be read is sound, so it waits.
+    /// The verdict on the record. Only an item that is too large is poison. An intent whose row
+    /// cannot be read is sound, so it waits.
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Table(TableError::ItemTooLarge) => Verdict::Reject(self.reason()),
@@ -29,8 +29,8 @@ impl ApplyError {
         }
     }
 
-    /// True if the error passes by itself; else somebody has to mend something. The record waits in
-    /// either case.
+    /// True if the error passes by itself. Otherwise somebody has to mend something. The record
+    /// waits in either case.
     #[must_use]
     pub fn passes_by_itself(&self) -> bool {
         match self {
@@ -50,7 +50,7 @@ impl ApplyError {
         }
     }
 
-    /// What to look for, for the log: AWS's error code where there is one.
+    /// The code to look for, for the log. It is AWS's error code where there is one.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {

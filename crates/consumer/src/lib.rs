@@ -1,35 +1,36 @@
-//! The consumer: each intent of the stream becomes one conditional write to its order's row.
+//! The consumer turns each intent of the stream into one conditional write to its order's row.
 //!
 //! Lambda hands it a batch of Kinesis records. Each record is decoded and applied
-//! ([`Consumer::apply`]); `keyed-batch` says which record may be worked on when, retries what is
-//! transient until the deadline is near, and makes of the failures the response that Lambda reads
-//! as a checkpoint.
+//! ([`Consumer::apply`]). `keyed-batch` says which record may be worked on when, and retries
+//! transient failures until the deadline is near. It makes of the failures the response that Lambda
+//! reads as a checkpoint.
 //!
-//! There is no lock, no state and no clock besides the row. The condition of the write is the lock:
-//! whatever was delivered twice, by Kinesis, by Lambda or by a client, is refused the second time,
-//! and what the refusal returns says that all is well.
+//! There is no lock, no state and no clock besides the row, because the condition of the write is
+//! the lock. An intent may be delivered twice, by Kinesis, by Lambda or by a client. The second
+//! write is then refused, and the row that the refusal returns says that all is well.
 //!
 //! # Where your business logic goes
 //!
-//! - **Effects in DynamoDB**: next to the row, in one transaction with it
-//!   ([`Consumer::writing_also`]). Then they have happened exactly as often as the row was written:
-//!   once. `examples/invoice.rs` writes an invoice that way. Choose writes that commute with a
-//!   cancel, which may come before its submit as well as after it. Where a further write can refuse
-//!   for a reason of the business (no stock, no credit), that refusal is a decision. It belongs
-//!   into the row as one more write-once register, or the accepted order has no answer.
-//! - **Effects elsewhere** (a payment, an e-mail): not here. Let them follow from the row, in a
-//!   function behind the table's change stream, under a lease of their own: no condition of
+//! - **Effects in DynamoDB** go next to the row, in one transaction with it
+//!   ([`Consumer::writing_also`]). Then they have happened exactly as often as the row was written,
+//!   which is once. `examples/invoice.rs` writes an invoice that way. Choose writes that commute
+//!   with a cancel, which may come before its submit as well as after it. Where a further write can
+//!   refuse for a reason of the business (no stock, no credit), that refusal is a decision. It
+//!   belongs into the row as one more write-once register, or the accepted order has no answer.
+//! - **Effects elsewhere** (a payment, an e-mail) do not belong here. Let them follow from the row,
+//!   in a function behind the table's change stream, under their own lease. No condition of
 //!   DynamoDB can undo them.
-//! - **Never** as a second, separate call after the write: the function may end between the two,
-//!   and the redelivery would find the row written and call it done.
+//! - **Never** make an effect a second, separate call after the write. The function may end between
+//!   the two, and the redelivery would find the row written and call it done.
 //!
 //! # What is poison and what is not
 //!
 //! An event that does not decode never gets better, and neither does an item that would be larger
-//! than DynamoDB's 400 KB: these are [`Reject`](Verdict::Reject)ed. Everything else that can go
-//! wrong lies with the environment: throttling, time-outs, server errors, a missing permission,
-//! table or key, a row that somebody else has written into. It is [`Retry`](Verdict::Retry): an
-//! outage delays orders, and discards none while it is shorter than the retries last.
+//! than DynamoDB's 400 KB. These are [`Reject`](Verdict::Reject)ed, and so is a record whose work
+//! panics. Every other error is a [`Retry`](Verdict::Retry), because the intent is sound and the
+//! error can be mended. Such errors are throttling, time-outs, server errors, a missing permission,
+//! table or key, and a row that somebody else has written into. So an outage delays orders, and
+//! discards none while it is shorter than the retries last.
 
 mod error;
 mod outcomes;
@@ -51,9 +52,9 @@ use tokio::time::Instant;
 pub use error::ApplyError;
 use outcomes::Outcomes;
 
-/// How often a row may refuse a write that was made for what it was a moment before. A row is a set
-/// of registers that are written once, so it settles after four; more means that something else
-/// rewrites it.
+/// How often a row may refuse a write that was made for its state a moment before. A row is a set
+/// of registers that are written once, so it settles after four. More refusals mean that something
+/// else rewrites the row.
 const MAX_STEPS: usize = 8;
 
 /// The items that are written in one transaction with an order's row.
@@ -88,12 +89,12 @@ impl Consumer {
         }
     }
 
-    /// The same consumer, which writes these items in one transaction with the row: all of them or
-    /// none. Where there are none, the row is written by itself.
+    /// The same consumer, which writes these items in one transaction with the row. Either all of
+    /// them are written or none. Where there are no items, the row is written by itself.
     ///
     /// `items` gets the intent and the outcome that it has if the write is done. It is asked before
-    /// each write, and a write may be tried several times, so `items` has no effects of its own.
-    /// [`Outcome::Applied`] comes true exactly once for each intent.
+    /// each write, and a write may be tried several times, so `items` must not have effects
+    /// itself. [`Outcome::Applied`] comes true at most once for each intent.
     #[must_use]
     pub fn writing_also(
         mut self,
@@ -145,8 +146,8 @@ impl Consumer {
         report
     }
 
-    /// Applies one intent: tries the write that would do it, and if the row refuses, does what the
-    /// row calls for.
+    /// Applies one intent. It tries the write that would apply the intent, and if the row refuses,
+    /// does what the row calls for.
     ///
     /// # Errors
     /// [`ApplyError`] if it could not be applied, as far as is known.
@@ -170,10 +171,11 @@ impl Consumer {
     }
 }
 
-/// Runs the function: reads its settings, makes its client, and serves invocations until Lambda
+/// Runs the function. It reads its settings, makes its client, and serves invocations until Lambda
 /// ends the process.
 ///
-/// Settings: `TABLE_NAME`, and `MAX_IN_FLIGHT`, how many writes may be under way at once (1–1000).
+/// The settings are `TABLE_NAME` and `MAX_IN_FLIGHT`, which is how many writes may be under way at
+/// once (1–1000).
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
@@ -181,8 +183,8 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     serve_as(environment, |consumer| consumer).await
 }
 
-/// Runs the function as [`serve`] does, with the consumer that `configure` makes of the usual one:
-/// the place for [`Consumer::writing_also`].
+/// Runs the function as [`serve`] does, with the consumer that `configure` makes of the usual one.
+/// It is the place for [`Consumer::writing_also`].
 ///
 /// # Errors
 /// As [`serve`].

@@ -1,4 +1,4 @@
-//! What became of the intents of one batch: counted, and written as one line of the log.
+//! The outcomes of the intents of one batch, counted and written as one line of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub(crate) struct Outcomes {
     refused: u64,
     /// Attempts that failed, by AWS's error code.
     errors: BTreeMap<String, u64>,
-    /// Those of the codes that do not pass by themselves.
+    /// The codes among them that do not pass by themselves.
     to_mend: BTreeSet<String>,
 }
 
@@ -42,8 +42,8 @@ impl Outcomes {
         }
     }
 
-    /// An outage that was ridden out leaves a trace as well: the codes are a warning of their own,
-    /// and an error where somebody has to mend what they name.
+    /// An outage that was ridden out leaves a trace as well. The codes are a separate warning, and
+    /// an error where somebody has to mend what they name.
     pub(crate) fn log(&self, summary: &Summary) {
         let (errors, to_mend) = (&self.errors, &self.to_mend);
         if !to_mend.is_empty() {

@@ -27,8 +27,8 @@ pub fn up_to_three(config: &SdkConfig, timeouts: TimeoutConfig) -> SdkConfig {
 }
 
 /// No budget of retries. By default a client's calls share one, and a retry that fails costs some
-/// of it: a shard that throttles would use up what the puts to healthy shards need. What bounds the
-/// retries is the number of attempts, for each call by itself.
+/// of it. A shard that throttles would use up what the puts to healthy shards need. The number of
+/// attempts bounds the retries instead, for each call by itself.
 #[must_use]
 pub fn without_shared_budget() -> RetryPartition {
     RetryPartition::custom("function")

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Where the settings are read. A value of its own, so that tests give settings without touching
-/// the process.
+/// The place where the settings are read. It is a value, so that tests give settings without
+/// touching the process.
 pub struct Environment {
     lookup: Box<Lookup>,
 }
@@ -21,7 +21,7 @@ pub enum StartError {
     Wrong {
         /// The environment variable.
         name: &'static str,
-        /// What it has to be.
+        /// The form that the setting has to have.
         expected: String,
     },
     /// Lambda's Runtime API failed or went away.
@@ -60,7 +60,7 @@ impl Environment {
             .ok_or(StartError::Missing(name))
     }
 
-    /// A setting that `parse` reads; what it has to be, if it is wrong, `parse` says.
+    /// A setting that `parse` reads. If the setting is wrong, `parse` says what it has to be.
     ///
     /// # Errors
     /// [`StartError::Missing`] if it is not set or empty, [`StartError::Wrong`] if `parse` refuses

@@ -39,8 +39,8 @@ pub use no_answer::NoAnswer;
 pub use passing_errors::{PassingError, PassingErrors};
 pub use serve::{Failure, read, serve};
 
-/// What Lambda sets in every function's environment and the runtime cannot do without (Lambda
-/// developer guide, "Defined runtime environment variables").
+/// The variables that Lambda sets in every function's environment and that the runtime needs
+/// (Lambda developer guide, "Defined runtime environment variables").
 const SET_BY_LAMBDA: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
@@ -48,11 +48,11 @@ const SET_BY_LAMBDA: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
 ];
 
-/// Runs a function: its log first, then `start`, which reads the settings and serves until the
-/// process ends.
+/// Runs a function. Its log comes first, and then `start`, which reads the settings and serves
+/// until the process ends.
 ///
-/// Whatever goes wrong is one line on the log that names it, and exit code 1, which Lambda reports
-/// as a failed start.
+/// A failure is one line on the log that names it, and exit code 1, which Lambda reports as a
+/// failed start.
 pub async fn run<S, F>(start: S) -> ExitCode
 where
     S: FnOnce(Environment) -> F,
@@ -75,8 +75,8 @@ where
     }
 }
 
-/// The runtime panics without its variables; who runs the binary by hand is better told which one
-/// is missing.
+/// The runtime panics without its variables. Somebody who runs the binary by hand is better told
+/// which one is missing.
 fn check_lambda(environment: &Environment) -> Result<(), StartError> {
     SET_BY_LAMBDA
         .into_iter()
@@ -90,8 +90,8 @@ fn check_lambda(environment: &Environment) -> Result<(), StartError> {
         .map(drop)
 }
 
-/// What every SDK client of a function starts from: region, credentials and endpoint as Lambda's
-/// environment says.
+/// The configuration that every SDK client of a function starts from. Region, credentials and
+/// endpoint are as Lambda's environment says.
 pub async fn sdk_config() -> aws_config::SdkConfig {
     aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
 }

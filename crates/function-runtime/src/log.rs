@@ -1,5 +1,5 @@
-//! A function's log: one JSON object a line on standard output, which Lambda takes to CloudWatch
-//! Logs.
+//! A function's log. It is one JSON object a line on standard output, which Lambda takes to
+//! CloudWatch Logs.
 
 use std::panic;
 
@@ -34,9 +34,9 @@ pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
 
 /// Sets the log up for this process.
 ///
-/// The level is the service's own. The crates below stay at warnings whatever it is: the SDK's and
-/// the runtime's finer levels quote requests and events, and with them order content. Of the
-/// runtime also its span is kept, which puts Lambda's request id on every line.
+/// The level is the service's own. The crates below stay at warnings whatever it is, because the
+/// SDK's and the runtime's finer levels quote requests and events, and with them order content. The
+/// runtime's span is kept too, because it puts Lambda's request id on every line.
 pub(crate) fn init(level: LevelFilter) {
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
@@ -55,8 +55,8 @@ pub(crate) fn init(level: LevelFilter) {
         .with(targets)
         .try_init();
     panic::set_hook(Box::new(|panic| {
-        // The message of a panic may quote what was being worked on; its place says as much to who
-        // mends it.
+        // The message of a panic may quote what was being worked on. Its place says as much to the
+        // person who mends it.
         let place = panic
             .location()
             .map(ToString::to_string)

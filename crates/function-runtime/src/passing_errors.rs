@@ -1,16 +1,16 @@
 //! The one list of AWS's errors that pass by themselves, and the SDK's classifier over it.
 //!
 //! An error passes by itself if the same request may succeed a moment later although nobody has
-//! mended anything: throttling, a failure of the service, a signature that came too late, a token
-//! that is being renewed.
-//! A missing permission, table or key does not pass by itself. Server errors (5xx) pass by
-//! themselves whatever their code; the SDK sorts these by their status.
+//! mended anything. Such errors are throttling, a failure of the service, a signature that came too
+//! late, and a token that is being renewed. A missing permission, table or key does not pass by
+//! itself. Server errors (5xx) pass by themselves whatever their code. The SDK sorts these by their
+//! status.
 //!
-//! The list is data, `passing_errors.json`: service, code, and the page of AWS's documentation that
-//! says so. One entry is a precaution: DynamoDB is not documented to send the code
-//! `KMSThrottlingException`, as Kinesis is. Two parts of the project keep lists of their own,
-//! because each works alone: `infra/bin/put-back` and the crate `idempotency`. Tests compare both
-//! with this list.
+//! The list is data, in `passing_errors.json`, with service, code, and the page of AWS's
+//! documentation that says so. One entry is a precaution. Kinesis is documented to send the code
+//! `KMSThrottlingException`, and DynamoDB is not. Two parts of the project keep their own lists,
+//! because each works alone. They are `infra/bin/put-back` and the crate `idempotency`. Tests
+//! compare both with this list.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ use serde::Deserialize;
 /// An error that passes by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct PassingError {
-    /// The service that answers with it: `dynamodb`, `kinesis`, `sqs`, or `any` of them.
+    /// The service that answers with it, which is `dynamodb`, `kinesis`, `sqs`, or `any` of them.
     pub service: &'static str,
     /// The error code on the wire.
     pub code: &'static str,
@@ -55,7 +55,7 @@ impl PassingErrors {
             .filter(move |error| error.service == service || error.service == "any")
     }
 
-    /// Whether this error of the service passes by itself.
+    /// True if this error of the service passes by itself.
     #[must_use]
     pub fn contain(service: &'static str, code: &str) -> bool {
         Self::of(service).any(|error| error.code == code)
@@ -63,7 +63,7 @@ impl PassingErrors {
 
     /// The SDK's classifier of error codes, with the errors of this service.
     ///
-    /// `E` is the error of the one operation that the client is made for: the SDK reads an error
+    /// `E` is the error of the one operation that the client is made for. The SDK reads an error
     /// code off a type, and a classifier of another operation's type sees none.
     #[must_use]
     pub fn classifier<E>(service: &'static str) -> AwsErrorCodeClassifier<E> {

@@ -1,7 +1,7 @@
-//! Invocations in, answers out, and nothing of what is in them into logs or error messages.
+//! Takes invocations and returns answers, and keeps their content out of logs and error messages.
 //!
-//! Lambda's runtime reads an event before a handler sees it. Its error quotes what it cannot read:
-//! a header's name, a value, a caller. So a layer of ours takes the event's bytes out of the
+//! Lambda's runtime reads an event before a handler sees it. Its error quotes what it cannot read,
+//! which may be a header's name, a value or a caller. So a layer takes the event's bytes out of the
 //! runtime's reach, and the handler gets them as they came. The same layer cleans what the runtime
 //! puts on every line of the log.
 
@@ -47,15 +47,15 @@ impl From<Failure> for Diagnostic {
 /// Reads an event, a JSON document.
 ///
 /// # Errors
-/// [`Failure::UnreadableEvent`] if it is not one of this type. The error does not say what it is
-/// instead: that would quote it.
+/// [`Failure::UnreadableEvent`] if the event is not one of this type. The error does not say what
+/// it is instead, because that would quote the event.
 pub fn read<E: DeserializeOwned>(event: &[u8]) -> Result<E, Failure> {
     serde_json::from_slice(event).map_err(|_| Failure::UnreadableEvent)
 }
 
 /// Serves invocations until Lambda ends the process.
 ///
-/// The handler gets each event as the bytes that Lambda sent; [`read`] makes a value of them. A
+/// The handler gets each event as the bytes that Lambda sent, and [`read`] makes a value of them. A
 /// panic of the handler is caught here, because the runtime would put its message into the log and
 /// into the error that it reports. An invocation that fails is one line of the log at level
 /// `ERROR`.
@@ -96,7 +96,7 @@ tokio::task_local! {
     static EVENT: RefCell<Bytes>;
 }
 
-/// The layer that takes an event out of the runtime's reach: the runtime reads a `null` instead.
+/// The layer that takes an event out of the runtime's reach. The runtime reads a `null` instead.
 struct OutOfReach;
 
 impl<S> Layer<S> for OutOfReach {
@@ -130,8 +130,8 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for EventTaken<S> {
     }
 }
 
-/// Of a tracing header, what AWS X-Ray makes; a client may have added fields of its own to it (AWS
-/// X-Ray developer guide, "Tracing header"). Nothing if nothing is left.
+/// The fields of a tracing header that AWS X-Ray makes. A client may have added its own fields (AWS
+/// X-Ray developer guide, "Tracing header"). The result is `None` if nothing is left.
 fn own_trace(header: &str) -> Option<String> {
     let own = ["Root", "Parent", "Sampled"]
         .into_iter()
@@ -159,8 +159,9 @@ fn is_xrays(name: &str, value: &str) -> bool {
 
 /// Why the runtime ended, without the words of what it could not read.
 ///
-/// The runtime reads the headers of an invocation, and whoever may invoke the function chooses one
-/// of them (`ClientContext` of the `Invoke` operation). Its error would quote that header.
+/// The runtime reads the headers of an invocation, and everybody who may invoke the function
+/// chooses one of them (`ClientContext` of the `Invoke` operation). Its error would quote that
+/// header.
 fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<serde_json::Error>() {
         let (line, column) = (error.line(), error.column());
@@ -170,7 +171,7 @@ fn reason(error: &(dyn std::error::Error + 'static)) -> String {
         return "a header of an invocation cannot be read".to_owned();
     }
     // The other errors are about the connection to the Runtime API, and carry nothing of a
-    // client's: the outermost says what failed, its sources why.
+    // client's. The outermost says what failed, and its sources say why.
     let mut reason = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,13 +1,13 @@
-//! A whole consumer function for the usual recipe: the key is read from the payload, the business
+//! A whole consumer function for the usual recipe. The key is read from the payload, the business
 //! logic runs once, its result is stored, and every duplicate is answered with it.
 //!
 //! A record is `{"order_id": "o-7", "amount": 1299}`. The business logic has an effect outside
-//! DynamoDB, where no transaction reaches it: it sends a charge to a queue. The lock is in the
-//! table `LOCK_TABLE`, the queue at `QUEUE_URL`.
+//! DynamoDB, where no transaction reaches it, because it sends a charge to a queue. The lock is in
+//! the table `LOCK_TABLE`, and the queue is at `QUEUE_URL`.
 //!
-//! `cargo build -p idempotency --example process_record` makes the executable; Lambda, or anything
-//! that serves its Runtime API, runs it. With `AWS_ENDPOINT_URL` it works against the local stack
-//! (`make run`).
+//! `cargo build -p idempotency --example process_record` makes the executable. Lambda runs it, or
+//! anything else that serves its Runtime API. With `AWS_ENDPOINT_URL` it works against the local
+//! stack (`make run`).
 
 use std::time::SystemTime;
 
@@ -31,7 +31,7 @@ struct Order {
     amount: Value,
 }
 
-/// The result of a charge: stored, and given to every duplicate.
+/// The result of a charge, which is stored and given to every duplicate.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
     pub(crate) amount: u64,
@@ -44,7 +44,7 @@ pub(crate) struct Receipt {
 pub(crate) enum Refusal {
     /// There is nothing to charge.
     NoAmount,
-    /// An earlier attempt may have charged it, and nobody knows: for somebody to look into.
+    /// An earlier attempt may have charged it, and nobody knows. Somebody has to look into it.
     MayBeCharged,
 }
 
@@ -112,8 +112,8 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn new(config: &SdkConfig, lock_table: &str, queue_url: &str) -> Self {
-        // Without the SDK's retries: sending again what may have been sent is what the lock is
-        // there to prevent.
+        // The SDK's retries are off. Sending again a message that may have been sent is what the
+        // lock is there to prevent.
         let queue = aws_sdk_sqs::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .build();
@@ -124,7 +124,7 @@ impl Consumer {
         }
     }
 
-    /// The recipe: key from the payload, lock, execute, store, or replay.
+    /// The recipe, which is key from the payload, lock, execute, store, or replay.
     pub(crate) async fn process_record(
         &self,
         data: &[u8],
@@ -132,7 +132,7 @@ impl Consumer {
     ) -> Result<Charged, Unworkable> {
         let text = std::str::from_utf8(data).map_err(Poison::NotUtf8)?;
         let order: Order = serde_json::from_str(text).map_err(Poison::NotAnOrder)?;
-        // Of the text, which has every number as it was sent.
+        // The text has every number as it was sent.
         let key = Key::of_json("charge", data, ["/order_id"]).map_err(Poison::NoOrderId)?;
         let fingerprint = Fingerprint::of_json(data).map_err(Poison::NoFingerprint)?;
         let work = async |lease: &Lease| self.charge(text, &order, lease).await;
@@ -162,7 +162,7 @@ impl Consumer {
             .message_body(text)
             .send()
             .await
-            // The message may have been sent: whoever is next has to know.
+            // The message may have been sent, and the next holder has to know that.
             .map_err(|_| Failure::Abandon(Refusal::MayBeCharged))?;
         Ok(Receipt {
             amount,
@@ -180,9 +180,10 @@ impl Consumer {
             Ok(Once::Executed(Err(Refusal::NoAmount)) | Once::Replayed(Err(Refusal::NoAmount))) => {
                 Verdict::Done
             }
-            // It was kept; a person decides, by the log and the table.
+            // The failure was kept. A person decides, by the log and the table.
             Ok(Once::Replayed(Err(Refusal::MayBeCharged))) => Verdict::Reject("may_be_charged"),
-            // Kept by now, or left for the next one: the next delivery tells.
+            // The failure is kept by now, or the work is left for the next holder. The next
+            // delivery tells.
             Ok(Once::Executed(Err(Refusal::MayBeCharged))) => Verdict::Retry("may_be_charged"),
             Ok(Once::InProgress { .. }) => Verdict::Retry("in_progress"),
             Ok(Once::LeaseLost { .. }) => Verdict::Retry("lease_lost"),

@@ -1,11 +1,11 @@
-//! Settlements in memory, within a bound in bytes; the one used longest ago makes room.
+//! Settlements in memory, within a bound in bytes. The one used longest ago makes room.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::record::Body;
 use crate::stored::Settlement;
 
-/// The bytes that an entry takes besides its texts, roughly: the two maps' nodes and the
+/// The bytes that an entry takes besides its texts, roughly. They are the two maps' nodes and the
 /// settlement's fixed part.
 const OVERHEAD: usize = 256;
 
@@ -45,7 +45,7 @@ impl Cache {
         Some(settlement.clone())
     }
 
-    /// Keeps a settlement; one that is larger than the whole cache is not kept.
+    /// Keeps a settlement. One that is larger than the whole cache is not kept.
     pub(crate) fn insert(&mut self, id: &str, settlement: Settlement) {
         self.remove(id);
         let size = size(id, &settlement);

@@ -25,8 +25,8 @@ use crate::{Lease, StoreError};
 pub enum Commit {
     /// The items are written and the lease is completed.
     Committed,
-    /// DynamoDB refused, for a reason that lies with the items. Nothing was written; the lease is
-    /// still held, and given back to be failed, released or used for another transaction.
+    /// DynamoDB refused, for a reason that lies with the items. Nothing was written. The lease is
+    /// still held, and is given back to be failed, released or used for another transaction.
     Refused {
         /// The lease.
         lease: Lease,
@@ -35,9 +35,9 @@ pub enum Commit {
     },
     /// The lease is somebody else's by now, or was. Nothing was written.
     LeaseLost,
-    /// It is not known whether it was committed; either all of it was or nothing. If it was not,
-    /// the lease ends by itself. Also if DynamoDB refused an attempt after one that it did not
-    /// answer, since that one may still arrive.
+    /// It is not known whether the transaction was committed. Either all of it was, or nothing. If
+    /// it was not, the lease ends by itself. The result is the same if DynamoDB refused an attempt
+    /// after one that it did not answer, since the unanswered attempt may still arrive.
     Unconfirmed(StoreError),
 }
 
@@ -46,18 +46,19 @@ pub enum Commit {
 pub enum Refusal {
     /// These items were in the way, as their reasons say.
     Items(Vec<RefusedItem>),
-    /// The request as a whole cannot be done, for this error of DynamoDB: `ValidationException` for
-    /// two writes of one item or more than 99 items, `AccessDeniedException`.
+    /// The request as a whole cannot be done, for this error of DynamoDB. It is
+    /// `ValidationException` for two writes of one item or more than 99 items, or
+    /// `AccessDeniedException`.
     Request(ServiceError),
 }
 
 /// One item that was in the way of a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefusedItem {
-    /// Which of the items that were passed, counted from 0.
+    /// The index of the item among those that were passed, counted from 0.
     pub index: usize,
-    /// DynamoDB's code (API reference, TransactWriteItems, "Cancellation reason codes"):
-    /// `ConditionalCheckFailed`, `ItemCollectionSizeLimitExceeded` or `ValidationError`.
+    /// DynamoDB's code, which is `ConditionalCheckFailed`, `ItemCollectionSizeLimitExceeded` or
+    /// `ValidationError` (API reference, TransactWriteItems, "Cancellation reason codes").
     pub code: String,
     /// The item as it is, where the condition failed and the write asked for it by
     /// `ReturnValuesOnConditionCheckFailure`.
@@ -71,17 +72,18 @@ enum Said {
 }
 
 impl Lease {
-    /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`:
-    /// **exactly once**, also if the lease has ended, whatever the clocks show. If somebody has
-    /// taken the lease over, neither is written.
+    /// Completes the lease with this result, and writes these items, in one `TransactWriteItems`.
+    /// This happens **exactly once**, also if the lease has ended, whatever the clocks show. If
+    /// somebody has taken the lease over, neither is written.
     ///
     /// At most 99 items, as DynamoDB takes 100, of any tables of the locks' account and region.
     /// Every item costs two write units a KB, the lock too.
     ///
-    /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so that
-    /// DynamoDB recognises it for ten minutes; and after that by the lock, which then says that
-    /// this lease has completed it. Each call of this has its own token. A conflict with another
-    /// transaction, throttling and failures of DynamoDB are tried again while there is time.
+    /// An attempt whose answer is lost is sent again with the same `ClientRequestToken`, so
+    /// DynamoDB recognises it for ten minutes. After that the lock recognises it, because it says
+    /// that this lease has completed it. Each call of this method has its own token. A conflict
+    /// with another transaction, throttling and failures of DynamoDB are tried again while there is
+    /// time.
     ///
     /// ```no_run
     /// # async fn example(table: idempotency::LeaseTable, key: idempotency::Key, fingerprint: idempotency::Fingerprint,
@@ -168,8 +170,8 @@ impl Lease {
         }
     }
 
-    /// The same for every attempt of one commit, another for the next commit: 32 characters of the
-    /// 36 that DynamoDB takes.
+    /// The token is the same for every attempt of one commit, and another for the next commit. It
+    /// has 32 characters of the 36 that DynamoDB takes.
     fn token(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.owner());
@@ -206,15 +208,15 @@ impl Lease {
     }
 }
 
-/// Reads a cancelled transaction: one reason an item, in their sequence, the lock's first;
-/// `None` for an item that was not in the way.
+/// Reads a cancelled transaction. It has one reason an item, in their sequence, and the lock's
+/// comes first. The reason is `None` for an item that was not in the way.
 fn cancellation(
     reasons: &[CancellationReason],
     item_key: &ItemKey,
     error: impl FnOnce(&str) -> ServiceError,
 ) -> Result<Said, NoVerdict> {
-    // The lock comes first in importance too: if an earlier attempt was done, every other condition
-    // may fail because of it.
+    // The lock is also the most important item. If an earlier attempt was done, every other
+    // condition may fail because of it.
     let lock = reasons.first();
     if let Some(answer) = lock.and_then(|lock| answer_of_cancellation(lock, item_key)) {
         return Ok(Said::Lock(answer));
@@ -235,8 +237,8 @@ fn cancellation(
     if !refused.is_empty() {
         return Ok(Said::Refused(Refusal::Items(refused)));
     }
-    // The reasons that are left pass: a conflict, throttling, or of the lock alone what its size or
-    // its table's state refuses. So does a cancellation for which there is not a reason.
+    // The reasons that are left pass. They are a conflict, throttling, or a refusal of the lock
+    // alone for its size or its table's state. A cancellation without a reason passes too.
     let code = reasons
         .iter()
         .filter_map(CancellationReason::code)

@@ -19,13 +19,15 @@ pub enum Error {
     /// progress.
     #[error("the lease table gave no usable answer")]
     Store(#[from] StoreError),
-    /// The work was done before and must not be done again, but its result was not kept: it was too
-    /// large, had no JSON form, or was done by [`once_digest`](crate::LeaseTable::once_digest). The
-    /// digest of its JSON, if it had one.
+    /// The work was done before and must not be done again, but its result was not kept. The result
+    /// was too large, had no JSON form, or was made by
+    /// [`once_digest`](crate::LeaseTable::once_digest). The value is the digest of its JSON, if it
+    /// had one.
     #[error("the work was done, but its result was not kept")]
     ResultNotKept(Option<Digest>),
-    /// The work was done before and must not be done again, but the JSON that was kept of it is not
-    /// of this type: the type has changed since. Make it read the JSON of older versions.
+    /// The work was done before and must not be done again, but the JSON that was kept of its
+    /// result is not of this type. The type has changed since. Make the type read the JSON of older
+    /// versions.
     ///
     /// The source may quote the result. Log the [`code`](Self::code) where a result is somebody's
     /// data.
@@ -39,16 +41,16 @@ pub enum StoreError {
     /// Time was up before the first attempt.
     #[error("no time for a call")]
     NoTime,
-    /// No answer, for this reason, although the call was tried again until time was up: the write
-    /// may have been done.
+    /// There was no answer, for this reason, although the call was tried again until time was up.
+    /// The write may have been done.
     #[error("no answer")]
     Unanswered(#[source] NoAnswer),
-    /// DynamoDB answered with this error until time was up: its code is one of [`PASSING_CODES`],
+    /// DynamoDB answered with this error until time was up. Its code is one of [`PASSING_CODES`],
     /// or its status is 500 or more.
     #[error("the table is busy")]
     Busy(#[source] ServiceError),
-    /// DynamoDB answered with this error, which trying again at once does not change: a missing
-    /// permission, table or KMS key, or a key schema that is not as the
+    /// DynamoDB answered with this error, which trying again at once does not change. It is a
+    /// missing permission, table or KMS key, or a key schema that is not as the
     /// [options](crate::LeaseOptions) say.
     #[error("the table is not usable")]
     Environment(#[source] ServiceError),
@@ -103,9 +105,9 @@ pub struct JsonError(Arc<serde_json::Error>);
 #[derive(Clone, Debug)]
 pub struct Source(Arc<dyn std::error::Error + Send + Sync>);
 
-/// The error codes of DynamoDB that pass by themselves: a call that is answered with one is tried
-/// again until its time is up. So is one that is answered with a status from 500, whatever its
-/// code; those that are documented are named here all the same.
+/// The error codes of DynamoDB that pass by themselves. A call that is answered with one is tried
+/// again until its time is up. So is a call that is answered with a status from 500, whatever its
+/// code. The documented codes of that kind are named here all the same.
 ///
 /// Collected from the errors of `GetItem`, `PutItem`, `UpdateItem`, `DeleteItem` and
 /// `TransactWriteItems` and from "Common Errors" (API reference), from "Error handling with
@@ -120,14 +122,14 @@ pub struct Source(Arc<dyn std::error::Error + Send + Sync>);
 /// | credentials that have expired | the next attempt may be signed with new ones |
 /// | a signature that is too old or too new | the next attempt is signed anew |
 ///
-/// DynamoDB does not have its own code for a KMS that throttles: it is a `ThrottlingException` like
-/// others. Kinesis has one, `KMSThrottlingException`, which is here in case that DynamoDB ever says
-/// so.
+/// DynamoDB does not have its own code for a KMS that throttles, which is a `ThrottlingException`
+/// like others. Kinesis has one, `KMSThrottlingException`. It is here in case that DynamoDB ever
+/// sends it.
 ///
-/// One code that the developer guide calls retryable is left out: an
-/// `ItemCollectionSizeLimitExceededException` lasts until somebody deletes something.
-/// `AccessDeniedException`, `ResourceNotFoundException` and `ValidationException` are for somebody
-/// to mend, and so is what is not listed.
+/// One code that the developer guide calls retryable is left out. An
+/// `ItemCollectionSizeLimitExceededException` lasts until somebody deletes something. Somebody also
+/// has to mend `AccessDeniedException`, `ResourceNotFoundException`, `ValidationException`, and
+/// every code that is not listed.
 pub const PASSING_CODES: &[&str] = &[
     // Throttling.
     "BandwidthLimitExceeded",

@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 use crate::json::{Fault, Json, NotJson, What, serialize};
 use crate::key::hex;
 
-/// The hash of what was asked for. A duplicate has the same key and the same fingerprint; the same
-/// key with another fingerprint is a [`Mismatch`](crate::Once::Mismatch), never a replay and never
-/// an execution.
+/// The hash of the payload. A duplicate has the same key and the same fingerprint. The same key
+/// with another fingerprint is a [`Mismatch`](crate::Once::Mismatch), never a replay and never an
+/// execution.
 ///
 /// Make it of what the work depends on, and leave out what differs between deliveries of the same
 /// request (time stamps of the delivery, trace ids).
@@ -22,24 +22,24 @@ use crate::key::hex;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(String);
 
-/// Why a payload has no fingerprint: another payload would have the same one.
+/// The reason why a payload has no fingerprint. Another payload would have the same one.
 ///
-/// Each holds the JSON pointer (RFC 6901) of what is in the way, empty for the payload as a whole.
-/// It is made of the payload's names; where those are somebody's data, log the [`code`](Self::code)
-/// instead.
+/// Each holds the JSON pointer (RFC 6901) to the value in the way, empty for the payload as a
+/// whole. The pointer is made of the payload's names. Where those are somebody's data, log the
+/// [`code`](Self::code) instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FingerprintError {
     /// There is a floating-point number, and nobody knows what digits it had before it became one.
     ///
     /// serde_json reads numbers with a fraction, an exponent or more than 64 bits as doubles. So
-    /// 0.1 is the same `Value` as 0.1000000000000000055, and 18446744073709551617 the same as
-    /// 18446744073709551618. Use [`Fingerprint::of_json`] if you have the text, and otherwise a
-    /// number that is exact: an amount in cents, or a string.
+    /// 0.1 and 0.1000000000000000055 are the same `Value`, and 18446744073709551617 and
+    /// 18446744073709551618 are the same one too. Use [`Fingerprint::of_json`] if you have the
+    /// text. Otherwise use an exact value, such as an amount in cents, or a string.
     #[error("the number at \"{0}\" is a floating-point number, which may have lost digits")]
     Float(String),
-    /// There is something that has no JSON form: a map whose keys are neither strings nor integers,
-    /// or a `Serialize` that fails.
+    /// A part of the payload has no JSON form. It is a map whose keys are neither strings nor
+    /// integers, or a `Serialize` that fails.
     #[error("the payload has no JSON form at \"{0}\"")]
     NoJsonForm(String),
     /// An object has two members of this name, of which readers of JSON take the one or the other
@@ -75,10 +75,10 @@ impl From<Fault> for FingerprintError {
 }
 
 impl Fingerprint {
-    /// Of a payload, by its JSON with the members of every object in one sequence: the sender's
-    /// sequence of members and its spelling of strings do not count. Two values of which the JSON
-    /// is the same are the same payload: `None` and `()`, or the key `1` of a map and the key
-    /// `"1"`.
+    /// The fingerprint of a payload, by its JSON with the members of every object in one sequence.
+    /// The sender's sequence of members and its spelling of strings do not count. Two values of
+    /// which the JSON is the same are the same payload, such as `None` and `()`, or the key `1` of
+    /// a map and the key `"1"`.
     ///
     /// Integers count with all their digits, up to 128 bits. (Canonical JSON by RFC 8785 reads all
     /// numbers as doubles, in which 2⁵³ and 2⁵³ + 1 are the same amount.) Floating-point numbers
@@ -108,9 +108,9 @@ impl Fingerprint {
         Ok(Self::of_value(&serialize(payload)?)?)
     }
 
-    /// Of a payload that is a JSON text. As [`of`](Self::of), and with the same result for the same
-    /// payload, but every number counts as it is written: `5`, `5.0` and `5.00` are different,
-    /// `1e5` and `1E+5` are not.
+    /// The fingerprint of a payload that is a JSON text. It is made as [`of`](Self::of) makes it,
+    /// and is the same for the same payload, but every number counts as it is written. `5`, `5.0`
+    /// and `5.00` are different, and `1e5` and `1E+5` are not.
     ///
     /// ```
     /// use idempotency::Fingerprint;
@@ -132,7 +132,7 @@ impl Fingerprint {
         Ok(Self::tagged("json", payload.canonical()?.as_bytes()))
     }
 
-    /// Of bytes as they are. Never equal to one made by [`of`](Self::of).
+    /// The fingerprint of bytes as they are. It never equals one made by [`of`](Self::of).
     #[must_use]
     pub fn of_bytes(payload: &[u8]) -> Self {
         Self::tagged("raw", payload)

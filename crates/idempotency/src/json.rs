@@ -1,5 +1,5 @@
-//! A payload as JSON in which no number has lost a digit, and no member is missing: what identity
-//! is made of.
+//! A payload as JSON in which no number has lost a digit and no member is missing. Identity is made
+//! of it.
 //!
 //! A `serde_json::Value` does not do. It reads what does not fit into 64 bits as a double, and
 //! keeps the last of two members of one name.
@@ -124,8 +124,8 @@ impl Json {
         Ok(Some(value))
     }
 
-    /// The one text of this value: compact, the members of objects in the sequence of their names'
-    /// bytes, numbers as they are written.
+    /// The one text of this value. It is compact, with the members of objects in the sequence of
+    /// their names' bytes, and numbers as they are written.
     pub(crate) fn canonical(&self) -> Result<String, Fault> {
         let mut text = String::new();
         self.write(&mut text)?;
@@ -137,7 +137,7 @@ impl Json {
             Self::Null => text.push_str("null"),
             Self::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
             Self::Text(value) => write_string(value, text),
-            // One exponent can be written in four ways: with a small or a capital E, with a plus
+            // One exponent can be written in four ways, with a small or a capital E, with a plus
             // sign or without.
             Self::Number(number) => text.extend(
                 number
@@ -179,7 +179,8 @@ impl Json {
     }
 }
 
-/// True if a number, as JSON writes it, is an integer. A minus zero is not one: it is a double's.
+/// True if a number, as JSON writes it, is an integer. A minus zero is not an integer, because it
+/// is a double's.
 pub(crate) fn is_integer(number: &str) -> bool {
     number != "-0" && !number.contains(['.', 'e', 'E'])
 }
@@ -188,7 +189,7 @@ fn write_string(value: &str, text: &mut String) {
     text.push_str(&serde_json::Value::from(value).to_string());
 }
 
-/// An array index as RFC 6901 writes it: no sign, no leading zero.
+/// An array index as RFC 6901 writes it, without a sign or a leading zero.
 fn index(token: &str) -> Option<usize> {
     let is_sound = token == "0"
         || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
@@ -263,7 +264,7 @@ fn string_length(json: &str) -> usize {
     end + 2
 }
 
-/// Of a text whose numbers are made strings.
+/// Reads a text whose numbers are made strings.
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Marked)

@@ -1,4 +1,5 @@
-//! The identity of a request: a namespace and the parts that identify it, hashed.
+//! The identity of a request, which is the hash of a namespace and the parts that identify the
+//! request.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -10,9 +11,9 @@ pub const MAX_NAMESPACE: usize = 255;
 
 /// Under which key a piece of work is done once.
 ///
-/// In the table it is `<namespace>#<SHA-256 of the parts, in hex>`, so its length is bounded
+/// In the table it is `<namespace>#<SHA-256 of the parts, in hex>`. So its length is bounded
 /// whatever the parts are, and nothing personal in them reaches the table. The parts are hashed
-/// with their lengths and kinds: `("a", "bc")` and `("ab", "c")` are different keys, and so are the
+/// with their lengths and kinds. `("a", "bc")` and `("ab", "c")` are different keys, and so are the
 /// string `"1"` and the number `1` of a payload.
 ///
 /// ```
@@ -28,8 +29,8 @@ pub struct Key {
     id: String,
 }
 
-/// The reason why there is not a key. A piece of work that cannot be named is not done: doing it
-/// without a lock would do it once for every delivery.
+/// The reason why there is not a key. A piece of work that cannot be named is not done. Without a
+/// lock it would be done once for every delivery.
 ///
 /// A JSON pointer in it is one that the caller has passed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +80,7 @@ impl KeyError {
 }
 
 /// The kind of a part of a key, besides its bytes. In the hash it is the first byte of the eight
-/// that say how long the part is, which no length reaches: so strings are hashed as they were
+/// that say how long the part is, which no length reaches. So strings are hashed as they were
 /// before there were kinds.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -93,8 +94,8 @@ enum Kind {
 
 impl Key {
     /// The key of these parts. The namespace says what is done (`charge`, `send-receipt`), so that
-    /// two kinds of work on the same order have their own locks; by convention it does not
-    /// change, or everything is done once more.
+    /// two kinds of work on the same order have their own locks. By convention it does not change,
+    /// or everything is done once more.
     ///
     /// # Errors
     /// [`KeyError::Namespace`] or [`KeyError::Missing`].
@@ -135,8 +136,9 @@ impl Key {
         })
     }
 
-    /// The key of the values at these JSON pointers (RFC 6901) in a payload: strings, integers and
-    /// booleans. The sequence of the pointers counts, the pointers themselves do not.
+    /// The key of the values at these JSON pointers (RFC 6901) in a payload, which are strings,
+    /// integers and booleans. The sequence of the pointers counts, and the pointers themselves do
+    /// not.
     ///
     /// Two values have the same key if they are the same value of the same kind. The string `"1"`,
     /// the number `1` and `true` are three, and strings are compared byte by byte, without
@@ -155,12 +157,12 @@ impl Key {
     /// # Ok::<_, KeyError>(())
     /// ```
     ///
-    /// A `Value` holds integers of 64 bits. A larger one it has read as a double, and so have the
-    /// numbers next to it been; such a number is refused. If you have the text,
-    /// [`of_json`](Self::of_json) reads every integer.
+    /// A `Value` holds integers of 64 bits. It has read a larger one as a double, and the numbers
+    /// next to it too. Such a number is refused. If you have the text, [`of_json`](Self::of_json)
+    /// reads every integer.
     ///
     /// # Errors
-    /// [`KeyError`]; a missing value and `null` are errors, never a skipped lock.
+    /// [`KeyError`]. A missing value and `null` are errors, never a skipped lock.
     pub fn of_payload<'a>(
         namespace: &str,
         payload: &Value,
@@ -219,7 +221,7 @@ impl Key {
         &self.id[..self.namespace]
     }
 
-    /// The value of the table's partition key: at most [`MAX_NAMESPACE`] + 65 bytes.
+    /// The value of the table's partition key, of at most [`MAX_NAMESPACE`] + 65 bytes.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id

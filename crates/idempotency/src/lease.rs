@@ -13,8 +13,8 @@ use crate::table::{LeaseTable, millis};
 use crate::transition::{self, Claim, Fenced, Next};
 use crate::{Error, Fingerprint, Key, StoreError};
 
-/// How long after the end of everything in it DynamoDB may delete an item: the clock by which it
-/// does so is DynamoDB's.
+/// How long after the end of everything in it DynamoDB may delete an item. DynamoDB does so by its
+/// own clock.
 const TTL_SLACK: Duration = Duration::from_secs(3_600);
 
 /// The result of [`LeaseTable::begin`].
@@ -23,9 +23,10 @@ const TTL_SLACK: Duration = Duration::from_secs(3_600);
 pub enum Begin {
     /// The work is yours to do.
     Leased(Lease),
-    /// It was done before: this is what came of it.
+    /// The work was done before, with this result.
     Replayed(Stored),
-    /// Somebody else is at it, or has died at it; its lease is over this much later at the latest.
+    /// Somebody else is at the work, or has died at it. The other lease is over this much later at
+    /// the latest.
     InProgress {
         /// When it is worth asking again.
         retry_after: Duration,
@@ -40,7 +41,7 @@ pub enum Begin {
 pub enum Settled {
     /// It was done.
     Done,
-    /// The lease is somebody else's by now, or was; nothing was written.
+    /// The lease is somebody else's by now, or was. Nothing was written.
     LeaseLost,
     /// It is not known whether it was done. If it was not, the lease ends by itself.
     Unconfirmed(StoreError),
@@ -49,8 +50,8 @@ pub enum Settled {
 /// The right to do the work of one key, until it ends or is settled.
 ///
 /// It is settled by [`complete`](Self::complete), [`commit_with`](Self::commit_with),
-/// [`fail`](Self::fail) or [`release`](Self::release). One that is dropped is left behind: others
-/// find the key in progress until it ends, and the next holder learns of it by
+/// [`fail`](Self::fail) or [`release`](Self::release). A lease that is dropped is left behind.
+/// Others find the key in progress until the lease ends, and the next holder learns of it by
 /// [`takeovers`](Self::takeovers).
 #[derive(Debug)]
 #[must_use]
@@ -60,7 +61,7 @@ pub struct Lease {
     fingerprint: String,
     owner: String,
     times: Times,
-    /// When it ends, in milliseconds after `times.start`; a renewal moves it.
+    /// The end of the lease, in milliseconds after `times.start`. A renewal moves it.
     until: AtomicU64,
     takeovers: u64,
     /// How many transactions were tried with it.
@@ -68,7 +69,7 @@ pub struct Lease {
     is_settled: bool,
 }
 
-/// The moments that matter, on the clock of timers; and one at which both clocks were read.
+/// The moments that matter, on the clock of timers, and a moment at which both clocks were read.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     start: Instant,
@@ -92,19 +93,19 @@ impl Times {
 
 impl LeaseTable {
     /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest
-    /// around it; use it directly for [`commit_with`](Lease::commit_with), or where the work does
-    /// not fit into a closure.
+    /// around it. Use `begin` directly for [`commit_with`](Lease::commit_with), or where the work
+    /// does not fit into a closure.
     ///
     /// `deadline` is the invocation's. The lease ends there or after the [longest
     /// lease](crate::LeaseOptions::longest_lease), so a holder whose process Lambda has stopped
     /// holds nothing for longer than it could have worked.
     ///
-    /// One call for a new key and for a duplicate, two where a lease or a result has run out: then
-    /// the first says so, and the second takes the place of exactly that one.
+    /// A new key and a duplicate cost one call. Where a lease or a result has run out it takes two
+    /// calls. The first says so, and the second takes the place of exactly that one.
     ///
     /// # Errors
-    /// [`Error::NoTime`] if what is left until the deadline does not suffice; nothing is held.
-    /// [`Error::Store`] if the table gave no answer.
+    /// [`Error::NoTime`] if the time left until the deadline does not suffice, and then nothing is
+    /// held. [`Error::Store`] if the table gave no answer.
     pub async fn begin(
         &self,
         key: &Key,
@@ -163,8 +164,8 @@ impl LeaseTable {
                 Ok(answer) => answer,
                 Err(no_verdict) => {
                     if no_verdict.maybe_done {
-                        // So that nothing is held; if this goes unanswered too, the lease ends by
-                        // itself.
+                        // The release makes sure that nothing is held. If it goes unanswered too,
+                        // the lease ends by itself.
                         let _ = lease(0).release().await;
                     }
                     return Err(match no_verdict.error {
@@ -212,7 +213,8 @@ impl LeaseTable {
 }
 
 impl Lease {
-    /// How many leases of this key ended before without being settled: 0 if this is the first.
+    /// How many leases of this key ended before without being settled. It is 0 if this is the
+    /// first.
     ///
     /// If it is not 0, somebody has begun this work and has died or stalled at it, and **its effect
     /// may have happened**. Work that must never happen twice looks first (asks the payment service
@@ -223,8 +225,8 @@ impl Lease {
         self.takeovers
     }
 
-    /// The fencing token: no other lease has the same. Pass it, or the [key](Self::key), to a
-    /// service that takes an idempotency key: the token for one execution, the key for all of them.
+    /// The fencing token, which no other lease has. Pass a service that takes an idempotency key
+    /// this token for one execution, or the [key](Self::key) for all of them.
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
@@ -236,16 +238,16 @@ impl Lease {
         &self.key
     }
 
-    /// Until when the work may go on; what is left after it until the lease ends is for settling
-    /// it.
+    /// The moment until which the work may go on. The time after it until the lease ends is for
+    /// settling it.
     ///
-    /// The lease also ends by the wall clock, for the others go by that; if it has been set forward
-    /// meanwhile, this moves up.
+    /// The lease also ends by the wall clock, because the others go by that. If the wall clock has
+    /// been set forward meanwhile, this moment moves up.
     #[must_use]
     pub fn work_until(&self) -> Instant {
         let ends = self.times.instant(self.until.load(Ordering::Relaxed));
-        // The time by which the wall clock has gone ahead of the timers' clock: it was set, or the
-        // process was frozen.
+        // The time by which the wall clock has gone ahead of the timers' clock, because it was set
+        // or the process was frozen.
         let now = Instant::now();
         let ahead = self.table.now().saturating_sub(self.times.wall(now));
         let last = ends.min(self.times.end);
@@ -253,8 +255,8 @@ impl Lease {
         last.checked_sub(reserve).unwrap_or(self.times.start)
     }
 
-    /// Makes the lease last for `longer` from now, but not beyond the deadline; it never becomes
-    /// shorter. One call.
+    /// Makes the lease last for `longer` from now, but not beyond the deadline. The lease never
+    /// becomes shorter. It takes one call.
     pub async fn renew(&self, longer: Duration) -> Settled {
         let ends = (Instant::now() + longer.min(self.table.options().longest_lease))
             .min(self.times.deadline);
@@ -274,18 +276,18 @@ impl Lease {
         }
     }
 
-    /// The work is done: keeps its result for the window. One call.
+    /// The work is done. Keeps its result for the window, in one call.
     pub async fn complete<T: Serialize + ?Sized>(self, result: &T) -> Settled {
         let body = body(result, self.table.options().max_result_bytes);
         self.settle(Ending::Completed(body)).await
     }
 
-    /// The work is done: keeps the digest of its result for the window. One call.
+    /// The work is done. Keeps the digest of its result for the window, in one call.
     pub async fn complete_with_digest<T: Serialize + ?Sized>(self, result: &T) -> Settled {
         self.settle(Ending::Completed(body(result, 0))).await
     }
 
-    /// The work has failed for good: keeps the failure for the window. One call.
+    /// The work has failed for good. Keeps the failure for the window, in one call.
     pub async fn fail<E: Serialize + ?Sized>(self, failure: &E) -> Settled {
         let body = body(failure, self.table.options().max_result_bytes);
         self.settle(Ending::Failed(body)).await
@@ -304,8 +306,8 @@ impl Lease {
         settled
     }
 
-    /// Nothing has happened: the next request may do the work at once, which then costs a call
-    /// more. One call.
+    /// Nothing has happened. The next request may do the work at once, which then costs one call
+    /// more. The release takes one call.
     ///
     /// If this lease was [taken over](Self::takeovers) from somebody, the next holder learns of
     /// that too.
@@ -316,9 +318,9 @@ impl Lease {
             .await
     }
 
-    /// It is not known whether the effect happened: the lease is left to end by itself, so that
-    /// whoever has it next learns of it by [`takeovers`](Self::takeovers). No call. Others find the
-    /// key in progress until then.
+    /// It is not known whether the effect happened. The lease is left to end by itself, so that its
+    /// next holder learns of it by [`takeovers`](Self::takeovers). Others find the key in progress
+    /// until then. It takes no call.
     pub fn abandon(mut self) {
         self.is_settled = true;
     }
@@ -338,7 +340,8 @@ impl Lease {
         }
     }
 
-    /// The lease as it is once it is settled. Made once, so that every attempt sends the same.
+    /// The lease as it is once it is settled. It is made once, so that every attempt sends the
+    /// same.
     pub(crate) fn settlement(&self, ending: Ending) -> Settlement {
         let window = millis(self.table.options().window);
         Settlement {

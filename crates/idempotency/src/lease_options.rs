@@ -9,8 +9,8 @@ use backoff::Backoff;
 use crate::Replay;
 use crate::record::Attribute;
 
-/// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas");
-/// this leaves room for the lock's other attributes and a sort key.
+/// DynamoDB's limit for an item is 400 KB (API reference, "Service, account, and table quotas").
+/// This leaves room for the lock's other attributes and a sort key.
 pub const MAX_RESULT_BYTES: usize = 380_000;
 
 /// The longest name of a key's attribute, in bytes (DynamoDB developer guide, "Constraints in
@@ -60,10 +60,14 @@ pub struct LeaseOptions {
 }
 
 impl Default for LeaseOptions {
-    /// A partition key `id`, no sort key; a window of 7 days, leases up to the deadline, 1 s of
-    /// clock skew; 750 ms of margin, 1 s for completing, at least 500 ms for the work; 2 s a call,
-    /// back-offs from 25 ms to 500 ms; results of up to [`MAX_RESULT_BYTES`]; no cache, no hook,
-    /// the machine's clock.
+    /// The defaults are
+    ///
+    /// - a partition key `id` and no sort key,
+    /// - a window of 7 days, leases up to the deadline, and 1 s of clock skew,
+    /// - 750 ms of margin, 1 s for completing, and at least 500 ms for the work,
+    /// - 2 s a call, and back-offs from 25 ms to 500 ms,
+    /// - results of up to [`MAX_RESULT_BYTES`],
+    /// - no cache, no hook, and the machine's clock.
     fn default() -> Self {
         Self {
             partition_key: "id".to_owned(),
@@ -127,8 +131,8 @@ impl LeaseOptions {
         Ok(self)
     }
 
-    /// For a table that has a sort key too, a string: its name, and the one value that every lock
-    /// has there. Default: none.
+    /// For a table that also has a sort key, a string. The arguments are its name, and the one
+    /// value that every lock has there. Default none.
     ///
     /// The partition key is the lock's own all the same, so locks spread over the table's
     /// partitions.
@@ -155,18 +159,18 @@ impl LeaseOptions {
 
     /// For how long after its completion a request is recognised as a duplicate. Default 7 days.
     ///
-    /// It has to be longer than the latest delivery can be late: for Kinesis longer than the
-    /// stream's retention, and for an on-failure queue that is replayed by hand longer than anybody
-    /// takes to do so.
+    /// It has to be longer than the latest delivery can be late. For Kinesis that is longer than
+    /// the stream's retention. For an on-failure queue that is replayed by hand it is longer than
+    /// anybody takes to do so.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window.min(LONGEST);
         self
     }
 
-    /// The longest lease. Default: none but the deadline, after which a holder that Lambda stops
+    /// The longest lease. Default none but the deadline, after which a holder that Lambda stops
     /// cannot act any more.
     ///
-    /// A shorter one is free sooner after a crash; work that takes longer has to
+    /// A shorter lease is free sooner after a crash. Work that takes longer has to
     /// [renew](crate::Lease::renew) it.
     pub fn longest_lease(mut self, longest: Duration) -> Self {
         self.longest_lease = longest.clamp(RESOLUTION, LONGEST);
@@ -175,10 +179,10 @@ impl LeaseOptions {
 
     /// By how much the clocks of two holders may differ at most. Default 1 s.
     ///
-    /// A lease is taken over only this long after its end, and a result forgotten only this long
+    /// A lease is taken over only this long after its end, and a result is forgotten only this long
     /// after its window, as the taker's clock shows it. AWS keeps Lambda's clocks within
-    /// milliseconds of each other; what happens beyond this is said in the [crate's
-    /// documentation](crate#what-can-still-happen).
+    /// milliseconds of each other. The [crate's documentation](crate#what-can-still-happen) says
+    /// what happens beyond this.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew.min(LONGEST);
         self
@@ -191,30 +195,30 @@ impl LeaseOptions {
         self
     }
 
-    /// How much time is kept for settling the lease when the work is done: the work is cut off this
+    /// How much time is kept for settling the lease when the work is done. The work is cut off this
     /// long before the lease or the time is up. Default 1 s.
     pub fn reserve(mut self, reserve: Duration) -> Self {
         self.reserve = reserve.min(LONGEST);
         self
     }
 
-    /// How much time the work needs at least: with less, it is not begun and nothing is held.
+    /// How much time the work needs at least. With less, it is not begun and nothing is held.
     /// Default 500 ms.
     pub fn least_work(mut self, least: Duration) -> Self {
         self.least_work = least.min(LONGEST);
         self
     }
 
-    /// How long one call of DynamoDB may take before it is tried again. Default 2 s; under 1 ms
+    /// How long one call of DynamoDB may take before it is tried again. Default 2 s. Less than 1 ms
     /// counts as 1 ms.
     pub fn call_timeout(mut self, longest: Duration) -> Self {
         self.call_timeout = longest.clamp(RESOLUTION, LONGEST);
         self
     }
 
-    /// The back-off before a call is tried again: drawn evenly between zero and `min(cap, base ·
-    /// 2ⁿ)`, n counted from 0 ("full jitter": AWS Architecture Blog, "Exponential Backoff And
-    /// Jitter"). Default 25 ms and 500 ms.
+    /// The back-off before a call is tried again. It is drawn evenly between zero and `min(cap,
+    /// base · 2ⁿ)`, where n is counted from 0. This is "full jitter" (AWS Architecture Blog,
+    /// "Exponential Backoff And Jitter"). Default 25 ms and 500 ms.
     ///
     /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
@@ -224,17 +228,18 @@ impl LeaseOptions {
         self
     }
 
-    /// Makes the jitter reproducible, for tests. Default `None`: a new seed for every call.
+    /// Makes the jitter reproducible, for tests. Default `None`, which draws a new seed for every
+    /// call.
     pub fn jitter_seed(mut self, seed: Option<u64>) -> Self {
         self.jitter_seed = seed;
         self
     }
 
-    /// The largest result that is kept, in bytes of its JSON. Default and most:
-    /// [`MAX_RESULT_BYTES`].
+    /// The largest result that is kept, in bytes of its JSON. [`MAX_RESULT_BYTES`] is the default
+    /// and the most.
     ///
-    /// Of a larger one the digest is kept, so that the work is still done once; a duplicate then
-    /// learns that it was done and not what came of it
+    /// Of a larger result the digest is kept, so that the work is still done once. A duplicate then
+    /// learns that the work was done and not its result
     /// ([`Error::ResultNotKept`](crate::Error::ResultNotKept)). Every started KB of the item costs
     /// a write unit when the lease is settled, and once more for every duplicate.
     pub fn max_result_bytes(mut self, most: usize) -> Self {
@@ -242,8 +247,8 @@ impl LeaseOptions {
         self
     }
 
-    /// Keeps settled records in memory, up to this many bytes altogether; the one used longest ago
-    /// makes room. Default 0: none. A duplicate that is found there costs no call.
+    /// Keeps settled records in memory, up to this many bytes altogether. The one used longest ago
+    /// makes room. Default 0, which keeps none. A duplicate that is found there costs no call.
     ///
     /// Only what is settled for good is kept, so nothing in it can be out of date.
     pub fn cache_bytes(mut self, most: usize) -> Self {
@@ -251,14 +256,14 @@ impl LeaseOptions {
         self
     }
 
-    /// Called on every replay, before it is returned: for metrics, say. It has to be quick, as
-    /// nothing else goes on meanwhile.
+    /// Called on every replay before it is returned, for example for metrics. It has to be quick,
+    /// as nothing else goes on meanwhile.
     pub fn on_replay(mut self, hook: impl Fn(&Replay<'_>) + Send + Sync + 'static) -> Self {
         self.on_replay = Some(Arc::new(hook));
         self
     }
 
-    /// The wall clock. Default: the machine's. For tests.
+    /// The wall clock, for tests. Default is the machine's.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
         self
@@ -283,15 +288,15 @@ impl std::fmt::Display for KeyAttribute {
     }
 }
 
-/// Why a name is not taken: a lock under it would not hold.
+/// The reason why a name is not taken. A lock under it would not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaseOptionsError {
-    /// The lock's item has an attribute of this name. It would take the place of the key: every
-    /// lease would be its own item, and none would keep another from the work.
+    /// The lock's item has an attribute of this name. It would take the place of the key. Every
+    /// lease would then be its own item, and none would keep another from the work.
     #[error("{key}: \"{name}\" is an attribute of the lock itself")]
     ReservedName {
-        /// Which key it is.
+        /// The key that was to have the name.
         key: KeyAttribute,
         /// The name.
         name: String,
@@ -299,7 +304,7 @@ pub enum LeaseOptionsError {
     /// The name is empty or longer than 255 bytes.
     #[error("{key}: a name has 1 to 255 bytes, and this one {bytes}")]
     NameLength {
-        /// Which key it is.
+        /// The key that was to have the name.
         key: KeyAttribute,
         /// The length in bytes.
         bytes: usize,

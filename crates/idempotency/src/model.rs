@@ -1,9 +1,9 @@
-//! The lock in every sequence of events: holders that crash at any step, stall beyond their lease
-//! and wake up late, clocks that disagree, requests that arrive late or whose answers are lost.
-//! Checked by `stateright`.
+//! The lock in every sequence of events, checked by `stateright`. Holders crash at any step, stall
+//! beyond their lease and wake up late. Clocks disagree, requests arrive late, and their answers
+//! are lost.
 //!
-//! The model does not have its own lock: its holders call the functions of `transition.rs`, and its
-//! table carries out the writes that these make, the same values that are sent
+//! The model does not have its own lock. Its holders call the functions of `transition.rs`, and its
+//! table carries out the writes that these make. They are the same values that are sent
 //! ([`Write::apply_to`](conditional_write::Write::apply_to)).
 
 mod actors;
@@ -31,7 +31,7 @@ const SKEW: u64 = 1;
 struct Lock {
     work: Work,
     holders: usize,
-    /// How often each holder is asked: a redelivery is a further call.
+    /// How often each holder is asked. A redelivery is a further call.
     calls: u8,
     /// The last moment.
     end: u64,
@@ -53,7 +53,8 @@ struct World {
     letters: Vec<Letter>,
     resends_left: u8,
     holders: Vec<Holder>,
-    /// True if an answer was wrong: it said done of what was not, or lost of what was.
+    /// True if an answer was wrong, because it said done of work that was not, or lost of work that
+    /// was done.
     lied: bool,
     /// True if a holder was told that its lease is lost.
     fenced: bool,

@@ -1,4 +1,4 @@
-//! Doing a piece of work once: lease, work, settle; or what came of it before.
+//! Does a piece of work once, by lease, work and settlement, or returns what came of it before.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::stored::{Digest, Stored};
 use crate::table::LeaseTable;
 use crate::{Error, Fingerprint, Key, StoreError};
 
-/// The result of [`LeaseTable::once`]. `R` is what a duplicate gets: the result itself, or its
-/// digest.
+/// The result of [`LeaseTable::once`]. `R` is what a duplicate gets, which is the result itself or
+/// its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Once<T, E, R = T> {
-    /// The work ran now and came to this. A result is kept; what becomes of a failure is what the
-    /// work has [chosen](Failure).
+    /// The work ran now and came to this. A result is kept. The work has [chosen](Failure) what
+    /// becomes of a failure.
     Executed(Result<T, E>),
     /// It ran before, and this is what was kept of it.
     Replayed(Result<R, E>),
@@ -27,13 +27,13 @@ pub enum Once<T, E, R = T> {
         /// After this time, at the latest, the other lease is over.
         retry_after: Duration,
     },
-    /// The key belongs to a request with another fingerprint. Trying again does not help: the
-    /// sender has used a key twice.
+    /// The key belongs to a request with another fingerprint. Trying again does not help, because
+    /// the sender has used a key twice.
     Mismatch,
-    /// The work ran, or was cut off, and the lease was not settled: try again to learn what became
-    /// of the request. It may have been done by somebody else too, or may be done once more.
+    /// The work ran, or was cut off, and the lease was not settled. Try again to learn what became
+    /// of the request. Somebody else may have done the work too, or it may be done once more.
     LeaseLost {
-        /// The result of the work; `None` if it was cut off.
+        /// The result of the work. It is `None` if the work was cut off.
         result: Option<Result<T, E>>,
         /// How the lease was lost.
         how: HowLost,
@@ -43,9 +43,9 @@ pub enum Once<T, E, R = T> {
 /// How a lease was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HowLost {
-    /// The work was still running when what was left of the lease was needed for settling it. It
-    /// was dropped at its last `await`; whether its effect happened is not known. The lease is left
-    /// to end by itself.
+    /// The work was still running when the rest of the lease was needed for settling it. It was
+    /// dropped at its last `await`, and it is not known whether its effect happened. The lease is
+    /// left to end by itself.
     TimeUp,
     /// Somebody has taken the lease over, since it had ended by that one's clock. The write of this
     /// holder was refused.
@@ -54,24 +54,24 @@ pub enum HowLost {
     Unconfirmed(StoreError),
 }
 
-/// How the work failed, and what is to become of the key. To be chosen for every error, since only
-/// the work knows whether its effect may have happened.
+/// How the work failed, and what is to become of the key. The work chooses for every error, since
+/// only the work knows whether its effect may have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure<E> {
-    /// Nothing has happened: the key is free at once.
+    /// Nothing has happened, and the key is free at once.
     Release(E),
-    /// It can never succeed: the failure is kept and given to every duplicate.
+    /// The work can never succeed. The failure is kept and given to every duplicate.
     Keep(E),
-    /// It is not known whether the effect happened (a call that timed out): the lease is left to
-    /// end by itself, and who has the next one [learns of it](Lease::takeovers).
+    /// It is not known whether the effect happened (a call that timed out). The lease is left to
+    /// end by itself, and the next holder [learns of it](Lease::takeovers).
     Abandon(E),
 }
 
 impl LeaseTable {
     /// Does the work if nobody has done it, and otherwise says what came of it.
     ///
-    /// A new request costs two calls, a duplicate one. `deadline` is the invocation's; the work is
-    /// given until [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its
+    /// A new request costs two calls, and a duplicate one. `deadline` is the invocation's. The work
+    /// is given until [`Lease::work_until`] and is dropped then. It may [renew](Lease::renew) its
     /// lease.
     ///
     /// ```no_run
@@ -102,7 +102,8 @@ impl LeaseTable {
     /// had died.
     ///
     /// # Errors
-    /// [`Error`]: the work was not begun. Of what comes after it, everything is an [`Once`].
+    /// [`Error`] if the work was not begun. Everything that comes after its beginning is a
+    /// [`Once`].
     pub async fn once<T, E, W>(
         &self,
         key: &Key,
@@ -120,8 +121,8 @@ impl LeaseTable {
         resume(begin, work, complete, Stored::result).await
     }
 
-    /// As [`once`](Self::once), but of a result only the digest is kept, for results that are large
-    /// or must not be kept: a duplicate learns that the work was done, and can compare.
+    /// As [`once`](Self::once), but only the digest of a result is kept. Use it for results that
+    /// are large or must not be kept. A duplicate learns that the work was done, and can compare.
     ///
     /// # Errors
     /// As [`once`](Self::once).
@@ -143,7 +144,7 @@ impl LeaseTable {
     }
 }
 
-/// Does the work if the lease is ours; or says why not, and reads what was kept.
+/// Does the work if the lease is ours. Otherwise says why not, and reads what was kept.
 async fn resume<T, E, R, W>(
     begin: Begin,
     work: W,
@@ -165,7 +166,8 @@ where
     })
 }
 
-/// Runs the work until its time is up, which a renewal puts off; `None` if it was cut off.
+/// Runs the work until its time is up, which a renewal puts off. Returns `None` if the work was cut
+/// off.
 async fn run<T, E, W>(lease: &Lease, work: W) -> Option<Result<T, Failure<E>>>
 where
     W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,

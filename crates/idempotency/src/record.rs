@@ -1,12 +1,13 @@
-//! A lock's item as it is read and written: which attributes it has, and what each is for.
+//! A lock's item as it is read and written, with its attributes and the purpose of each.
 
 use conditional_write::{Change, Condition, Item, Name, Value};
 
 use crate::Digest;
 
 /// The attributes of a lock's item besides the table's key. A name is in this list and nowhere
-/// else, and an item is made of nothing but [`Attribute`]s: so what an item may carry is what the
-/// [options](crate::LeaseOptions::partition_key) refuse as the name of a key.
+/// else, and an item is made of nothing but [`Attribute`]s. So the
+/// [options](crate::LeaseOptions::partition_key) refuse as the name of a key exactly what an item
+/// may carry.
 macro_rules! attributes {
     ($($(#[$doc:meta])+ $attribute:ident = $name:literal,)+) => {
         /// An attribute of a lock's item.
@@ -39,13 +40,15 @@ attributes! {
     State = "state",
     /// The hash of what was asked for.
     Fingerprint = "fingerprint",
-    /// The fencing token: who holds the lease, or held it when it was settled. New for every lease.
+    /// The fencing token, which names the holder of the lease, also after the lease was settled. It
+    /// is new for every lease.
     Owner = "owner",
-    /// When the lease ends: milliseconds since the Unix epoch on its holder's clock.
+    /// The end of the lease, in milliseconds since the Unix epoch on its holder's clock.
     LeaseUntil = "lease_until",
-    /// When the window ends in which a duplicate is recognised: milliseconds since the Unix epoch.
+    /// The end of the window in which a duplicate is recognised, in milliseconds since the Unix
+    /// epoch.
     ExpiresAt = "expires_at",
-    /// When DynamoDB may delete the item: seconds since the Unix epoch.
+    /// The moment from which DynamoDB may delete the item, in seconds since the Unix epoch.
     Ttl = "ttl",
     /// How many leases before this one ended without being settled.
     Takeovers = "takeovers",
@@ -60,11 +63,11 @@ attributes! {
 pub(crate) enum State {
     /// Somebody works on it, or has left it behind.
     InProgress,
-    /// Given back: nothing has happened. The item stays, so that a write of its holder that was
-    /// given up and arrives late finds that its time is over, and so that takeovers are not
+    /// Given back, because nothing has happened. The item is kept for two reasons. A write of its
+    /// holder that was given up and arrives late finds that its time is over, and takeovers are not
     /// forgotten.
     Released,
-    /// Done or failed; for good.
+    /// Done or failed, for good.
     Settled(Ending),
 }
 
@@ -129,7 +132,7 @@ impl Ending {
 /// The part of a result that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Body {
-    /// Nothing: it had no JSON form.
+    /// Nothing, because the result had no JSON form.
     Nothing,
     /// Its JSON.
     Json(String),
@@ -154,7 +157,7 @@ pub(crate) struct Record {
 pub(crate) struct Foreign;
 
 impl Record {
-    /// Its attributes: all that a lock's item has besides the table's key.
+    /// The record's attributes, which are all that a lock's item has besides the table's key.
     fn attributes(&self) -> Vec<(Attribute, Value)> {
         let mut attributes = vec![
             (Attribute::Fingerprint, self.fingerprint.as_str().into()),
@@ -168,13 +171,13 @@ impl Record {
         attributes
     }
 
-    /// The change that makes any item this record: attributes of a lock that the record does not
+    /// The change that makes any item this record. Attributes of a lock that the record does not
     /// have are removed.
     ///
     /// It is an `UpdateItem`, which has to name the whole key of the table and cannot set any of
-    /// it. A `PutItem` would do, but not over a table one of whose keys is called like an attribute
-    /// of the lock: DynamoDB would take the attribute for the key, and every lease would be its
-    /// own item, which nobody holds yet.
+    /// it. A `PutItem` would do, but not over a table one of whose keys has the name of a lock's
+    /// attribute. DynamoDB would take the attribute for the key, and every lease would be its own
+    /// item, which nobody holds yet.
     pub(crate) fn replace(&self) -> Change {
         let attributes = self.attributes();
         let is_gone = |attribute: &Attribute| !attributes.iter().any(|(name, _)| name == attribute);
@@ -221,7 +224,7 @@ impl Record {
     /// seen, and not another which has come in its place or has been renewed since.
     ///
     /// No item ever becomes again what it was before, so a takeover that arrives late does nothing.
-    /// The owner alone does not suffice for that: a holder that does not know of its first lease
+    /// The owner alone does not suffice for that. A holder that does not know of its first lease
     /// yet may take the key back from its successor. The number of takeovers has grown by then.
     pub(crate) fn unchanged(&self) -> Condition {
         equals(Attribute::Owner, self.owner.as_str())
@@ -231,7 +234,7 @@ impl Record {
     }
 }
 
-/// The condition that the lease is held by this owner: the fence before each later write.
+/// The condition that the lease is held by this owner. It is the fence before each later write.
 pub(crate) fn held_by(owner: &str) -> Condition {
     equals(Attribute::Owner, owner).and(equals(Attribute::State, State::IN_PROGRESS))
 }

@@ -1,4 +1,4 @@
-//! A result as it is kept: its JSON or a digest of it, and how a duplicate reads it.
+//! A result as it is kept, which is its JSON or a digest of it, and how a duplicate reads it.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -16,11 +16,11 @@ use crate::record::{Body, Ending};
 pub struct Digest(String);
 
 impl Digest {
-    /// Of a result, as it is made when a result is stored: over the JSON that `serde_json` writes.
-    /// `None` if it has no JSON form.
+    /// The digest of a result, as it is made when the result is stored, over the JSON that
+    /// `serde_json` writes. It is `None` if the result has no JSON form.
     ///
-    /// Two values that are equal have the same digest if they serialize in the same sequence; a
-    /// `HashMap` does not.
+    /// Two values that are equal have the same digest if they serialize in the same sequence, which
+    /// a `HashMap` does not.
     #[must_use]
     pub fn of<T: Serialize + ?Sized>(result: &T) -> Option<Self> {
         let json = serde_json::to_vec(result).ok()?;
@@ -56,7 +56,8 @@ pub(crate) fn body<T: Serialize + ?Sized>(result: &T, most_bytes: usize) -> Body
     match serde_json::to_string(result) {
         Ok(json) if json.len() <= most_bytes => Body::Json(json),
         Ok(json) => Body::Digest(Digest::of_json(json.as_bytes())),
-        // The work is done, whatever its result looks like: losing that would do it twice.
+        // The work is done, whatever its result looks like. Losing that fact would do the work
+        // twice.
         Err(_) => Body::Nothing,
     }
 }
@@ -65,7 +66,7 @@ pub(crate) fn body<T: Serialize + ?Sized>(result: &T, most_bytes: usize) -> Body
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Settlement {
     pub(crate) fingerprint: String,
-    /// When its window ends: milliseconds since the Unix epoch.
+    /// The end of its window, in milliseconds since the Unix epoch.
     pub(crate) expires_at: u64,
     pub(crate) ending: Ending,
 }
@@ -81,7 +82,7 @@ impl Stored {
     /// The result or the failure that was kept.
     ///
     /// # Errors
-    /// [`Error::ResultNotKept`] and [`Error::UnreadableResult`]: in either case the work is done.
+    /// [`Error::ResultNotKept`] and [`Error::UnreadableResult`]. In either case the work is done.
     pub fn result<T: DeserializeOwned, E: DeserializeOwned>(&self) -> Result<Result<T, E>, Error> {
         Ok(match &self.ending {
             Ending::Completed(body) => Ok(read(body)?),
@@ -89,7 +90,8 @@ impl Stored {
         })
     }
 
-    /// The digest of the result, whether the result itself was kept or not; or the failure.
+    /// The digest of the result, whether the result itself was kept or not. Otherwise it is the
+    /// failure.
     ///
     /// # Errors
     /// As [`result`](Self::result).
@@ -133,7 +135,8 @@ impl<'a> Replay<'a> {
             namespace,
             is_failure: matches!(settlement.ending, Ending::Failed(_)),
             from_cache,
-            // It does not overflow: a SystemTime counts whole seconds in 64 bits, with a sign.
+            // It does not overflow, because a SystemTime counts whole seconds in 64 bits, with a
+            // sign.
             expires_at: SystemTime::UNIX_EPOCH + Duration::from_millis(settlement.expires_at),
         }
     }

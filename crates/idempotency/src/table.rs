@@ -1,5 +1,5 @@
-//! The table of locks: one conditional write a call, tried again until time is up, and what
-//! DynamoDB's answers mean.
+//! The table of locks. Each call is one conditional write, tried again until time is up, and this
+//! says what DynamoDB's answers mean.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -17,12 +17,13 @@ use crate::lease_options::LeaseOptions;
 use crate::record::Foreign;
 use crate::{Key, StoreError};
 
-/// A DynamoDB table that holds locks. A cheap handle: clones share the client and the cache.
+/// A DynamoDB table that holds locks. It is a cheap handle, whose clones share the client and the
+/// cache.
 ///
 /// The table needs a partition key that is a string, and its time to live should be enabled on the
-/// attribute `ttl`. Its permissions: `dynamodb:UpdateItem`, and what the items of
-/// [`commit_with`](crate::Lease::commit_with) need. It must not be a global table with replicas
-/// that are written to: there the last writer wins, which voids every condition.
+/// attribute `ttl`. It needs the permission `dynamodb:UpdateItem`, and those for the items of
+/// [`commit_with`](crate::Lease::commit_with). It must not be a global table with replicas that are
+/// written to. The last writer wins there, which voids every condition.
 #[derive(Clone)]
 pub struct LeaseTable {
     pub(crate) inner: Arc<Inner>,
@@ -55,11 +56,11 @@ impl std::fmt::Debug for LeaseTable {
 impl LeaseTable {
     /// The table of this name.
     ///
-    /// It makes its own client from the configuration, in which the SDK's retries are off:
-    /// what can be tried again is tried again here, with the deadline in view. The SDK's retries
-    /// would multiply with these, and they draw on a budget that by default all DynamoDB clients of
-    /// a process share for a region, so that one hot partition would use it up for every key, and
-    /// for your other clients too.
+    /// It makes its own client from the configuration, in which the SDK's retries are off. This
+    /// crate does the retries itself, with the deadline in view. The SDK's retries would multiply
+    /// with these. They also draw on a budget that by default all DynamoDB clients of a process
+    /// share for a region. One hot partition would use it up for every key, and for your other
+    /// clients too.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>, options: LeaseOptions) -> Self {
         let client = aws_sdk_dynamodb::config::Builder::from(config)
@@ -81,7 +82,7 @@ impl LeaseTable {
     }
 
     /// The wall clock, in milliseconds since the Unix epoch. A time before the epoch counts as the
-    /// epoch: such a clock lags, and one that lags only waits for longer.
+    /// epoch. Such a clock lags, and a clock that lags only waits for longer.
     pub(crate) fn now(&self) -> u64 {
         let now = (self.inner.options.clock)();
         millis(
@@ -190,7 +191,7 @@ where
             let code = answer.err().code().unwrap_or("unknown");
             NoVerdict {
                 error: StoreError::of(ServiceError::new(code, status, source)),
-                // DynamoDB's own advice for a 5xx: the write may have been done ("Error handling
+                // The write may have been done, by DynamoDB's own advice for a 5xx ("Error handling
                 // with DynamoDB").
                 maybe_done: status >= 500,
             }

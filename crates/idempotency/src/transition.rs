@@ -1,6 +1,6 @@
-//! The lock as a function: what is known of the item → the next conditional write, or what it comes
-//! to. No clock, no network; `lease.rs` and `table.rs` do the calls, `model.rs` checks what can
-//! come of any order of them.
+//! The lock as a function from what is known of the item to the next conditional write, or to a
+//! result. It has no clock and no network. `lease.rs` and `table.rs` do the calls, and `model.rs`
+//! checks what can come of any sequence of them.
 //!
 //! DynamoDB has no clock to compare with, so no condition speaks of time. A caller that is refused
 //! reads the item off the refusal, decides by its own clock, and writes on condition that the item
@@ -46,7 +46,7 @@ pub(crate) enum Next {
     Mismatch,
 }
 
-/// The first write of a claim: the lease, if there is no item.
+/// The first write of a claim, which takes the lease if there is no item.
 pub(crate) fn first(claim: &Claim) -> Attempt {
     lease(claim, 0, Condition::ItemAbsent)
 }
@@ -141,7 +141,7 @@ pub(crate) enum Fenced {
     Lost,
 }
 
-/// Settles the lease for good: `COMPLETED` or `FAILED`.
+/// Settles the lease for good, as `COMPLETED` or `FAILED`.
 pub(crate) fn settle(owner: &str, ending: &Ending, expires_at: u64, ttl: u64) -> Write {
     let times = [
         (Attribute::ExpiresAt, Value::from(expires_at)),
@@ -155,7 +155,7 @@ pub(crate) fn settle(owner: &str, ending: &Ending, expires_at: u64, ttl: u64) ->
 
 /// Reads the answer to [`settle`].
 pub(crate) fn settled(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
-    // A lease is settled by nobody but its owner, so it was an earlier attempt of ours.
+    // Nobody but its owner settles a lease, so it was an earlier attempt of this holder.
     fenced(owner, answer, |state| matches!(state, State::Settled(_)))
 }
 
@@ -169,12 +169,12 @@ pub(crate) fn release(owner: &str) -> Write {
 
 /// Reads the answer to [`release`].
 pub(crate) fn released(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
-    // By an earlier attempt of ours.
+    // An earlier attempt of this holder gave it back.
     fenced(owner, answer, |state| *state == State::Released)
 }
 
-/// Makes the lease last until `lease_until`. It never makes it shorter: an attempt that was given
-/// up may arrive late, after a longer renewal.
+/// Makes the lease last until `lease_until`. It never makes the lease shorter, because an attempt
+/// that was given up may arrive late, after a longer renewal.
 pub(crate) fn renew(owner: &str, lease_until: u64) -> Write {
     let is_shorter = Condition::Below(Attribute::LeaseUntil.into(), lease_until.into());
     Write {

@@ -18,8 +18,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(86_400);
 /// A deadline that has passed becomes the present instant. A deadline more than a day ahead becomes
 /// a day.
 ///
-/// Source: "Using the Lambda runtime API for custom runtimes", section "Next invocation" (Lambda
-/// developer guide).
+/// The source is "Using the Lambda runtime API for custom runtimes", section "Next invocation"
+/// (Lambda developer guide).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {

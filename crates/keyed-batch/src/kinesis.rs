@@ -1,5 +1,5 @@
-//! Kinesis on top of the schedule: keys and sequence numbers out of the records, failures into the
-//! partial batch response.
+//! Kinesis on top of the schedule. It takes keys and sequence numbers out of the records, and puts
+//! failures into the partial batch response.
 
 use std::future::ready;
 
@@ -19,7 +19,7 @@ pub const UNREADABLE_DATA: &str = "unreadable_data";
 /// `records` are [`KinesisEvent::records`](crate::KinesisEvent) as Lambda sent them, that is by
 /// ascending sequence number. `deadline` is the invocation's deadline, which
 /// [`deadline`](crate::deadline) makes from Lambda's context. [`work_through`] says how and when
-/// `work` is called; the key is the partition key.
+/// `work` is called. The key is the partition key.
 ///
 /// Each record that failed is logged once, at the end, with sequence number, shard, attempts and
 /// reason. The level is `WARN` if the record was attempted, else `DEBUG`. A batch of which nothing
@@ -102,12 +102,13 @@ where
     }
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The value that the handler returns: the sequence number of every record that failed, in the
-    /// sequence of the batch. If none failed, the list is empty, which Lambda reads as success.
+    /// The value that the handler returns. It has the sequence number of every record that failed,
+    /// in the sequence of the batch. If none failed, the list is empty, which Lambda reads as
+    /// success.
     ///
     /// Lambda takes the lowest of the numbers as the checkpoint. It sends everything from there on
     /// again, also records that were done (Lambda developer guide, "Configuring partial batch
@@ -121,12 +122,12 @@ pub struct Report {
     pub response: Result<KinesisEventResponse, MissingSequenceNumber>,
     /// How many records ended how.
     pub summary: Summary,
-    /// What became of each record, in the sequence of the batch.
+    /// The result of each record, in the sequence of the batch.
     pub records: Vec<RecordReport>,
 }
 
-/// A record failed that has no sequence number. No response brings it back; only the failure of the
-/// invocation does, so return this error from the handler.
+/// A record failed that has no sequence number. No response brings the record back. Only the
+/// failure of the invocation does, so return this error from the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a record failed that has no sequence number: the whole batch must be sent again")]
 pub struct MissingSequenceNumber;

@@ -1,4 +1,5 @@
-//! The limits within which a batch is worked through: concurrency, time, and the pace of retries.
+//! The limits within which a batch is worked through, in concurrency, time, and the pace of
+//! retries.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -12,8 +13,8 @@ const RESOLUTION: Duration = Duration::from_millis(1);
 /// How much a batch may do at once, how long an attempt and the whole may take, and how fast
 /// retries follow each other.
 ///
-/// The invocation's deadline is not among them: it differs from batch to batch. The defaults suit a
-/// function whose work is one or a few short calls to AWS.
+/// The invocation's deadline is not among them, because it differs from batch to batch. The
+/// defaults suit a function whose work is one or a few short calls to AWS.
 ///
 /// ```
 /// use std::{num::NonZeroUsize, time::Duration};
@@ -62,19 +63,19 @@ impl Limits {
 
     /// How long before the deadline everything stops. Default 500 ms.
     ///
-    /// The margin pays for what comes after: the log lines, the response on its way to Lambda, and
-    /// the work between two `await`s. With a margin as long as the function's timeout nothing is
-    /// ever attempted, and every record fails.
+    /// The margin pays for what comes after, which is the log lines, the response on its way to
+    /// Lambda, and the work between two `await`s. With a margin as long as the function's timeout
+    /// nothing is ever attempted, and every record fails.
     pub const fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
     }
 
-    /// The longest that one attempt may take. Default `None`: only the time left limits it.
+    /// The longest that one attempt may take. Default `None`, where only the time left limits it.
     ///
     /// An attempt that is cut off counts as
     /// [`Verdict::Retry`](crate::Verdict::Retry)`(`[`TIMED_OUT`](crate::TIMED_OUT)`)`. Without a
-    /// timeout, a call that hangs uses up the invocation, unless it has a timeout of its own. With
+    /// timeout, a call that hangs uses up the invocation, unless it has its own timeout. With
     /// a timeout below what the work needs at worst, sound records never succeed. A value under
     /// 1 ms counts as 1 ms.
     pub fn attempt_timeout(mut self, longest: Option<Duration>) -> Self {
@@ -82,8 +83,8 @@ impl Limits {
         self
     }
 
-    /// The back-off before a retry: exponential from `base` to `cap`, with
-    /// [full jitter](backoff::FullJitter). Default 50 ms and 2 s.
+    /// The back-off before a retry, exponential from `base` to `cap`, with [full
+    /// jitter](backoff::FullJitter). Default 50 ms and 2 s.
     ///
     /// The n-th retry of a record, counted from 0, waits between zero and `min(cap, base · 2ⁿ)`.
     /// A `base` under 1 ms counts as 1 ms, a `cap` under `base` as `base`, and both over a day as a
@@ -95,8 +96,8 @@ impl Limits {
         self
     }
 
-    /// Makes the jitter reproducible, for tests and simulations. Default `None`: a new seed for
-    /// every batch, from the randomness that std's `HashMap` uses.
+    /// Makes the jitter reproducible, for tests and simulations. Default `None`, which draws a new
+    /// seed for every batch from the randomness that std's `HashMap` uses.
     pub const fn jitter_seed(mut self, seed: Option<u64>) -> Self {
         self.jitter_seed = seed;
         self

@@ -1,7 +1,8 @@
 //! The event that Lambda invokes a function with for records of a Kinesis stream.
 //!
-//! Only what a consumer uses is read: partition key, sequence number, data and shard. A field that
-//! nobody uses then cannot fail a batch, whatever AWS adds to it or changes about it.
+//! Only the parts that a consumer uses are read, which are partition key, sequence number, data and
+//! shard. A field that nobody uses then cannot fail a batch, whatever AWS adds to it or changes
+//! about it.
 //!
 //! Source: "Process Amazon Kinesis Data Streams records with Lambda",
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>.
@@ -13,10 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A batch of records, as Lambda sends it: in the sequence of a shard.
+/// A batch of records, as Lambda sends it, in the sequence of a shard.
 ///
-/// Reading it fails where the JSON is not an event of Kinesis: it has no `Records`, or one of them
-/// has no object `kinesis`.
+/// Reading fails where the JSON is not an event of Kinesis, because it has no `Records`, or because
+/// one of them has no object `kinesis`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct KinesisEvent {
     /// The records.
@@ -30,10 +31,10 @@ pub struct KinesisEvent {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Envelope")]
 pub struct KinesisRecord {
-    /// The key by which the producer chose the shard: 1–256 characters (Kinesis API reference,
-    /// `PutRecord`). It is empty if the event has none, which Kinesis never sends.
+    /// The key by which the producer chose the shard. It has 1–256 characters (Kinesis API
+    /// reference, `PutRecord`). It is empty if the event has none, which Kinesis never sends.
     pub partition_key: String,
-    /// The record's number in its shard: a decimal of up to 129 digits (Kinesis API reference,
+    /// The record's number in its shard, a decimal of up to 129 digits (Kinesis API reference,
     /// `Record`). It is empty if the event has none, which Kinesis never sends.
     pub sequence_number: String,
     /// `shardId-000000000000`, if the event says it.
@@ -58,8 +59,8 @@ impl KinesisRecord {
         }
     }
 
-    /// The bytes that the producer put: up to 1 MiB, or 10 MiB where the stream allows it (Kinesis
-    /// API reference, `UpdateMaxRecordSize`).
+    /// The bytes that the producer put. They are up to 1 MiB, or 10 MiB where the stream allows it
+    /// (Kinesis API reference, `UpdateMaxRecordSize`).
     ///
     /// It is empty if the event holds no valid base64. [`process`](crate::process) rejects such a
     /// record before the work sees it.

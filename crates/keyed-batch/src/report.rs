@@ -1,6 +1,6 @@
-//! The library's word on a batch: what became of each record, and how many ended how.
+//! The library's report on a batch. It has what became of each record, and how many ended how.
 
-/// What became of a record in this invocation.
+/// The fate of a record in this invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// An attempt ended in [`Verdict::Done`](crate::Verdict::Done).
@@ -12,16 +12,17 @@ pub enum Disposition {
     Panicked,
     /// The record was attempted, but time ran out before it was done or rejected.
     ///
-    /// The reason is that of the last attempt: its [`Verdict::Retry`](crate::Verdict::Retry), or
-    /// [`TIMED_OUT`](crate::TIMED_OUT) if it was cut off.
+    /// The reason is that of the last attempt. It is the reason of its
+    /// [`Verdict::Retry`](crate::Verdict::Retry), or [`TIMED_OUT`](crate::TIMED_OUT) if the attempt
+    /// was cut off.
     Unfinished(&'static str),
-    /// The record was never attempted: an earlier record of its key was not finished, or time ran
-    /// out first.
+    /// The record was never attempted, because an earlier record of its key was not finished, or
+    /// because time ran out first.
     NotAttempted,
 }
 
 impl Disposition {
-    /// Whether the record must be reported as failed, which is so unless it is
+    /// True if the record must be reported as failed, which is so unless it is
     /// [`Done`](Disposition::Done).
     #[must_use]
     pub const fn is_failure(self) -> bool {
@@ -29,14 +30,15 @@ impl Disposition {
     }
 }
 
-/// What became of one record, and how often it was attempted.
+/// The fate of one record, and how often it was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordReport {
-    /// What became of the record.
+    /// The fate of the record.
     pub disposition: Disposition,
-    /// How often the work was called for the record. It is 0 if and only if the record was
-    /// [`NotAttempted`](Disposition::NotAttempted).
+    /// How often the work was called for the record. The one attempt at a record with unreadable
+    /// data counts too, although [`process`](crate::process) does not call the work for it. It is 0
+    /// if and only if the record was [`NotAttempted`](Disposition::NotAttempted).
     pub attempts: u32,
 }
 
@@ -56,7 +58,7 @@ impl RecordReport {
 pub struct Summary {
     /// Records in the batch.
     pub records: usize,
-    /// Calls of the work. `attempts - (records - not_attempted)` of them were retries.
+    /// Attempts at all records. `attempts - (records - not_attempted)` of them were retries.
     pub attempts: u64,
     /// Records that ended as [`Disposition::Done`].
     pub done: usize,

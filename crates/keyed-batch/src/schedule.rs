@@ -1,5 +1,5 @@
-//! Works through keyed records within a deadline: which record may be attempted when, and nothing
-//! of where it came from.
+//! Works through keyed records within a deadline. It decides which record may be attempted when,
+//! and knows nothing of where the record came from.
 
 use std::{
     cmp::Reverse,
@@ -38,11 +38,11 @@ use crate::{Disposition, Limits, RecordReport, TIMED_OUT, Verdict};
 ///   started, attempts under way are dropped at their next `await`, and the function returns. A
 ///   retry that would be due later is not brought forward. The function does not return earlier for
 ///   it either, since an early return only uses up one of Lambda's retries sooner.
-/// - **Panics** of `work`, when called or when polled, are caught; see [`Disposition::Panicked`].
+/// - **Panics** of `work`, when called or when polled, are caught (see [`Disposition::Panicked`]).
 ///   State that the work shares between records must bear that.
-/// - **Nothing outlives the returned future.** No task is spawned: `work` runs inside the future
-///   and is dropped with it. Neither `work` nor its futures need to be `'static` or `Send`. If they
-///   are `Send` (and `T` is `Sync`), so is the returned future.
+/// - **Nothing outlives the returned future.** No task is spawned, and `work` runs inside the
+///   future and is dropped with it. Neither `work` nor its futures need to be `'static` or `Send`.
+///   If they are `Send` (and `T` is `Sync`), so is the returned future.
 ///
 /// It cannot interrupt work between two `await`s. Work that computes for a second, or blocks its
 /// thread, delays every other record and the return by as long.
@@ -107,7 +107,7 @@ where
     queue.reports
 }
 
-/// Carries out one attempt and says how it ended; `None` is a panic.
+/// Carries out one attempt and says how it ended. `None` is a panic.
 async fn run(
     index: usize,
     attempt: impl Future<Output = Verdict>,
@@ -137,15 +137,15 @@ async fn run(
     (index, end.ok())
 }
 
-/// Which records may be attempted, and what became of those that were. Records are known by their
-/// index in the batch.
+/// The records that may be attempted, and the results of those that were. Records are known by
+/// their index in the batch.
 struct Queue {
     reports: Vec<RecordReport>,
     /// For each record the next one of its key.
     successor: Vec<Option<usize>>,
-    /// Never attempted and first in line of their key; the earliest comes out first.
+    /// Never attempted and first in line of their key. The earliest comes out first.
     fresh: BinaryHeap<Reverse<usize>>,
-    /// Waiting out a back-off; the one due first comes out first.
+    /// Waiting out a back-off. The one due first comes out first.
     backing_off: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Draws the back-offs of all records.
     jitter: FullJitter,
@@ -193,7 +193,7 @@ impl Queue {
         self.backing_off.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// Takes note of how an attempt ended; `None` is a panic.
+    /// Takes note of how an attempt ended. `None` is a panic.
     fn settle(&mut self, index: usize, end: Option<Verdict>, now: Instant) {
         let report = &mut self.reports[index];
         report.disposition = match end {

@@ -1,19 +1,19 @@
 //! The work's word on one attempt.
 
-/// What the work says after one attempt at one record.
+/// The result of the work after one attempt at one record.
 ///
 /// A reason is a stable code in snake_case, such as `"throttled"` or `"unknown_type"`. It is
-/// logged, and it suits as the dimension of a metric. It is a `&'static str` on purpose: nothing
-/// that was read from a record can get into it. The work itself logs the detail that is safe to
-/// log, since it has the record at hand.
+/// logged, and it suits as the dimension of a metric. It is a `&'static str` on purpose, so that
+/// nothing that was read from a record can get into it. The work itself logs the detail that is
+/// safe to log, since it has the record at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// Nothing is left to do for this record: its effect is there, or never will be, and that is
-    /// right.
+    /// Nothing is left to do for this record. Either its effect is there, or it is right that its
+    /// effect never will be.
     Done,
-    /// Poison: this record can never succeed. It is reported as failed, and it does not hold back
-    /// later records of its key.
+    /// Poison, which is a record that can never succeed. It is reported as failed, and it does not
+    /// hold back later records of its key.
     Reject(&'static str),
     /// Transient or environmental, such as throttling, a timeout or a missing permission. The same
     /// record may succeed later.

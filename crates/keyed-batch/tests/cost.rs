@@ -1,4 +1,4 @@
-//! What a batch of 10,000 records, Lambda's largest, costs: counted, not timed.
+//! The cost of a batch of 10,000 records, Lambda's largest. It is counted, not timed.
 
 #![allow(
     clippy::unwrap_used,

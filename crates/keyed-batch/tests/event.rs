@@ -1,4 +1,4 @@
-//! What is read of the event that Lambda sends, and what is not.
+//! The parts of Lambda's event that are read, and those that are not.
 
 #![allow(
     clippy::unwrap_used,

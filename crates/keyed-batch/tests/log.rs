@@ -1,4 +1,4 @@
-//! What is logged about a batch, and what never is.
+//! The facts about a batch that are logged, and those that never are.
 
 #![allow(
     clippy::unwrap_used,
@@ -107,7 +107,7 @@ async fn neither_partition_key_nor_data_nor_a_panic_message_is_logged() {
     }
 }
 
-/// What is logged of a batch of this many records that has no time before its deadline.
+/// The log of a batch of this many records that has no time before its deadline.
 async fn logged_without_time(records: &[&str]) -> String {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()

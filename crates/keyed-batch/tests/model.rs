@@ -33,7 +33,8 @@ enum End {
     Hang,
 }
 
-/// What the attempts at a record come to: `retries` times `Retry`, then `end`; each takes `millis`.
+/// The results of the attempts at a record, which are `retries` times `Retry`, and then `end`. Each
+/// attempt takes `millis`.
 #[derive(Clone, Copy, Debug)]
 struct Script {
     key: u8,
@@ -82,7 +83,7 @@ fn batch(ends: &'static [End]) -> impl Strategy<Value = Vec<Script>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Begins(usize),
-    /// With what the attempt came to; a panic is `None`.
+    /// An attempt ends with this result. A panic is `None`.
     Ends(usize, Option<Verdict>),
 }
 
@@ -179,7 +180,7 @@ fn run(
     }
 }
 
-/// What the response must name, read off the dispositions alone.
+/// The records that the response must name, read off the dispositions alone.
 fn named(report: &Report) -> Vec<usize> {
     let response = report.response.as_ref().unwrap();
     let identifier = |failure: &aws_lambda_events::event::streams::KinesisBatchItemFailure| {
@@ -311,7 +312,7 @@ fn model(scripts: &[Script]) -> Vec<Expected> {
         .collect()
 }
 
-/// Of the time a batch of at most 40 records may need here, a generous multiple.
+/// A generous multiple of the time that a batch of at most 40 records may need here.
 const AMPLE: Duration = Duration::from_secs(60);
 
 proptest! {

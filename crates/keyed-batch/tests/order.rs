@@ -1,5 +1,5 @@
-//! Which record is worked on when: sequence within a key, concurrency across keys, and which record
-//! holds back which.
+//! The sequence of the work. Records of one key are worked on in sequence, and keys concurrently.
+//! The tests also show which record holds back which.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use keyed_batch::{Disposition, RecordReport, Verdict, work_through};
 use support::{limits, ms, within};
 use tokio::time::sleep;
 
-/// A record: its key, and a name to tell it from the others of that key.
+/// A record, which is its key, and a name to tell it from the others of that key.
 type Keyed = (char, u32);
 
 fn key(record: &Keyed) -> char {
@@ -37,7 +37,7 @@ async fn records_of_a_key_are_worked_on_one_after_the_other_in_their_order() {
         let log = &log;
         async move {
             log.borrow_mut().push(("begins", record.1));
-            // The later, the faster: overlapping work would overtake.
+            // A later record is faster, so overlapping work would overtake.
             sleep(ms(100 / u64::from(record.1))).await;
             log.borrow_mut().push(("ends", record.1));
             Verdict::Done

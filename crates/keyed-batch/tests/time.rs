@@ -1,4 +1,4 @@
-//! Time: the deadline and its margin, the cap on an attempt, the pace of retries.
+//! The deadline and its margin, the cap on an attempt, and the pace of retries.
 
 #![allow(
     clippy::unwrap_used,
@@ -281,8 +281,8 @@ async fn back_offs_are_jittered() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_ridden_out_for_as_long_as_there_is_time() {
-    // Also when the last back-off ends beyond it: returning early would only spend one of Lambda's
-    // retries sooner.
+    // This holds also when the last back-off ends beyond the deadline, because returning early
+    // would only spend one of Lambda's retries sooner.
     let began = Instant::now();
     let limits = limits(32).margin(ms(500));
     let reports = work_through(

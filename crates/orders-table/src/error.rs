@@ -1,4 +1,4 @@
-//! What can go wrong with a call to the table, sorted by what the caller must do.
+//! The errors of a call to the table, sorted by what the caller must do.
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ pub enum TableError {
     /// The row would become larger than DynamoDB allows (400 KB). No attempt ever succeeds.
     #[error("the item would be too large")]
     ItemTooLarge,
-    /// No answer, for this reason: a write may have been done.
+    /// There was no answer, for this reason, so a write may have been done.
     #[error("no answer: {reason}")]
     NoAnswer {
         /// The reason.
@@ -26,19 +26,19 @@ pub enum TableError {
         /// The SDK's error, unless the time was up before the SDK gave one.
         source: Option<Source>,
     },
-    /// DynamoDB answered with an error: too many requests, a failure of its own, or an environment
-    /// that is not as it has to be (a permission, the table, its key).
+    /// DynamoDB answered with an error. It had too many requests, it failed itself, or a part of
+    /// the environment is not as it has to be (a permission, the table, its key).
     #[error("{code}")]
     Failed {
         /// The error code.
         code: String,
         /// True of a server error (5xx).
         is_server_error: bool,
-        /// The SDK's error; none where the code is one of a transaction's reasons.
+        /// The SDK's error. There is none where the code is one of a transaction's reasons.
         source: Option<Source>,
     },
-    /// The row is not as this version of the service writes it: somebody else has written into it,
-    /// or a newer version has and was rolled back.
+    /// The row is not as this version of the service writes it. Somebody else has written into the
+    /// row, or a newer version has and was rolled back.
     #[error("the row cannot be read")]
     UnreadableRow(#[from] UnreadableRow),
 }
@@ -69,8 +69,8 @@ impl TableError {
         }
     }
 
-    /// Sorts the reasons of a transaction that was cancelled: the first that is one. An item that
-    /// was not in the way has the code `None` (API reference, TransactWriteItems).
+    /// Sorts the reasons of a transaction that was cancelled, and takes the first that is one. An
+    /// item that was not in the way has the code `None` (API reference, TransactWriteItems).
     pub(crate) fn of_cancellation(reasons: &[CancellationReason]) -> Self {
         let reason = reasons.iter().find(|reason| reason.code() != Some("None"));
         let code = reason.and_then(CancellationReason::code);
@@ -91,8 +91,8 @@ impl TableError {
         }
     }
 
-    /// True if the error passes by itself, by the [list](PassingErrors) that all functions go by;
-    /// else somebody has to mend something.
+    /// True if the error passes by itself, by the [list](PassingErrors) that all functions go by.
+    /// Otherwise somebody has to mend something.
     #[must_use]
     pub fn passes_by_itself(&self) -> bool {
         match self {
@@ -117,7 +117,7 @@ impl TableError {
         }
     }
 
-    /// What to look for: AWS's error code where there is one, else a short name.
+    /// The code to look for. It is AWS's error code where there is one, or else a short name.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
@@ -128,7 +128,7 @@ impl TableError {
     }
 }
 
-/// DynamoDB has no code of its own for an item that is too large. Both of its sentences, for an
+/// DynamoDB does not have its own code for an item that is too large. Both of its sentences, for an
 /// item and for an update, say this. In a transaction's reasons the code is `ValidationError` (API
 /// reference, TransactWriteItems).
 fn is_too_large(code: &str, message: &str) -> bool {
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn no_other_refusal_is_taken_for_an_item_that_is_too_large() {
-        // DynamoDB has no codes of its own for a KMS key that cannot be used: its sentences begin
-        // like this.
+        // DynamoDB does not have its own codes for a KMS key that cannot be used. Its sentences
+        // begin like this.
         for (code, message) in [
             ("AccessDeniedException", "KMS key access denied error"),
             (

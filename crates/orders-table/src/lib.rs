@@ -1,9 +1,12 @@
 //! The orders table by the AWS SDK.
 //!
-//! The domain knows what a row says and which conditional write is next (`orders`). This crate
-//! knows the rest: the clients with their time-outs and attempts, the strongly consistent read, the
-//! write by itself or in a transaction, and the [errors](TableError), sorted by what a caller must
-//! do about them.
+//! The domain (`orders`) knows what a row says and which conditional write is next. This crate
+//! knows the rest, which is
+//!
+//! - the clients with their time-outs and attempts,
+//! - the strongly consistent read,
+//! - the write, by itself or in a transaction,
+//! - and the [errors](TableError), sorted by what a caller must do about them.
 //!
 //! ```no_run
 //! # async fn example(intent: orders::Intent) -> Result<(), orders_table::TableError> {

@@ -11,8 +11,8 @@ use orders::{Caller, OrderId, Row};
 use crate::{OrdersTable, TableError};
 
 impl OrdersTable {
-    /// The row of an order of this owner, by a strongly consistent read: an order that was there
-    /// once does not go away again.
+    /// The row of an order of this owner, by a strongly consistent read. An order that was there
+    /// once then does not go away again.
     ///
     /// The row of another owner is `None`, as an order that does not exist, and nothing but its
     /// owner is read. So neither an error nor the time that it takes to read a row tells a stranger

@@ -10,8 +10,8 @@ use orders::{OrderId, Row};
 use crate::{OrdersTable, TableError};
 
 impl OrdersTable {
-    /// Does one conditional write to an order's row, and with it these other items: all of them or
-    /// none.
+    /// Does one conditional write to an order's row, and with it these other items. Either all of
+    /// them are written or none.
     ///
     /// Without other items it is one `UpdateItem`. With some it is one `TransactWriteItems`, whose
     /// first item is the row. A transaction takes at most 100 items, and costs two write units a KB
@@ -53,8 +53,8 @@ impl OrdersTable {
         else {
             return Err(TableError::of(error));
         };
-        // One reason an item, in their sequence. The row comes first in importance too: where it
-        // was written before, every other condition may fail because of it.
+        // There is one reason an item, in their sequence. The row is also the most important one,
+        // because where it was written before, every other condition may fail because of it.
         let reasons = cancelled.cancellation_reasons();
         reasons
             .first()

@@ -1,4 +1,4 @@
-//! Who calls: the identity that the front door vouches for.
+//! The caller, which is the identity that the front door vouches for.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use sha2::{Digest, Sha256};
 use crate::json::Json;
 use crate::violation::{Code, Pointer, Violations};
 
-/// The most bytes of a caller's name: what IAM allows for an ARN, the longest of the identities in
-/// use.
+/// The most bytes of a caller's name. It is the length that IAM allows for an ARN, the longest of
+/// the identities in use.
 const MAX_BYTES: usize = 2_048;
 
-/// A caller's name: 1–2,048 bytes without control characters.
+/// A caller's name, of 1–2,048 bytes without control characters.
 ///
-/// The one who submits an order owns it. Names are compared byte for byte. `Debug` shows no name:
-/// it may be personal data.
+/// The caller who submits an order owns it. Names are compared byte for byte. `Debug` shows no
+/// name, because a name may be personal data.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Caller(String);
 
 impl Caller {
-    /// The caller of a service that knows no callers; there the order id is the capability.
+    /// The caller of a service that knows no callers. The order id is the capability there.
     #[must_use]
     pub fn anonymous() -> Self {
         Self("anonymous".to_owned())

@@ -1,4 +1,4 @@
-//! The attribute `content` of a row: the order's document as a map.
+//! The attribute `content` of a row, which is the order's document as a map.
 //!
 //! The attribute is made of the order's own [`Serialize`](serde::Serialize), and is read by the
 //! rules of a request. So a new field of an order is in the row, or the row cannot be read.
@@ -37,7 +37,7 @@ fn of_json(json: serde_json::Value) -> Option<Value> {
     })
 }
 
-/// The order of an attribute; `None` if the attribute is not a valid order's document.
+/// The order of an attribute. It is `None` if the attribute is not a valid order's document.
 pub(crate) fn from_value(value: &Value) -> Option<NewOrder> {
     let mut violations = Violations::default();
     NewOrder::from_json(&to_json(value)?, &Pointer::Root, &mut violations)

@@ -22,7 +22,7 @@ const CODES: [&str; 178] = [
     "XPT", "XSU", "XTS", "XUA", "XXX", "YER", "ZAR", "ZMW", "ZWG",
 ];
 
-/// Whether ISO 4217 lists this code. Case matters: the standard's codes are upper case.
+/// True if ISO 4217 lists this code. Case matters, because the standard's codes are upper case.
 pub(crate) fn is_listed(code: &str) -> bool {
     CODES.binary_search(&code).is_ok()
 }

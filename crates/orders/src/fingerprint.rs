@@ -1,4 +1,4 @@
-//! What tells the same order from another one.
+//! The fingerprint, which tells the same order from another one.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::caller::Caller;
 use crate::order::NewOrder;
 
-/// A digest of an order and its owner, preceded by the version of the rule that made it: `1:` and
-/// 64 hex digits.
+/// A digest of an order and its owner, preceded by the version of the rule that made it. It has the
+/// form `1:` and 64 hex digits.
 ///
 /// Rule 1 is the SHA-256 of the canonical JSON (RFC 8785) of `{"order": …, "owner": …}` over the
 /// *parsed* order, so key order, white space and escapes of the document that was sent do not
@@ -50,8 +50,8 @@ impl Fingerprint {
         Self(format!("{VERSION}:{digest}"))
     }
 
-    /// Reads a fingerprint of any version: a number of at most four digits, a colon, 64 lower-case
-    /// hex digits.
+    /// Reads a fingerprint of any version. It is a number of at most four digits, a colon, and 64
+    /// lower-case hex digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (version, digest) = text.split_once(':')?;
@@ -65,13 +65,13 @@ impl Fingerprint {
         (version_is_sound && digest_is_sound).then(|| Self(text.to_owned()))
     }
 
-    /// The version of the rule: the part before the colon.
+    /// The version of the rule, which is the part before the colon.
     #[must_use]
     pub fn version(&self) -> &str {
         self.0.split_once(':').map_or("", |(version, _)| version)
     }
 
-    /// Whether this version of the service can recompute the fingerprint.
+    /// True if this version of the service can recompute the fingerprint.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.version() == VERSION
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn it_is_sha_256_over_canonical_json() {
-        // printf '{"order":{"currency":"EUR","customer_id":"c-1","items":[{"quantity":2,"sku":"A-1","unit_price":1299}]},"owner":"anonymous"}' | sha256sum
+        // In a shell, `printf '%s' TEXT | sha256sum` makes the same digest of this text.
         let canonical = r#"{"order":{"currency":"EUR","customer_id":"c-1","items":[{"quantity":2,"sku":"A-1","unit_price":1299}]},"owner":"anonymous"}"#;
         let digest: String = Sha256::digest(canonical)
             .iter()

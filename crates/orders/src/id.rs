@@ -1,5 +1,4 @@
-//! Identifiers: of an order, of an intent, and the client's key from which an order id can be
-//! derived.
+//! Identifiers of orders and intents, and the client's key from which an order id can be derived.
 
 use std::fmt;
 
@@ -8,26 +7,27 @@ use uuid::{Builder, Uuid};
 
 use crate::caller::Caller;
 
-/// The id of an order, a UUID in its one canonical form: lower case, with hyphens (RFC 9562 §4).
+/// The id of an order, a UUID in its one canonical form, in lower case and with hyphens (RFC 9562
+/// §4).
 ///
 /// It is random, or derived from caller and key ([`OrderId::for_key`]). It is the partition key of
 /// the stream and the key of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrderId(Uuid);
 
-/// The id of an intent, a UUID: made once, before the event is first sent, so that it stays the
-/// same however often the event is.
+/// The id of an intent, a UUID. It is made once, before the event is first sent, so that it is the
+/// same however often the event is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(Uuid);
 
-/// The value of an `Idempotency-Key` header: 1–255 visible ASCII characters (0x21–0x7E), none of
-/// them a comma.
+/// The value of an `Idempotency-Key` header. It has 1–255 visible ASCII characters (0x21–0x7E)
+/// without a comma.
 ///
 /// Gateways join the values of a repeated header with commas (RFC 9110 §5.3). A client that sent
 /// its key twice would get another order than by sending it once, and a short key three times would
 /// pass for a long one.
 ///
-/// `Debug` shows no content: where no caller is known the key alone scopes the order, like a
+/// `Debug` shows no content. Where no caller is known the key alone scopes the order, like a
 /// password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
@@ -39,8 +39,8 @@ impl OrderId {
         Self(Builder::from_random_bytes(random).into_uuid())
     }
 
-    /// A UUIDv8 (RFC 9562 §5.8) over the SHA-256 of issuer, caller and key: the same three always
-    /// name the same order, so a client that repeats a request whose answer it lost lands on the
+    /// A UUIDv8 (RFC 9562 §5.8) over the SHA-256 of issuer, caller and key. The same three always
+    /// name the same order. So a client that lost an answer and repeats the request lands on the
     /// same row.
     ///
     /// `issuer` is who vouches for the caller's name. Each part is preceded by its length (eight
@@ -67,8 +67,8 @@ impl OrderId {
         Self(Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Reads the canonical form, or `None`. Other spellings of the same UUID are refused: one order
-    /// has one name.
+    /// Reads the canonical form, or `None`. Other spellings of the same UUID are refused, because
+    /// one order has one name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         canonical(text).map(Self)
@@ -90,8 +90,8 @@ impl IntentId {
 }
 
 impl IdempotencyKey {
-    /// The fewest characters of a key that nothing but itself scopes: 22 of base64url carry 128
-    /// bits.
+    /// The fewest characters of a key that is scoped by nothing but itself. In base64url, 22
+    /// characters carry 128 bits.
     pub const UNSCOPED_MIN: usize = 22;
 
     /// The most characters of a key.
@@ -106,7 +106,7 @@ impl IdempotencyKey {
             .then(|| Self(text.to_owned()))
     }
 
-    /// Whether the key is long enough to be unguessable by itself.
+    /// True if the key is long enough to be unguessable by itself.
     #[must_use]
     pub fn stands_alone(&self) -> bool {
         self.0.len() >= Self::UNSCOPED_MIN
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_derived_id_is_the_same_in_every_version_of_the_service() {
-        // Computed by a program of its own from the rule in the documentation. If this changes, a
+        // Computed by a separate program from the rule in the documentation. If this changes, a
         // client's retry across a deployment becomes a second order.
         let key = "0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11";
         let id = derived("https://issuer.example", "ann", key);

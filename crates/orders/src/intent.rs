@@ -1,7 +1,8 @@
-//! The event in the stream: what a client wants done to an order, in a CloudEvents 1.0 envelope.
+//! The event in the stream, which says in a CloudEvents 1.0 envelope what a client wants done to an
+//! order.
 //!
-//! Each kind of intent is a file below `intent/`: its type name, its data both ways, its next step
-//! and its register in the row. [`IntentKind`] lists the kinds.
+//! Each kind of intent is a file below `intent/`, with its type name, its data both ways, its next
+//! step and its register in the row. [`IntentKind`] lists the kinds.
 
 mod cancel;
 mod submit;
@@ -26,7 +27,7 @@ const SPECVERSION: &str = "1.0";
 const SOURCE: &str = "orders/api";
 const JSON: &str = "application/json";
 
-/// What a caller wants done to one order. It was accepted; what becomes of it the row decides.
+/// A caller's accepted wish about one order. The row decides what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The intent's own id, the same in every copy of the event.
@@ -37,11 +38,11 @@ pub struct Intent {
     pub accepted_at: Timestamp,
     /// The trace that it belongs to, if the client sent one.
     pub traceparent: Option<TraceParent>,
-    /// What is to be done.
+    /// The change that is wanted.
     pub kind: IntentKind,
 }
 
-/// What an intent does. In JSON it is the event's `data`.
+/// The kind of an intent with its data. In JSON it is the event's `data`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum IntentKind {
@@ -52,7 +53,7 @@ pub enum IntentKind {
 }
 
 impl IntentKind {
-    /// The event's type: the kind and its version.
+    /// The event's type, which is the kind and its version.
     fn type_name(&self) -> &'static str {
         match self {
             Self::Submit(_) => Submit::TYPE,
@@ -76,7 +77,7 @@ impl IntentKind {
     }
 }
 
-/// The envelope: CloudEvents 1.0 in structured mode, with the partitioning extension.
+/// The envelope, which is CloudEvents 1.0 in structured mode, with the partitioning extension.
 #[derive(Serialize)]
 struct Event<'a> {
     specversion: &'a str,
@@ -154,18 +155,18 @@ impl Intent {
     /// Reads an event from a record's data.
     ///
     /// Attributes that are not known are left alone, as CloudEvents asks of consumers. Fields of
-    /// `data` that are not known are poison: their writer meant something by them. An event never
-    /// gets better, so whatever is wrong with it is [`Poison`].
+    /// `data` that are not known are poison, because their writer meant something by them. An event
+    /// never gets better, so every fault in it is [`Poison`].
     ///
     /// # Errors
     /// [`Poison`] with the reason. It never panics, whatever the bytes.
     pub fn decode(data: &[u8]) -> Result<Self, Poison> {
-        // Values that are passed over are not looked at closely, so this looks first. RFC 8259
-        // §8.1: JSON is UTF-8.
+        // Values that are passed over are not looked at closely, so this looks first. JSON is UTF-8
+        // (RFC 8259 §8.1).
         let data = std::str::from_utf8(data).map_err(|_| Poison::NotJson)?;
         let json =
             Json::parse_members(data.as_bytes(), &ATTRIBUTES).map_err(|_| Poison::NotJson)?;
-        // What is wrong with the envelope is told by the attribute's name alone.
+        // A fault of the envelope is told by the attribute's name alone.
         let mut envelope = json
             .object(&Pointer::Root, &mut Violations::default())
             .ok_or(Poison::NotJson)?;

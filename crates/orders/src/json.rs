@@ -1,5 +1,5 @@
-//! A JSON document as it was sent: members in their order, duplicates kept, integers told from
-//! other numbers.
+//! A JSON document as it was sent. Its members keep their sequence and their duplicates, and its
+//! integers are told from other numbers.
 //!
 //! `serde_json::Value` keeps the last of two members of one name and silently drops the first, so a
 //! document that says two things would pass for one that says one.
@@ -29,7 +29,8 @@ impl Json {
     }
 
     /// Reads one object of which only members of these names matter. The others count as null,
-    /// whatever they hold: a number that nothing can hold, or more levels than anybody reads.
+    /// whatever they hold. They may hold a number too large for every type, or more levels than
+    /// anybody reads.
     pub(crate) fn parse_members(bytes: &[u8], known: &[&str]) -> Result<Self, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let object = deserializer.deserialize_map(Known(known))?;
@@ -44,7 +45,7 @@ impl Json {
         }
     }
 
-    /// The members, if this is an object; otherwise a violation is noted.
+    /// The members if this is an object. Otherwise a violation is noted.
     pub(crate) fn object<'a>(
         &'a self,
         at: &Pointer<'_>,
@@ -85,12 +86,13 @@ impl<'de> Visitor<'de> for Known<'_> {
     }
 }
 
-/// Whether these bytes are JSON by its grammar (RFC 8259), whatever the values in it.
+/// True if these bytes are JSON by its grammar (RFC 8259), whatever the values in it are.
 pub(crate) fn is_json(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
-/// The members of an object, taken one by one by name; what is left at the end was not expected.
+/// The members of an object, taken one by one by name. A member that is left at the end was not
+/// expected.
 pub(crate) struct Members<'a> {
     members: &'a [(String, Json)],
     taken: Vec<bool>,
@@ -104,7 +106,7 @@ impl<'a> Members<'a> {
         Some(&self.members[index].1)
     }
 
-    /// The value of `name`; its absence is a violation.
+    /// The value of `name`. A missing member is a violation.
     pub(crate) fn require(
         &mut self,
         name: &str,
@@ -125,11 +127,11 @@ impl<'a> Members<'a> {
         names.windows(2).any(|pair| pair[0] == pair[1])
     }
 
-    /// Notes a violation for every member that was not taken: a second one of a known name, or an
-    /// unknown one.
+    /// Notes a violation for every member that was not taken. Such a member is a second one of a
+    /// known name, or an unknown one.
     pub(crate) fn finish(self, at: &Pointer<'_>, violations: &mut Violations) {
-        // The names taken are few, the members as many as the client likes: this stays linear in
-        // them.
+        // The names taken are few, and the client may send as many members as it likes. This stays
+        // linear in them.
         let (known, others): (Vec<_>, Vec<_>) = self
             .members
             .iter()

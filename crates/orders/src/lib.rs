@@ -1,16 +1,15 @@
-//! The domain: orders, the intents that change them, and the order row as a set of write-once
-//! registers.
+//! The domain. It has the orders, the intents that change them, and the order row as a set of
+//! write-once registers.
 //!
-//! This crate is pure. It knows no AWS SDK, no clock, no source of randomness and no runtime:
-//! bytes, identifiers and times come in as values, and what goes out is plain data that the
-//! functions turn into one call. So everything that decides about money is tested without a
-//! network.
+//! This crate is pure. It knows no AWS SDK, no clock, no source of randomness and no runtime.
+//! Bytes, identifiers and times come in as values. The result is plain data that the functions turn
+//! into one call. So everything that decides about money is tested without a network.
 //!
-//! The path of an order through it:
+//! An order takes this path through the crate:
 //!
 //! 1. [`NewOrder::parse`] turns a request body into a valid order, or names everything that is
 //!    wrong with it.
-//! 2. [`Intent::encode`] writes the event that goes into the stream; [`Intent::decode`] reads it
+//! 2. [`Intent::encode`] writes the event that goes into the stream. [`Intent::decode`] reads it
 //!    back and tells a sound event from [`Poison`].
 //! 3. [`next_step`] says which conditional [`Write`](conditional_write::Write) applies an intent,
 //!    and reads off the row of a refused one what became of it.

@@ -27,9 +27,13 @@ const _: () = assert!(
 
 /// An order whose every field is within its limits. [`NewOrder::parse`] is the only way to get one.
 ///
-/// The limits: `customer_id` and each `sku` 1–64 characters without control characters; `currency`
-/// an upper-case ISO 4217 code; 1–100 items, each with a quantity of 1–10,000 and a unit price of
-/// 0–10¹² minor units of the currency; `note`, if there is one, at most 500 characters.
+/// The limits are:
+///
+/// - `customer_id` and each `sku`: 1–64 characters without control characters
+/// - `currency`: an upper-case ISO 4217 code
+/// - `items`: 1–100, each with a quantity of 1–10,000 and a unit price of 0–10¹² minor units of the
+///   currency
+/// - `note`, if there is one: at most 500 characters
 ///
 /// `Serialize` writes the document that `parse` reads. `Debug` shows no content, so an order can
 /// not slip into a log by accident.
@@ -42,7 +46,7 @@ pub struct NewOrder {
     note: Option<String>,
 }
 
-/// One line of an order: so many of this article at this price.
+/// One line of an order, which is so many of this article at this price.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct LineItem {
     sku: String,
@@ -50,19 +54,21 @@ pub struct LineItem {
     unit_price: u64,
 }
 
-/// Why bytes are no order.
+/// Why bytes are not an order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// The bytes are no JSON document.
+    /// The bytes are not a JSON document.
     #[error("not a JSON document: syntax error at line {line}, column {column}")]
     NotJson {
         /// Line of the first error, counted from 1.
         line: usize,
-        /// Column of the first error in bytes, counted from 1; 0 if it lies before the first.
+        /// Column of the first error in bytes, counted from 1. It is 0 if the error lies before the
+        /// first column.
         column: usize,
     },
-    /// The document breaks these rules: every rule that it breaks, up to a hundred, in document
-    /// order.
+    /// The document breaks these rules. Each field is reported with the first rule that it breaks,
+    /// up to a hundred altogether. The fields of an object come in the sequence of the schema, and
+    /// its unknown and duplicate fields after them.
     #[error("the order breaks {} rule(s)", .0.len())]
     Invalid(Vec<Violation>),
 }
@@ -70,12 +76,12 @@ pub enum ParseError {
 impl NewOrder {
     /// Reads an order from a JSON document.
     ///
-    /// Unknown and duplicate fields are errors: a client whose `qantity` is ignored has ordered
-    /// something else than it believes.
+    /// Unknown and duplicate fields are errors. A client whose `qantity` is ignored would have
+    /// ordered something else than it believes.
     ///
     /// # Errors
-    /// [`ParseError::NotJson`] if the bytes are no JSON document, [`ParseError::Invalid`] with
-    /// every violation if the document is no valid order.
+    /// [`ParseError::NotJson`] if the bytes are not a JSON document. [`ParseError::Invalid`] with
+    /// the violations if the document is not a valid order.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let json = match Json::parse(bytes) {
             Ok(json) => json,
@@ -122,7 +128,7 @@ impl NewOrder {
         })
     }
 
-    /// Who orders, in the words of the client.
+    /// The customer, in the words of the client.
     #[must_use]
     pub fn customer_id(&self) -> &str {
         &self.customer_id
@@ -140,17 +146,17 @@ impl NewOrder {
         &self.items
     }
 
-    /// What the client adds in free text.
+    /// The client's addition in free text.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
-    /// The sum of quantity × unit price over all lines, in minor units of the currency: at most
-    /// 10¹⁸.
+    /// The sum of quantity × unit price over all lines, in minor units of the currency. It is at
+    /// most 10¹⁸.
     ///
-    /// It is always computed here, never taken from a client. It cannot overflow: that the limits
-    /// rule it out is checked when this crate is compiled.
+    /// The sum is always computed here, never taken from a client. It cannot overflow, because the
+    /// limits rule that out. The compiler checks this when it builds the crate.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.items
@@ -180,11 +186,12 @@ impl LineItem {
     }
 }
 
-/// A document that is JSON by its grammar, and says what no value here can hold: a number beyond a
-/// double's range, a string that is no Unicode text, or more levels of nesting than any order has.
+/// A document that is JSON by its grammar, with content that no value here can hold. Such content
+/// is a number beyond a double's range, a string that is not Unicode text, or more levels of
+/// nesting than any order has.
 fn unreadable() -> ParseError {
     let mut violations = Violations::default();
-    let detail = "holds a number, a string or a nesting that cannot be read";
+    let detail = "contains a number or a string that cannot be read, or too many levels of nesting";
     violations.add(&Pointer::Root, Code::Format, detail);
     ParseError::Invalid(violations.into_vec())
 }
@@ -214,7 +221,7 @@ fn items(json: &Json, at: &Pointer<'_>, violations: &mut Violations) -> Option<V
         );
         return None;
     }
-    // Every element is looked at, also after a bad one: a client learns everything at once.
+    // Every element is looked at, also after a bad one, so that a client learns everything at once.
     let items: Vec<Option<LineItem>> = elements
         .iter()
         .enumerate()

@@ -26,7 +26,7 @@ pub enum Poison {
     /// The fingerprint was made by a rule that is newer than this service.
     #[error("the version of the fingerprint is not known")]
     UnknownFingerprintVersion,
-    /// The fingerprint is not that of the data: one of them was altered.
+    /// The fingerprint is not that of the data, so one of them was altered.
     #[error("the fingerprint does not match the data")]
     FingerprintMismatch,
 }

@@ -8,23 +8,24 @@ use crate::caller::Caller;
 use crate::fingerprint::Fingerprint;
 use crate::intent::{self, CancelRegister, Submitted};
 
-/// What intents have said about one order.
+/// The registers that intents have set for one order.
 ///
-/// A row without [`submitted`](Self::submitted) is not an order yet: a cancel came first and waits
+/// A row without [`submitted`](Self::submitted) is not an order yet. A cancel came first and waits
 /// for its submit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Row {
-    /// What the submit that was applied first set.
+    /// The register of the submit that was applied first.
     pub submitted: Option<Submitted>,
     /// The cancel registers, by [`Caller::hash`]. Only the owner's counts.
     pub cancels: BTreeMap<String, CancelRegister>,
-    /// The fingerprints of other submits of the same id: at most ten.
+    /// The fingerprints of other submits of the same id, at most ten.
     pub conflicts: BTreeSet<Fingerprint>,
-    /// Whether there were conflicts beyond the ten.
+    /// True if there were conflicts beyond the ten.
     pub conflicts_truncated: bool,
 }
 
-/// A row that this version of the service cannot read: an attribute is missing or not of its form.
+/// A row that this version of the service cannot read, because an attribute is missing or not of
+/// its form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the row's attribute `{0}` is missing or malformed")]
 pub struct UnreadableRow(pub(crate) &'static str);

@@ -1,4 +1,4 @@
-//! A moment: UTC, whole milliseconds, written as RFC 3339.
+//! A moment in UTC and whole milliseconds, written as RFC 3339.
 
 use std::fmt;
 
@@ -22,8 +22,8 @@ impl Timestamp {
         RANGE.contains(&millis).then_some(Self(millis))
     }
 
-    /// Reads an RFC 3339 date and time, whatever its offset; what is finer than a millisecond is
-    /// cut off.
+    /// Reads an RFC 3339 date and time, whatever its offset. Parts finer than a millisecond are cut
+    /// off.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_unix_millis(DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis())
@@ -32,7 +32,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every moment of the range is one that chrono can show; the epoch is never reached.
+        // Chrono can show every moment of the range, so the epoch is never used.
         let moment = DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or_default();
         f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Millis, true))
     }

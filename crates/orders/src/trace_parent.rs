@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// A W3C Trace Context `traceparent` of version 00: trace id, parent id and flags (Trace Context
-/// §3.2).
+/// A W3C Trace Context `traceparent` of version 00, with trace id, parent id and flags (Trace
+/// Context §3.2).
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct TraceParent(String);

@@ -1,4 +1,4 @@
-//! What the owner of an order sees of its row.
+//! The owner's view of an order's row.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum Status {
     Cancelled,
 }
 
-/// What the owner of an order sees: the body of a 200, in JSON by `Serialize`.
+/// The owner's view of an order. By `Serialize` it is the body of a 200 in JSON.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct OrderView {
     order_id: String,
@@ -44,7 +44,7 @@ impl OrderView {
         self.status
     }
 
-    /// What was ordered.
+    /// The content of the order.
     #[must_use]
     pub fn content(&self) -> &NewOrder {
         &self.content
@@ -58,7 +58,7 @@ impl fmt::Debug for OrderView {
 }
 
 impl Row {
-    /// What this caller sees of the order: nothing, unless it exists and is the caller's.
+    /// This caller's view of the order. It is `None` unless the order exists and is the caller's.
     #[must_use]
     pub fn view(&self, order_id: OrderId, caller: &Caller) -> Option<OrderView> {
         let submitted = self

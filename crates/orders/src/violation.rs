@@ -5,18 +5,18 @@ use std::fmt::{self, Write as _};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-/// One broken rule: where, which, and what would satisfy it.
+/// One broken rule, with its place, its code, and what would satisfy it.
 ///
 /// Neither [`code`](Self::code) nor [`detail`](Self::detail) ever repeats the value that was sent,
 /// so both may be logged. [`pointer`](Self::pointer) holds the names of unknown fields as the
 /// client sent them, so it may not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// A JSON pointer in URI fragment form (RFC 6901 §6): `#/items/0/quantity`.
+    /// A JSON pointer in URI fragment form (RFC 6901 §6), such as `#/items/0/quantity`.
     pub pointer: String,
     /// The rule, for programs.
     pub code: Code,
-    /// The rule, for people: a sentence fragment such as “must be between 1 and 10000”.
+    /// The rule, for people. It is a sentence fragment such as “must be between 1 and 10000”.
     pub detail: String,
 }
 
@@ -38,7 +38,7 @@ pub enum Code {
     Length,
     /// The string holds a control character.
     Characters,
-    /// The string is no currency code.
+    /// The string is not a currency code.
     Currency,
     /// The string does not have the required form.
     Format,
@@ -73,7 +73,7 @@ impl fmt::Display for Code {
 /// A client that sends 64 KB of unknown fields is told about the first hundred.
 pub(crate) const MAX_VIOLATIONS: usize = 100;
 
-/// Violations in the order in which they were found.
+/// Violations in the sequence in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<Violation>);
 
@@ -97,7 +97,8 @@ impl Violations {
     }
 }
 
-/// A place in a document: a linked list on the stack, rendered only when something is wrong there.
+/// A place in a document. It is a linked list on the stack, rendered only if something is wrong
+/// there.
 #[derive(Clone, Copy)]
 pub(crate) enum Pointer<'a> {
     Root,
@@ -115,8 +116,8 @@ impl<'a> Pointer<'a> {
     }
 }
 
-/// What must be escaped in a URI fragment (RFC 3986 §3.5: `pchar / "/" / "?"` may stay as they
-/// are).
+/// The characters that must be escaped in a URI fragment. `pchar / "/" / "?"` may be left as they
+/// are (RFC 3986 §3.5).
 const FRAGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -138,7 +139,7 @@ impl fmt::Display for Pointer<'_> {
         match self {
             Self::Root => f.write_char('#'),
             Self::Field(parent, name) => {
-                // RFC 6901 §3: `~` before `/`, or `~1` would be read back as a slash.
+                // `~` is escaped before `/`, or `~1` would be read back as a slash (RFC 6901 §3).
                 let escaped = name.replace('~', "~0").replace('/', "~1");
                 write!(f, "{parent}/{}", utf8_percent_encode(&escaped, FRAGMENT))
             }

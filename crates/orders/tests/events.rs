@@ -1,5 +1,5 @@
-//! The event in the stream: what is written stays readable, and what is not sound is poison with
-//! its reason.
+//! The event in the stream. A written event stays readable, and an unsound event is poison with its
+//! reason.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

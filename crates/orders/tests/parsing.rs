@@ -1,4 +1,4 @@
-//! What is an order and what is not, and how a client learns why.
+//! The line between an order and anything else, and how a client learns why.
 
 #![expect(
     clippy::unwrap_used,

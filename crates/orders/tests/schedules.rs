@@ -1,5 +1,5 @@
-//! What a row becomes, whatever the schedule: every interleaving of the conditional writes of a set
-//! of intents, redeliveries and crashes included, against a model that is too simple to be wrong.
+//! The row after every schedule. Each interleaving of the conditional writes of a set of intents,
+//! with redeliveries and crashes, is compared with a model that is too simple to be wrong.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -13,7 +13,7 @@ use orders::{
 };
 use proptest::prelude::*;
 
-/// What the row should be: each register taken literally.
+/// The expected row, each register taken literally.
 #[derive(Clone, Debug, Default)]
 struct Model(Row);
 
@@ -210,7 +210,8 @@ fn cancel(id: u8, by: &str) -> Intent {
     Intent::cancel(id, order_id(), time, caller(by))
 }
 
-/// What a schedule must not change of the owner's view: content, and whether it is cancelled.
+/// The part of the owner's view that a schedule must not change, which is content, and whether it
+/// is cancelled.
 fn seen_by(row: &Row, name: &str) -> Option<String> {
     let view = row.view(order_id(), &caller(name))?;
     Some(format!(
@@ -253,7 +254,7 @@ fn fingerprints(intents: &[Intent]) -> BTreeSet<Fingerprint> {
         .collect()
 }
 
-/// What must be true of a row when every intent is done.
+/// The properties that a row must have when every intent is done.
 fn check_end(row: &Row, intents: &[Intent]) {
     let submitted = fingerprints(intents);
     let winner: BTreeSet<_> = row
@@ -492,8 +493,8 @@ fn a_row_that_lacks_a_part_is_unreadable_and_named() {
     }
 }
 
-/// An intent of one of a few clients that err in every way: many orders under one id, several
-/// callers.
+/// An intent of one of a few clients that err in every way. Many orders share one id, and there are
+/// several callers.
 fn any_intent() -> impl Strategy<Value = Intent> {
     let name = prop::sample::select(vec!["owner", "stranger", "third"]);
     prop_oneof![

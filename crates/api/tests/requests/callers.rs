@@ -1,4 +1,4 @@
-//! Who the caller is, by each setting of `CALLER`.
+//! The caller of a request, by each setting of `CALLER`.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn any_name() -> impl Strategy<Value = String> {
     ]
 }
 
-// Else whatever else an authorizer says could turn its callers away.
+// Otherwise the rest of what an authorizer says could turn its callers away.
 #[tokio::test(start_paused = true)]
 async fn what_an_authorizer_says_besides_the_name_does_not_matter() {
     let world = World::new("lambda:user");

@@ -1,4 +1,4 @@
-//! What a client is told when the stream fails.
+//! The answers to a client when the stream fails.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn a_refusal_after_an_attempt_without_answer_is_still_an_unknown_outcome()
     let world = World::new("none");
     world.fault("kinesis", "lost-answer");
     let (answer, ()) = tokio::join!(world.send(submit(ORDER)), async {
-        // The first attempt has been made and its answer lost; those that follow are refused.
+        // The first attempt was made and its answer was lost. The attempts that follow are refused.
         world.aws.faults().clear();
         world.fault("kinesis", "ProvisionedThroughputExceededException");
     });
@@ -94,15 +94,15 @@ async fn what_to_do_about_an_unknown_outcome_depends_on_what_was_asked() {
     for (request, advice) in [
         (
             with_header(submit(ORDER), "idempotency-key", key),
-            "Send it again with the same Idempotency-Key",
+            "Send the request again with the same Idempotency-Key",
         ),
         (
             submit(ORDER),
-            "Look the order up by its id. Do not send it again",
+            "Look the order up by its id. Do not send the request again",
         ),
         (
             request("POST", &cancel),
-            "Send it again: an order can be cancelled only once",
+            "Send the request again. An order can be cancelled only once",
         ),
     ] {
         let answer = world.send(request).await;

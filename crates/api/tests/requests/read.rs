@@ -184,7 +184,7 @@ async fn a_row_of_the_callers_own_that_cannot_be_read_is_a_500() {
     );
 }
 
-// Else a stranger could tell an order that exists from one that does not.
+// Otherwise a stranger could tell an order that exists from one that does not.
 #[tokio::test(start_paused = true)]
 async fn another_callers_row_that_cannot_be_read_is_the_404_of_an_unknown_order() {
     let id = "7d444840-9dc0-41d1-b245-5ffdce74fad2";

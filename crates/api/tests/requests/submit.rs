@@ -175,7 +175,7 @@ async fn a_body_that_is_no_json_is_a_400_that_says_where() {
     );
     assert_eq!(
         answer.text("detail"),
-        "The body is not JSON: syntax error at line 1, column 17."
+        "The body is not JSON. The first syntax error is at line 1, column 17."
     );
 }
 

@@ -1,4 +1,4 @@
-//! An API over a model of AWS, on tokio's paused clock; requests in, responses out.
+//! An API over a model of AWS, on tokio's paused clock. Requests go in, and responses come out.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -74,7 +74,8 @@ impl World {
         self.answer(event.as_bytes(), time_left).await.unwrap()
     }
 
-    /// Gives the function these bytes of an event: its answer, or the failure of the invocation.
+    /// Gives the function these bytes of an event. Returns its answer, or the failure of the
+    /// invocation.
     pub(crate) async fn answer(
         &self,
         event: &[u8],

@@ -1,4 +1,4 @@
-//! What lies with the environment is never poison: it is retried within the invocation, then left
+//! A failure of the environment is never poison. It is retried within the invocation, and then left
 //! to the next one.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The domain says what a write does to a row; DynamoDB has to agree.
+//! The domain says what a write does to a row, and DynamoDB has to agree.
 
 use conditional_write::{Answer, Item, NotDone};
 use orders::{Intent, Row, Step, next_step};
@@ -100,8 +100,8 @@ async fn every_name_of_every_expression_is_aliased() {
 
 #[tokio::test(start_paused = true)]
 async fn a_conflict_is_refused_by_a_row_without_a_submit() {
-    // `<>` and `NOT contains` are true of a missing attribute: without its guards this write would
-    // be done.
+    // `<>` and `NOT contains` are true of a missing attribute, so without its guards this write
+    // would be done.
     let world = World::new();
     world.apply(&[submit(1, 7, "ann", "A")]).await;
     let row = world.row(order_id(7)).await;

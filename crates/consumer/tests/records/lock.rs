@@ -1,5 +1,5 @@
-//! The lock of the literature, row by row of the table in docs/architecture.md: what takes three
-//! requests there is the condition of one write here.
+//! The lock of the literature, row by row of the table in docs/architecture.md. It takes three
+//! requests there, and is the condition of one write here.
 
 use futures::future::join_all;
 use orders::{Conflict, Fingerprint, Outcome, Status};

@@ -1,4 +1,5 @@
-//! What becomes of records: the consumer with the real SDK client over the in-process model of AWS.
+//! The fate of records. The consumer runs with the real SDK client over the in-process model of
+//! AWS.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

@@ -78,7 +78,7 @@ async fn a_row_that_the_service_did_not_write_keeps_its_intents_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn an_item_that_would_be_too_large_is_poison() {
-    // 400 KB are 409,600 bytes, names included: with this attachment the row is 46 bytes short of
+    // 400 KB are 409,600 bytes, names included. With this attachment the row is 46 bytes short of
     // it.
     let world = World::new();
     let id = order_id(1);

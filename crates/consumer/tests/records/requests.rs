@@ -1,5 +1,5 @@
-//! A batch costs one request a record, whatever its keys are. What it costs beside them is counted
-//! in keyed-batch.
+//! A batch costs one request a record, whatever its keys are. The other costs of a batch are
+//! counted in keyed-batch.
 
 use orders::{Intent, IntentId, OrderId, Timestamp};
 
@@ -7,7 +7,7 @@ use crate::world::{World, caller, order};
 
 const RECORDS: u128 = 1_000;
 
-/// The submit of an order by an intent of its own.
+/// The submit of an order by its own intent.
 fn submit(order_id: u128, intent_id: u128) -> Vec<u8> {
     let intent = Intent::submit(
         IntentId::from_random(intent_id.to_be_bytes()),

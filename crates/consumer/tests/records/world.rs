@@ -1,4 +1,5 @@
-//! A consumer over a model of DynamoDB, on tokio's paused clock; batches in, failures out.
+//! A consumer over a model of DynamoDB, on tokio's paused clock. Batches go in, and failures come
+//! out.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -123,13 +124,13 @@ impl World {
             .await
     }
 
-    /// Delivers these intents as one batch; all have to be done.
+    /// Delivers these intents as one batch. All of them have to be done.
     pub(crate) async fn apply(&self, intents: &[Intent]) {
         let batch: Vec<_> = intents.iter().map(Intent::encode).collect();
         assert_eq!(failures(&self.deliver(&batch).await), [0; 0]);
     }
 
-    /// What becomes of one intent, or the code of the error.
+    /// The outcome of one intent, or the code of the error.
     pub(crate) async fn outcome_of(&self, intent: &Intent) -> Result<Outcome, String> {
         let outcome = self.consumer.apply(intent).await;
         outcome.map_err(|error| error.code().to_owned())
@@ -207,7 +208,7 @@ pub(crate) fn order(sku: &str) -> NewOrder {
     NewOrder::parse(body.to_string().as_bytes()).unwrap()
 }
 
-/// The submit of order `n` by `owner`; `id` makes the intent.
+/// The submit of order `n` by `owner`. `id` makes the intent.
 pub(crate) fn submit(id: u8, n: u8, owner: &str, sku: &str) -> Intent {
     let (id, at) = (IntentId::from_random([id; 16]), timestamp(id));
     Intent::submit(id, order_id(n), at, caller(owner), order(sku))

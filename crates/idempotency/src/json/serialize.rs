@@ -32,7 +32,7 @@ impl Display for Fault {
 }
 
 impl Error for Fault {
-    /// The words of a `Serialize` are not kept: they may quote the payload.
+    /// The words of a `Serialize` are not kept, because they may quote the payload.
     fn custom<T: Display>(_: T) -> Self {
         NO_FORM
     }
@@ -63,7 +63,7 @@ enum Fields {
     RawValue(Option<Json>),
 }
 
-/// As an enum's variant, if it is one.
+/// The value as an enum's variant, if it is one.
 fn variant(name: Option<&'static str>, value: Json) -> Json {
     match name {
         None => value,
@@ -318,7 +318,7 @@ impl SerializeMap for Members {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        // serde's contract: a key comes before each value.
+        // By serde's contract a key comes before each value.
         let name = self.name.take().ok_or(NO_FORM)?;
         self.add(name, value)
     }
@@ -378,7 +378,7 @@ impl SerializeStruct for Fields {
     }
 }
 
-/// The name of a member: what serde_json takes as a map's key, except floats.
+/// The name of a member. It is what serde_json takes as a map's key, except floats.
 struct ToName;
 
 macro_rules! names {

@@ -1,5 +1,5 @@
-//! The actors: holders, each with its own clock, who ask for leases and settle them by the
-//! functions of `transition.rs`.
+//! The actors, which are holders, each with its own clock. They ask for leases and settle them by
+//! the functions of `transition.rs`.
 
 use conditional_write::{Answer, Write};
 
@@ -19,7 +19,7 @@ pub(super) enum Work {
     CommitWith,
 }
 
-/// Which holder and which call of it: the owner token.
+/// The owner token, made of the holder and its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Token {
     pub(super) holder: usize,
@@ -49,7 +49,8 @@ pub(super) enum Phase {
         claim: Known<Claim>,
         sent: Known<Attempt>,
     },
-    /// Has the lease. `looked`: has seen on its clock that there is time to act.
+    /// The holder has the lease. `looked` is true if it has seen on its clock that there is time to
+    /// act.
     Holding {
         until: u64,
         takeovers: u64,
@@ -268,7 +269,7 @@ impl World {
         }
     }
 
-    /// It waits no longer: it sends the same again, or gives up.
+    /// It waits no longer. It sends the same again, or gives up.
     pub(super) fn give_up_waiting(&mut self, index: usize) {
         self.forget(index);
         let holder = &self.holders[index];
@@ -284,14 +285,14 @@ impl World {
             return;
         }
         if let Phase::Claiming { .. } = holder.phase {
-            // So that nothing is held; nobody waits for it.
+            // The release makes sure that nothing is held. Nobody waits for it.
             let release = transition::release(&holder.token.owner());
             self.send(index, release.into(), false);
         }
         self.end_call(index);
     }
 
-    /// The call is over, however it ended; what it has sent is still on its way.
+    /// The call is over, however it ended. The requests that it has sent are still on their way.
     pub(super) fn end_call(&mut self, index: usize) {
         self.forget(index);
         self.holders[index].phase = Phase::Idle;

@@ -60,7 +60,7 @@ impl World {
         self.sort_letters();
     }
 
-    /// The table does what a request asks for, and answers whoever still waits.
+    /// The table does what a request asks for, and answers everybody who still waits.
     pub(super) fn arrive(&mut self, letter: &Letter) {
         let place = self.letters.iter().position(|known| known == letter);
         self.letters.remove(place.unwrap());

@@ -1,4 +1,4 @@
-//! The runs: the holders and faults that are explored, and what is found.
+//! The runs, with the holders and faults that are explored, and what is found.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use super::faults::Faults;
 use super::properties::{ACTS_TWICE, FENCED, HAPPENS};
 use super::{Action, Lock, SKEW, World};
 
-/// Checks everything that is always to hold, and that what is sought can happen; prints what was
+/// Checks everything that is always to hold, and that each sought event can happen. Prints what was
 /// explored.
 fn check(title: &str, lock: Lock, sought: &[&'static str]) {
     let start = Instant::now();
@@ -38,8 +38,8 @@ fn check(title: &str, lock: Lock, sought: &[&'static str]) {
 
 /// A shortest way to two executions.
 fn shortest_double(lock: Lock) -> String {
-    // One thread goes through the states by depth. It goes on for a while after a
-    // discovery, and would put a longer way in place of the first; unless nothing else is asked.
+    // One thread goes through the states by depth. It goes on for a while after a discovery, and
+    // would put a longer way in place of the first, unless nothing else is asked.
     let lock = Lock {
         only_twice: true,
         ..lock

@@ -1,4 +1,4 @@
-//! The transaction: the lock is completed and business items are written, or neither.
+//! The transaction. The lock is completed and business items are written, or neither.
 
 use std::time::Duration;
 
@@ -86,7 +86,8 @@ async fn a_commit_whose_answer_is_lost_is_sent_again_as_the_same_and_found_commi
         assert!(matches!(commit, Commit::Committed), "{fate:?} {commit:?}");
         let bodies = world.bodies();
         assert_eq!(bodies.len(), 2);
-        // Not only the token: DynamoDB refuses another request under the same token.
+        // The whole request is the same, not only its token. DynamoDB refuses another request under
+        // the same token.
         assert_eq!(bodies[0], bodies[1]);
         let token = bodies[0]["ClientRequestToken"].as_str().unwrap();
         assert_eq!(token.len(), 32);
@@ -97,7 +98,7 @@ async fn a_commit_whose_answer_is_lost_is_sent_again_as_the_same_and_found_commi
 async fn a_commit_is_found_committed_even_when_dynamodb_has_forgotten_its_token() {
     let world = World::new();
     let lease = world.holder().lease().await;
-    // The token is remembered for ten minutes; here the second attempt comes with none.
+    // The token is remembered for ten minutes. Here the second attempt comes with none.
     world.forget_tokens();
     world.script([Fate::LostAnswer]);
     let commit = lease.commit_with(vec![item("a", true)], "done").await;

@@ -1,5 +1,5 @@
-//! A lease that was lost: its holder writes nothing any more, and the next one knows that there was
-//! another.
+//! A lease that was lost. Its holder writes nothing any more, and the next holder knows that there
+//! was another.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ async fn work_that_looks_for_takeovers_does_not_happen_twice() {
 async fn a_claim_that_arrives_after_its_release_takes_nothing() {
     let world = World::new();
     let holder = world.holder();
-    // The first attempt is under way for long; the second one gets through.
+    // The first attempt is under way for long, and the second one gets through.
     world.script([Fate::Late]);
     let lease = holder.lease().await;
     assert_eq!(lease.release().await, Settled::Done);
@@ -165,7 +165,7 @@ async fn a_renewal_that_arrives_late_does_not_shorten_a_longer_one() {
     let holder = world.holder_with(options);
     let lease = holder.lease().await;
     tokio::time::advance(Duration::from_secs(1)).await;
-    // This one is late twice over: its attempts are all under way still.
+    // This holder is late twice over, because all its attempts are still under way.
     world.script([Fate::Late, Fate::Arrives]);
     assert_eq!(lease.renew(Duration::from_secs(4)).await, Settled::Done);
     tokio::time::advance(Duration::from_secs(1)).await;

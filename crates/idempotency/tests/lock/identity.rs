@@ -332,7 +332,7 @@ fn a_pointer_finds_in_a_text_what_it_finds_in_a_value() {
 
 #[test]
 fn keys_and_fingerprints_of_strings_and_integers_are_those_of_rows_that_exist() {
-    // As version 0.1.0 has made them: the SHA-256 of the text that is quoted.
+    // This is the fingerprint that version 0.1.0 made, which is the SHA-256 of the quoted text.
     let payload = json!({"b": [1, -2, "x\n\u{e9}", null, true], "a": {"c": u64::MAX, "": {}}});
     let print = format!("{:?}", Fingerprint::of(&payload).unwrap());
     // {"a":{"":{},"c":18446744073709551615},"b":[1,-2,"x\né",null,true]}

@@ -1,4 +1,4 @@
-//! The lock as its users see it: the real SDK client over the in-process model of DynamoDB.
+//! The lock as its users see it, with the real SDK client over the in-process model of DynamoDB.
 
 #![expect(
     clippy::unwrap_used,

@@ -89,7 +89,7 @@ async fn the_attributes_that_a_lock_uses_are_those_that_the_documentation_names(
     assert_eq!(attributes_in_use().await, documented);
 }
 
-/// A table with these keys: name and type.
+/// A table with these keys, each a name and a type.
 fn create(world: &World, keys: &[(&str, &str)]) {
     let schema: Vec<_> = keys
         .iter()

@@ -1,4 +1,4 @@
-//! The results of a request: executed, replayed, in progress, a mismatch.
+//! The results of a request, which are executed, replayed, in progress and mismatch.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use idempotency::{Digest, Error, Failure, Key, Lease, LeaseOptions, Once, StoreE
 
 use crate::world::{Holder, PAYLOAD, World, deadline, fingerprint, key};
 
-/// Does the work at once; counts.
+/// Does the work at once, and counts.
 async fn once(holder: &Holder, runs: &Cell<u32>) -> Once<String, String> {
     let work = async |_: &_| {
         runs.set(runs.get() + 1);

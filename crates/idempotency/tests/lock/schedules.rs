@@ -1,5 +1,5 @@
-//! Many holders at once over a wire that misbehaves, in schedules drawn at random: what always
-//! holds.
+//! The properties that always hold of many holders at once, over a wire that misbehaves, in
+//! schedules drawn at random.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn fate() -> impl Strategy<Value = Fate> {
     ]
 }
 
-/// One who asks: when, with which clock, and how long its work takes.
+/// A request, with its time, its clock, and how long its work takes.
 #[derive(Clone, Debug)]
 struct Request {
     at: Duration,
@@ -101,7 +101,7 @@ proptest! {
                     let _ = lease.release().await;
                     return;
                 }
-                // The item has no condition: the lock alone has to keep it from being written
+                // The item has no condition, so the lock alone has to keep it from being written
                 // twice.
                 match lease.commit_with(vec![item(&n.to_string(), false)], &n).await {
                     Commit::Committed => committed.borrow_mut().push(n),

@@ -1,5 +1,5 @@
-//! Deadlines and clocks: how long a lease lasts, when work is cut off, and what happens when clocks
-//! disagree or jump.
+//! Deadlines and clocks. The tests show how long a lease lasts, when work is cut off, and what
+//! happens when clocks disagree or jump.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ async fn a_holder_whose_clock_is_set_forward_stops_as_early_as_others_may_take_o
     let before = lease.work_until();
     holder.set_clock(10_000);
     assert_eq!(lease.work_until(), before - Duration::from_secs(10));
-    // Set back, it gains nothing: the others' clocks have not moved.
+    // A clock that is set back gains nothing, because the others' clocks have not moved.
     holder.set_clock(-10_000);
     assert_eq!(lease.work_until(), before);
     lease.abandon();

@@ -142,7 +142,7 @@ async fn an_outage_that_lasts_is_told_in_time_and_nothing_is_held_after_it() {
         assert_eq!(told, expected);
         assert!(start.elapsed() <= Duration::from_millis(29_250), "{fault}");
         world.aws.faults().clear();
-        // With lost answers the claim had arrived; so has its release.
+        // With lost answers the claim had arrived, and so has its release.
         let lease = world.holder().lease().await;
         assert_eq!(lease.takeovers(), 0, "{fault}");
         lease.abandon();

@@ -1,5 +1,5 @@
-//! Holders with their own clocks over a model of DynamoDB, on tokio's paused clock; and a wire
-//! between them that loses, delays and refuses on demand.
+//! Holders with their own clocks over a model of DynamoDB, on tokio's paused clock. The wire
+//! between them loses, delays and refuses on demand.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -36,13 +36,13 @@ pub(crate) enum Fate {
     Arrives,
     /// The connection breaks before it arrives.
     LostRequest,
-    /// It arrives; the connection breaks before the answer does.
+    /// The request arrives, and the connection breaks before the answer does.
     LostAnswer,
     /// It never arrives and nothing comes back.
     Silence,
-    /// It arrives; nothing comes back.
+    /// The request arrives, and nothing comes back.
     SilenceAfterwards,
-    /// The connection breaks; it arrives when [`World::deliver_late`] is called.
+    /// The connection breaks, and the request arrives when [`World::deliver_late`] is called.
     Late,
     /// DynamoDB refuses it with this status and code.
     Refused(u16, &'static str),
@@ -63,7 +63,7 @@ struct Wire {
 
 #[derive(Debug, Default)]
 struct WireState {
-    /// The fates of the calls to come; those beyond arrive.
+    /// The fates of the calls to come. Calls beyond these arrive.
     script: VecDeque<Fate>,
     /// Operation and body of the calls that were made.
     calls: Vec<(String, Value)>,
@@ -338,7 +338,7 @@ pub(crate) fn deadline() -> Instant {
     Instant::now() + TIMEOUT
 }
 
-/// A put of a business item; with `new`, on condition that there is none.
+/// A put of a business item. With `new`, its condition is that there is none.
 pub(crate) fn item(id: &str, new: bool) -> TransactWriteItem {
     let put = Put::builder()
         .table_name("items")

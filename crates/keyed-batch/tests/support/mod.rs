@@ -8,7 +8,7 @@ use keyed_batch::{KinesisEvent, KinesisRecord, Limits};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// One record of the event that Lambda sends; "aGVsbG8=" is "hello".
+/// One record of the event that Lambda sends. Its data "aGVsbG8=" is "hello".
 pub(crate) fn record(partition_key: &str, sequence_number: &str) -> KinesisRecord {
     serde_json::from_value(record_json(partition_key, sequence_number)).unwrap()
 }
@@ -33,7 +33,7 @@ pub(crate) fn record_json(partition_key: &str, sequence_number: &str) -> Value {
     })
 }
 
-/// An event with these partition keys; the record at index i has the sequence number 100 + i.
+/// An event with these partition keys. The record at index i has the sequence number 100 + i.
 pub(crate) fn event(partition_keys: &[&str]) -> KinesisEvent {
     let records = partition_keys.iter().enumerate();
     KinesisEvent {

@@ -21,10 +21,10 @@ const REGISTER_PREFIX: &str = "cancel:";
 const INTENT: &str = "intent";
 const ACCEPTED_AT: &str = "accepted_at";
 
-/// A cancel: the data of its event.
+/// A cancel, which is the data of its event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cancel {
-    /// Who cancels.
+    /// The caller who cancels.
     pub caller: Caller,
 }
 

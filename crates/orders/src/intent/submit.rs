@@ -30,10 +30,10 @@ const CONFLICTS_TRUNCATED: &str = "conflicts_truncated";
 /// client errs.
 const MAX_CONFLICTS: usize = 10;
 
-/// A submit: the data of its event.
+/// A submit, which is the data of its event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Submit {
-    /// Who submits the order and so owns it.
+    /// The caller who submits the order and so owns it.
     pub owner: Caller,
     /// [`Fingerprint::of`] owner and order.
     pub fingerprint: Fingerprint,
@@ -41,12 +41,12 @@ pub struct Submit {
     pub order: NewOrder,
 }
 
-/// The register of an order's submit: the five attributes that are set at once.
+/// The register of an order's submit, which is five attributes that are set at once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Submitted {
-    /// Of owner and content.
+    /// The fingerprint of owner and content.
     pub fingerprint: Fingerprint,
-    /// Who submitted the order.
+    /// The caller who submitted the order.
     pub owner: Caller,
     /// The order.
     pub content: NewOrder,
@@ -145,7 +145,7 @@ impl Submit {
             return Step::Done(Outcome::Conflict(Conflict::AlreadyRecorded));
         } else if row.conflicts.len() < MAX_CONFLICTS {
             // `<>` and `NOT contains` are true of a missing attribute, and `size` of a missing one
-            // is not below anything: hence the guards.
+            // is not below anything. Hence the guards.
             let has_room = Condition::Absent(CONFLICTS.into())
                 .or(Condition::Smaller(CONFLICTS.into(), MAX_CONFLICTS));
             let write = Write {
