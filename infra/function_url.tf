@@ -29,7 +29,7 @@ resource "aws_lambda_function_url" "api" {
 # Since October 2025 both actions are needed (Lambda developer guide, "Control access to Lambda
 # function URLs"). With AWS_IAM they are granted to the callers, by their own policies.
 resource "aws_lambda_permission" "function_url" {
-  #checkov:skip=CKV_AWS_301:Only where the deployment chose caller = none and a function URL, and by the URL only
+  #checkov:skip=CKV_AWS_301:Only with caller = none and a function URL, and by the URL only
   count = local.open_url ? 1 : 0
 
   statement_id           = "FunctionUrl"
@@ -41,7 +41,7 @@ resource "aws_lambda_permission" "function_url" {
 }
 
 resource "aws_lambda_permission" "function_url_invoke" {
-  #checkov:skip=CKV_AWS_301:Only where the deployment chose caller = none and a function URL, and by the URL only
+  #checkov:skip=CKV_AWS_301:Only with caller = none and a function URL, and by the URL only
   count = local.open_url ? 1 : 0
 
   statement_id             = "FunctionUrlInvoke"

@@ -309,7 +309,7 @@ impl Intents {
     }
 }
 
-/// Whether the row shows that the intent has had its effect, or that it has none.
+/// True if the row shows that the intent has had its effect, or that it has none.
 fn is_applied(intent: &Intent, rows: &BTreeMap<OrderId, Row>) -> bool {
     let Some(row) = rows.get(&intent.order_id) else {
         return false;

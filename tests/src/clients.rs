@@ -45,7 +45,7 @@ pub enum What {
 }
 
 impl What {
-    /// Whether this is what an intent says.
+    /// True if this is what an intent says.
     #[must_use]
     pub fn is(&self, intent: &Intent) -> bool {
         match (self, &intent.kind) {

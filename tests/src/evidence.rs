@@ -71,7 +71,7 @@ impl Discarded {
         }
     }
 
-    /// Whether the record lies in the range.
+    /// True if the record lies in the range.
     #[must_use]
     pub fn covers(&self, record: &StreamRecord) -> bool {
         self.shard_id == record.shard_id
@@ -92,7 +92,7 @@ impl Evidence {
         }
     }
 
-    /// Whether a discard names the record's place.
+    /// True if a discard names the record's place.
     #[must_use]
     pub fn is_discarded(&self, record: &StreamRecord) -> bool {
         self.discards.iter().any(|discard| discard.covers(record))

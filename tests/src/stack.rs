@@ -177,7 +177,7 @@ impl Stack {
         }
     }
 
-    /// Whether the front door tells callers apart, by the header `X-Local-Caller`. That of
+    /// True if the front door tells callers apart, by the header `X-Local-Caller`. That of
     /// LocalStack does not: what a caller would have put into the stream, a test puts there itself.
     #[must_use]
     pub fn knows_callers(&self) -> bool {

@@ -1,4 +1,5 @@
-//! The example against the local stack: the usual recipe, with real HTTP between two consumers and AWS's APIs.
+//! The example against the local stack: the usual recipe, with real HTTP between two consumers and
+//! AWS's APIs.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

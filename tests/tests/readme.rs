@@ -146,7 +146,7 @@ fn every_link_of_the_documentation_leads_somewhere() {
     assert!(links > 30, "{links}");
 }
 
-/// Whether a page has a heading of this anchor: its words in lower case, joined by hyphens, without
+/// True if a page has a heading of this anchor: its words in lower case, joined by hyphens, without
 /// punctuation.
 fn has_heading(page: &Path, anchor: &str) -> bool {
     let text = std::fs::read_to_string(page).unwrap();

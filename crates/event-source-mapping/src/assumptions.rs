@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use backoff::Backoff;
 
-/// What AWS does not publish. Every field is inferred, not documented, unless it says otherwise; code that is tested with this model
-/// should hold whatever they are set to.
+/// What AWS does not publish. Every field is inferred, not documented, unless it says otherwise;
+/// code that is tested with this model should hold whatever they are set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
-    /// The pause before a retry. AWS documents that it grows exponentially, not its curve. Default: 1 s, doubling, at most 60 s.
-    /// Also used for reads that failed, invokes that did not reach the function and discards that were not delivered.
+    /// The pause before a retry. AWS documents that it grows exponentially, not its curve. Default:
+    /// 1 s, doubling, at most 60 s. Also used for reads that failed, invokes that did not reach the
+    /// function and discards that were not delivered.
     pub retry_backoff: Backoff,
     /// A partial response named the batch's first record, and BisectBatchOnFunctionError is on.
     pub first_record_failed: FirstRecordFailed,
@@ -32,8 +33,8 @@ pub struct Assumptions {
 }
 
 impl Default for Assumptions {
-    /// The defaults for a Kinesis stream; [`MappingOptions::new`](crate::MappingOptions::new) sets those that
-    /// differ for a DynamoDB stream.
+    /// The defaults for a Kinesis stream; [`MappingOptions::new`](crate::MappingOptions::new) sets
+    /// those that differ for a DynamoDB stream.
     fn default() -> Self {
         Self {
             retry_backoff: Backoff {
@@ -50,7 +51,8 @@ impl Default for Assumptions {
     }
 }
 
-/// What happens to a batch of two or more records when a partial response names its first record and BisectBatchOnFunctionError is on.
+/// What happens to a batch of two or more records when a partial response names its first record
+/// and BisectBatchOnFunctionError is on.
 ///
 /// AWS documents that "the batch is bisected at the returned sequence number, and Lambda retries
 /// only the remaining records" (Lambda developer guide, "Configuring partial batch response with

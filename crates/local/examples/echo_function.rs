@@ -1,9 +1,9 @@
-//! A function that does what its event asks for, so that tests can see how the host treats it: answers, fails, hangs,
-//! crashes, tells its environment.
+//! A function that does what its event asks for, so that tests can see how the host treats it:
+//! answers, fails, hangs, crashes, tells its environment.
 //!
-//! An API Gateway event (`version` 2.0) is answered with itself as the body, except on the paths `/crash`, `/hang`,
-//! `/spin`, `/fail`, `/malformed`. Of a Kinesis event (`Records`) the records whose data says `fail` are reported as failed,
-//! and one whose data says `slow` takes two seconds.
+//! An API Gateway event (`version` 2.0) is answered with itself as the body, except on the paths
+//! `/crash`, `/hang`, `/spin`, `/fail`, `/malformed`. Of a Kinesis event (`Records`) the records
+//! whose data says `fail` are reported as failed, and one whose data says `slow` takes two seconds.
 
 use std::time::Duration;
 

@@ -4,9 +4,10 @@ use aws_model::{ACCOUNT, DEFAULT_REGION};
 
 use crate::stack::{QUEUE, STREAM, TABLE};
 
-/// The text, for the ports that are really open. The commands can be copied as they stand; `ORDER_ID` is to be replaced.
-/// The SQS command names its endpoint because version 1 of the AWS CLI does not take it from the environment for SQS, and
-/// the region is exported under the one name that both versions read.
+/// The text, for the ports that are really open. The commands can be copied as they stand;
+/// `ORDER_ID` is to be replaced. The SQS command names its endpoint because version 1 of the AWS
+/// CLI does not take it from the environment for SQS, and the region is exported under the one name
+/// that both versions read.
 #[must_use]
 pub fn banner(port: u16, aws_port: u16, shards: u32) -> String {
     let http = format!("http://127.0.0.1:{port}");

@@ -1,7 +1,8 @@
-//! What a person sees: one aligned line for each thing worth seeing, with the time and what it is about.
+//! What a person sees: one aligned line for each thing worth seeing, with the time and what it is
+//! about.
 //!
-//! Lines are written by a thread of its own and dropped when it cannot keep up, so a terminal that is held (Ctrl-S) or a
-//! pipe that nobody reads never holds up the service.
+//! Lines are written by a thread of its own and dropped when it cannot keep up, so a terminal that
+//! is held (Ctrl-S) or a pipe that nobody reads never holds up the service.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -72,8 +73,8 @@ enum Entry {
 }
 
 impl Console {
-    /// Writes to standard output, in colour if `color` and it is a terminal. Errors of writing are ignored: a stack whose
-    /// reader went away still serves.
+    /// Writes to standard output, in colour if `color` and it is a terminal. Errors of writing are
+    /// ignored: a stack whose reader went away still serves.
     #[must_use]
     pub fn stdout(color: bool) -> (Self, Writer) {
         let color = color && std::io::stdout().is_terminal();
@@ -124,8 +125,8 @@ impl Console {
         self.line(subject, text, Tone::Failure);
     }
 
-    /// Writes one line. Control characters in `text` are written as escapes, so what a function logs cannot drive the
-    /// terminal.
+    /// Writes one line. Control characters in `text` are written as escapes, so what a function
+    /// logs cannot drive the terminal.
     pub fn line(&self, subject: &str, text: impl fmt::Display, tone: Tone) {
         let text = without_controls(&text.to_string());
         self.send(Entry::Line(Line {
@@ -136,7 +137,8 @@ impl Console {
         }));
     }
 
-    /// Drops every line from now on, those of clones too: what ends because everything is stopped is not worth seeing.
+    /// Drops every line from now on, those of clones too: what ends because everything is stopped
+    /// is not worth seeing.
     pub fn silence(&self) {
         self.silent.store(true, Ordering::Relaxed);
     }

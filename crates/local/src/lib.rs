@@ -1,5 +1,6 @@
-//! The whole order service on one machine, without Docker or an AWS account: the real function binaries behind Lambda's
-//! Runtime API, an HTTP API in front, Kinesis, DynamoDB and SQS in process, and Lambda's poller between them.
+//! The whole order service on one machine, without Docker or an AWS account: the real function
+//! binaries behind Lambda's Runtime API, an HTTP API in front, Kinesis, DynamoDB and SQS in
+//! process, and Lambda's poller between them.
 //!
 //! ```text
 //! client ─▶ front_door ─▶ function (api) ──▶ aws_port: Kinesis ─▶ poller ─▶ function (consumer) ──▶ aws_port: DynamoDB

@@ -37,8 +37,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Ready at Ctrl-C, SIGTERM, or when the terminal is closed; says which. The handlers are installed when this is called,
-/// not when it is first polled.
+/// Ready at Ctrl-C, SIGTERM, or when the terminal is closed; says which. The handlers are installed
+/// when this is called, not when it is first polled.
 fn stop_asked_for(console: Console) -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -46,11 +46,12 @@ pub struct Options {
     pub base_path: String,
     /// Passed to both functions as `LOG_LEVEL`.
     pub log_level: String,
-    /// Whether all log lines of the functions are shown; else warnings, errors and lines that are no JSON.
+    /// True if all log lines of the functions are shown; else warnings, errors and lines that are
+    /// no JSON.
     pub logs: bool,
     /// Where to write that everything is ready, for programs that start the stack.
     pub ready_file: Option<PathBuf>,
-    /// Whether colours may be used if the output is a terminal.
+    /// True if colours may be used if the output is a terminal.
     pub color: bool,
     /// Names besides those of this machine under which the ports may be called
     /// ([`crate::servers::foreign::Hosts`]).
@@ -94,8 +95,8 @@ pub enum UsageError {
 }
 
 impl Request {
-    /// Reads the arguments that follow the program's name, and the environment by `variable`. A variable that is set but
-    /// empty counts as not set.
+    /// Reads the arguments that follow the program's name, and the environment by `variable`. A
+    /// variable that is set but empty counts as not set.
     ///
     /// # Errors
     /// When an argument is unknown or lacks its value, or a port is no port.

@@ -1,8 +1,8 @@
-//! The pipeline's settings, read from the same JSON file as Terraform reads (`infra/pipeline.auto.tfvars.json`), so that
-//! the local stack and AWS cannot drift apart.
+//! The pipeline's settings, read from the same JSON file as Terraform reads
+//! (`infra/pipeline.auto.tfvars.json`), so that the local stack and AWS cannot drift apart.
 //!
-//! A range is checked where it is at home: those of the event source mapping by it ([`Settings::mapping`]), the others
-//! here.
+//! A range is checked where it is at home: those of the event source mapping by it
+//! ([`Settings::mapping`]), the others here.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::mapping::poller::{DISCARD_ATTEMPTS, POLL_INTERVAL, RETRY_BACKOFF};
 
-/// How the stream, its event source mapping and the two functions are set up, under the keys of the file.
+/// How the stream, its event source mapping and the two functions are set up, under the keys of the
+/// file.
 ///
-/// Every key is required and no other key is allowed. Ranges are those of Lambda and Kinesis (Lambda API reference,
-/// `CreateEventSourceMapping` and `CreateFunction`; Kinesis, `IncreaseStreamRetentionPeriod`).
+/// Every key is required and no other key is allowed. Ranges are those of Lambda and Kinesis
+/// (Lambda API reference, `CreateEventSourceMapping` and `CreateFunction`; Kinesis,
+/// `IncreaseStreamRetentionPeriod`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -37,9 +39,9 @@ pub struct Settings {
     pub maximum_retry_attempts: i64,
     /// Age from which a record is discarded, in seconds; -1 is the stream's retention.
     pub maximum_record_age_seconds: i64,
-    /// Whether a failed batch is split in two before it is retried.
+    /// True if a failed batch is split in two before it is retried.
     pub bisect_batch_on_function_error: bool,
-    /// Whether the function's answer may name the records that failed (`ReportBatchItemFailures`).
+    /// True if the function's answer may name the records that failed (`ReportBatchItemFailures`).
     pub report_batch_item_failures: bool,
     /// After how many seconds an invocation of `api` is ended, 1–900.
     pub api_timeout_seconds: u32,
@@ -49,8 +51,8 @@ pub struct Settings {
     pub api_memory_mb: u32,
     /// Memory of `consumer` in MB, 128–10,240. Told to the function, not enforced.
     pub consumer_memory_mb: u32,
-    /// Partition keys that one invocation of `consumer` works on at once, 1–1,000: what the function accepts as
-    /// `MAX_IN_FLIGHT`.
+    /// Partition keys that one invocation of `consumer` works on at once, 1–1,000: what the
+    /// function accepts as `MAX_IN_FLIGHT`.
     pub consumer_max_in_flight: u32,
 }
 
@@ -69,7 +71,8 @@ fn starting_position<'de, D: Deserializer<'de>>(
     })
 }
 
-/// Why the settings file cannot be used. Each message names the file, and the key where there is one.
+/// Why the settings file cannot be used. Each message names the file, and the key where there is
+/// one.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
@@ -109,8 +112,8 @@ impl Settings {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// When the file cannot be read, is not of the settings' shape, or has a value out of the ranges that
-    /// [`Settings::mapping`] does not check. The first error found is returned.
+    /// When the file cannot be read, is not of the settings' shape, or has a value out of the
+    /// ranges that [`Settings::mapping`] does not check. The first error found is returned.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
             path: path.to_owned(),
@@ -173,8 +176,8 @@ impl Settings {
         Ok(())
     }
 
-    /// The event source mapping from the stream to the function; the queue is told of discards. All three are given by
-    /// their ARNs, and `path` is only named in errors.
+    /// The event source mapping from the stream to the function; the queue is told of discards. All
+    /// three are given by their ARNs, and `path` is only named in errors.
     ///
     /// # Errors
     /// When Lambda would refuse one of the values.
@@ -238,7 +241,7 @@ mod tests {
 
     const REPOSITORY_FILE: &str = include_str!("../../../infra/pipeline.auto.tfvars.json");
 
-    /// Whether `text` makes settings and these a mapping, as at the start of the stack.
+    /// True if `text` makes settings and these a mapping, as at the start of the stack.
     fn parse(text: &str) -> Result<Settings, String> {
         let path = Path::new("settings.json");
         let arn = |rest: &str| format!("arn:aws:{rest}");

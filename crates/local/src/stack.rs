@@ -102,8 +102,8 @@ fn describe_port_error(error: &io::Error) -> String {
 
 /// Starts everything, says on `console` what runs where, and runs until `stop` is ready.
 ///
-/// When this returns, every process of the stack is gone. If it is dropped, or its process is killed, they are within
-/// moments.
+/// When this returns, every process of the stack is gone. If it is dropped, or its process is
+/// killed, they are within moments.
 ///
 /// # Errors
 /// When something cannot be started, or something breaks down without which the stack is of no use.
@@ -327,7 +327,8 @@ fn create_resources(aws: &Aws, settings: &Settings) -> Result<(), StackError> {
     Ok(())
 }
 
-/// What a function finds in its environment besides what Lambda sets: where AWS is, whom it acts as, and its settings.
+/// What a function finds in its environment besides what Lambda sets: where AWS is, whom it acts
+/// as, and its settings.
 fn environment(
     name: &str,
     aws_port: u16,

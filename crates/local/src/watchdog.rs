@@ -1,8 +1,9 @@
 //! Sees to it that no function process outlives `local`, however `local` ends, `kill -9` included.
 //!
-//! A shell leads a process group of its own and waits on a pipe whose other end only `local` holds. When `local` is gone
-//! the kernel closes the pipe, the shell's `read` returns, and it kills its whole group. Every function process is started
-//! into that group. SIGKILL also ends processes that are stopped, so a frozen function does not stay behind either.
+//! A shell leads a process group of its own and waits on a pipe whose other end only `local` holds.
+//! When `local` is gone the kernel closes the pipe, the shell's `read` returns, and it kills its
+//! whole group. Every function process is started into that group. SIGKILL also ends processes that
+//! are stopped, so a frozen function does not stay behind either.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,7 +17,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Watchdog {
     shell: Child,
-    /// Nothing is ever written. It is the only write end: Rust opens pipes close-on-exec, so no child inherits it.
+    /// Nothing is ever written. It is the only write end: Rust opens pipes close-on-exec, so no
+    /// child inherits it.
     pipe: Option<ChildStdin>,
     process_group: i32,
 }
@@ -51,8 +53,8 @@ impl Watchdog {
         self.process_group
     }
 
-    /// Returns when the shell has ended although nobody asked it to. Without it the promise cannot be kept, so the caller
-    /// stops. Safe to cancel.
+    /// Returns when the shell has ended although nobody asked it to. Without it the promise cannot
+    /// be kept, so the caller stops. Safe to cancel.
     pub async fn ended(&mut self) {
         // An error of waiting means that there is no such child any more.
         let _ = self.shell.wait().await;
@@ -61,7 +63,8 @@ impl Watchdog {
     /// Kills the group and waits until its leader is gone, at most two seconds.
     pub async fn stop(mut self) {
         drop(self.pipe.take());
-        // The kernel delivers the signal to all members at once, so when the leader is reaped none runs on.
+        // The kernel delivers the signal to all members at once, so when the leader is reaped none
+        // runs on.
         let _ = tokio::time::timeout(STOP_PATIENCE, self.shell.wait()).await;
     }
 }

@@ -292,7 +292,8 @@ async fn a_body_that_does_not_come_is_given_up_and_its_connection_closed() {
         )
         .await
         .unwrap();
-    // The server asks for the body, so it has the request; from here on only its patience can run out.
+    // The server asks for the body, so it has the request; from here on only its patience can run
+    // out.
     let mut line = [0; 25];
     stream.read_exact(&mut line).await.unwrap();
     assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");

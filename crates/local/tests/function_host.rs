@@ -1,4 +1,5 @@
-//! How functions are run: as Lambda runs them, seen from a real function on the real Lambda runtime.
+//! How functions are run: as Lambda runs them, seen from a real function on the real Lambda
+//! runtime.
 
 #![allow(
     clippy::unwrap_used,

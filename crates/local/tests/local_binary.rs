@@ -1,6 +1,8 @@
-//! The program `local` as a user runs it: what it says, how it ends, and that nothing is left behind.
+//! The program `local` as a user runs it: what it says, how it ends, and that nothing is left
+//! behind.
 //!
-//! The example function stands in for both `api` and `consumer`, so these tests are about `local` alone.
+//! The example function stands in for both `api` and `consumer`, so these tests are about `local`
+//! alone.
 
 #![allow(
     clippy::unwrap_used,

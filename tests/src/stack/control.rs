@@ -7,7 +7,7 @@ use super::Stack;
 use crate::{eventually, http};
 
 impl Stack {
-    /// Whether a local stack answers at its AWS port.
+    /// True if a local stack answers at its AWS port.
     pub async fn answers(&self) -> bool {
         let url = format!("http://127.0.0.1:{}/_local/health", self.aws_port);
         let answer = http::try_send(&self.http, "GET", &url, &[], vec![]).await;

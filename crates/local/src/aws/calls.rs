@@ -1,5 +1,6 @@
-//! What each function has called of AWS: the operations that its role has to allow. A function signs with its own name as
-//! access key id, by which its calls are told from those of whoever else uses the port.
+//! What each function has called of AWS: the operations that its role has to allow. A function
+//! signs with its own name as access key id, by which its calls are told from those of whoever else
+//! uses the port.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,7 +39,8 @@ impl Calls {
     }
 }
 
-/// The access key id in a Signature Version 4, "Authorization: AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/…".
+/// The access key id in a Signature Version 4, "Authorization: AWS4-HMAC-SHA256
+/// Credential=ID/DATE/REGION/SERVICE/…".
 fn access_key_id(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = authorization.split_once("Credential=")?;

@@ -1,5 +1,5 @@
-//! `/_local/…` on the AWS port: whether the stack is ready, what it is doing, and what can be done to it: faults, signals to
-//! the functions, the stop switch.
+//! `/_local/…` on the AWS port: whether the stack is ready, what it is doing, and what can be done
+//! to it: faults, signals to the functions, the stop switch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,8 @@
 //! The AWS port: Kinesis, DynamoDB and SQS behind HTTP, and what else is asked of the same port.
 //!
-//! A request with an `X-Amz-Target` header, or a POST to `/`, is an AWS call. Nothing checks who calls: the port is open
-//! on the loopback interface only, and not for foreign web pages ([`crate::servers::foreign`]).
+//! A request with an `X-Amz-Target` header, or a POST to `/`, is an AWS call. Nothing checks who
+//! calls: the port is open on the loopback interface only, and not for foreign web pages
+//! ([`crate::servers::foreign`]).
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::aws::calls::Calls;
 use crate::servers::foreign::Hosts;
 use crate::servers::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
 
-/// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data, which is 13.4 MiB in
-/// Base64; DynamoDB takes 16 MiB.
+/// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data,
+/// which is 13.4 MiB in Base64; DynamoDB takes 16 MiB.
 pub const MAX_BODY: usize = 16 << 20;
 
 const LIMITS: Limits = Limits {

@@ -1,8 +1,9 @@
-//! An HTTP request as API Gateway gives it to a function: an HTTP API's event of payload format 2.0.
+//! An HTTP request as API Gateway gives it to a function: an HTTP API's event of payload format
+//! 2.0.
 //!
 //! Source: "Create AWS Lambda proxy integrations for HTTP APIs",
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>. Where that
-//! page is silent the comments say where the rule is from.
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
+//! Where that page is silent the comments say where the rule is from.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,7 +17,8 @@ use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// Names the caller, for tests and trials: its value becomes the subject of a JWT that nobody signed. Never passed on.
+/// Names the caller, for tests and trials: its value becomes the subject of a JWT that nobody
+/// signed. Never passed on.
 pub const CALLER_HEADER: HeaderName = HeaderName::from_static("x-local-caller");
 
 /// What is known of a request besides itself.
@@ -36,8 +38,8 @@ pub struct Arrival {
 #[must_use]
 pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
     let headers = headers(head, body, arrival);
-    // An HTTP API decodes the path, other than REST APIs and function URLs do; the query stays as it was sent
-    // (aws/aws-lambda-dotnet, pull request 1901: observed on AWS).
+    // An HTTP API decodes the path, other than REST APIs and function URLs do; the query stays as
+    // it was sent (aws/aws-lambda-dotnet, pull request 1901: observed on AWS).
     let path = decode(head.uri.path());
     let query = head.uri.query().unwrap_or_default();
     let host = headers
@@ -93,8 +95,8 @@ pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
     event
 }
 
-/// Lower-case names, values of the same name joined by commas. Cookies have a field of their own, and what belongs to the
-/// connection stays with it.
+/// Lower-case names, values of the same name joined by commas. Cookies have a field of their own,
+/// and what belongs to the connection stays with it.
 fn headers(head: &Parts, body: &Bytes, arrival: &Arrival) -> Map<String, Value> {
     let mut headers = Map::new();
     for name in head.headers.keys() {
@@ -159,8 +161,9 @@ fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Text as it stands, everything else in base64. API Gateway goes by the media type; a form is not text to it. A body
-/// that claims to be text but is not UTF-8 cannot stand in JSON, so it is encoded too.
+/// Text as it stands, everything else in base64. API Gateway goes by the media type; a form is not
+/// text to it. A body that claims to be text but is not UTF-8 cannot stand in JSON, so it is
+/// encoded too.
 fn body_text(headers: &HeaderMap, body: &Bytes) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);

@@ -1,5 +1,5 @@
-//! The HTTP API in front of the function `api`, as API Gateway is on AWS: requests in, events to the function, responses
-//! out, and API Gateway's own answers where the function has none.
+//! The HTTP API in front of the function `api`, as API Gateway is on AWS: requests in, events to
+//! the function, responses out, and API Gateway's own answers where the function has none.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,14 +17,15 @@ use crate::lambda::function::{Function, FunctionResult, InvokeError};
 use crate::servers::foreign::Hosts;
 use crate::servers::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
 
-/// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP API"). The event made
-/// of it must fit into Lambda's 6 MB besides; both are answered with 413.
+/// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP
+/// API"). The event made of it must fit into Lambda's 6 MB besides; both are answered with 413.
 pub const MAX_BODY: usize = 10 * 1_024 * 1_024;
 
 /// How long an HTTP API waits for a function; the same page.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a client may take to send a request's headers, and then its body; also how long a connection may idle.
+/// How long a client may take to send a request's headers, and then its body; also how long a
+/// connection may idle.
 pub const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
 
 const LIMITS: Limits = Limits {
@@ -87,9 +88,10 @@ impl FrontDoor {
     }
 
     async fn invoke(&self, event: Bytes) -> Response<Bytes> {
-        // As observed of HTTP APIs, since AWS does not document it: a function that fails or runs into its own timeout is
-        // a 500 (denoland/deno_registry2, issue 87; a REST API says 502), one that the gateway does not wait for any
-        // longer a 503 (serverless/serverless, issue 11222; a REST API says 504).
+        // As observed of HTTP APIs, since AWS does not document it: a function that fails or runs
+        // into its own timeout is a 500 (denoland/deno_registry2, issue 87; a REST API says 502),
+        // one that the gateway does not wait for any longer a 503 (serverless/serverless, issue
+        // 11222; a REST API says 504).
         let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, self.api.invoke(event));
         match invocation.await {
             Ok(Ok(invocation)) => match invocation.result {

@@ -1,8 +1,11 @@
-//! A function's answer as API Gateway turns it into an HTTP response: payload format 2.0, as documented and as observed.
+//! A function's answer as API Gateway turns it into an HTTP response: payload format 2.0, as
+//! documented and as observed.
 //!
-//! Documented: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
-//! Observed on AWS and written down in aws/aws-lambda-dotnet's test tool: what has no `statusCode` is a body as it stands,
-//! JSON or not; a response that cannot be read is a 500; a missing `content-type` is `text/plain; charset=utf-8`.
+//! Documented:
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
+//! Observed on AWS and written down in aws/aws-lambda-dotnet's test tool: what has no `statusCode`
+//! is a body as it stands, JSON or not; a response that cannot be read is a 500; a missing
+//! `content-type` is `text/plain; charset=utf-8`.
 
 use std::collections::BTreeMap;
 
@@ -44,8 +47,8 @@ enum Scalar {
 /// Reads the function's answer.
 ///
 /// # Errors
-/// When it has a `statusCode` but is malformed otherwise: a status outside 200–599, a header that HTTP does not allow, a
-/// body that is not the base64 it claims to be, a field of another type.
+/// When it has a `statusCode` but is malformed otherwise: a status outside 200–599, a header that
+/// HTTP does not allow, a body that is not the base64 it claims to be, a field of another type.
 pub fn interpret(payload: &Bytes) -> Result<Response<Bytes>, MalformedResponse> {
     let answer: Option<Value> = serde_json::from_slice(payload).ok();
     match answer {

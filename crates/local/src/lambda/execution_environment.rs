@@ -1,5 +1,5 @@
-//! One process of a function with its own Runtime API: started, given one invocation at a time, frozen in between, and
-//! killed when its time is up. What Lambda calls an execution environment.
+//! One process of a function with its own Runtime API: started, given one invocation at a time,
+//! frozen in between, and killed when its time is up. What Lambda calls an execution environment.
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -18,15 +18,17 @@ use crate::lambda::function_log::FunctionLog;
 use crate::lambda::process_tree::ProcessTree;
 use crate::lambda::runtime_api::{Answer, Delivery, RuntimeApi, Stage};
 
-/// How long a process may take from its start to its first `/next`. Lambda's init phase has the same limit.
+/// How long a process may take from its start to its first `/next`. Lambda's init phase has the
+/// same limit.
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a process that has ended may take to deliver what it had written already: its answer, its last lines.
+/// How long a process that has ended may take to deliver what it had written already: its answer,
+/// its last lines.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
 /// How long a process with an extension has between `SIGTERM` and `SIGKILL`: "500 ms – A function
-/// with a registered internal extension" ("Understanding the Lambda execution environment lifecycle",
-/// Lambda developer guide).
+/// with a registered internal extension" ("Understanding the Lambda execution environment
+/// lifecycle", Lambda developer guide).
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// A running process of a function, and whatever it has started. Dropping it kills them.
@@ -93,7 +95,8 @@ impl ExecutionEnvironment {
     /// Starts a process and waits until it asks for its first invocation.
     ///
     /// # Errors
-    /// When the process cannot be started, ends, reports an error, or takes longer than [`INIT_TIMEOUT`].
+    /// When the process cannot be started, ends, reports an error, or takes longer than
+    /// [`INIT_TIMEOUT`].
     pub async fn start(config: Arc<FunctionConfig>, console: Console) -> Result<Self, InitFailure> {
         let spawn_failure = |error: std::io::Error| InitFailure {
             function: config.name.clone(),
@@ -133,7 +136,8 @@ impl ExecutionEnvironment {
         tasks.spawn(async move {
             let pid = held.pid();
             let (status, asked) = hold(child, &held, kill_asked).await;
-            // One that dies while it starts or works fails whoever waits for it, and is reported there.
+            // One that dies while it starts or works fails whoever waits for it, and is reported
+            // there.
             if !asked && matches!(*stage.borrow(), Stage::Waiting | Stage::Answered) {
                 console.warn(
                     &name,
@@ -212,8 +216,8 @@ impl ExecutionEnvironment {
         self.exit.clone()
     }
 
-    /// Gives the process one invocation and waits for its answer until `deadline`. When the process did not answer it is
-    /// of no more use: [`ExecutionEnvironment::end`] it.
+    /// Gives the process one invocation and waits for its answer until `deadline`. When the process
+    /// did not answer it is of no more use: [`ExecutionEnvironment::end`] it.
     pub async fn invoke(
         &mut self,
         request_id: &str,
@@ -221,7 +225,8 @@ impl ExecutionEnvironment {
         deadline: Instant,
     ) -> InvocationEnd {
         let (answer_sender, mut answer) = oneshot::channel();
-        // Left over first, then the time: so the deadline that the process is told is never before the host's own.
+        // Left over first, then the time: so the deadline that the process is told is never before
+        // the host's own.
         let left = deadline.saturating_duration_since(Instant::now());
         let told = milliseconds_since_1970(SystemTime::now() + left);
         self.tree.signal(Signal::CONT);
@@ -237,7 +242,8 @@ impl ExecutionEnvironment {
             biased;
             answered = &mut answer => answered,
             status = exited(&mut self.exit) => {
-                // It may have answered and ended at once, with the answer still on its way through the socket.
+                // It may have answered and ended at once, with the answer still on its way through
+                // the socket.
                 match tokio::time::timeout(EXIT_GRACE, &mut answer).await {
                     Ok(Ok(answered)) => Ok(answered),
                     _ => return InvocationEnd::Exited(status),
@@ -254,7 +260,8 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Waits until the process asks for its next invocation, at most until `deadline`; true when it did. Safe to cancel.
+    /// Waits until the process asks for its next invocation, at most until `deadline`; true when it
+    /// did. Safe to cancel.
     pub async fn idle(&mut self, deadline: Instant) -> bool {
         let mut stage = self.runtime_api.stage();
         tokio::select! {
@@ -265,8 +272,9 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Stops the process until its next invocation, as Lambda does: nothing that it left running goes on, and its clocks
-    /// jump (Lambda developer guide, "Lambda execution environment lifecycle").
+    /// Stops the process until its next invocation, as Lambda does: nothing that it left running
+    /// goes on, and its clocks jump (Lambda developer guide, "Lambda execution environment
+    /// lifecycle").
     pub fn freeze(&self) {
         self.tree.signal(Signal::STOP);
     }
@@ -309,7 +317,8 @@ async fn exited(exit: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
         .and_then(|status| *status);
     match status {
         Some(status) => status,
-        // The task that holds the process ends with the environment, and the environment is what waits here.
+        // The task that holds the process ends with the environment, and the environment is what
+        // waits here.
         None => std::future::pending().await,
     }
 }
@@ -340,7 +349,8 @@ fn log_stream() -> String {
     format!("{}[$LATEST]{unique}", now.format("%Y/%m/%d/"))
 }
 
-/// The variables that Lambda sets for an OS-only runtime, the function's own, and nothing of the user's environment.
+/// The variables that Lambda sets for an OS-only runtime, the function's own, and nothing of the
+/// user's environment.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 fn command(config: &FunctionConfig, runtime_api: &str, log_stream: &str) -> Command {
     let task_root = config
@@ -381,7 +391,8 @@ fn command(config: &FunctionConfig, runtime_api: &str, log_stream: &str) -> Comm
     command
 }
 
-/// An X-Ray header that asks for no sampling: epoch seconds in hex, 96 random bits, and 64 for the parent.
+/// An X-Ray header that asks for no sampling: epoch seconds in hex, 96 random bits, and 64 for the
+/// parent.
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
 fn trace_id() -> String {
     let seconds = milliseconds_since_1970(SystemTime::now()) / 1_000;

@@ -33,7 +33,7 @@ pub(crate) struct Extensions {
 }
 
 impl Extensions {
-    /// Whether there is one, so that the function's processes get a `SIGTERM` before they end.
+    /// True if there is one, so that the function's processes get a `SIGTERM` before they end.
     pub(crate) fn are_registered(&self) -> bool {
         !self.lock().is_empty()
     }

@@ -1,5 +1,5 @@
-//! A function as its callers see it: invocations go to a process that is free, to a new one while there are fewer than
-//! allowed, or wait for a while and are then refused.
+//! A function as its callers see it: invocations go to a process that is free, to a new one while
+//! there are fewer than allowed, or wait for a while and are then refused.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,8 +27,9 @@ pub const MAX_PROCESSES: usize = 8;
 /// How long an invocation waits for a process to be free before it is refused.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the answer to a caller is held back for the process to ask for its next invocation. It does so within
-/// microseconds; without this, a caller that calls again at once would find it not yet free and start another process.
+/// How long the answer to a caller is held back for the process to ask for its next invocation. It
+/// does so within microseconds; without this, a caller that calls again at once would find it not
+/// yet free and start another process.
 const HANDOVER: Duration = Duration::from_millis(20);
 
 /// Refused requests are added up for this long, so that a burst of them does not flood the console.
@@ -53,7 +54,8 @@ pub struct FunctionConfig {
     pub environment: Vec<(String, String)>,
     /// The process group that its processes join.
     pub process_group: i32,
-    /// Whether every line of its log is shown; else those that [`crate::lambda::function_log`] calls notable.
+    /// True if every line of its log is shown; else those that [`crate::lambda::function_log`]
+    /// calls notable.
     pub show_logs: bool,
 }
 
@@ -82,8 +84,9 @@ pub struct Invocation {
 pub enum FunctionResult {
     /// The function's response.
     Response(Bytes),
-    /// The function failed: reported an error, crashed or could not start. Lambda answers such an invocation with status
-    /// 200, `FunctionError: Unhandled` and this payload (`errorType`, `errorMessage`).
+    /// The function failed: reported an error, crashed or could not start. Lambda answers such an
+    /// invocation with status 200, `FunctionError: Unhandled` and this payload (`errorType`,
+    /// `errorMessage`).
     Unhandled(Bytes),
     /// The function took too long. To a caller of Lambda this is `Unhandled` too.
     TimedOut(Bytes),
@@ -109,8 +112,8 @@ pub enum InvokeError {
 pub enum Disturbance {
     /// They end at once, without a chance to clean up: `kill -9`.
     Kill,
-    /// They stop in the middle of what they do, and go on when they are thawed, or idle and invoked again. An invocation
-    /// that is frozen for longer than it may take times out.
+    /// They stop in the middle of what they do, and go on when they are thawed, or idle and invoked
+    /// again. An invocation that is frozen for longer than it may take times out.
     Freeze,
     /// They go on.
     Thaw,
@@ -150,7 +153,7 @@ pub struct FunctionState {
 pub struct ProcessState {
     /// Its process id.
     pub pid: u32,
-    /// Whether it works on an invocation.
+    /// True if it works on an invocation.
     pub busy: bool,
     /// Invocations that it was given.
     pub invocations: u64,
@@ -205,7 +208,8 @@ impl Function {
         self.host.config.arn()
     }
 
-    /// Starts one process ahead of the first invocation, to know that the function can start at all.
+    /// Starts one process ahead of the first invocation, to know that the function can start at
+    /// all.
     ///
     /// # Errors
     /// When the process fails before it asks for an invocation.
@@ -215,7 +219,8 @@ impl Function {
         Ok(())
     }
 
-    /// Invokes the function and waits for the result. The invocation goes on when the returned future is dropped.
+    /// Invokes the function and waits for the result. The invocation goes on when the returned
+    /// future is dropped.
     ///
     /// # Errors
     /// When the function did not run: no process was free in time, or the event is too large.
@@ -338,7 +343,8 @@ impl Host {
         reply: oneshot::Sender<Invocation>,
     ) {
         let request_id = uuid::Uuid::new_v4().to_string();
-        // A caller that gave up meanwhile is no reason to stop: the invocation runs on, as on Lambda.
+        // A caller that gave up meanwhile is no reason to stop: the invocation runs on, as on
+        // Lambda.
         let answer = |result| {
             let _ = reply.send(Invocation {
                 request_id: request_id.clone(),

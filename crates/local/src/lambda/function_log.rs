@@ -1,7 +1,8 @@
-//! What a function process writes to its standard output and error, line by line: shown or not, and how.
+//! What a function process writes to its standard output and error, line by line: shown or not, and
+//! how.
 //!
-//! Functions log JSON lines. A person sees warnings and errors in short form, and every line that is not JSON, since that
-//! is a panic or a stray print; with `--logs` everything.
+//! Functions log JSON lines. A person sees warnings and errors in short form, and every line that
+//! is not JSON, since that is a panic or a stray print; with `--logs` everything.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
 use crate::console::{Console, Tone};
 
-/// Longest line that is kept; the rest of a longer one is cut off. Lambda cuts at 256 KB; a console needs less.
+/// Longest line that is kept; the rest of a longer one is cut off. Lambda cuts at 256 KB; a console
+/// needs less.
 pub const MAX_LINE: usize = 16 * 1_024;
 
 /// Lines of a start that are kept until it is known how it ends; older ones go first.
@@ -18,8 +20,8 @@ const MAX_HELD: usize = 100;
 
 /// The log of one process of a function.
 ///
-/// What it writes while it starts is held back: if the start fails, its last words stand in the failure's own line, and
-/// are not said twice.
+/// What it writes while it starts is held back: if the start fails, its last words stand in the
+/// failure's own line, and are not said twice.
 #[derive(Debug)]
 pub struct FunctionLog {
     function: String,
@@ -30,7 +32,8 @@ pub struct FunctionLog {
 }
 
 impl FunctionLog {
-    /// The log of a process that starts now. With `show_all` every line is shown, else what is notable.
+    /// The log of a process that starts now. With `show_all` every line is shown, else what is
+    /// notable.
     #[must_use]
     pub fn new(function: &str, show_all: bool, console: Console) -> Self {
         Self {
@@ -99,7 +102,7 @@ pub struct LogLine {
     pub tone: Tone,
     /// Level, message and fields, or the line itself if it is no JSON log line.
     pub text: String,
-    /// Whether it is shown without `--logs`.
+    /// True if it is shown without `--logs`.
     pub notable: bool,
 }
 
@@ -129,7 +132,8 @@ impl LogLine {
             "ERROR" | "FATAL" => Tone::Failure,
             _ => Tone::Plain,
         };
-        // tracing's JSON has the message and the fields under `fields`, or beside the level when flattened.
+        // tracing's JSON has the message and the fields under `fields`, or beside the level when
+        // flattened.
         let fields = if record["fields"].is_object() {
             &record["fields"]
         } else {
@@ -161,8 +165,8 @@ impl LogLine {
     }
 }
 
-/// The next line without its end, cut off at [`MAX_LINE`] bytes; `None` at the end. Unlike `read_until` it keeps no more
-/// than that in memory, whatever the function writes.
+/// The next line without its end, cut off at [`MAX_LINE`] bytes; `None` at the end. Unlike
+/// `read_until` it keeps no more than that in memory, whatever the function writes.
 async fn next_line(output: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let mut started = false;

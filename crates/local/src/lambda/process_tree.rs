@@ -27,7 +27,7 @@ pub(crate) struct ProcessTree {
     pid: u32,
     /// `NAME=value`, in the environment of its processes and of no others.
     mark: String,
-    /// Whether the first process may be signalled: it has not been killed, and nobody has waited
+    /// True if the first process may be signalled: it has not been killed, and nobody has waited
     /// for its end. A number is another process's as soon as somebody has.
     lives: Mutex<bool>,
 }
@@ -47,7 +47,7 @@ impl ProcessTree {
         self.pid
     }
 
-    /// Whether the first process lives and was not killed.
+    /// True if the first process lives and was not killed.
     pub(crate) fn lives(&self) -> bool {
         *self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,8 +2,9 @@
 //! `/init/error`; and what the process sees of the Extensions API, which `extensions_api.rs`
 //! serves.
 //!
-//! Each process is given an address of its own, so who calls is known from where. Source: "Using the Lambda runtime API
-//! for custom runtimes", <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+//! Each process is given an address of its own, so who calls is known from where. Source: "Using
+//! the Lambda runtime API for custom runtimes",
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,8 @@ use crate::lambda::extensions_api::{self, Extensions};
 use crate::servers::foreign::Hosts;
 use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
 
-/// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error message states it.
+/// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error
+/// message states it.
 pub const MAX_PAYLOAD: usize = 6 * 1_024 * 1_024 + 100;
 
 /// A function writes its answer from memory over loopback; longer means that it hangs.
@@ -100,8 +102,8 @@ struct Shared {
 }
 
 impl RuntimeApi {
-    /// Opens a Runtime API for one process on a free loopback port. The returned future is the server; the API works
-    /// while it is polled.
+    /// Opens a Runtime API for one process on a free loopback port. The returned future is the
+    /// server; the API works while it is polled.
     ///
     /// # Errors
     /// When no port can be opened.
@@ -141,7 +143,7 @@ impl RuntimeApi {
         &self.address
     }
 
-    /// Whether the process has registered an extension, so that it gets a `SIGTERM` before it ends.
+    /// True if the process has registered an extension, so that it gets a `SIGTERM` before it ends.
     #[must_use]
     pub fn has_extension(&self) -> bool {
         self.shared.extensions.are_registered()
@@ -153,10 +155,11 @@ impl RuntimeApi {
         self.stage.clone()
     }
 
-    /// Hands over an invocation; the process has it when it asks for it. At most one is under way at a time: the caller
-    /// waits for [`Stage::Waiting`] first.
+    /// Hands over an invocation; the process has it when it asks for it. At most one is under way
+    /// at a time: the caller waits for [`Stage::Waiting`] first.
     pub fn deliver(&self, delivery: Delivery) {
-        // Full or closed only if that rule is broken; then the answer's sender is dropped, which its receiver sees.
+        // Full or closed only if that rule is broken; then the answer's sender is dropped, which
+        // its receiver sees.
         let _ = self.deliveries.try_send(delivery);
     }
 }

@@ -1,5 +1,6 @@
-//! What the event source mapping does, in lines for a person: every failure, retry, split and discard, and what was
-//! delivered at most once a second, so that a busy stream does not flood the console.
+//! What the event source mapping does, in lines for a person: every failure, retry, split and
+//! discard, and what was delivered at most once a second, so that a busy stream does not flood the
+//! console.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +33,8 @@ impl MappingLog {
         }
     }
 
-    /// Takes in what came of one step of the mapping at `now`. Call it after every step: deliveries that were held back
-    /// are shown when their time has come.
+    /// Takes in what came of one step of the mapping at `now`. Call it after every step: deliveries
+    /// that were held back are shown when their time has come.
     pub fn step(&mut self, now: Timestamp, happened: &[Occurrence]) {
         for happened in happened {
             self.happened(now, happened);
@@ -188,7 +189,8 @@ fn short_shard(shard: &ShardId) -> String {
     }
 }
 
-/// The last digits of a sequence number tell neighbours apart; all 56 are in `/_local/state` and in discards.
+/// The last digits of a sequence number tell neighbours apart; all 56 are in `/_local/state` and in
+/// discards.
 fn short(number: &SequenceNumber) -> String {
     let digits = number.to_string();
     let start = digits.len().saturating_sub(8);

@@ -1,11 +1,11 @@
-//! Lambda's poller on this machine: carries out what the event source mapping wants done. Reads the stream, invokes the
-//! function, tells the on-failure queue.
+//! Lambda's poller on this machine: carries out what the event source mapping wants done. Reads the
+//! stream, invokes the function, tells the on-failure queue.
 //!
-//! Faults that are injected into Kinesis do not hit it ([`ShardReader`]). Discards do go through SQS
-//! as any client's messages do, so that an outage of the queue can be tried out.
+//! Faults that are injected into Kinesis do not hit it ([`ShardReader`]). Discards do go through
+//! SQS as any client's messages do, so that an outage of the queue can be tried out.
 //!
-//! Two things are faster than on AWS, for the sake of the person who waits: a shard is polled every 20 ms (AWS: about once
-//! a second), and the first retry comes after 250 ms (AWS: not published).
+//! Two things are faster than on AWS, for the sake of the person who waits: a shard is polled every
+//! 20 ms (AWS: about once a second), and the first retry comes after 250 ms (AWS: not published).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub const RETRY_BACKOFF: Backoff = Backoff {
     cap: Duration::from_secs(60),
 };
 
-/// How often the queue is offered a discard before it is given up: with the pauses above for half a minute.
+/// How often the queue is offered a discard before it is given up: with the pauses above for half a
+/// minute.
 pub const DISCARD_ATTEMPTS: u32 = 8;
 
 /// What the poller works on.
@@ -80,9 +81,9 @@ impl SharedMapping {
         }
     }
 
-    /// The stop switch, as `UpdateEventSourceMapping` with `Enabled` is on AWS. Stopped, nothing is read or delivered, and the
-    /// stream keeps what comes; a batch that is at the function may finish. Enabled again, it goes on behind the checkpoints,
-    /// with all attempts still to come.
+    /// The stop switch, as `UpdateEventSourceMapping` with `Enabled` is on AWS. Stopped, nothing is
+    /// read or delivered, and the stream keeps what comes; a batch that is at the function may
+    /// finish. Enabled again, it goes on behind the checkpoints, with all attempts still to come.
     pub fn enable(&self, enabled: bool) {
         self.enabled.send_replace(enabled);
     }
@@ -102,7 +103,8 @@ impl Poller {
     /// Polls until the future is dropped.
     ///
     /// # Errors
-    /// When it cannot go on. Failures of the function, the queue or single reads are not among them.
+    /// When it cannot go on. Failures of the function, the queue or single reads are not among
+    /// them.
     pub async fn run(self) -> Result<std::convert::Infallible, PollerError> {
         let mut log = MappingLog::new(self.console.clone());
         let mut event = self.source.list()?;
@@ -134,7 +136,8 @@ impl Poller {
             }
             event = match answered.pop() {
                 Some(answer) => {
-                    // Reads answer at once, so a long backlog would otherwise keep this thread to itself.
+                    // Reads answer at once, so a long backlog would otherwise keep this thread to
+                    // itself.
                     tokio::task::yield_now().await;
                     answer
                 }

@@ -106,7 +106,7 @@ impl Hosts {
         (!expected.contains(&named().count())).then_some(Refusal::NotOneHost)
     }
 
-    /// Whether `host`, with or without a port, is a name of this machine.
+    /// True if `host`, with or without a port, is a name of this machine.
     fn is_ours(&self, host: &str) -> bool {
         // `Authority` takes user information, which a host does not have.
         if host.contains('@') {

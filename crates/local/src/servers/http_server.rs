@@ -26,8 +26,8 @@ use tokio::time::Instant;
 
 use crate::servers::foreign::Hosts;
 
-/// A connection that waits for its client is closed for another one's sake after this long at the earliest: an answer
-/// under way is not cut off.
+/// A connection that waits for its client is closed for another one's sake after this long at the
+/// earliest: an answer under way is not cut off.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How often a server whose connections are all in use looks for one that it may close.
@@ -190,8 +190,8 @@ impl Listeners {
 /// What a server allows its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time. Further ones wait in the kernel's queue, for a second or so unless all have a request in
-    /// progress.
+    /// Connections at a time. Further ones wait in the kernel's queue, for a second or so unless
+    /// all have a request in progress.
     pub connections: usize,
     /// How long a client may take from one answer, or from the connection's beginning, to the end
     /// of the next request's headers; `None` sets no bound.
@@ -231,7 +231,8 @@ where
                 };
                 connections.open(stream, serve);
             }
-            // The peer is gone already, or no file descriptor is free; the latter passes only with time.
+            // The peer is gone already, or no file descriptor is free; the latter passes only with
+            // time.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
@@ -249,7 +250,8 @@ struct Connection {
 }
 
 impl Connections {
-    /// Waits until fewer than `most` are open, and closes one that waits for its client if that is what it takes.
+    /// Waits until fewer than `most` are open, and closes one that waits for its client if that is
+    /// what it takes.
     async fn make_room(&mut self, most: usize) {
         loop {
             while self.tasks.try_join_next().is_some() {}
@@ -499,7 +501,7 @@ where
     }
 }
 
-/// Whether a client begins with HTTP/2's preface. Nothing of what it sent is consumed.
+/// True if a client begins with HTTP/2's preface. Nothing of what it sent is consumed.
 async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut start = [0; PREFACE.len()];
     loop {
@@ -550,7 +552,8 @@ struct NoAnswer;
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnreadBody {
-    /// Longer than allowed. It was read to its end and thrown away, so that the client reads the answer.
+    /// Longer than allowed. It was read to its end and thrown away, so that the client reads the
+    /// answer.
     TooLarge,
     /// The client took too long to send it.
     TooSlow,
@@ -558,7 +561,8 @@ pub enum UnreadBody {
     Broken,
 }
 
-/// Reads a body of at most `limit` bytes within `patience`. A longer one is drained, within the same `patience`.
+/// Reads a body of at most `limit` bytes within `patience`. A longer one is drained, within the
+/// same `patience`.
 async fn read_body(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, UnreadBody> {
     let read = async {
         let mut body = body;
@@ -644,7 +648,8 @@ mod tests {
         stream
     }
 
-    /// What comes until the server closes the connection, which it must do long before a client's patience is over.
+    /// What comes until the server closes the connection, which it must do long before a client's
+    /// patience is over.
     async fn all_of(mut stream: TcpStream) -> String {
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);

@@ -1,4 +1,5 @@
-//! `local` as a user has it: installed in a directory of its own, started, talked to, and looked for when it is gone.
+//! `local` as a user has it: installed in a directory of its own, started, talked to, and looked
+//! for when it is gone.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -17,7 +18,8 @@ use super::{echo_function, eventually, is_running};
 /// How long the stack may take to be gone.
 pub const GONE: Duration = Duration::from_secs(5);
 
-/// A directory of the test's own with `local`, `api` and `consumer`, as a build leaves them side by side.
+/// A directory of the test's own with `local`, `api` and `consumer`, as a build leaves them side by
+/// side.
 pub struct Installation {
     pub directory: PathBuf,
 }

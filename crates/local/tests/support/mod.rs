@@ -55,12 +55,13 @@ pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<
     }
 }
 
-/// Whether a process exists and is not a zombie.
+/// True if a process exists and is not a zombie.
 pub fn is_running(pid: u32) -> bool {
     !matches!(state_of(pid), ' ' | 'Z')
 }
 
-/// The state that `ps` shows of a process: `T` is stopped, `Z` a zombie, a space that there is none.
+/// The state that `ps` shows of a process: `T` is stopped, `Z` a zombie, a space that there is
+/// none.
 pub fn state_of(pid: u32) -> char {
     let output = std::process::Command::new("ps")
         .args(["-o", "stat=", "-p", &pid.to_string()])

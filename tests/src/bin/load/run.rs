@@ -90,7 +90,7 @@ impl Run {
         }
     }
 
-    /// Whether anything was lost or doubled; if so, it is printed.
+    /// True if anything was lost or doubled; if so, it is printed.
     pub(crate) fn breaks_the_promise(&self) -> bool {
         let is_broken = !self.audit.lost.is_empty() || !self.audit.doubled.is_empty();
         if is_broken {
@@ -102,7 +102,7 @@ impl Run {
         is_broken
     }
 
-    /// Whether every request was accepted in time.
+    /// True if every request was accepted in time.
     pub(crate) fn is_held(&self) -> bool {
         let late = self.acknowledged.last().copied().unwrap_or_default();
         self.audit.unavailable == 0 && late <= Duration::from_secs(1)
