@@ -368,7 +368,7 @@ impl Silence {
         self.until_millis
     }
 
-    /// Whether the call is still to be held: the fault has not ended and was not cleared.
+    /// True if the call is still to be held: the fault has not ended and was not cleared.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.faults.lock().cleared == self.cleared

@@ -60,7 +60,7 @@ const RETENTION_HOURS: std::ops::RangeInclusive<u32> = 24..=8_760;
 /// What of Kinesis's limits is kept, and how much is stored.
 #[derive(Debug, Clone)]
 pub struct KinesisOptions {
-    /// Whether a shard refuses more than 1 MiB or 1,000 records in one second of the clock
+    /// True if a shard refuses more than 1 MiB or 1,000 records in one second of the clock
     /// (ProvisionedThroughputExceededException). On by default.
     ///
     /// AWS does not say over which window it measures; here it is the calendar second.

@@ -48,18 +48,18 @@ enum Delivery {
 }
 
 impl Discards {
-    /// Whether a message is at the destination or waits to be offered again. Until then its lane
+    /// True if a message is at the destination or waits to be offered again. Until then its lane
     /// does nothing else.
     pub(crate) fn is_busy(&self) -> bool {
         self.offered.is_some()
     }
 
-    /// Whether an answer is awaited.
+    /// True if an answer is awaited.
     pub(crate) fn is_awaiting(&self) -> bool {
         self.awaited().is_some()
     }
 
-    /// Whether the action `id` is awaited.
+    /// True if the action `id` is awaited.
     pub(crate) fn awaits(&self, id: u64) -> bool {
         self.awaited() == Some(id)
     }
@@ -230,8 +230,8 @@ impl Offered {
     }
 }
 
-/// Whether neighbours share a message: only where a batch may be in parts, and only where somebody
-/// gets one.
+/// True if neighbours share a message. They do so only where a batch may be in parts, and only where
+/// somebody gets the message.
 fn merges(options: &MappingOptions) -> bool {
     options.bisect_batch_on_function_error
         && options.on_failure.is_some()

@@ -46,7 +46,7 @@ impl EventSource {
     }
 }
 
-/// Whether `arn` is one of these services' (`arn:partition:service:region:account:resource`).
+/// True if `arn` is one of these services' (`arn:partition:service:region:account:resource`).
 pub(crate) fn is_arn_of(arn: &str, services: &[&str]) -> bool {
     let parts: Vec<_> = arn.splitn(6, ':').collect();
     let complete =

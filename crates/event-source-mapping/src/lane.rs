@@ -93,7 +93,7 @@ impl Lane {
             .saturating_add(options.batching_window().saturating_mul(over));
     }
 
-    /// Whether more records would be of use now.
+    /// True if more records would be of use now.
     pub(crate) fn is_hungry(&self, options: &MappingOptions) -> bool {
         self.invoking.is_none()
             && !self.discards.is_busy()
@@ -106,7 +106,7 @@ impl Lane {
             || !fits(self.gathered_bytes)
     }
 
-    /// Whether no answer is awaited.
+    /// True if no answer is awaited.
     pub(crate) fn is_quiet(&self) -> bool {
         self.invoking.is_none() && !self.discards.is_awaiting()
     }
@@ -125,7 +125,7 @@ impl Lane {
         self.iterator_age
     }
 
-    /// Whether the action `id` is awaited here.
+    /// True if the action `id` is awaited here.
     pub(crate) fn awaits(&self, id: u64) -> bool {
         self.discards.awaits(id) || self.invoking.as_ref().is_some_and(|one| one.id == id)
     }

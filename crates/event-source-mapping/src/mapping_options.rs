@@ -27,7 +27,7 @@ pub struct MappingOptions {
     /// The ARN of the function's execution role, which the function sees in each record. Default: a
     /// made-up role of the stream's account, `arn:aws:iam::<account>:role/lambda-role`.
     pub invoke_identity_arn: Option<String>,
-    /// Whether the mapping polls from the beginning (`Enabled`). Default: true. See
+    /// True if the mapping polls from the beginning (`Enabled`). Default: true. See
     /// [`Event::Enable`](crate::Event::Enable).
     pub enabled: bool,
     /// The largest number of records in a batch. Default 100; 1–10,000.
@@ -35,7 +35,7 @@ pub struct MappingOptions {
     /// How long records are gathered before an incomplete batch goes out. Default 0 (at once);
     /// 0–300 seconds.
     pub maximum_batching_window_in_seconds: u32,
-    /// Whether a batch is split in two when the function fails. Default: false.
+    /// True if a batch is split in two when the function fails. Default: false.
     pub bisect_batch_on_function_error: bool,
     /// How often a failed batch is retried before it is discarded. Default −1 (until its records
     /// expire); −1–10,000.
@@ -289,7 +289,7 @@ impl MappingOptions {
         )
     }
 
-    /// Whether a mapping with these options may be changed into one with `other`.
+    /// True if a mapping with these options may be changed into one with `other`.
     ///
     /// # Errors
     /// [`MappingOptionsError::Immutable`] if not, as the request syntax of UpdateEventSourceMapping
@@ -320,7 +320,7 @@ impl MappingOptions {
             .map_or(self.retention(), |age| age.min(self.retention()))
     }
 
-    /// Whether the age that ends a record is the mapping's own and not the stream's.
+    /// True if the age that ends a record is the mapping's own and not the stream's.
     pub(crate) fn limits_record_age(&self) -> bool {
         self.maximum_record_age()
             .is_some_and(|age| age <= self.retention())

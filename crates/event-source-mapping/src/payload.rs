@@ -53,7 +53,7 @@ pub(crate) fn record_bytes(shard_id: &ShardId, record: &Record, source: &EventSo
     around + data + 1
 }
 
-/// Whether `records_bytes`, the sum over [`record_bytes`], fits into one batch.
+/// True if `records_bytes`, the sum over [`record_bytes`], fits into one batch.
 pub(crate) fn fits(records_bytes: usize) -> bool {
     // The first record has no comma before it.
     (FRAME_BYTES + records_bytes).saturating_sub(1) <= MAX_BATCH_BYTES

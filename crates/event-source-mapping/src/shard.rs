@@ -263,7 +263,7 @@ impl Shard {
         }
     }
 
-    /// Whether a DynamoDB record precedes the time at which reading begins: its time is cut to
+    /// True if a DynamoDB record precedes the time at which reading begins: its time is cut to
     /// seconds, and so is what it is compared with. Only a shard's first records can; times need
     /// not increase.
     fn lies_before_the_start(&self, record: &Record, context: &Context<'_>) -> bool {

@@ -42,7 +42,7 @@ pub enum State {
 pub struct ShardStatus {
     /// The shard.
     pub shard_id: ShardId,
-    /// Whether it is read.
+    /// True if it is read.
     pub state: ShardState,
     /// Everything up to and including this was processed or discarded. None: nothing yet.
     pub checkpoint: Option<SequenceNumber>,
@@ -65,7 +65,7 @@ pub struct ShardStatus {
     pub oldest_unfinished_age_millis: Option<u64>,
 }
 
-/// Whether a shard is read.
+/// True if a shard is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum ShardState {
     /// Its parents are not finished.

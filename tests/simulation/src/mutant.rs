@@ -137,7 +137,7 @@ impl Mutant {
         *request.body_mut() = SdkBody::from(body.to_string());
     }
 
-    /// Whether a call never leaves, because its caller believes that it need not be made.
+    /// True if a call never leaves, because its caller believes that it need not be made.
     pub(crate) fn swallows(self, request: &HttpRequest) -> bool {
         let is_conflict = || {
             let body = request.body().bytes().map(String::from_utf8_lossy);
@@ -148,7 +148,7 @@ impl Mutant {
             && is_conflict()
     }
 
-    /// Whether the caller goes on before there is an answer.
+    /// True if the caller goes on before there is an answer.
     pub(crate) fn is_hasty(self, operation: &str) -> bool {
         self == Self::AcceptedBeforePut && operation == "PutRecord"
     }

@@ -19,7 +19,7 @@ pub struct Plan {
     pub clients: Vec<Client>,
     /// What goes wrong.
     pub disasters: Vec<Disaster>,
-    /// Whether the disasters are such that nothing may be discarded: one outage of the table within
+    /// True if the disasters are such that nothing may be discarded: one outage of the table within
     /// the budget, and no poison.
     pub is_within_budget: bool,
     /// A mistake to be found.
@@ -82,7 +82,7 @@ pub enum Call {
         key: u32,
         /// Which of several contents.
         content: u32,
-        /// Whether it cancels an order of unknown outcome before it submits it again.
+        /// True if it cancels an order of unknown outcome before it submits it again.
         wavers: bool,
     },
     /// Submits an order without a key, and does not try again unless it was told that nothing was
@@ -106,7 +106,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// Whether it leaves an intent in the stream, if all goes well.
+    /// True if it leaves an intent in the stream, if all goes well.
     #[must_use]
     pub fn writes(&self) -> bool {
         !matches!(self, Self::Read(_) | Self::Poison(_))

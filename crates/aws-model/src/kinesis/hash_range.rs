@@ -15,7 +15,7 @@ pub struct HashRange {
 }
 
 impl HashRange {
-    /// Whether a hash key falls into it.
+    /// True if a hash key falls into it.
     #[must_use]
     pub fn contains(self, hash_key: u128) -> bool {
         (self.start..=self.end).contains(&hash_key)

@@ -50,7 +50,7 @@ impl SequenceNumber {
         }
     }
 
-    /// Whether it can have been issued by the shard created then.
+    /// True if it can have been issued by the shard created then.
     pub(crate) fn is_of(self, created_seconds: u64, shard: u32) -> bool {
         let like = Self::new(created_seconds, shard, self.counter(), 0);
         self.high == like.high && self.low & 0xF_FFFF_FFFF == like.low & 0xF_FFFF_FFFF

@@ -158,7 +158,7 @@ impl Shard {
         self.opened_millis
     }
 
-    /// Whether it was not yet closed before this time.
+    /// True if it was not yet closed before this time.
     pub(crate) fn open_at(&self, millis: u64) -> bool {
         self.closed_millis.is_none_or(|closed| closed >= millis)
     }
@@ -167,7 +167,7 @@ impl Shard {
         self.closed_millis.is_none()
     }
 
-    /// Whether it was closed so long ago that all of its records have expired.
+    /// True if it was closed so long ago that all of its records have expired.
     pub(crate) fn is_expired(&self, now: u64, retention_millis: u64) -> bool {
         self.closed_millis
             .is_some_and(|closed| closed.saturating_add(retention_millis) <= now)
@@ -197,7 +197,7 @@ impl Shard {
         SequenceNumber::new(self.created_seconds, self.number, 0, self.created_seconds)
     }
 
-    /// Whether the number can be one of this shard's.
+    /// True if the number can be one of this shard's.
     pub(crate) fn issued(&self, number: SequenceNumber) -> bool {
         number.is_of(self.created_seconds, self.number)
     }
@@ -206,7 +206,7 @@ impl Shard {
         (self.records.len(), self.stored_bytes)
     }
 
-    /// Whether a record of `bytes` (data and partition key) fits into `capacity`.
+    /// True if a record of `bytes` (data and partition key) fits into `capacity`.
     pub(crate) fn has_room(&self, bytes: usize, capacity: usize) -> bool {
         self.stored_bytes + bytes + RECORD_OVERHEAD <= capacity
     }

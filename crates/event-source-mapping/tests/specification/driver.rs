@@ -261,7 +261,7 @@ impl Driver {
         self.send(invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", completion));
     }
 
-    /// Whether the checkpoint of every shard is its last record.
+    /// True if the checkpoint of every shard is its last record.
     pub(crate) fn is_done(&self) -> bool {
         self.shards.iter().all(|(id, shard)| {
             let last = shard.records.last();

@@ -377,13 +377,13 @@ impl History {
         }
     }
 
-    /// Whether the record must be delivered and is not over. Nobody can be held to what is gone.
+    /// True if the record must be delivered and is not over. Nobody can be held to what is gone.
     fn is_owed(&self, number: u64) -> bool {
         let over = self.processed.contains_key(&number) || self.given_up.contains(&number);
         self.owed.contains(&number) && !over && !self.gone.contains(&self.shard_of[&number])
     }
 
-    /// Whether the checkpoints have reached all that must be delivered.
+    /// True if the checkpoints have reached all that must be delivered.
     fn is_done(&self) -> bool {
         self.owed
             .iter()
