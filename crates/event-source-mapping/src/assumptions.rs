@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use backoff::Backoff;
 
-/// The behaviours that AWS does not publish. Every field is inferred, not documented, unless it says
-/// otherwise. Code that is tested with this model should hold under every value of the fields.
+/// The behaviours that AWS does not publish. Every field is inferred, not documented, unless it
+/// says otherwise. Code that is tested with this model should hold under every value of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
     /// The pause before a retry. AWS documents that it grows exponentially, but not its curve. The
@@ -102,7 +102,7 @@ pub enum NeighbouringDiscards {
     Separate,
     /// Parts of one bisected batch that are given up for the same reason, with nothing between
     /// them, share one message. It is sent when a part between succeeds or none is left, and the
-    /// checkpoint waits for it. Request, response and `approximateInvokeCount` are those of the last
-    /// part.
+    /// checkpoint waits for it. Request, response and `approximateInvokeCount` are those of the
+    /// last part.
     Merged,
 }
