@@ -1,21 +1,21 @@
-//! What AWS does not publish about its poller: each such behaviour is a option of its own, so that
-//! what is tested with the model can be tested under every alternative.
+//! The behaviours of AWS's poller that AWS does not publish. Each behaviour has its own option, so
+//! that code can be tested with the model under every alternative.
 
 use std::time::Duration;
 
 use backoff::Backoff;
 
-/// What AWS does not publish. Every field is inferred, not documented, unless it says otherwise;
-/// code that is tested with this model should hold whatever they are set to.
+/// The behaviours that AWS does not publish. Every field is inferred, not documented, unless it
+/// says otherwise. Code that is tested with this model should hold under every value of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
-    /// The pause before a retry. AWS documents that it grows exponentially, not its curve. Default:
-    /// 1 s, doubling, at most 60 s. Also used for reads that failed, invokes that did not reach the
-    /// function and discards that were not delivered.
+    /// The pause before a retry. AWS documents that it grows exponentially, but not its curve. The
+    /// default is 1 s, doubling, at most 60 s. The pause also applies to reads that failed, invokes
+    /// that did not reach the function and discards that were not delivered.
     pub retry_backoff: Backoff,
     /// A partial response named the batch's first record, and BisectBatchOnFunctionError is on.
     pub first_record_failed: FirstRecordFailed,
-    /// What is said of records that are given up one after the other in a batch that was bisected.
+    /// How records that are given up one after the other in a bisected batch are reported.
     pub neighbouring_discards: NeighbouringDiscards,
     /// The time from one read of a shard to the next when there was nothing more to read.
     /// Documented as once a second for Kinesis (Lambda developer guide, "Using Lambda to process
@@ -26,15 +26,15 @@ pub struct Assumptions {
     /// Kinesis and 1,000 of DynamoDB Streams. At least 1.
     pub read_limit: u32,
     /// How often a discard's message is offered to the destination before the mapping gives up on
-    /// it, counts it as lost and goes on. Default 3; at least 1.
+    /// it, counts it as lost and goes on. Default 3, at least 1.
     pub discard_delivery_attempts: u32,
     /// How exactly an event of Kinesis gives the time at which a record arrived.
     pub arrival_decimals: ArrivalDecimals,
 }
 
 impl Default for Assumptions {
-    /// The defaults for a Kinesis stream; [`MappingOptions::new`](crate::MappingOptions::new) sets
-    /// those that differ for a DynamoDB stream.
+    /// The defaults for a Kinesis stream. [`MappingOptions::new`](crate::MappingOptions::new) sets
+    /// the values that differ for a DynamoDB stream.
     fn default() -> Self {
         Self {
             retry_backoff: Backoff {
@@ -51,23 +51,23 @@ impl Default for Assumptions {
     }
 }
 
-/// What happens to a batch of two or more records when a partial response names its first record
+/// The treatment of a batch of two or more records when a partial response names its first record
 /// and BisectBatchOnFunctionError is on.
 ///
 /// AWS documents that "the batch is bisected at the returned sequence number, and Lambda retries
 /// only the remaining records" (Lambda developer guide, "Configuring partial batch response with
-/// Kinesis Data Streams and Lambda"); at the first record nothing lies below and everything
-/// remains. What then happens was never published or recorded: all three are inferred.
+/// Kinesis Data Streams and Lambda"). At the first record nothing lies below and everything
+/// remains. AWS never published this case, and nobody recorded it. All three variants are inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FirstRecordFailed {
-    /// The whole batch is retried as it is, and counts as an attempt. The default: it is the
-    /// sentence taken literally, and the worst case for a consumer, since sound records behind the
-    /// bad one are discarded with it; what survives this survives the others.
+    /// The whole batch is retried as it is, and counts as an attempt. This is the default, because
+    /// it is the sentence taken literally and the worst case for a consumer. Sound records behind
+    /// the bad one are discarded with it. A consumer that survives this survives the others.
     #[default]
     RetryWhole,
     /// The batch is split in the middle, as after a function error.
     Halve,
-    /// The first record becomes a batch of its own, the others another one behind it.
+    /// The first record becomes its own batch, and the others become another batch behind it.
     Isolate,
 }
 
@@ -75,33 +75,34 @@ pub enum FirstRecordFailed {
 ///
 /// AWS's example event has three (Lambda developer guide, "Using Lambda to process records from
 /// Amazon Kinesis Data Streams"), and every event that was recorded has at most three. That there
-/// are never more is inferred: the type is a floating-point number.
+/// are never more is inferred, because the type is a floating-point number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ArrivalDecimals {
-    /// At most three: milliseconds. The default, since readers of the event are known that refuse
-    /// more.
+    /// At most three, which are milliseconds. This is the default, since some known readers of the
+    /// event refuse more.
     #[default]
     Three,
-    /// Six: microseconds, of which the model makes up those below a millisecond.
+    /// Six, which are microseconds. The model makes up the part below a millisecond.
     Six,
 }
 
-/// What the on-failure destination is told of records that are given up one directly after the
+/// How the on-failure destination is told of records that are given up one directly after the
 /// other, when BisectBatchOnFunctionError is on.
 ///
 /// AWS documents that the message's `batchSize` may then be greater than 1, "since Lambda
 /// consolidates failed messages metadata when writing to the OnFailure destination" (Lambda API
-/// reference, `CreateEventSourceMapping`, BisectBatchOnFunctionError). Which of them are
-/// consolidated, and what the message then says of the invocations, was never published or
-/// recorded: both are inferred. A message's range is a superset of what failed under either.
+/// reference, `CreateEventSourceMapping`, BisectBatchOnFunctionError). AWS never
+/// published, and nobody recorded, which messages are consolidated and what the message then says
+/// of the invocations. Both are inferred. A message's range is a superset of the failed records
+/// under either variant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NeighbouringDiscards {
-    /// Each part that is given up has a message of its own. The default.
+    /// Each part that is given up has its own message. The default.
     #[default]
     Separate,
     /// Parts of one bisected batch that are given up for the same reason, with nothing between
-    /// them, share one message. It is sent when a part between succeeds or none is left, so that
-    /// the checkpoint waits for that; request, response and `approximateInvokeCount` are those of
-    /// the last part.
+    /// them, share one message. It is sent when a part between succeeds or none is left, and the
+    /// checkpoint waits for it. Request, response and `approximateInvokeCount` are those of the
+    /// last part.
     Merged,
 }

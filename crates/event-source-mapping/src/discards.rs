@@ -230,8 +230,8 @@ impl Offered {
     }
 }
 
-/// True if neighbours share a message: only where a batch may be in parts, and only where somebody
-/// gets one.
+/// True if neighbours share a message. They do so only where a batch may be in parts, and only
+/// where somebody gets the message.
 fn merges(options: &MappingOptions) -> bool {
     options.bisect_batch_on_function_error
         && options.on_failure.is_some()

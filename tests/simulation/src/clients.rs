@@ -29,7 +29,7 @@ pub(crate) struct Counter {
     pub(crate) calls: RefCell<Vec<tests::Call>>,
     /// Orders that a client was told of, with their owners: accepted, or of unknown outcome.
     known: RefCell<Vec<(OrderId, String)>>,
-    /// What was last read of an order.
+    /// The state that was last read of an order.
     seen: RefCell<BTreeMap<OrderId, Value>>,
 }
 

@@ -1,4 +1,4 @@
-//! What goes wrong, when it is time.
+//! Brings on each disaster of the plan when it is time.
 
 use std::rc::Rc;
 use std::time::Duration;

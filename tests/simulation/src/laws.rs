@@ -18,7 +18,7 @@ use crate::world::TABLE;
 pub struct Violation {
     /// The law.
     pub law: &'static str,
-    /// What was seen.
+    /// The facts that were seen.
     pub seen: String,
 }
 
@@ -52,7 +52,7 @@ struct State {
     writes: u64,
     /// Records that the consumer was invoked with, each time.
     deliveries: u64,
-    /// What went wrong, by kind.
+    /// The numbers of faults, by kind.
     counts: BTreeMap<String, u64>,
 }
 
@@ -107,7 +107,7 @@ impl Laws {
         *self.lock().counts.entry(kind.to_owned()).or_default() += times;
     }
 
-    /// What went wrong so far, by kind.
+    /// The numbers of faults so far, by kind.
     pub(crate) fn counted(&self) -> BTreeMap<String, u64> {
         self.lock().counts.clone()
     }

@@ -48,18 +48,18 @@ pub struct Pipeline {
     /// Execution environments of the api; each has a clock of its own that is off by so many
     /// milliseconds.
     pub api_clocks: Vec<i64>,
-    /// What is assumed of AWS when the first record of a batch failed.
+    /// The assumption about AWS when the first record of a batch failed.
     pub first_record_failed: FirstRecordFailed,
-    /// What is assumed of AWS when neighbours are discarded.
+    /// The assumption about AWS when neighbours are discarded.
     pub neighbouring_discards: NeighbouringDiscards,
-    /// What is assumed of the pauses between retries: the first of them, each twice the one before,
-    /// and the longest.
+    /// The assumption about the pauses between retries: the first of them, each twice the one
+    /// before, and the longest.
     pub retry_backoff: Backoff,
-    /// What is assumed of the pause between two reads of a shard.
+    /// The assumption about the pause between two reads of a shard.
     pub poll_interval: Duration,
-    /// What is assumed of the most records in a read.
+    /// The assumption about the most records in a read.
     pub read_limit: u32,
-    /// What is assumed of the time of arrival in an event.
+    /// The assumption about the time of arrival in an event.
     pub arrival_decimals: ArrivalDecimals,
 }
 
@@ -80,7 +80,7 @@ pub enum Call {
     Keyed {
         /// The key's number; clients use a number more than once.
         key: u32,
-        /// Which of several contents.
+        /// The index of the content among several.
         content: u32,
         /// True if it cancels an order of unknown outcome before it submits it again.
         wavers: bool,
@@ -88,7 +88,7 @@ pub enum Call {
     /// Submits an order without a key, and does not try again unless it was told that nothing was
     /// accepted.
     Unkeyed {
-        /// Which of several contents.
+        /// The index of the content among several.
         content: u32,
     },
     /// Cancels an order: the n-th that a client was told of so far, whoever's it is.
@@ -100,7 +100,7 @@ pub enum Call {
     /// Puts an intent into the stream twice, as a producer does whose answer was lost; with
     /// attributes of a newer version.
     Producer {
-        /// Which of several contents.
+        /// The index of the content among several.
         content: u32,
     },
 }

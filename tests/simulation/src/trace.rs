@@ -1,4 +1,4 @@
-//! What happened in a run, line by line, with the simulated time.
+//! The events of a run, line by line, with the simulated time.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -43,7 +43,7 @@ pub(crate) struct Wire {
 /// From here on a call counts as a slow one.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// What the wire does to one call.
+/// The delays and losses that the wire gives to one call.
 struct Weather {
     before: Duration,
     after: Duration,

@@ -41,12 +41,12 @@ const QUEUE: &str = "order-intents-discarded";
 /// How long the work may go on when nothing goes wrong any more, in simulated time.
 const DRAINED_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The laws that did not hold. Empty, if all is well.
     pub violations: Vec<Violation>,
-    /// What happened, line by line.
+    /// The events of the run, line by line.
     pub trace: Vec<String>,
     /// How much of it there was.
     pub counts: Counts,
