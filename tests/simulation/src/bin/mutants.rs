@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
 use simulation::{Mutant, Plan, run};
@@ -25,16 +26,12 @@ struct Options {
 
 fn main() -> ExitCode {
     let Options { seeds, first } = Options::parse();
+    let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut missed = 0;
     println!("{:<26} {:>5}  caught by", "mutant", "seeds");
     for mutant in Mutant::ALL {
-        let caught = (1..=seeds).find_map(|count| {
-            let outcome = run(&Plan::of(first + count - 1).with(mutant));
-            let violation = outcome.violations.into_iter().next()?;
-            Some((count, violation.law))
-        });
         let name = format!("{mutant:?}");
-        match caught {
+        match catch(mutant, first, seeds, workers) {
             Some((count, law)) => println!("{name:<26} {count:>5}  {law}"),
             None => {
                 println!("{name:<26} {:>5}  {}", "-", broken("NOT CAUGHT"));
@@ -44,14 +41,35 @@ fn main() -> ExitCode {
     }
     let all = Mutant::ALL.len();
     if missed == 0 {
-        println!(
-            "\n{}",
-            kept(format!("Each of the {all} mistakes is caught."))
-        );
+        let verdict = format!("Each of the {all} mistakes is caught.");
+        println!("\n{}", kept(verdict));
         ExitCode::SUCCESS
     } else {
         let verdict = format!("{missed} OF {all} MISTAKES ARE NOT CAUGHT.");
         println!("\n{}", broken(verdict));
         ExitCode::FAILURE
     }
+}
+
+/// After how many seeds a law catches the mutant, and which law. As many seeds as there are
+/// processors run at once, and the lowest that breaks a law counts.
+fn catch(mutant: Mutant, first: u64, seeds: u64, workers: usize) -> Option<(u64, &'static str)> {
+    (1..=seeds).step_by(workers).find_map(|from| {
+        let broken = |count: u64| {
+            let outcome = run(&Plan::of(first + count - 1).with(mutant));
+            let violation = outcome.violations.into_iter().next()?;
+            Some((count, violation.law))
+        };
+        thread::scope(|scope| {
+            let counts = (from..=seeds).take(workers);
+            let runs: Vec<_> = counts
+                .map(|count| scope.spawn(move || broken(count)))
+                .collect();
+            let results = runs.into_iter().map(|run| match run.join() {
+                Ok(result) => result,
+                Err(panicked) => std::panic::resume_unwind(panicked),
+            });
+            results.collect::<Vec<_>>().into_iter().flatten().next()
+        })
+    })
 }
