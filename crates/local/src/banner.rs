@@ -2,7 +2,7 @@
 
 use aws_model::{ACCOUNT, DEFAULT_REGION};
 
-use crate::stack::{QUEUE, STREAM, TABLE};
+use crate::resources::{QUEUE, STREAM, TABLE};
 
 /// The text, for the ports that are really open. The commands can be copied as they stand; `ORDER_ID` is to be replaced.
 /// The SQS command names its endpoint because version 1 of the AWS CLI does not take it from the environment for SQS, and

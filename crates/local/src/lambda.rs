@@ -1,8 +1,10 @@
 //! Functions as Lambda runs them: execution environments, each a process behind a Runtime API.
 
+mod api_response;
 pub mod execution_environment;
 mod extensions_api;
 pub mod function;
+pub mod function_config;
 pub mod function_log;
 mod process_tree;
 pub mod runtime_api;

@@ -2,3 +2,4 @@
 
 pub mod foreign;
 pub mod http_server;
+pub mod json_response;

@@ -2,7 +2,6 @@
 //! allowed, or wait for a while and are then refused.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::console::Console;
 use crate::lambda::execution_environment::{
     ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit,
 };
+use crate::lambda::function_config::FunctionConfig;
 use crate::lambda::process_tree::ProcessTree;
 use crate::lambda::runtime_api::MAX_PAYLOAD;
 
@@ -33,40 +33,6 @@ const HANDOVER: Duration = Duration::from_millis(20);
 
 /// Refused requests are added up for this long, so that a burst of them does not flood the console.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How a function is run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionConfig {
-    /// Its name, also in its ARN.
-    pub name: String,
-    /// The binary, which speaks the Lambda Runtime API.
-    pub executable: PathBuf,
-    /// How long one invocation may take. A process that takes longer is killed.
-    pub timeout: Duration,
-    /// Told to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`; not enforced.
-    pub memory_mb: u32,
-    /// The AWS region it is told it runs in.
-    pub region: String,
-    /// The AWS account in its ARN.
-    pub account: String,
-    /// Environment variables besides those that Lambda sets.
-    pub environment: Vec<(String, String)>,
-    /// The process group that its processes join.
-    pub process_group: i32,
-    /// Whether every line of its log is shown; else those that [`crate::lambda::function_log`] calls notable.
-    pub show_logs: bool,
-}
-
-impl FunctionConfig {
-    /// The function's ARN.
-    #[must_use]
-    pub fn arn(&self) -> String {
-        format!(
-            "arn:aws:lambda:{}:{}:function:{}",
-            self.region, self.account, self.name
-        )
-    }
-}
 
 /// The answer to an invocation: the function ran.
 #[derive(Clone, Debug, PartialEq, Eq)]

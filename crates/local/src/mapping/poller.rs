@@ -15,8 +15,8 @@ use aws_model::kinesis::{Position, SequenceNumber as StoredSequenceNumber};
 use aws_model::{Aws, Reply};
 use bytes::Bytes;
 use event_source_mapping::{
-    Action, Backoff, Discard, Event, Fetch, Happened, Invocation, Mapping, Outcome, Read, ReadFrom,
-    Record, SequenceNumber, ShardId, ShardListing, Status, Timestamp,
+    Action, Discard, Event, Fetch, Happened, Invocation, Mapping, Outcome, Read, ReadFrom, Record,
+    SequenceNumber, ShardId, ShardListing, Status, Timestamp,
 };
 use http::Request;
 use serde_json::json;
@@ -26,18 +26,6 @@ use tokio::task::JoinSet;
 use crate::console::Console;
 use crate::lambda::function::{Function, FunctionResult};
 use crate::mapping::mapping_log::MappingLog;
-
-/// From one read of a shard to the next when there was nothing more to read.
-pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// The pauses between retries: 250 ms, doubling, at most a minute.
-pub const RETRY_BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(250),
-    cap: Duration::from_secs(60),
-};
-
-/// How often the queue is offered a discard before it is given up: with the pauses above for half a minute.
-pub const DISCARD_ATTEMPTS: u32 = 8;
 
 /// How long the queue may take to answer.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(5);

@@ -589,18 +589,6 @@ async fn read_body(body: Incoming, limit: usize, patience: Duration) -> Result<B
         .unwrap_or(Err(UnreadBody::TooSlow))
 }
 
-/// A JSON answer.
-#[must_use]
-pub fn json(status: http::StatusCode, body: &serde_json::Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = status;
-    let json = http::HeaderValue::from_static("application/json");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, json);
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
