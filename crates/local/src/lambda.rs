@@ -6,5 +6,7 @@ mod extensions_api;
 pub mod function;
 pub mod function_config;
 pub mod function_log;
+pub mod function_state;
+pub mod invocation;
 mod process_tree;
 pub mod runtime_api;

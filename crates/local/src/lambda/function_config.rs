@@ -3,6 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Processes of one function at a time; what Lambda calls its reserved concurrency.
+pub const MAX_PROCESSES: usize = 8;
+
+/// How long an invocation waits for a process to be free before it is refused.
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
+
 /// How a function is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionConfig {
@@ -22,7 +28,8 @@ pub struct FunctionConfig {
     pub environment: Vec<(String, String)>,
     /// The process group that its processes join.
     pub process_group: i32,
-    /// Whether every line of its log is shown; else those that [`crate::lambda::function_log`] calls notable.
+    /// Whether every line of its log is shown; else those that [`crate::lambda::function_log`]
+    /// calls notable.
     pub show_logs: bool,
 }
 

@@ -13,5 +13,6 @@ pub const RETRY_BACKOFF: Backoff = Backoff {
     cap: Duration::from_secs(60),
 };
 
-/// How often the queue is offered a discard before it is given up: with the pauses above for half a minute.
+/// How often the queue is offered a discard before it is given up: with the pauses above for half a
+/// minute.
 pub const DISCARD_ATTEMPTS: u32 = 8;

@@ -24,7 +24,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::console::Console;
-use crate::lambda::function::{Function, FunctionResult};
+use crate::lambda::function::Function;
+use crate::lambda::invocation::FunctionResult;
 use crate::mapping::mapping_log::MappingLog;
 
 /// How long the queue may take to answer.
