@@ -26,7 +26,7 @@ use crate::mapping::poller::{Poller, PollerError, SharedMapping};
 use crate::options::Options;
 use crate::resources::{QUEUE, STREAM, TABLE};
 use crate::servers::foreign::Hosts;
-use crate::servers::http_server::{Listeners, PortError, ReservedPort};
+use crate::servers::loopback_port::{Listeners, PortError, ReservedPort};
 use crate::settings::{Settings, SettingsError};
 use crate::watchdog::Watchdog;
 

@@ -16,8 +16,9 @@ use crate::gateway::response::interpret;
 use crate::lambda::function::Function;
 use crate::lambda::invocation::{FunctionResult, InvokeError};
 use crate::servers::foreign::Hosts;
-use crate::servers::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
+use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
 use crate::servers::json_response::json_response;
+use crate::servers::loopback_port::Listeners;
 
 /// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP API"). The event made
 /// of it must fit into Lambda's 6 MB besides; both are answered with 413.
