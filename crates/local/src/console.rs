@@ -69,7 +69,7 @@ impl Line {
 /// The form in which a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// For files and pipes: one line for each event, so that `grep` finds all of it.
+    /// For files and pipes. Each event is one line, so that `grep` finds all of it.
     OneLine,
     /// For a terminal.
     Wrapped { color: bool },

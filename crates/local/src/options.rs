@@ -14,7 +14,8 @@ Both ports listen on the loopback interface only, IPv4 and IPv6. Requests under 
 localhost, and those of foreign web pages, are refused with 403. Ctrl-C stops everything.
 Exit code: 0 stopped on request, 1 failed, 2 wrong usage.";
 
-/// The order service on one machine: HTTP API, Kinesis, event source mapping, DynamoDB, SQS.
+/// The order service on one machine, with HTTP API, Kinesis, event source mapping, DynamoDB and
+/// SQS.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
 #[command(name = "local", after_help = AFTER_HELP, next_line_help = true)]
 pub struct Options {
@@ -25,13 +26,13 @@ pub struct Options {
         default_value = "infra/pipeline.auto.tfvars.json"
     )]
     pub settings: PathBuf,
-    /// Port of the HTTP API; 0 is any free port.
+    /// Port of the HTTP API. 0 is any free port.
     #[arg(long, env = "PORT", default_value = "3000", value_parser = port)]
     pub port: u16,
-    /// Port of the AWS APIs; 0 is any free port.
+    /// Port of the AWS APIs. 0 is any free port.
     #[arg(long, env = "AWS_PORT", default_value = "4566", value_parser = port)]
     pub aws_port: u16,
-    /// Source of the caller's identity: none, jwt:CLAIM, iam, lambda:FIELD.
+    /// Source of the caller's identity, which is none, jwt:CLAIM, iam, lambda:FIELD.
     #[arg(long, env = "CALLER", default_value = "none")]
     pub caller: String,
     /// Text before /orders in the paths that clients see, such as /v1.
@@ -46,7 +47,7 @@ pub struct Options {
     /// When everything is ready, write port, aws_port and pid as JSON there.
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
-    /// No colours; without it they are used on a terminal.
+    /// No colours, not even on a terminal.
     #[arg(long, env = "NO_COLOR")]
     pub no_color: bool,
     /// Further names, separated by commas, under which the ports may be called.
@@ -73,7 +74,7 @@ pub enum Request {
     Help(String),
 }
 
-/// A command line or environment variable that makes no sense; exit code 2.
+/// A command line or environment variable that makes no sense. The exit code is 2.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// An option is unknown, lacks its value, or has a value that cannot be used.
@@ -113,8 +114,8 @@ impl Request {
     }
 }
 
-/// The command, which names each variable but does not read it: for clap, a variable that is empty
-/// counts as set. An option that is given again replaces its first value.
+/// The command, which names each variable but does not read it. For clap, a variable that is empty
+/// would count as set. An option that is given again replaces its first value.
 fn command() -> clap::Command {
     let command = Options::command().args_override_self(true);
     command.mut_args(|arg| {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::servers::json_response::json_response;
 
-/// Status 202 and `{"status": "OK"}`: the report or the answer has arrived.
+/// Status 202 and `{"status": "OK"}`, which say that the report or the answer has arrived.
 pub(crate) fn accepted() -> Response<Bytes> {
     json_response(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Processes of one function at a time; what Lambda calls its reserved concurrency.
+/// Processes of one function at a time. Lambda calls this its reserved concurrency.
 pub const MAX_PROCESSES: usize = 8;
 
 /// How long an invocation waits for a process to be free before it is refused.
@@ -18,7 +18,7 @@ pub struct FunctionConfig {
     pub executable: PathBuf,
     /// How long one invocation may take. A process that takes longer is killed.
     pub timeout: Duration,
-    /// Told to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`; not enforced.
+    /// Told to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, but not enforced.
     pub memory_mb: u32,
     /// The AWS region it is told it runs in.
     pub region: String,
@@ -28,8 +28,8 @@ pub struct FunctionConfig {
     pub environment: Vec<(String, String)>,
     /// The process group that its processes join.
     pub process_group: i32,
-    /// Whether every line of its log is shown; else those that [`crate::lambda::function_log`]
-    /// calls notable.
+    /// True if every line of its log is shown. Otherwise the lines are shown that
+    /// [`crate::lambda::function_log`] calls notable.
     pub show_logs: bool,
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::lambda::process_tree::ProcessTree;
 
-/// What is known about a function, for `/_local/state`.
+/// The state of a function, for `/_local/state`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FunctionState {
     /// Processes that live, by process id.
@@ -21,13 +21,13 @@ pub struct FunctionState {
 pub struct ProcessState {
     /// Its process id.
     pub pid: u32,
-    /// Whether it works on an invocation.
+    /// True if it works on an invocation.
     pub busy: bool,
     /// Invocations that it was given.
     pub invocations: u64,
 }
 
-/// What happened since the start.
+/// The counts since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FunctionCounters {
     /// Invocations given to a process.

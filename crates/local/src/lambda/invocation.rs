@@ -1,4 +1,4 @@
-//! An invocation as its caller sees it: its result, or why it was refused.
+//! An invocation as its caller sees it, with its result or the reason why it was refused.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use crate::lambda::execution_environment::{
 use crate::lambda::function_config::{MAX_PROCESSES, MAX_WAIT};
 use crate::lambda::runtime_api::MAX_PAYLOAD;
 
-/// The answer to an invocation: the function ran.
+/// The answer to an invocation for which the function ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
     /// Unique to this invocation.
     pub request_id: String,
-    /// What came of it.
+    /// The result.
     pub result: FunctionResult,
 }
 
-/// What came of an invocation.
+/// The result of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FunctionResult {
     /// The function's response.
     Response(Bytes),
-    /// The function failed: reported an error, crashed or could not start. Lambda answers such an
+    /// The function reported an error, crashed or could not start. Lambda answers such an
     /// invocation with status 200, `FunctionError: Unhandled` and this payload (`errorType`,
     /// `errorMessage`).
     Unhandled(Bytes),
@@ -36,10 +36,10 @@ pub enum FunctionResult {
 /// Why an invocation was refused. The function never ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
-    /// All processes were busy for [`MAX_WAIT`]. Lambda: 429, `TooManyRequestsException`.
+    /// All processes were busy for [`MAX_WAIT`]. On Lambda this is 429, `TooManyRequestsException`.
     #[error("all {MAX_PROCESSES} processes were busy for {} s", MAX_WAIT.as_secs())]
     Throttled,
-    /// The event is larger than [`MAX_PAYLOAD`]. Lambda: 413, `RequestTooLargeException`.
+    /// The event is larger than [`MAX_PAYLOAD`]. On Lambda this is 413, `RequestTooLargeException`.
     #[error("the event is larger than {MAX_PAYLOAD} bytes")]
     EventTooLarge,
     /// The stack is stopping.
@@ -83,7 +83,7 @@ impl FunctionResult {
     }
 }
 
-/// What Lambda answers when a function could not be initialized.
+/// Lambda's answer when a function could not be initialized.
 fn init_error_payload(failure: &InitFailure) -> Bytes {
     let kind = match failure.reason {
         InitFailureReason::Spawn(_) => "Runtime.InvalidEntrypoint",

@@ -190,7 +190,7 @@ fn batch(range: &Range) -> String {
     }
 }
 
-/// A pause for a person: milliseconds below a second, else seconds.
+/// A pause for a person, in milliseconds below a second and else in seconds.
 fn pause(pause: Duration) -> String {
     if pause < Duration::from_secs(1) {
         format!("{} ms", pause.as_millis())

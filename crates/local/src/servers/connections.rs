@@ -1,4 +1,4 @@
-//! The connections of a server, and how far each of them is: whose turn it is, and since when.
+//! The connections of a server. Each knows whose turn it is, and since when.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 /// A connection that waits for its client is closed for another one's sake after this long at the
-/// earliest: an answer under way is not cut off.
+/// earliest, so that an answer under way is not cut off.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How often a server whose connections are all in use looks for one that it may close.
@@ -75,7 +75,7 @@ impl Connections {
     }
 }
 
-/// How far a connection is: whose turn it is, and since when.
+/// The progress of a connection, which is whose turn it is and since when.
 #[derive(Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 

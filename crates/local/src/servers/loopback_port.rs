@@ -1,4 +1,4 @@
-//! A port on both loopback addresses: taken first, and opened when all else is ready.
+//! A port on both loopback addresses, taken first and opened when all else is ready.
 
 use std::future::poll_fn;
 use std::io;
@@ -22,7 +22,7 @@ pub struct ReservedPort {
 pub struct PortError {
     /// The address.
     pub address: IpAddr,
-    /// What the operating system said.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
