@@ -2,7 +2,7 @@
 
 use aws_model::{ACCOUNT, DEFAULT_REGION};
 
-use crate::stack::{QUEUE, STREAM, TABLE};
+use crate::resources::{QUEUE, STREAM, TABLE};
 
 /// The text, for the ports that are really open. The commands can be copied as they stand;
 /// `ORDER_ID` is to be replaced. The SQS command names its endpoint because version 1 of the AWS
@@ -36,12 +36,15 @@ Submit an order, read it, cancel it:
 
 Look inside, disturb it:
 
-  export AWS_ENDPOINT_URL={aws} AWS_DEFAULT_REGION={DEFAULT_REGION} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  export AWS_ENDPOINT_URL={aws} AWS_DEFAULT_REGION={DEFAULT_REGION}
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
   aws dynamodb scan --table-name {TABLE}
   aws kinesis describe-stream-summary --stream-name {STREAM}
-  aws --endpoint-url {aws} sqs receive-message --queue-url {aws}/{ACCOUNT}/{QUEUE}
+  aws --endpoint-url {aws} sqs receive-message \
+    --queue-url {aws}/{ACCOUNT}/{QUEUE}
   curl {aws}/_local/state
-  curl {aws}/_local/faults -d '{{"service": "kinesis", "error": "timeout", "rate": 1, "seconds": 30}}'
+  curl {aws}/_local/faults \
+    -d '{{"service": "kinesis", "error": "timeout", "rate": 1, "seconds": 30}}'
 
 Ctrl-C stops everything. Times are UTC.
 
@@ -55,13 +58,13 @@ mod tests {
 
     use super::*;
 
-    /// What the printed line exports.
+    /// The variables that the printed lines export.
     fn exports(text: &str) -> BTreeMap<&str, &str> {
-        let line = text
+        let lines = text
             .lines()
-            .find_map(|line| line.trim().strip_prefix("export "))
-            .unwrap();
-        line.split(' ')
+            .filter_map(|line| line.trim().strip_prefix("export "));
+        lines
+            .flat_map(|line| line.split(' '))
             .map(|variable| variable.split_once('=').unwrap())
             .collect()
     }
@@ -83,5 +86,12 @@ mod tests {
         assert!(text.contains("curl -i http://127.0.0.1:1/orders "));
         assert!(text.contains("curl http://127.0.0.1:2/_local/state"));
         assert!(text.contains("(1 shard)"));
+    }
+
+    #[test]
+    fn every_line_fits_into_100_columns() {
+        for line in banner(65_535, 65_535, 500).lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
     }
 }

@@ -17,6 +17,12 @@ use chrono::{DateTime, Utc};
 /// Lines that may wait to be written; beyond that they are dropped, and their number is shown.
 const BACKLOG: usize = 4_096;
 
+/// The columns of a terminal that a line fits into, if its words do.
+const COLUMNS: usize = 100;
+
+/// The columns that the time and the subject leave to the text.
+const ROOM: usize = COLUMNS - "05:00:00.042  mapping   ".len();
+
 /// How much a line matters, which is its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -42,9 +48,15 @@ pub struct Line {
 }
 
 impl Line {
-    fn render(&self, color: bool) -> String {
+    fn render(&self, form: Form) -> String {
         let time = self.time.format("%H:%M:%S%.3f");
-        let (subject, text) = (&self.subject, &self.text);
+        let subject = &self.subject;
+        let margin = format!("\n{:width$}", "", width = COLUMNS - ROOM);
+        let text = match form {
+            Form::OneLine => self.text.clone(),
+            Form::Wrapped { .. } => wrapped(&self.text).join(&margin),
+        };
+        let color = matches!(form, Form::Wrapped { color: true });
         let shade = match (color, self.tone) {
             (false, _) => return format!("{time}  {subject:<9} {text}\n"),
             (true, Tone::Plain) => "",
@@ -53,6 +65,15 @@ impl Line {
         };
         format!("\x1b[2m{time}\x1b[0m  \x1b[36m{subject:<9}\x1b[0m {shade}{text}\x1b[0m\n")
     }
+}
+
+/// The form in which a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// For files and pipes. Each event is one line, so that `grep` finds all of it.
+    OneLine,
+    /// For a terminal.
+    Wrapped { color: bool },
 }
 
 /// Where lines go. Clones write to the same place.
@@ -77,11 +98,15 @@ impl Console {
     /// ignored: a stack whose reader went away still serves.
     #[must_use]
     pub fn stdout(color: bool) -> (Self, Writer) {
-        let color = color && std::io::stdout().is_terminal();
+        let form = if std::io::stdout().is_terminal() {
+            Form::Wrapped { color }
+        } else {
+            Form::OneLine
+        };
         let (console, entries) = Self::new();
         let dropped = Arc::clone(&console.dropped);
         let lines = console.lines.clone();
-        let thread = std::thread::spawn(move || write_all(&entries, &dropped, color));
+        let thread = std::thread::spawn(move || write_all(&entries, &dropped, form));
         (
             console,
             Writer {
@@ -170,11 +195,34 @@ fn without_controls(text: &str) -> String {
     clean
 }
 
-fn write_all(entries: &Receiver<Entry>, dropped: &AtomicU64, color: bool) {
+/// `text` in lines of at most [`ROOM`] columns. A longer word keeps a line to itself.
+fn wrapped(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some((end, _)) = rest.char_indices().nth(ROOM) {
+        let indent = rest.len() - rest.trim_start().len();
+        let after = |index: &usize| *index > indent;
+        let last_in_room = if rest[end..].starts_with(' ') {
+            Some(end)
+        } else {
+            rest[..end].rfind(' ').filter(after)
+        };
+        let next = || rest[indent..].find(' ').map(|index| indent + index);
+        let Some(space) = last_in_room.or_else(next) else {
+            break;
+        };
+        lines.push(&rest[..space]);
+        rest = rest[space..].trim_start();
+    }
+    lines.push(rest);
+    lines
+}
+
+fn write_all(entries: &Receiver<Entry>, dropped: &AtomicU64, form: Form) {
     let mut out = std::io::stdout();
     while let Ok(entry) = entries.recv() {
         let mut text = match entry {
-            Entry::Line(line) => line.render(color),
+            Entry::Line(line) => line.render(form),
             Entry::Verbatim(text) => text,
             Entry::End => return,
         };
@@ -245,22 +293,60 @@ mod tests {
     #[test]
     fn a_line_is_time_subject_and_text_aligned() {
         assert_eq!(
-            line(Tone::Failure).render(false),
+            line(Tone::Failure).render(Form::OneLine),
             "05:00:00.042  mapping   3 records delivered\n"
         );
     }
 
     #[test]
+    fn a_long_text_goes_on_below_itself_on_a_terminal_and_is_one_line_elsewhere() {
+        let long = Line {
+            text: format!("WARN {} shard=0 {}", "a".repeat(60), "é".repeat(80)),
+            ..line(Tone::Plain)
+        };
+        let margin = " ".repeat(24);
+        assert_eq!(
+            long.render(Form::Wrapped { color: false }),
+            format!(
+                "05:00:00.042  mapping   WARN {} shard=0\n{margin}{}\n",
+                "a".repeat(60),
+                "é".repeat(80)
+            )
+        );
+        let one_line = long.render(Form::OneLine);
+        assert_eq!(one_line.lines().count(), 1);
+        assert!(one_line.ends_with(&format!("{}\n", long.text)));
+    }
+
+    #[test]
+    fn a_text_is_wrapped_only_where_it_has_no_room_and_keeps_its_words() {
+        for length in [ROOM - 1, ROOM, ROOM + 1] {
+            let text = format!("  {} b", "a".repeat(length - 4));
+            let expected = if length <= ROOM { 1 } else { 2 };
+            let lines = wrapped(&text);
+            assert_eq!(lines.len(), expected, "{length}");
+            assert_eq!(lines.join(" "), text);
+        }
+        let word = "a".repeat(ROOM + 1);
+        assert_eq!(wrapped(&word), [word.as_str()]);
+        assert_eq!(wrapped(""), [""]);
+    }
+
+    #[test]
     fn colour_is_used_only_when_asked_for() {
-        assert!(!line(Tone::Failure).render(false).contains('\x1b'));
+        assert!(
+            !line(Tone::Failure)
+                .render(Form::Wrapped { color: false })
+                .contains('\x1b')
+        );
         assert!(
             line(Tone::Failure)
-                .render(true)
+                .render(Form::Wrapped { color: true })
                 .contains("\x1b[31m3 records delivered")
         );
         assert!(
             line(Tone::Warning)
-                .render(true)
+                .render(Form::Wrapped { color: true })
                 .contains("\x1b[33m3 records delivered")
         );
     }

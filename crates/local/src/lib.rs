@@ -3,11 +3,20 @@
 //! process, and Lambda's poller between them.
 //!
 //! ```text
-//! client ─▶ front_door ─▶ function (api) ──▶ aws_port: Kinesis ─▶ poller ─▶ function (consumer) ──▶ aws_port: DynamoDB
-//!             gateway_event      │                                  │              │                  discards ─▶ SQS
-//!             gateway_response   └─ execution_environment, a process each: runtime_api, function_log
+//! client ─▶ gateway ─▶ lambda (api) ─▶ aws: Kinesis ─▶ mapping ─▶ lambda (consumer) ─▶ aws: DynamoDB
+//!                                                        └─▶ aws: SQS, for discards
 //! ```
-//! [`stack`] starts all of it, [`watchdog`] sees to it that nothing is left behind.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`gateway`] | HTTP in, an event in payload format 2.0, HTTP out |
+//! | [`lambda`] | functions, their processes, the Runtime API, the function log |
+//! | [`mapping`] | the poller from the stream to the function, and the lines that it prints |
+//! | [`aws`] | the AWS APIs on one port, and the control of the stack beside them |
+//! | [`servers`] | the HTTP server of every port |
+//!
+//! [`stack`] starts all of it from [`options`] and [`settings`], and [`watchdog`] sees to it that
+//! no process is left behind. [`console`] prints the lines, and [`banner`] the first ones.
 
 pub mod aws;
 pub mod banner;
@@ -16,6 +25,7 @@ pub mod gateway;
 pub mod lambda;
 pub mod mapping;
 pub mod options;
+pub mod resources;
 pub mod servers;
 pub mod settings;
 pub mod stack;

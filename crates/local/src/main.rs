@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use local::console::Console;
-use local::options::{HELP, Request};
+use local::options::Request;
 use local::stack;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,13 +18,13 @@ async fn main() -> ExitCode {
     let request = Request::read(std::env::args_os().skip(1), |name| std::env::var(name).ok());
     let options = match request {
         Ok(Request::Run(options)) => options,
-        Ok(Request::Help) => {
-            let _ = std::io::stdout().write_all(HELP.as_bytes());
+        Ok(Request::Help(help)) => {
+            let _ = std::io::stdout().write_all(help.as_bytes());
             return STOPPED_ON_REQUEST.into();
         }
         Err(error) => return complain(&error, WRONG_USAGE),
     };
-    let (console, writer) = Console::stdout(options.color);
+    let (console, writer) = Console::stdout(!options.no_color);
     let stop = match stop_asked_for(console.clone()) {
         Ok(stop) => stop,
         Err(error) => return complain(&error, FAILED),

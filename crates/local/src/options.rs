@@ -1,94 +1,85 @@
-//! What the user asks for on the command line and in the environment of `local`.
+//! The command line and the environment of `local`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStr, Resettable};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use http::uri::Authority;
 
-/// Shown by `local --help`.
-pub const HELP: &str = "\
-The order service on one machine: HTTP API, Kinesis, event source mapping, DynamoDB, SQS.
-
-Usage: local [--settings PATH] [--logs] [--ready-file PATH]
-
-  --settings PATH    the pipeline's settings (default infra/pipeline.auto.tfvars.json)
-  --logs             show every log line of the functions, not only warnings and errors
-  --ready-file PATH  when everything is ready, write {\"port\", \"aws_port\", \"pid\"} as JSON there
-  --help             this text
-
-Environment:
-  PORT       port of the HTTP API (default 3000; 0 is any free port)
-  AWS_PORT   port of the AWS APIs (default 4566; 0 is any free port)
-  CALLER     where the caller's identity is read: none (default), jwt:CLAIM, iam, lambda:FIELD
-  BASE_PATH  what precedes /orders in the paths that clients see, such as /v1 (default nothing)
-  LOG_LEVEL  log level of the functions (default info)
-  LOGS       1 is the same as --logs
-  NO_COLOR   anything: no colours
-  ALLOWED_HOSTS  further names, separated by commas, under which the ports may be called
-
+const AFTER_HELP: &str = "\
+A variable that is empty counts as not set, and an option wins over its variable.
 Both ports listen on the loopback interface only, IPv4 and IPv6. Requests under another name than
 localhost, and those of foreign web pages, are refused with 403. Ctrl-C stops everything.
-Exit code: 0 stopped on request, 1 failed, 2 wrong usage.
-";
+Exit code: 0 stopped on request, 1 failed, 2 wrong usage.";
 
-/// How to run the stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The order service on one machine, with HTTP API, Kinesis, event source mapping, DynamoDB and
+/// SQS.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "local", after_help = AFTER_HELP, next_line_help = true)]
 pub struct Options {
-    /// The settings file, relative to the current directory.
+    /// The pipeline's settings file.
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "infra/pipeline.auto.tfvars.json"
+    )]
     pub settings: PathBuf,
-    /// Port of the HTTP API on the loopback interface; 0 is any free port.
+    /// Port of the HTTP API. 0 is any free port.
+    #[arg(long, env = "PORT", default_value = "3000", value_parser = port)]
     pub port: u16,
-    /// Port of the AWS APIs on the loopback interface; 0 is any free port.
+    /// Port of the AWS APIs. 0 is any free port.
+    #[arg(long, env = "AWS_PORT", default_value = "4566", value_parser = port)]
     pub aws_port: u16,
-    /// Passed to `api` as `CALLER`.
+    /// Source of the caller's identity, which is none, jwt:CLAIM, iam, lambda:FIELD.
+    #[arg(long, env = "CALLER", default_value = "none")]
     pub caller: String,
-    /// Passed to `api` as `BASE_PATH`.
+    /// Text before /orders in the paths that clients see, such as /v1.
+    #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true)]
     pub base_path: String,
-    /// Passed to both functions as `LOG_LEVEL`.
+    /// Log level of the functions.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
-    /// True if all log lines of the functions are shown; else warnings, errors and lines that are
-    /// no JSON.
+    /// Show every log line of the functions, not only warnings and errors.
+    #[arg(long, env = "LOGS")]
     pub logs: bool,
-    /// Where to write that everything is ready, for programs that start the stack.
+    /// When everything is ready, write port, aws_port and pid as JSON there.
+    #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
-    /// True if colours may be used if the output is a terminal.
-    pub color: bool,
-    /// Names besides those of this machine under which the ports may be called
-    /// ([`crate::servers::foreign::Hosts`]).
-    pub allowed_hosts: Vec<String>,
+    /// No colours, not even on a terminal.
+    #[arg(long, env = "NO_COLOR")]
+    pub no_color: bool,
+    /// Further names, separated by commas, under which the ports may be called.
+    #[arg(
+        long,
+        env = "ALLOWED_HOSTS",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = allowed_hosts
+    )]
+    pub allowed_hosts: HostNames,
 }
 
-/// What the command line asks for.
+/// clap takes a field of type `Vec` for an option that is given several times. Under this name one
+/// value is the whole list.
+type HostNames = Vec<String>;
+
+/// The request of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Run the stack.
     Run(Options),
-    /// Print [`HELP`].
-    Help,
+    /// Print this text.
+    Help(String),
 }
 
-/// A command line or environment variable that makes no sense; exit code 2.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// A command line or environment variable that makes no sense. The exit code is 2.
+#[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    /// An argument that `local` does not know.
-    #[error("unknown argument {0:?}; see local --help")]
-    UnknownArgument(String),
-    /// An argument that needs a value stands last.
-    #[error("{0} needs a value; see local --help")]
-    MissingValue(&'static str),
-    /// A port variable that is no port.
-    #[error("{name} is {value:?}, but must be a port from 0 to 65535")]
-    NotAPort {
-        /// `PORT` or `AWS_PORT`.
-        name: &'static str,
-        /// What it says.
-        value: String,
-    },
-    /// `ALLOWED_HOSTS` has an entry that is no host.
-    #[error(
-        "ALLOWED_HOSTS has {0:?}, but must be names or addresses without a port, such as dev.example,192.168.0.1"
-    )]
-    NotAHost(String),
+    /// An option is unknown, lacks its value, or has a value that cannot be used.
+    #[error("{}; see local --help", first_line(.0))]
+    Arguments(#[source] clap::Error),
     /// `PORT` and `AWS_PORT` are the same.
     #[error("PORT and AWS_PORT are both {0}")]
     SamePort(u16),
@@ -96,51 +87,26 @@ pub enum UsageError {
 
 impl Request {
     /// Reads the arguments that follow the program's name, and the environment by `variable`. A
-    /// variable that is set but empty counts as not set.
+    /// variable that is set but empty counts as not set. An option wins over its variable.
     ///
     /// # Errors
-    /// When an argument is unknown or lacks its value, or a port is no port.
+    /// When an option is unknown, lacks its value or has one that cannot be used, or when both
+    /// ports are the same.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, UsageError> {
-        let variable = &|name: &str| variable(name).filter(|value| !value.is_empty());
-        let mut options = Options {
-            settings: PathBuf::from("infra/pipeline.auto.tfvars.json"),
-            port: port(variable, "PORT", 3000)?,
-            aws_port: port(variable, "AWS_PORT", 4566)?,
-            caller: variable("CALLER").unwrap_or_else(|| "none".into()),
-            base_path: variable("BASE_PATH").unwrap_or_default(),
-            log_level: variable("LOG_LEVEL").unwrap_or_else(|| "info".into()),
-            logs: variable("LOGS").is_some_and(|value| value != "0"),
-            ready_file: None,
-            color: variable("NO_COLOR").is_none(),
-            allowed_hosts: allowed_hosts(variable("ALLOWED_HOSTS"))?,
-        };
-        let mut arguments = arguments.into_iter();
-        while let Some(argument) = arguments.next() {
-            match argument.to_str() {
-                Some("--settings") => {
-                    options.settings = arguments
-                        .next()
-                        .ok_or(UsageError::MissingValue("--settings"))?
-                        .into();
-                }
-                Some("--ready-file") => {
-                    let path = arguments
-                        .next()
-                        .ok_or(UsageError::MissingValue("--ready-file"))?;
-                    options.ready_file = Some(path.into());
-                }
-                Some("--logs") => options.logs = true,
-                Some("--help" | "-h") => return Ok(Self::Help),
-                _ => {
-                    return Err(UsageError::UnknownArgument(
-                        argument.to_string_lossy().into_owned(),
-                    ));
-                }
+        let arguments = std::iter::once("local".into())
+            .chain(options_of(variable))
+            .chain(arguments);
+        let matches = command().try_get_matches_from(arguments);
+        let options = match matches.and_then(|matches| Options::from_arg_matches(&matches)) {
+            Ok(options) => options,
+            Err(help) if help.kind() == ErrorKind::DisplayHelp => {
+                return Ok(Self::Help(help.to_string()));
             }
-        }
+            Err(error) => return Err(UsageError::Arguments(error)),
+        };
         if options.port == options.aws_port && options.port != 0 {
             return Err(UsageError::SamePort(options.port));
         }
@@ -148,11 +114,52 @@ impl Request {
     }
 }
 
-fn allowed_hosts(variable: Option<String>) -> Result<Vec<String>, UsageError> {
-    let Some(hosts) = variable else {
+/// The command, which names each variable but does not read it. For clap, a variable that is empty
+/// would count as set. An option that is given again replaces its first value.
+fn command() -> clap::Command {
+    let command = Options::command().args_override_self(true);
+    command.mut_args(|arg| {
+        let Some(name) = arg.get_env().and_then(|name| name.to_str()) else {
+            return arg;
+        };
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let help = format!("{help}\n[env: {name}]");
+        arg.help(help).env(Resettable::<OsStr>::Reset)
+    })
+}
+
+/// The variables that are set, as the options that mean the same.
+fn options_of(variable: impl Fn(&str) -> Option<String>) -> Vec<OsString> {
+    let command = Options::command();
+    let options = command.get_arguments().filter_map(|arg| {
+        let name = arg.get_env()?.to_str()?;
+        let value = variable(name).filter(|value| !value.is_empty())?;
+        let option = arg.get_long()?;
+        if arg.get_action().takes_values() {
+            return Some(format!("--{option}={value}").into());
+        }
+        // Any text in NO_COLOR means no colours, "0" too (https://no-color.org).
+        let is_set = value != "0" || name == "NO_COLOR";
+        is_set.then(|| format!("--{option}").into())
+    });
+    options.collect()
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+fn port(value: &str) -> Result<u16, &'static str> {
+    value.parse().map_err(|_| "must be a port from 0 to 65535")
+}
+
+fn allowed_hosts(list: &str) -> Result<Vec<String>, String> {
+    if list.is_empty() {
         return Ok(Vec::new());
-    };
-    let hosts = hosts.split(',').map(|host| {
+    }
+    let hosts = list.split(',').map(|host| {
         let host = host.trim();
         let is_bare = host.parse().is_ok_and(|authority: Authority| {
             authority.host() == host && !host.is_empty() && !host.contains('*')
@@ -160,23 +167,12 @@ fn allowed_hosts(variable: Option<String>) -> Result<Vec<String>, UsageError> {
         if is_bare {
             Ok(host.to_owned())
         } else {
-            Err(UsageError::NotAHost(host.to_owned()))
+            Err(format!(
+                "{host:?} is not a name or an address without a port"
+            ))
         }
     });
     hosts.collect()
-}
-
-fn port(
-    variable: impl Fn(&str) -> Option<String>,
-    name: &'static str,
-    default: u16,
-) -> Result<u16, UsageError> {
-    match variable(name) {
-        None => Ok(default),
-        Some(value) => value
-            .parse()
-            .map_err(|_| UsageError::NotAPort { name, value }),
-    }
 }
 
 #[cfg(test)]
@@ -210,7 +206,7 @@ mod tests {
             log_level: "info".into(),
             logs: false,
             ready_file: None,
-            color: true,
+            no_color: false,
             allowed_hosts: Vec::new(),
         };
         assert_eq!(options(&[], &[]), expected);
@@ -260,7 +256,7 @@ mod tests {
         );
         assert_eq!(options.ready_file, Some(PathBuf::from("/tmp/ready")));
         assert_eq!(options.base_path, "/v1");
-        assert!(options.logs && !options.color);
+        assert!(options.logs && options.no_color);
         assert_eq!(options.allowed_hosts, ["dev.example", "[2001:db8::1]"]);
     }
 
@@ -277,19 +273,20 @@ mod tests {
         };
         assert_eq!(
             message(&["--prot"], &[]),
-            "unknown argument \"--prot\"; see local --help"
+            "unexpected argument '--prot' found; see local --help"
         );
         assert_eq!(
             message(&["--settings"], &[]),
-            "--settings needs a value; see local --help"
+            "a value is required for '--settings <PATH>' but none was supplied; see local --help"
         );
+        let no_port = "must be a port from 0 to 65535; see local --help";
         assert_eq!(
             message(&[], &[("PORT", "http")]),
-            "PORT is \"http\", but must be a port from 0 to 65535"
+            format!("invalid value 'http' for '--port <PORT>': {no_port}")
         );
         assert_eq!(
             message(&[], &[("AWS_PORT", "65536")]),
-            "AWS_PORT is \"65536\", but must be a port from 0 to 65535"
+            format!("invalid value '65536' for '--aws-port <AWS_PORT>': {no_port}")
         );
         assert_eq!(
             message(&[], &[("PORT", "4566")]),
@@ -298,19 +295,47 @@ mod tests {
     }
 
     #[test]
+    fn an_option_wins_over_its_variable() {
+        let environment = [("PORT", "1"), ("CALLER", "iam"), ("ALLOWED_HOSTS", "a")];
+        let arguments = ["--port", "2", "--caller", "none", "--allowed-hosts", "b,c"];
+        let options = options(&arguments, &environment);
+        assert_eq!((options.port, options.caller.as_str()), (2, "none"));
+        assert_eq!(options.allowed_hosts, ["b", "c"]);
+    }
+
+    #[test]
+    fn any_text_in_no_color_means_no_colours() {
+        assert!(options(&[], &[("NO_COLOR", "0")]).no_color);
+        assert!(options(&["--no-color"], &[]).no_color);
+    }
+
+    #[test]
     fn an_allowed_host_is_a_name_or_an_address_and_nothing_else() {
         for host in ["dev.example:3000", "http://dev.example", "*", "a,,b", "a@b"] {
             let error = read(&[], &[("ALLOWED_HOSTS", host)]).unwrap_err();
-            assert!(
-                error.to_string().starts_with("ALLOWED_HOSTS has "),
-                "{error}"
-            );
+            let named = format!("invalid value '{host}' for '--allowed-hosts <ALLOWED_HOSTS>': ");
+            assert!(error.to_string().starts_with(&named), "{error}");
         }
     }
 
     #[test]
     fn help_is_asked_for_with_or_without_other_arguments() {
-        assert_eq!(read(&["--help"], &[]), Ok(Request::Help));
-        assert_eq!(read(&["--logs", "-h"], &[]), Ok(Request::Help));
+        for arguments in [&["--help"][..], &["--logs", "-h"]] {
+            let help = read(arguments, &[("PORT", "1234")]).unwrap();
+            let Request::Help(help) = help else {
+                panic!("{help:?}");
+            };
+            for name in [
+                "--ready-file",
+                "--logs",
+                "[env: PORT]",
+                "[env: ALLOWED_HOSTS]",
+            ] {
+                assert!(help.contains(name), "{name}: {help}");
+            }
+            for line in help.lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
     }
 }

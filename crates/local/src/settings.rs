@@ -11,7 +11,7 @@ use aws_model::kinesis::MAX_SHARDS;
 use event_source_mapping as esm;
 use serde::{Deserialize, Deserializer};
 
-use crate::mapping::poller::{DISCARD_ATTEMPTS, POLL_INTERVAL, RETRY_BACKOFF};
+use crate::mapping::assumptions::{DISCARD_ATTEMPTS, POLL_INTERVAL, RETRY_BACKOFF};
 
 /// How the stream, its event source mapping and the two functions are set up, under the keys of the
 /// file.

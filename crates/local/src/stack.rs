@@ -21,20 +21,15 @@ use crate::banner::banner;
 use crate::console::Console;
 use crate::gateway::front_door;
 use crate::lambda::execution_environment::InitFailure;
-use crate::lambda::function::{Function, FunctionConfig};
+use crate::lambda::function::Function;
+use crate::lambda::function_config::FunctionConfig;
 use crate::mapping::poller::{Poller, PollerError, SharedMapping};
 use crate::options::Options;
+use crate::resources::{QUEUE, STREAM, TABLE};
 use crate::servers::foreign::Hosts;
-use crate::servers::http_server::{Listeners, PortError, ReservedPort};
+use crate::servers::loopback_port::{Listeners, PortError, ReservedPort};
 use crate::settings::{Settings, SettingsError};
 use crate::watchdog::Watchdog;
-
-/// The stream that the API writes to and the consumer reads.
-pub const STREAM: &str = "order-intents";
-/// The table of orders.
-pub const TABLE: &str = "orders";
-/// The queue that is told of records that were given up.
-pub const QUEUE: &str = "order-intents-discarded";
 
 /// Why the stack could not start or go on. Each is one line for a person, and exit code 1.
 #[derive(Debug, thiserror::Error)]

@@ -18,9 +18,9 @@ use bytes::Bytes;
 use futures::future::join_all;
 use local::console::{Captured, Console};
 use local::lambda::execution_environment::InitFailureReason;
-use local::lambda::function::{
-    Disturbance, Function, FunctionConfig, FunctionResult, Invocation, InvokeError, MAX_PROCESSES,
-};
+use local::lambda::function::{Disturbance, Function};
+use local::lambda::function_config::{FunctionConfig, MAX_PROCESSES};
+use local::lambda::invocation::{FunctionResult, Invocation, InvokeError};
 use local::lambda::runtime_api::MAX_PAYLOAD;
 use local::watchdog::Watchdog;
 use serde_json::{Value, json};

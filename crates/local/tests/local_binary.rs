@@ -614,7 +614,7 @@ async fn wrong_usage_is_one_line_and_exit_code_2() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         complaint(&output),
-        "local: unknown argument \"--prot\"; see local --help"
+        "local: unexpected argument '--prot' found; see local --help"
     );
     let output = installation.fail(installation.command().env("PORT", "many"));
     assert_eq!(output.status.code(), Some(2));

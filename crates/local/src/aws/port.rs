@@ -13,7 +13,9 @@ use serde_json::json;
 
 use crate::aws::calls::Calls;
 use crate::servers::foreign::Hosts;
-use crate::servers::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
+use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
+use crate::servers::json_response::json_response;
+use crate::servers::loopback_port::Listeners;
 
 /// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data,
 /// which is 13.4 MiB in Base64; DynamoDB takes 16 MiB.
@@ -58,7 +60,7 @@ async fn answer(
                 "__type": "RequestEntityTooLargeException",
                 "message": format!("Request must be smaller than {MAX_BODY} bytes"),
             });
-            return Some(http_server::json(StatusCode::PAYLOAD_TOO_LARGE, &error));
+            return Some(json_response(StatusCode::PAYLOAD_TOO_LARGE, &error));
         }
         Err(UnreadBody::TooSlow | UnreadBody::Broken) => return None,
     };

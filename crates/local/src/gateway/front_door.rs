@@ -13,9 +13,12 @@ use serde_json::json;
 use crate::console::Console;
 use crate::gateway::event::{Arrival, event};
 use crate::gateway::response::interpret;
-use crate::lambda::function::{Function, FunctionResult, InvokeError};
+use crate::lambda::function::Function;
+use crate::lambda::invocation::{FunctionResult, InvokeError};
 use crate::servers::foreign::Hosts;
-use crate::servers::http_server::{self, Arrived, Limits, Listeners, UnreadBody};
+use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
+use crate::servers::json_response::json_response;
+use crate::servers::loopback_port::Listeners;
 
 /// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP
 /// API"). The event made of it must fit into Lambda's 6 MB besides; both are answered with 413.
@@ -120,5 +123,5 @@ impl FrontDoor {
 }
 
 fn message(status: StatusCode, text: &str) -> Response<Bytes> {
-    http_server::json(status, &json!({ "message": text }))
+    json_response(status, &json!({ "message": text }))
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::console::Console;
-use crate::lambda::function::FunctionConfig;
+use crate::lambda::function_config::FunctionConfig;
 use crate::lambda::function_log::FunctionLog;
 use crate::lambda::process_tree::ProcessTree;
 use crate::lambda::runtime_api::{Answer, Delivery, RuntimeApi, Stage};

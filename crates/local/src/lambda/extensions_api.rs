@@ -17,8 +17,8 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::lambda::runtime_api::{accepted, refused};
-use crate::servers::http_server;
+use crate::lambda::api_response::{accepted, refused};
+use crate::servers::json_response::json_response;
 
 /// Where the API's paths begin.
 pub(crate) const PREFIX: &str = "/2020-01-01/extension/";
@@ -105,7 +105,7 @@ impl Extensions {
             );
         }
         let identifier = uuid::Uuid::new_v4().to_string();
-        let mut response = http_server::json(
+        let mut response = json_response(
             StatusCode::OK,
             &json!({ "functionName": function, "functionVersion": "$LATEST", "handler": "bootstrap" }),
         );

@@ -1,31 +1,25 @@
 //! A function as its callers see it: invocations go to a process that is free, to a new one while
 //! there are fewer than allowed, or wait for a while and are then refused.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::console::Console;
 use crate::lambda::execution_environment::{
-    ExecutionEnvironment, InitFailure, InitFailureReason, InvocationEnd, describe_exit,
+    ExecutionEnvironment, InitFailure, InvocationEnd, describe_exit,
 };
-use crate::lambda::process_tree::ProcessTree;
+use crate::lambda::function_config::{FunctionConfig, MAX_PROCESSES, MAX_WAIT};
+use crate::lambda::function_state::{FunctionState, Ledger, Registration};
+use crate::lambda::invocation::{FunctionResult, Invocation, InvokeError};
 use crate::lambda::runtime_api::MAX_PAYLOAD;
-
-/// Processes of one function at a time; what Lambda calls its reserved concurrency.
-pub const MAX_PROCESSES: usize = 8;
-
-/// How long an invocation waits for a process to be free before it is refused.
-pub const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the answer to a caller is held back for the process to ask for its next invocation. It
 /// does so within microseconds; without this, a caller that calls again at once would find it not
@@ -34,77 +28,6 @@ const HANDOVER: Duration = Duration::from_millis(20);
 
 /// Refused requests are added up for this long, so that a burst of them does not flood the console.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How a function is run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionConfig {
-    /// Its name, also in its ARN.
-    pub name: String,
-    /// The binary, which speaks the Lambda Runtime API.
-    pub executable: PathBuf,
-    /// How long one invocation may take. A process that takes longer is killed.
-    pub timeout: Duration,
-    /// Told to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`; not enforced.
-    pub memory_mb: u32,
-    /// The AWS region it is told it runs in.
-    pub region: String,
-    /// The AWS account in its ARN.
-    pub account: String,
-    /// Environment variables besides those that Lambda sets.
-    pub environment: Vec<(String, String)>,
-    /// The process group that its processes join.
-    pub process_group: i32,
-    /// True if every line of its log is shown; else those that [`crate::lambda::function_log`]
-    /// calls notable.
-    pub show_logs: bool,
-}
-
-impl FunctionConfig {
-    /// The function's ARN.
-    #[must_use]
-    pub fn arn(&self) -> String {
-        format!(
-            "arn:aws:lambda:{}:{}:function:{}",
-            self.region, self.account, self.name
-        )
-    }
-}
-
-/// The answer to an invocation: the function ran.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invocation {
-    /// Unique to this invocation.
-    pub request_id: String,
-    /// What came of it.
-    pub result: FunctionResult,
-}
-
-/// What came of an invocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FunctionResult {
-    /// The function's response.
-    Response(Bytes),
-    /// The function failed: reported an error, crashed or could not start. Lambda answers such an
-    /// invocation with status 200, `FunctionError: Unhandled` and this payload (`errorType`,
-    /// `errorMessage`).
-    Unhandled(Bytes),
-    /// The function took too long. To a caller of Lambda this is `Unhandled` too.
-    TimedOut(Bytes),
-}
-
-/// Why an invocation was refused. The function never ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvokeError {
-    /// All processes were busy for [`MAX_WAIT`]. Lambda: 429, `TooManyRequestsException`.
-    #[error("all {MAX_PROCESSES} processes were busy for {} s", MAX_WAIT.as_secs())]
-    Throttled,
-    /// The event is larger than [`MAX_PAYLOAD`]. Lambda: 413, `RequestTooLargeException`.
-    #[error("the event is larger than {MAX_PAYLOAD} bytes")]
-    EventTooLarge,
-    /// The stack is stopping.
-    #[error("the stack is stopping")]
-    Stopping,
-}
 
 /// What can be done to the processes of a function to see what becomes of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -134,54 +57,9 @@ struct Host {
     slots: Arc<Semaphore>,
     /// Processes that wait for an invocation, the one used last on top.
     idle: Mutex<Vec<Process>>,
-    ledger: Arc<Mutex<Ledger>>,
+    ledger: Ledger,
     /// Refused requests that are not shown yet; `None` if none was shown within the last [`PAUSE`].
     refused: Mutex<Option<u64>>,
-}
-
-/// What is known about a function, for `/_local/state`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct FunctionState {
-    /// Processes that live, by process id.
-    pub processes: Vec<ProcessState>,
-    /// Since the start.
-    pub counters: FunctionCounters,
-}
-
-/// One process of a function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ProcessState {
-    /// Its process id.
-    pub pid: u32,
-    /// True if it works on an invocation.
-    pub busy: bool,
-    /// Invocations that it was given.
-    pub invocations: u64,
-}
-
-/// What happened since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct FunctionCounters {
-    /// Invocations given to a process.
-    pub invocations: u64,
-    /// Of these, the ones that the function answered with an error.
-    pub errors: u64,
-    /// Of these, the ones that took too long.
-    pub timeouts: u64,
-    /// Of these, the ones during which the process ended.
-    pub crashes: u64,
-    /// Invocations refused because all processes were busy.
-    pub throttles: u64,
-    /// Processes started.
-    pub starts: u64,
-    /// Processes that failed before they asked for an invocation.
-    pub failed_starts: u64,
-}
-
-#[derive(Debug, Default)]
-struct Ledger {
-    processes: BTreeMap<u32, (ProcessState, Arc<ProcessTree>)>,
-    counters: FunctionCounters,
 }
 
 impl Function {
@@ -193,7 +71,7 @@ impl Function {
             console,
             slots: Arc::new(Semaphore::new(MAX_PROCESSES)),
             idle: Mutex::default(),
-            ledger: Arc::default(),
+            ledger: Ledger::default(),
             refused: Mutex::default(),
         };
         Self {
@@ -230,7 +108,7 @@ impl Function {
         }
         let slot = Arc::clone(&self.host.slots).acquire_owned();
         let Ok(slot) = tokio::time::timeout(MAX_WAIT, slot).await else {
-            lock(&self.host.ledger).counters.throttles += 1;
+            self.host.ledger.count(|counters| counters.throttles += 1);
             self.show_refused();
             return Err(InvokeError::Throttled);
         };
@@ -258,16 +136,11 @@ impl Function {
     /// Does this to every process of the function that lives, with whatever it has started, and
     /// says which they were.
     pub fn disturb(&self, disturbance: Disturbance) -> Vec<u32> {
-        let ledger = lock(&self.host.ledger);
-        let trees = ledger.processes.values().map(|(_, tree)| tree);
-        trees
-            .filter(|tree| match disturbance {
-                Disturbance::Kill => tree.kill(),
-                Disturbance::Freeze => tree.signal(Signal::STOP),
-                Disturbance::Thaw => tree.signal(Signal::CONT),
-            })
-            .map(|tree| tree.pid())
-            .collect()
+        self.host.ledger.signal_each(|tree| match disturbance {
+            Disturbance::Kill => tree.kill(),
+            Disturbance::Freeze => tree.signal(Signal::STOP),
+            Disturbance::Thaw => tree.signal(Signal::CONT),
+        })
     }
 
     /// Ends the processes that wait for an invocation, those with an extension with a `SIGTERM`
@@ -284,16 +157,7 @@ impl Function {
     /// What is known about the function now.
     #[must_use]
     pub fn state(&self) -> FunctionState {
-        let ledger = lock(&self.host.ledger);
-        FunctionState {
-            processes: ledger
-                .processes
-                .values()
-                .filter(|(_, tree)| tree.lives())
-                .map(|(state, _)| state.clone())
-                .collect(),
-            counters: ledger.counters.clone(),
-        }
+        self.host.ledger.state()
     }
 }
 
@@ -302,13 +166,6 @@ impl Function {
 struct Process {
     environment: ExecutionEnvironment,
     registration: Registration,
-}
-
-/// Takes the process off the ledger when it is dropped.
-#[derive(Debug)]
-struct Registration {
-    ledger: Arc<Mutex<Ledger>>,
-    pid: u32,
 }
 
 impl Host {
@@ -355,7 +212,7 @@ impl Host {
             Ok(process) => process,
             Err(failure) => {
                 self.console.fail(&self.config.name, &failure);
-                return answer(FunctionResult::Unhandled(init_error_payload(&failure)));
+                return answer(FunctionResult::not_initialized(&failure));
             }
         };
         process.registration.given_an_invocation();
@@ -366,7 +223,7 @@ impl Host {
             .await;
         self.account_for(&end, process.environment.pid());
         let of_no_use = matches!(end, InvocationEnd::TimedOut | InvocationEnd::Exited(_));
-        let result = self.result(end, &request_id);
+        let result = FunctionResult::of(end, &request_id, self.config.timeout);
         if of_no_use {
             process.environment.end().await;
             return answer(result);
@@ -389,34 +246,6 @@ impl Host {
         }
     }
 
-    /// The answer to the caller, with Lambda's own error payloads where the function gave none.
-    fn result(&self, end: InvocationEnd, request_id: &str) -> FunctionResult {
-        match end {
-            InvocationEnd::Response(payload) => FunctionResult::Response(payload),
-            InvocationEnd::Error(payload) => FunctionResult::Unhandled(payload),
-            InvocationEnd::ResponseTooLarge => FunctionResult::Unhandled(error_payload(
-                "Function.ResponseSizeTooLarge",
-                &format!(
-                    "Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes)."
-                ),
-            )),
-            InvocationEnd::TimedOut => FunctionResult::TimedOut(error_payload(
-                "Sandbox.Timedout",
-                &format!(
-                    "RequestId: {request_id} Error: Task timed out after {}.00 seconds",
-                    self.config.timeout.as_secs()
-                ),
-            )),
-            InvocationEnd::Exited(status) => FunctionResult::Unhandled(error_payload(
-                "Runtime.ExitError",
-                &format!(
-                    "RequestId: {request_id} Error: Runtime exited with error: {}",
-                    describe_exit(status)
-                ),
-            )),
-        }
-    }
-
     /// A process that is idle, else a new one.
     async fn process(&self) -> Result<Process, InitFailure> {
         loop {
@@ -432,13 +261,13 @@ impl Host {
 
     async fn start(&self) -> Result<Process, InitFailure> {
         let begun = Instant::now();
-        lock(&self.ledger).counters.starts += 1;
+        self.ledger.count(|counters| counters.starts += 1);
         let started =
             ExecutionEnvironment::start(Arc::clone(&self.config), self.console.clone()).await;
         let environment = match started {
             Ok(environment) => environment,
             Err(failure) => {
-                lock(&self.ledger).counters.failed_starts += 1;
+                self.ledger.count(|counters| counters.failed_starts += 1);
                 return Err(failure);
             }
         };
@@ -448,17 +277,7 @@ impl Host {
             &self.config.name,
             format!("process {pid} started, ready after {ready} ms"),
         );
-        let state = ProcessState {
-            pid,
-            busy: false,
-            invocations: 0,
-        };
-        let line = (state, environment.tree());
-        lock(&self.ledger).processes.insert(pid, line);
-        let registration = Registration {
-            ledger: Arc::clone(&self.ledger),
-            pid,
-        };
+        let registration = self.ledger.register(environment.tree());
         Ok(Process {
             environment,
             registration,
@@ -473,24 +292,23 @@ impl Host {
 
     fn account_for(&self, end: &InvocationEnd, pid: u32) {
         let name = &self.config.name;
-        let counters = &mut lock(&self.ledger).counters;
-        counters.invocations += 1;
+        self.ledger.count(|counters| counters.invocations += 1);
         match end {
             InvocationEnd::Response(_) => {}
             InvocationEnd::Error(payload) => {
-                counters.errors += 1;
+                self.ledger.count(|counters| counters.errors += 1);
                 self.console.fail(
                     name,
                     format!("answered with an error: {}", short_error(payload)),
                 );
             }
             InvocationEnd::ResponseTooLarge => {
-                counters.errors += 1;
+                self.ledger.count(|counters| counters.errors += 1);
                 self.console
                     .fail(name, format!("answered with more than {MAX_PAYLOAD} bytes"));
             }
             InvocationEnd::TimedOut => {
-                counters.timeouts += 1;
+                self.ledger.count(|counters| counters.timeouts += 1);
                 let seconds = self.config.timeout.as_secs();
                 self.console.fail(
                     name,
@@ -498,7 +316,7 @@ impl Host {
                 );
             }
             InvocationEnd::Exited(status) => {
-                counters.crashes += 1;
+                self.ledger.count(|counters| counters.crashes += 1);
                 let status = describe_exit(*status);
                 self.console.fail(
                     name,
@@ -507,42 +325,6 @@ impl Host {
             }
         }
     }
-}
-
-impl Registration {
-    fn given_an_invocation(&self) {
-        if let Some((state, _)) = lock(&self.ledger).processes.get_mut(&self.pid) {
-            state.busy = true;
-            state.invocations += 1;
-        }
-    }
-
-    fn idle(&self) {
-        if let Some((state, _)) = lock(&self.ledger).processes.get_mut(&self.pid) {
-            state.busy = false;
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        lock(&self.ledger).processes.remove(&self.pid);
-    }
-}
-
-/// What Lambda answers when a function could not be initialized.
-fn init_error_payload(failure: &InitFailure) -> Bytes {
-    let kind = match failure.reason {
-        InitFailureReason::Spawn(_) => "Runtime.InvalidEntrypoint",
-        InitFailureReason::Exited(_) => "Runtime.ExitError",
-        InitFailureReason::Reported(_) => "Runtime.InitError",
-        InitFailureReason::TimedOut => "Sandbox.Timedout",
-    };
-    error_payload(kind, &failure.to_string())
-}
-
-fn error_payload(kind: &str, message: &str) -> Bytes {
-    Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string())
 }
 
 /// Type and message of an error as a function describes it, for a person.

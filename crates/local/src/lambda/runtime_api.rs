@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::lambda::api_response::{accepted, refused};
 use crate::lambda::extensions_api::{self, Extensions};
 use crate::servers::foreign::Hosts;
 use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
@@ -316,10 +316,6 @@ impl Shared {
     }
 }
 
-pub(crate) fn accepted() -> Response<Bytes> {
-    http_server::json(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
-}
-
 fn truncated() -> Response<Bytes> {
     refused(
         StatusCode::BAD_REQUEST,
@@ -334,12 +330,5 @@ fn not_found() -> Response<Bytes> {
         "NotFound",
         "Not a path of the Runtime API that is modelled here: invocation/next, invocation/ID/response, invocation/ID/error, \
          init/error. The Telemetry API and SnapStart are not modelled.",
-    )
-}
-
-pub(crate) fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Bytes> {
-    http_server::json(
-        status,
-        &json!({ "errorType": kind, "errorMessage": message }),
     )
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use event_source_mapping::{Occurrence, Range, SequenceNumber, ShardId, Timestamp};
+use event_source_mapping::{Failure, Occurrence, Range, SequenceNumber, ShardId, Timestamp};
 
 use crate::console::Console;
 
@@ -69,9 +69,10 @@ impl MappingLog {
                 lowest,
                 done,
             } => self.warn(format!(
-                "{}: {done} of {} done, failed from {} on",
+                "{}: the function reported a failure at record {} of {} ({})",
                 short_shard(&range.shard_id),
-                count(range.records),
+                done + 1,
+                range.records,
                 short(lowest)
             )),
             Occurrence::Failed {
@@ -79,16 +80,15 @@ impl MappingLog {
                 attempt,
                 failure,
             } => {
-                self.warn(format!(
-                    "{} failed, attempt {attempt}: {failure}",
-                    batch(range)
-                ));
+                let failure = match failure {
+                    Failure::FunctionError => " failed",
+                    Failure::TimedOut => " timed out",
+                    Failure::UnusableResponse => ": unusable response",
+                };
+                self.warn(format!("{}: attempt {attempt}{failure}", batch(range)));
             }
             Occurrence::NotInvoked { range } => {
-                self.warn(format!(
-                    "{} could not be delivered, the function is throttled",
-                    batch(range)
-                ));
+                self.warn(format!("{} not delivered: throttled", batch(range)));
             }
             Occurrence::Split { left, right } => self.warn(format!(
                 "{}: {} split into {} and {}",
@@ -98,21 +98,32 @@ impl MappingLog {
                 right.records
             )),
             Occurrence::Retried { range, attempt, at } => self.warn(format!(
-                "{} retried in {} ms, attempt {attempt}",
+                "{} retried in {}, attempt {attempt}",
                 batch(range),
-                at.since(now).as_millis()
+                pause(at.since(now))
             )),
             Occurrence::Discarded {
                 range,
                 condition,
                 invoke_count,
-            } => self.fail(format!(
-                "{}: {} discarded, {}–{}: {condition:?}, {invoke_count} attempts",
-                short_shard(&range.shard_id),
-                count(range.records),
-                range.first,
-                range.last
-            )),
+            } => {
+                let attempts = match invoke_count {
+                    0 => String::new(),
+                    1 => " after 1 attempt".into(),
+                    several => format!(" after {several} attempts"),
+                };
+                self.fail(format!(
+                    "{}: {} discarded{attempts}: {condition:?}",
+                    short_shard(&range.shard_id),
+                    count(range.records),
+                ));
+                self.fail_in_full(range);
+                if range.records > 1 {
+                    self.fail(
+                        "  Some of them may be applied: a batch is discarded as a whole.".into(),
+                    );
+                }
+            }
             Occurrence::DiscardDelivered { range } => {
                 self.warn(format!(
                     "{}: the queue was told of the discard",
@@ -120,26 +131,38 @@ impl MappingLog {
                 ));
             }
             Occurrence::DiscardDeliveryFailed { range, retry_at } => self.warn(format!(
-                "{}: the queue could not be told of the discard, again in {} ms",
+                "{}: the queue could not be told of the discard, again in {}",
                 short_shard(&range.shard_id),
-                retry_at.since(now).as_millis()
+                pause(retry_at.since(now))
             )),
-            Occurrence::DiscardLost { range } => self.fail(format!(
-                "{}: the queue was never told of the discard of {}–{}",
-                short_shard(&range.shard_id),
-                range.first,
-                range.last
-            )),
+            Occurrence::DiscardLost { range } => {
+                self.fail(format!(
+                    "{}: the queue was never told of the discard of {}",
+                    short_shard(&range.shard_id),
+                    count(range.records),
+                ));
+                self.fail_in_full(range);
+            }
             Occurrence::ReadFailed { shard_id, retry_at } => self.warn(format!(
-                "{}: could not be read, again in {} ms",
+                "{}: could not be read, again in {}",
                 short_shard(shard_id),
-                retry_at.since(now).as_millis()
+                pause(retry_at.since(now))
             )),
             Occurrence::ShardFinished { shard_id } => {
                 self.note(format!("{}: read to its end", short_shard(shard_id)))
             }
             Occurrence::Enabled => self.note("enabled".into()),
             Occurrence::Disabled => self.note("disabled".into()),
+        }
+    }
+
+    /// The sequence numbers that put the records back. A line has room for one of them.
+    fn fail_in_full(&self, range: &Range) {
+        if range.first == range.last {
+            self.fail(format!("  sequence number {}", range.first));
+        } else {
+            self.fail(format!("  first {}", range.first));
+            self.fail(format!("  last  {}", range.last));
         }
     }
 
@@ -165,6 +188,15 @@ fn batch(range: &Range) -> String {
             short(&range.first),
             short(&range.last)
         ),
+    }
+}
+
+/// A pause for a person, in milliseconds below a second and else in seconds.
+fn pause(pause: Duration) -> String {
+    if pause < Duration::from_secs(1) {
+        format!("{} ms", pause.as_millis())
+    } else {
+        format!("{:.1} s", pause.as_secs_f64())
     }
 }
 
@@ -200,7 +232,7 @@ fn short(number: &SequenceNumber) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_source_mapping::{DiscardCondition, Failure};
+    use event_source_mapping::DiscardCondition;
 
     const SHARD: &str = "shardId-000000000001";
 
@@ -293,18 +325,86 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "mapping: shard 1: 1 of 3 records done, failed from …00000002 on",
-                "mapping: shard 1: 2 records (…00000002–…00000003) failed, attempt 1: the function timed out",
+                "mapping: shard 1: the function reported a failure at record 2 of 3 (…00000002)",
+                "mapping: shard 1: 2 records (…00000002–…00000003): attempt 1 timed out",
                 "mapping: shard 1: 2 records split into 1 and 1",
                 "mapping: shard 1: 1 record (…00000002) retried in 250 ms, attempt 1",
-                "mapping: shard 1: 1 record (…00000002) could not be delivered, the function is throttled",
-                &format!(
-                    "mapping: shard 1: 1 record discarded, {full}–{full}: RetryAttemptsExhausted, 4 attempts"
-                ),
-                &format!(
-                    "mapping: shard 1: the queue was never told of the discard of {full}–{full}"
-                ),
+                "mapping: shard 1: 1 record (…00000002) not delivered: throttled",
+                "mapping: shard 1: 1 record discarded after 4 attempts: RetryAttemptsExhausted",
+                &format!("mapping:   sequence number {full}"),
+                "mapping: shard 1: the queue was never told of the discard of 1 record",
+                &format!("mapping:   sequence number {full}"),
             ]
         );
+    }
+
+    #[test]
+    fn a_discard_of_several_records_says_that_some_of_them_may_be_applied() {
+        let discarded = |invoke_count| Occurrence::Discarded {
+            range: range(2, 6),
+            condition: DiscardCondition::RecordAgeExceeded,
+            invoke_count,
+        };
+        let lines = lines(&[(1_000, &[discarded(0), discarded(1)])]);
+        let first = format!("mapping:   first {}", number(2));
+        let last = format!("mapping:   last  {}", number(6));
+        let applied = "mapping:   Some of them may be applied: a batch is discarded as a whole.";
+        assert_eq!(
+            lines,
+            [
+                "mapping: shard 1: 5 records discarded: RecordAgeExceeded",
+                &first,
+                &last,
+                applied,
+                "mapping: shard 1: 5 records discarded after 1 attempt: RecordAgeExceeded",
+                &first,
+                &last,
+                applied,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_fits_into_100_columns_with_its_time_and_subject() {
+        const ROOM: usize = 100 - "05:00:00.042  mapping   ".len();
+        let range = || range(2, 9_999);
+        let at = Timestamp::from_millis(61_000);
+        let lines = lines(&[(
+            1_000,
+            &[
+                delivered(2, 9_999),
+                Occurrence::PartiallyFailed {
+                    range: range(),
+                    lowest: number(9_000),
+                    done: 8_998,
+                },
+                Occurrence::Failed {
+                    range: range(),
+                    attempt: 4,
+                    failure: Failure::UnusableResponse,
+                },
+                Occurrence::NotInvoked { range: range() },
+                Occurrence::Retried {
+                    range: range(),
+                    attempt: 4,
+                    at,
+                },
+                Occurrence::Discarded {
+                    range: range(),
+                    condition: DiscardCondition::RetryAttemptsExhausted,
+                    invoke_count: 10_000,
+                },
+                Occurrence::DiscardDelivered { range: range() },
+                Occurrence::DiscardDeliveryFailed {
+                    range: range(),
+                    retry_at: at,
+                },
+                Occurrence::DiscardLost { range: range() },
+            ],
+        )]);
+        for line in lines {
+            let text = line.strip_prefix("mapping: ").unwrap();
+            assert!(text.chars().count() <= ROOM, "{text}");
+        }
     }
 }

@@ -8,33 +8,20 @@
 //! 20 ms (AWS: about once a second), and the first retry comes after 250 ms (AWS: not published).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use aws_model::Aws;
 use aws_model::event_source::{DiscardQueue, NotListed, ShardReader};
 use bytes::Bytes;
 use event_source_mapping::{
-    Action, Backoff, Completion, Event, Invocation, Mapping, Occurrence, Status, Timestamp,
+    Action, Completion, Event, Invocation, Mapping, Occurrence, Status, Timestamp,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::console::Console;
-use crate::lambda::function::{Function, FunctionResult};
+use crate::lambda::function::Function;
+use crate::lambda::invocation::FunctionResult;
 use crate::mapping::mapping_log::MappingLog;
-
-/// From one read of a shard to the next when there was nothing more to read.
-pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// The pauses between retries: 250 ms, doubling, at most a minute.
-pub const RETRY_BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(250),
-    cap: Duration::from_secs(60),
-};
-
-/// How often the queue is offered a discard before it is given up: with the pauses above for half a
-/// minute.
-pub const DISCARD_ATTEMPTS: u32 = 8;
 
 /// What the poller works on.
 #[derive(Debug)]

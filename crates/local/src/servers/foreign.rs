@@ -18,7 +18,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Response, StatusCode, Uri, Version};
 use serde_json::json;
 
-use crate::servers::http_server;
+use crate::servers::json_response::json_response;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -57,7 +57,7 @@ impl Refusal {
             Self::ForeignHost | Self::ForeignOrigin | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotOneHost => StatusCode::BAD_REQUEST,
         };
-        http_server::json(status, &json!({ "message": self.to_string() }))
+        json_response(status, &json!({ "message": self.to_string() }))
     }
 }
 

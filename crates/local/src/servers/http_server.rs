@@ -3,13 +3,12 @@
 //! run short the one that has waited longest for its client is closed. Requests that a foreign web
 //! page could have sent are refused ([`crate::servers::foreign`]).
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,22 +19,12 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
+use crate::servers::connections::{Connections, Progress, Unread};
 use crate::servers::foreign::Hosts;
-
-/// A connection that waits for its client is closed for another one's sake after this long at the
-/// earliest: an answer under way is not cut off.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// How often a server whose connections are all in use looks for one that it may close.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// How long a client may take to read an answer. Over loopback 13 MB, the largest one, take some
-/// milliseconds.
-pub const READ_PATIENCE: Duration = Duration::from_secs(10);
+use crate::servers::loopback_port::Listeners;
 
 /// An answer is handed over in pieces of at most this many bytes, each when the client has room for
 /// it: so what is still to be read is known, and nothing of it is copied before.
@@ -47,145 +36,6 @@ const STREAMS: u32 = 128;
 
 /// What an HTTP/2 connection begins with; RFC 9113, section 3.4. HTTP/1 has no method `PRI`.
 const PREFACE: &[u8] = b"PRI";
-
-/// A port that is taken on 127.0.0.1 and \[::1\] but does not accept connections yet, so that
-/// others see it closed until all is ready. On a machine without IPv6 it is taken on 127.0.0.1
-/// alone.
-#[derive(Debug)]
-pub struct ReservedPort {
-    sockets: Vec<(IpAddr, TcpSocket)>,
-    port: u16,
-}
-
-/// A port cannot be taken or opened on one of the two loopback addresses.
-#[derive(Debug, thiserror::Error)]
-#[error("{address}: {source}")]
-pub struct PortError {
-    /// The address.
-    pub address: IpAddr,
-    /// What the operating system said.
-    pub source: io::Error,
-}
-
-impl ReservedPort {
-    /// Takes `port`, or for 0 any port that is free on both addresses.
-    ///
-    /// # Errors
-    /// When the port is in use on either address or may not be taken.
-    pub fn take(port: u16) -> Result<Self, PortError> {
-        /// How many ports are tried that are free on 127.0.0.1 but not on \[::1\].
-        const ATTEMPTS: usize = 100;
-        let mut attempt = 1;
-        loop {
-            match Self::take_both(port) {
-                Err(error) if port == 0 && attempt < ATTEMPTS && is_taken(&error) => attempt += 1,
-                result => return result,
-            }
-        }
-    }
-
-    fn take_both(port: u16) -> Result<Self, PortError> {
-        let (v4, v6) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
-        let first = bind(v4, port).map_err(|source| PortError {
-            address: v4,
-            source,
-        })?;
-        let address = first.local_addr().map_err(|source| PortError {
-            address: v4,
-            source,
-        })?;
-        let mut sockets = vec![(v4, first)];
-        match bind(v6, address.port()) {
-            Ok(second) => sockets.push((v6, second)),
-            Err(error) if is_without_ipv6(&error) => {}
-            Err(source) => {
-                return Err(PortError {
-                    address: v6,
-                    source,
-                });
-            }
-        }
-        Ok(Self {
-            sockets,
-            port: address.port(),
-        })
-    }
-
-    /// The port number.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Begins to accept connections.
-    ///
-    /// # Errors
-    /// When another program took the same port and listens on it meanwhile.
-    pub fn listen(self) -> Result<Listeners, PortError> {
-        let listeners = self.sockets.into_iter().map(|(address, socket)| {
-            socket
-                .listen(1_024)
-                .map_err(|source| PortError { address, source })
-        });
-        Ok(Listeners(listeners.collect::<Result<_, _>>()?))
-    }
-}
-
-fn bind(address: IpAddr, port: u16) -> io::Result<TcpSocket> {
-    let socket = match address {
-        IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // A server that is started again must not wait for the last one's closed connections to time
-    // out.
-    socket.set_reuseaddr(true)?;
-    socket.bind((address, port).into())?;
-    Ok(socket)
-}
-
-fn is_taken(error: &PortError) -> bool {
-    error.source.kind() == io::ErrorKind::AddrInUse
-}
-
-/// The kernel knows no IPv6, or no interface has it.
-fn is_without_ipv6(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable
-        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
-}
-
-/// Open ports that one server accepts connections on: one port on both loopback addresses, or a
-/// single listener.
-#[derive(Debug)]
-pub struct Listeners(Vec<TcpListener>);
-
-impl From<TcpListener> for Listeners {
-    fn from(listener: TcpListener) -> Self {
-        Self(vec![listener])
-    }
-}
-
-impl Listeners {
-    /// The port of the first one, which is that of all of a [`ReservedPort`]; 0 if the operating
-    /// system does not say.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        let address = self.0.first().map(TcpListener::local_addr);
-        address
-            .and_then(Result::ok)
-            .map_or(0, |address| address.port())
-    }
-
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        poll_fn(|context| {
-            let accepted = self.0.iter().map(|listener| listener.poll_accept(context));
-            accepted
-                .into_iter()
-                .find(Poll::is_ready)
-                .unwrap_or(Poll::Pending)
-        })
-        .await
-    }
-}
 
 /// What a server allows its clients.
 #[derive(Clone, Copy, Debug)]
@@ -209,8 +59,10 @@ pub type Arrived = Request<Result<Bytes, UnreadBody>>;
 /// `hosts` says under which names it may be called. Where `handler` gives no answer, the connection
 /// is closed without one, or of HTTP/2 the stream is reset.
 ///
-/// A client has [`READ_PATIENCE`] to read an answer but for its last half megabyte, and for that
-/// until the connection has been idle for too long; one that takes longer is cut off.
+/// A client has [`READ_PATIENCE`] to read an answer but for its last half megabyte. For that it has
+/// until the connection has been idle for too long. A client that takes longer is cut off.
+///
+/// [`READ_PATIENCE`]: crate::servers::connections::READ_PATIENCE
 pub async fn serve<H, F>(listeners: impl Into<Listeners>, limits: Limits, hosts: Hosts, handler: H)
 where
     H: Fn(Arrived, SocketAddr) -> F + Clone + Send + Sync + 'static,
@@ -222,187 +74,22 @@ where
         match listeners.accept().await {
             Ok((stream, peer)) => {
                 connections.make_room(limits.connections).await;
+                // Answers are small and must not wait for a full segment.
+                let _ = stream.set_nodelay(true);
+                let progress = Progress::new();
                 let serve = Serve {
                     limits,
                     hosts: hosts.clone(),
                     handler: handler.clone(),
-                    progress: Progress::new(),
+                    progress: progress.clone(),
                     peer,
                 };
-                connections.open(stream, serve);
+                connections.open(progress, limits.idle, serve.connection(stream));
             }
             // The peer is gone already, or no file descriptor is free; the latter passes only with
             // time.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
-    }
-}
-
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    open: Vec<Connection>,
-}
-
-struct Connection {
-    task: AbortHandle,
-    progress: Progress,
-}
-
-impl Connections {
-    /// Waits until fewer than `most` are open, and closes one that waits for its client if that is
-    /// what it takes.
-    async fn make_room(&mut self, most: usize) {
-        loop {
-            while self.tasks.try_join_next().is_some() {}
-            self.open
-                .retain(|connection| !connection.task.is_finished());
-            if self.open.len() < most {
-                return;
-            }
-            let longest = self
-                .open
-                .iter()
-                .filter_map(|connection| {
-                    Some((connection.progress.clients_since()?, &connection.task))
-                })
-                .min_by_key(|(since, _)| *since);
-            if let Some((since, task)) = longest
-                && since.elapsed() >= LINGER
-            {
-                task.abort();
-            }
-            let _ = tokio::time::timeout(LOOK_AGAIN, self.tasks.join_next()).await;
-        }
-    }
-
-    fn open<H, F>(&mut self, stream: TcpStream, serve: Serve<H>)
-    where
-        H: Fn(Arrived, SocketAddr) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Option<Response<Bytes>>> + Send + 'static,
-    {
-        // Answers are small and must not wait for a full segment.
-        let _ = stream.set_nodelay(true);
-        let progress = serve.progress.clone();
-        let watched = progress.clone();
-        let task = self.tasks.spawn(async move {
-            let limits = serve.limits;
-            tokio::select! {
-                () = serve.connection(stream) => {}
-                () = watched.overdue(limits.idle) => {}
-            }
-        });
-        self.open.push(Connection { task, progress });
-    }
-}
-
-/// How far a connection is: whose turn it is, and since when.
-#[derive(Clone)]
-struct Progress(Arc<Mutex<State>>);
-
-struct State {
-    /// Since when the client has had its turn, if it has.
-    since: Instant,
-    /// Requests whose headers are here and that are not answered.
-    requests: usize,
-    /// Of these, the ones that the handler works on.
-    handled: usize,
-    /// When each answer was given of which a part is not handed over yet.
-    answers: BTreeMap<u64, Instant>,
-    next_answer: u64,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
-            since: Instant::now(),
-            requests: 0,
-            handled: 0,
-            answers: BTreeMap::new(),
-            next_answer: 0,
-        })))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Since when nothing but the client has been waited for.
-    fn clients_since(&self) -> Option<Instant> {
-        let state = self.lock();
-        (state.handled == 0).then_some(state.since)
-    }
-
-    fn begin(&self, count: fn(&mut State) -> &mut usize) -> Underway {
-        let mut state = self.lock();
-        *count(&mut state) += 1;
-        state.since = Instant::now();
-        drop(state);
-        Underway {
-            progress: self.clone(),
-            count,
-        }
-    }
-
-    fn answer(&self) -> Unread {
-        let mut state = self.lock();
-        let id = state.next_answer;
-        state.next_answer += 1;
-        state.answers.insert(id, Instant::now());
-        drop(state);
-        Unread {
-            progress: self.clone(),
-            id,
-        }
-    }
-
-    /// Returns when the client has taken too long.
-    async fn overdue(&self, idle: Option<Duration>) {
-        let shortest = idle.map_or(READ_PATIENCE, |idle| idle.min(READ_PATIENCE));
-        loop {
-            let deadline = {
-                let state = self.lock();
-                let idle = idle.filter(|_| state.requests == 0);
-                let oldest = state.answers.values().min();
-                let reading = oldest.map(|since| *since + READ_PATIENCE);
-                let idle = idle.map(|idle| state.since + idle);
-                idle.into_iter().chain(reading).min()
-            };
-            let now = Instant::now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                return;
-            }
-            // A deadline that comes up meanwhile is not before this.
-            let look_again = now + shortest;
-            let wake_at = deadline.map_or(look_again, |deadline| deadline.min(look_again));
-            tokio::time::sleep_until(wake_at).await;
-        }
-    }
-}
-
-/// A request that is counted until this is dropped.
-struct Underway {
-    progress: Progress,
-    count: fn(&mut State) -> &mut usize,
-}
-
-impl Drop for Underway {
-    fn drop(&mut self) {
-        let mut state = self.progress.lock();
-        *(self.count)(&mut state) -= 1;
-        state.since = Instant::now();
-    }
-}
-
-/// An answer that is not handed over as a whole until this is dropped.
-struct Unread {
-    progress: Progress,
-    id: u64,
-}
-
-impl Drop for Unread {
-    fn drop(&mut self) {
-        self.progress.lock().answers.remove(&self.id);
     }
 }
 
@@ -475,7 +162,7 @@ where
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Pieces>, NoAnswer> {
-        let request_underway = self.progress.begin(|state| &mut state.requests);
+        let request_underway = self.progress.begin_request();
         let (head, body) = request.into_parts();
         let refusal = self.hosts.refuse(&head);
         // A body is read in any case, or the client would not read the answer.
@@ -486,7 +173,7 @@ where
         let answer = match refusal {
             Some(refusal) => Some(refusal.response()),
             None => {
-                let _handled = self.progress.begin(|state| &mut state.handled);
+                let _handled = self.progress.begin_handling();
                 (self.handler)(Request::from_parts(head, body), self.peer).await
             }
         };
@@ -593,21 +280,15 @@ async fn read_body(body: Incoming, limit: usize, patience: Duration) -> Result<B
         .unwrap_or(Err(UnreadBody::TooSlow))
 }
 
-/// A JSON answer.
-#[must_use]
-pub fn json(status: http::StatusCode, body: &serde_json::Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = status;
-    let json = http::HeaderValue::from_static("application/json");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, json);
-    response
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::servers::connections::READ_PATIENCE;
+    use crate::servers::loopback_port::ReservedPort;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     const LIMITS: Limits = Limits {
@@ -701,63 +382,6 @@ mod tests {
         let (address, _server) = start().await;
         let lost = send(address, "GET /lost HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         assert_eq!(all_of(lost).await, "");
-    }
-
-    #[tokio::test]
-    async fn a_reserved_port_is_closed_until_it_listens_and_then_open_on_both_loopback_addresses() {
-        let reserved = ReservedPort::take(0).unwrap();
-        let port = reserved.port();
-        let addresses: Vec<_> = reserved
-            .sockets
-            .iter()
-            .map(|(address, _)| *address)
-            .collect();
-        assert_eq!(addresses.len(), if has_ipv6() { 2 } else { 1 });
-        for address in &addresses {
-            let refused = TcpStream::connect((*address, port)).await.unwrap_err();
-            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        }
-        let listeners = reserved.listen().unwrap();
-        for address in addresses {
-            let (client, accepted) =
-                tokio::join!(TcpStream::connect((address, port)), listeners.accept());
-            assert_eq!(client.unwrap().local_addr().unwrap(), accepted.unwrap().1);
-        }
-        for listener in &listeners.0 {
-            let address = listener.local_addr().unwrap();
-            assert!(address.ip().is_loopback() && address.port() == port);
-        }
-    }
-
-    fn has_ipv6() -> bool {
-        std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
-    }
-
-    #[tokio::test]
-    async fn a_port_that_another_program_listens_on_cannot_be_taken_on_either_address() {
-        for address in [
-            Ipv4Addr::LOCALHOST.into(),
-            IpAddr::from(Ipv6Addr::LOCALHOST),
-        ] {
-            if address.is_ipv6() && !has_ipv6() {
-                continue;
-            }
-            let other = std::net::TcpListener::bind((address, 0)).unwrap();
-            let taken = ReservedPort::take(other.local_addr().unwrap().port()).unwrap_err();
-            assert_eq!(taken.source.kind(), io::ErrorKind::AddrInUse);
-            assert_eq!(taken.address, address);
-        }
-    }
-
-    #[test]
-    fn a_kernel_without_ipv6_is_told_from_a_port_that_is_taken() {
-        for errno in [
-            rustix::io::Errno::AFNOSUPPORT,
-            rustix::io::Errno::ADDRNOTAVAIL,
-        ] {
-            assert!(is_without_ipv6(&errno.into()));
-        }
-        assert!(!is_without_ipv6(&rustix::io::Errno::ADDRINUSE.into()));
     }
 
     /// A client that reads nothing is given [`READ_PATIENCE`], which the paused clock jumps over.
