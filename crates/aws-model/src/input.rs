@@ -16,8 +16,8 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
-    /// What a SerializationException says, which is nothing if the body is no JSON. It never
-    /// repeats a value.
+    /// The message of a SerializationException. The message is empty if the body is not JSON, and
+    /// never repeats a value.
     pub(crate) fn serialization_message(&self) -> String {
         match self {
             Self::NotJson => String::new(),

@@ -22,7 +22,8 @@
 //!
 //! ```
 //! use event_source_mapping::{
-//!     Action, Event, Mapping, Completion, Read, Record, SequenceNumber, MappingOptions, ShardListing, StartingPosition, Timestamp,
+//!     Action, Completion, Event, Mapping, MappingOptions, Read, Record, SequenceNumber,
+//!     ShardListing, StartingPosition, Timestamp,
 //! };
 //!
 //! let options = MappingOptions::new(

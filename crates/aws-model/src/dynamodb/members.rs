@@ -133,7 +133,7 @@ pub(super) fn of(operation: &str) -> Option<Shape> {
 }
 
 /// The first member of `body` that `shape` does not have and that is not null. One pass over the
-/// text, without a copy of it. What is not of the shape in another way is for dynoxide to refuse.
+/// text, without a copy of it. dynoxide refuses all else that is not of the shape.
 pub(super) fn unknown(shape: &Shape, body: &[u8]) -> Option<String> {
     let mut found = None;
     let look = Look {

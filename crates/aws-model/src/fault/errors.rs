@@ -47,11 +47,11 @@ const fn error(code: &'static str, status: u16, message: &'static str) -> AwsErr
 const UNKNOWN: &str =
     "The request processing has failed because of an unknown error, exception or failure.";
 const OTHER: &str = "Injected fault.";
-/// What a caller is told whose token has expired ("Temporary security credentials", IAM user
+/// The message to a caller whose token has expired ("Temporary security credentials", IAM user
 /// guide).
 const EXPIRED_TOKEN: &str = "The security token included in the request is expired";
-/// What a caller is told that signed more than five minutes ago ("Troubleshoot Signature Version 4
-/// signing for AWS API requests", IAM user guide).
+/// The message to a caller that signed more than five minutes ago ("Troubleshoot Signature Version
+/// 4 signing for AWS API requests", IAM user guide).
 const EXPIRED_SIGNATURE: &str = "Signature expired: 20261122T045500Z is now earlier than 20261122T050000Z \
      (20261122T050500Z - 5 min.)";
 

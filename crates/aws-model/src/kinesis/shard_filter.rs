@@ -41,8 +41,8 @@ impl ShardFilter {
         }
     }
 
-    /// What is wanted, and the shard after which the list begins. The words of its refusals are
-    /// ours.
+    /// The shards that are wanted, and the shard after which the list begins. The words of its
+    /// refusals are the model's own.
     pub(super) fn wanted(
         self,
         millis: impl Fn(f64) -> u64,
