@@ -83,12 +83,8 @@ impl ShardReader {
         let kinesis = self.aws.kinesis();
         let found = kinesis.read(&self.stream, shard_id, position, limit).ok()?;
         let records = found.records.into_iter().map(record);
-        let next = match found.next {
-            // A shard that was split or merged ends.
-            Position::After(_) if found.ended => None,
-            Position::After(number) => Some(number.to_string()),
-            _ => return None,
-        };
+        // A shard that was split or merged ends.
+        let next = (!found.ended).then(|| found.after.to_string());
         Some(Read {
             records: records.collect::<Result<_, _>>().ok()?,
             next_iterator: next,

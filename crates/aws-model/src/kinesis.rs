@@ -8,213 +8,42 @@
 //! enhanced fan-out, encryption, tags, and the limits of reading. A member that is not modelled is
 //! refused by its name, also one that AWS itself does not know and would ignore.
 
+mod error;
 mod hash_range;
 mod input;
 mod iterator;
+mod limits;
 mod operations;
+mod position;
 mod reshard;
 mod sequence_number;
 mod shard;
 mod shard_filter;
+mod stream;
 mod violations;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::{Clock, millis};
-use crate::failure::Failure;
+use crate::clock::Clock;
 use crate::random::Random;
 use crate::service::{ACCOUNT, DEFAULT_REGION};
+pub use error::KinesisError;
 pub use hash_range::{HashRange, hash_key};
+use limits::RETENTION_HOURS;
+pub use limits::{
+    ITERATOR_LIFETIME, KinesisOptions, MAX_GET_RECORDS, MAX_GET_RECORDS_BYTES,
+    MAX_PARTITION_KEY_CHARS, MAX_PUT_RECORDS, MAX_PUT_RECORDS_BYTES, MAX_RECORD_BYTES, MAX_SHARDS,
+};
+pub use position::{Position, ReadRecords};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use shard::Record;
 use shard::Shard;
-
-/// The largest record, data and partition key together, in bytes: 1 MiB, Kinesis's default for a
-/// stream.
-pub const MAX_RECORD_BYTES: usize = 1 << 20;
-/// The longest partition key, in characters.
-pub const MAX_PARTITION_KEY_CHARS: usize = 256;
-/// The most records that one PutRecords takes.
-pub const MAX_PUT_RECORDS: usize = 500;
-/// The largest PutRecords, data and partition keys together, in bytes: 10 MiB.
-pub const MAX_PUT_RECORDS_BYTES: usize = 10 << 20;
-/// The most records that one GetRecords returns.
-pub const MAX_GET_RECORDS: usize = 10_000;
-/// The most data that one GetRecords returns, in bytes: 10 MiB.
-pub const MAX_GET_RECORDS_BYTES: usize = 10 << 20;
-/// How long a shard iterator can be used.
-pub const ITERATOR_LIFETIME: Duration = Duration::from_secs(300);
-/// The most shards of a stream here, for the sake of the machine's memory. AWS has a quota for the
-/// account instead.
-pub const MAX_SHARDS: u32 = 500;
-/// A stream's retention in hours if none is given.
-const DEFAULT_RETENTION_HOURS: u32 = 24;
-/// The hours that a stream's retention can be set to.
-const RETENTION_HOURS: std::ops::RangeInclusive<u32> = 24..=8_760;
-
-/// What of Kinesis's limits is kept, and how much is stored.
-#[derive(Debug, Clone)]
-pub struct KinesisOptions {
-    /// True if a shard refuses more than 1 MiB or 1,000 records in one second of the clock
-    /// (ProvisionedThroughputExceededException). On by default.
-    ///
-    /// AWS does not say over which window it measures; here it is the calendar second.
-    pub write_limits: bool,
-    /// How many bytes a shard stores at most, 256 MiB by default. A write that does not fit is
-    /// refused as throttled ([`KinesisError::ShardFull`]) until the retention of older records
-    /// ends: nothing that was accepted is dropped before. AWS has no such limit; a machine's memory
-    /// has.
-    pub shard_capacity_bytes: usize,
-}
-
-impl Default for KinesisOptions {
-    fn default() -> Self {
-        Self {
-            write_limits: true,
-            shard_capacity_bytes: 256 << 20,
-        }
-    }
-}
-
-/// Why a call was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KinesisError {
-    /// There is no such stream.
-    #[error("Stream {stream} under account {ACCOUNT} not found.")]
-    StreamNotFound {
-        /// The stream's name.
-        stream: String,
-    },
-    /// The stream has no such shard.
-    #[error("Shard {shard} in stream {stream} under account {ACCOUNT} does not exist")]
-    ShardNotFound {
-        /// The stream's name.
-        stream: String,
-        /// The shard id asked for.
-        shard: String,
-    },
-    /// What should name a shard names none.
-    #[error("Could not find shard {text} in stream {stream} under account {ACCOUNT}.")]
-    NoShardId {
-        /// The stream's name.
-        stream: String,
-        /// What was given in place of a shard's id.
-        text: String,
-    },
-    /// The shards of a stream in on-demand mode are not the client's to change.
-    #[error("Request is invalid. Stream {stream} under account {ACCOUNT} is in On-Demand mode.")]
-    OnDemand {
-        /// The stream's name.
-        stream: String,
-    },
-    /// A stream of that name exists already.
-    #[error("Stream {stream} under account {ACCOUNT} already exists.")]
-    StreamExists {
-        /// The stream's name.
-        stream: String,
-    },
-    /// The shard's limit for this second is used up; worth a retry.
-    #[error("Rate exceeded for shard {shard} in stream {stream} under account {ACCOUNT}.")]
-    ThroughputExceeded {
-        /// The stream's name.
-        stream: String,
-        /// The shard's id.
-        shard: String,
-    },
-    /// The shard holds as much as it may, see [`KinesisOptions::shard_capacity_bytes`].
-    #[error(
-        "Shard {shard} in stream {stream} is full: the {capacity} bytes that it may hold here are taken until the \
-         stream's retention ends for older records."
-    )]
-    ShardFull {
-        /// The stream's name.
-        stream: String,
-        /// The shard's id.
-        shard: String,
-        /// What it may hold, in bytes.
-        capacity: usize,
-    },
-    /// The iterator was used later than [`ITERATOR_LIFETIME`] after it was made.
-    #[error("{0}")]
-    ExpiredIterator(String),
-    /// The stream has, or would have, too many shards, or more or less than one step may make of
-    /// it.
-    #[error("{0}")]
-    LimitExceeded(String),
-    /// An argument has the right form but no sense here.
-    #[error("{0}")]
-    InvalidArgument(String),
-    /// A field breaks the constraints of its shape.
-    #[error("{0}")]
-    Validation(String),
-    /// The request is not JSON, or not of the operation's shape.
-    #[error("{0}")]
-    Serialization(String),
-}
-
-impl KinesisError {
-    /// The error code that AWS sends for it.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::StreamNotFound { .. } | Self::ShardNotFound { .. } | Self::NoShardId { .. } => {
-                "ResourceNotFoundException"
-            }
-            Self::StreamExists { .. } => "ResourceInUseException",
-            Self::ThroughputExceeded { .. } | Self::ShardFull { .. } => {
-                "ProvisionedThroughputExceededException"
-            }
-            Self::ExpiredIterator(_) => "ExpiredIteratorException",
-            Self::LimitExceeded(_) => "LimitExceededException",
-            Self::InvalidArgument(_) => "InvalidArgumentException",
-            Self::Validation(_) | Self::OnDemand { .. } => "ValidationException",
-            Self::Serialization(_) => "SerializationException",
-        }
-    }
-}
-
-impl From<KinesisError> for Failure {
-    fn from(error: KinesisError) -> Self {
-        Self::client(error.code(), error.to_string())
-    }
-}
-
-/// Where a read begins. The same five choices as GetShardIterator has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Position {
-    /// At the oldest record still kept.
-    TrimHorizon,
-    /// After the newest record at the moment of the call.
-    Latest,
-    /// At this record.
-    At(SequenceNumber),
-    /// After this record.
-    After(SequenceNumber),
-    /// At the first record that arrived at this time or later, in milliseconds since the Unix
-    /// epoch.
-    AtTimestamp(u64),
-}
-
-/// What one read of a shard found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadRecords {
-    /// In order of sequence number.
-    pub records: Vec<Record>,
-    /// Where to read on: always [`Position::After`] a number of the shard, so that nothing is read
-    /// twice or missed, also if the read began at `Latest` and found nothing.
-    pub next: Position,
-    /// The shard was split or merged and nothing is left of it: now its children are to be read.
-    pub ended: bool,
-    /// How far the last record read is behind the tip of the shard, in milliseconds; 0 if nothing
-    /// is left.
-    pub millis_behind_latest: u64,
-}
+use stream::{Mode, Stream};
+use violations::{check_new_stream, check_record};
 
 /// A shard as seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,69 +90,6 @@ struct Inner {
     streams: Mutex<BTreeMap<String, Stream>>,
 }
 
-/// Whose task the number of shards is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Provisioned,
-    OnDemand,
-}
-
-impl Mode {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Provisioned => "PROVISIONED",
-            Self::OnDemand => "ON_DEMAND",
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Stream {
-    mode: Mode,
-    created_millis: u64,
-    retention_hours: u32,
-    /// In order of their numbers, the closed ones among them until they expire.
-    shards: Vec<Shard>,
-    /// The number of the next shard.
-    next_shard: u32,
-}
-
-impl Stream {
-    fn open_shards(&self) -> impl Iterator<Item = &Shard> {
-        self.shards.iter().filter(|shard| shard.is_open())
-    }
-
-    /// Drops the closed shards whose records have all expired.
-    fn trim(&mut self, now: u64) {
-        let retention = self.retention_millis();
-        self.shards
-            .retain(|shard| !shard.is_expired(now, retention));
-    }
-
-    fn retention_millis(&self) -> u64 {
-        millis(Duration::from_secs(u64::from(self.retention_hours) * 3_600))
-    }
-
-    /// The shard of an id, see [`shard::number_of`].
-    fn shard(&mut self, stream: &str, id: &str) -> Result<&mut Shard, KinesisError> {
-        let number = number_of(stream, id)?;
-        self.shards
-            .iter_mut()
-            .find(|shard| shard.number() == number)
-            .ok_or_else(|| KinesisError::ShardNotFound {
-                stream: stream.to_owned(),
-                shard: shard::shard_id(number),
-            })
-    }
-}
-
-fn number_of(stream: &str, id: &str) -> Result<u32, KinesisError> {
-    shard::number_of(id).ok_or_else(|| KinesisError::NoShardId {
-        stream: stream.to_owned(),
-        text: id.to_owned(),
-    })
-}
-
 impl fmt::Debug for Kinesis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kinesis").finish_non_exhaustive()
@@ -361,7 +127,7 @@ impl Kinesis {
                 RETENTION_HOURS.end()
             )));
         }
-        operations::check_new_stream(stream, shards)?;
+        check_new_stream(stream, shards)?;
         self.insert_stream(stream, Mode::Provisioned, shards, retention_hours)
     }
 
@@ -435,7 +201,7 @@ impl Kinesis {
         partition_key: &str,
         data: Bytes,
     ) -> Result<Placed, KinesisError> {
-        operations::check_record(partition_key, &data)?;
+        check_record(partition_key, &data)?;
         self.put(stream, partition_key, hash_key(partition_key), data)
     }
 
@@ -448,20 +214,11 @@ impl Kinesis {
     ) -> Result<Placed, KinesisError> {
         let now = self.inner.clock.now_millis();
         let options = &self.inner.options;
-        // AWS's numbers have gaps; a client that counts on their being consecutive should fail here
-        // too.
+        // AWS's numbers have gaps. A client that counts on consecutive numbers should fail here too.
         let gap = 1 + (self.inner.random.next() & 0xF);
         self.with_stream(name, |stream| {
             let retention = stream.retention_millis();
-            let Some(shard) = stream
-                .shards
-                .iter_mut()
-                .find(|shard| shard.is_open() && shard.range().contains(hash_key))
-            else {
-                return Err(KinesisError::StreamNotFound {
-                    stream: name.to_owned(),
-                });
-            };
+            let shard = stream.shard_of(hash_key);
             let bytes = data.len() + partition_key.len();
             shard.trim(now, retention);
             if !shard.has_room(bytes, options.shard_capacity_bytes) {
@@ -505,20 +262,16 @@ impl Kinesis {
             let retention = found.retention_millis();
             let shard = found.shard(stream, shard_id)?;
             shard.trim(now, retention);
-            let after = resolve(shard, stream, position)?;
-            let (records, next, millis_behind_latest) = shard.read_after(
-                after,
-                limit.min(MAX_GET_RECORDS),
-                MAX_GET_RECORDS_BYTES,
-                now,
-            );
-            let next = records.last().map_or_else(
-                || shard.sequence_number_at(next),
+            let from = position.counter_before(shard, stream)?;
+            let (records, counter, millis_behind_latest) =
+                shard.read_after(from, limit.min(MAX_GET_RECORDS), MAX_GET_RECORDS_BYTES, now);
+            let after = records.last().map_or_else(
+                || shard.sequence_number_at(counter),
                 |record| record.sequence_number,
             );
             Ok(ReadRecords {
                 records,
-                next: Position::After(next),
+                after,
                 ended: !shard.is_open() && millis_behind_latest == 0,
                 millis_behind_latest,
             })
@@ -556,35 +309,4 @@ impl Kinesis {
 
 fn stream_arn(region: &str, stream: &str) -> String {
     format!("arn:aws:kinesis:{region}:{ACCOUNT}:stream/{stream}")
-}
-
-/// The counter after which a position reads.
-fn resolve(shard: &Shard, stream: &str, position: Position) -> Result<u64, KinesisError> {
-    let own = |number: SequenceNumber| {
-        if shard.issued(number) {
-            return Ok(number.counter());
-        }
-        let shard_id = shard.id();
-        Err(KinesisError::InvalidArgument(
-            if number.shard() == shard.number() {
-                format!(
-                    "StartingSequenceNumber {number} used in GetShardIterator on shard {shard_id} in stream {stream} \
-                 under account {ACCOUNT} is invalid because it did not come from this stream."
-                )
-            } else {
-                format!(
-                    "Invalid StartingSequenceNumber. It encodes shardId-{:012}, while it was used in a call to a shard \
-                 with {shard_id}",
-                    number.shard()
-                )
-            },
-        ))
-    };
-    match position {
-        Position::TrimHorizon => Ok(0),
-        Position::Latest => Ok(shard.latest()),
-        Position::At(number) => own(number).map(|counter| counter.saturating_sub(1)),
-        Position::After(number) => own(number),
-        Position::AtTimestamp(millis) => Ok(shard.before_timestamp(millis)),
-    }
 }

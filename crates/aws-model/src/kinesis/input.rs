@@ -9,8 +9,9 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use super::error::KinesisError;
+use super::hash_range::hash_key;
 use super::violations::{Violations, is_decimal};
-use super::{KinesisError, hash_key};
 use crate::input::{self, Unreadable};
 use crate::service::ACCOUNT;
 

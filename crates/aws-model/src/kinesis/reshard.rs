@@ -5,9 +5,12 @@
 //! messages as kinesalite and moto recorded it from AWS. On AWS the stream is UPDATING for some
 //! seconds; here it is done when the call returns.
 
+use super::Kinesis;
+use super::error::KinesisError;
 use super::hash_range::{self, HashRange};
+use super::limits::MAX_SHARDS;
 use super::shard::Shard;
-use super::{Kinesis, KinesisError, MAX_SHARDS, Mode, Stream};
+use super::stream::{Mode, Stream};
 use crate::service::ACCOUNT;
 
 impl Kinesis {

@@ -2,9 +2,10 @@
 //!
 //! Source: Kinesis API reference, `ShardFilter`.
 
+use super::error::KinesisError;
 use super::input::ShardFilter;
+use super::stream::Stream;
 use super::violations::Violations;
-use super::{KinesisError, Stream};
 
 const TYPES: [&str; 6] = [
     "AFTER_SHARD_ID",

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 
-use super::{KinesisError, MAX_PARTITION_KEY_CHARS, MAX_RECORD_BYTES};
+use super::error::KinesisError;
+use super::limits::{MAX_PARTITION_KEY_CHARS, MAX_RECORD_BYTES, MAX_SHARDS};
 
 const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
 
@@ -145,4 +146,31 @@ pub(super) fn is_decimal(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_digit())
         && (text.len() == 1 || !text.starts_with('0'))
+}
+
+/// Checks the number of shards that a client asks for.
+pub(super) fn check_shard_count(shards: i64, violations: &mut Violations) {
+    violations.at_least(Some(shards), 1, "shardCount");
+    violations.check(
+        shards <= i64::from(MAX_SHARDS),
+        shards,
+        "shardCount",
+        || format!("Member must have value less than or equal to {MAX_SHARDS}"),
+    );
+}
+
+/// Checks the name and shard count of a stream to be created.
+pub(super) fn check_new_stream(name: &str, shards: u32) -> Result<(), KinesisError> {
+    let mut violations = Violations::default();
+    check_shard_count(i64::from(shards), &mut violations);
+    violations.stream_name(name);
+    violations.finish()
+}
+
+/// Checks a record that comes without a wire.
+pub(super) fn check_record(partition_key: &str, data: &Bytes) -> Result<(), KinesisError> {
+    let mut violations = Violations::default();
+    violations.partition_key(partition_key, "");
+    violations.record_size(data, partition_key, "");
+    violations.finish()
 }

@@ -200,11 +200,14 @@ fn a_read_in_process_says_when_a_closed_shard_is_at_its_end() {
         kinesis.put_record("s", "key", data.into()).unwrap();
     }
     let read = |position| kinesis.read("s", &shard_id(0), position, 1).unwrap();
-    assert!(!read(read(Position::TrimHorizon).next).ended, "it is open");
+    assert!(
+        !read(Position::After(read(Position::TrimHorizon).after)).ended,
+        "it is open"
+    );
     kinesis.split_shard("s", &shard_id(0), MIDDLE).unwrap();
     let first = read(Position::TrimHorizon);
     assert!(!first.ended, "a record is left");
-    assert!(read(first.next).ended);
+    assert!(read(Position::After(first.after)).ended);
 }
 
 /// Kinesis API reference, ListShards, ShardFilter: "all the shards within the retention period"; a
