@@ -18,10 +18,10 @@ use crate::lambda::Lambda;
 use crate::laws::Laws;
 use crate::mutant::Mutant;
 use crate::plan::{Call, Client};
-use crate::world::{START, STREAM};
+use crate::resources::{START, STREAM};
 
-/// Where clients call, and what all of them were told.
-pub(crate) struct Counter {
+/// The clients of a run, and all that they were told.
+pub(crate) struct Clients {
     pub(crate) aws: Aws,
     pub(crate) lambda: Rc<Lambda>,
     pub(crate) laws: Laws,
@@ -36,7 +36,7 @@ pub(crate) struct Counter {
 /// How often a client that has a key tries before it gives up.
 const TRIES: u32 = 20;
 
-impl Counter {
+impl Clients {
     pub(crate) fn new(aws: Aws, lambda: Rc<Lambda>, laws: Laws, random: Arc<Mutex<Rng>>) -> Self {
         Self {
             aws,
@@ -49,8 +49,8 @@ impl Counter {
         }
     }
 
-    /// Lets a client do all that it wants.
-    pub(crate) async fn serve(&self, client: &Client) {
+    /// Makes the calls of one client, with the pauses of its plan.
+    pub(crate) async fn act(&self, client: &Client) {
         for (pause, call) in &client.calls {
             sleep(*pause).await;
             self.call(&client.name, call).await;

@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::lambda::Control;
 use crate::plan::{Disaster, Function, Kind};
-use crate::world::{STREAM, World};
+use crate::resources::STREAM;
+use crate::world::World;
 
 /// Lets one disaster happen, to its end.
 pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster) {

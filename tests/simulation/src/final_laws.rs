@@ -8,7 +8,8 @@ use bytes::Bytes;
 use orders::{Caller, Cancel, Fingerprint, IntentKind, NewOrder, OrderId, Submit};
 
 use crate::plan::Plan;
-use crate::world::{STREAM, World};
+use crate::resources::{STREAM, evidence};
+use crate::world::World;
 
 /// Of more conflicts than these a row says only that there are more.
 const MAX_CONFLICTS: usize = 10;
@@ -21,16 +22,16 @@ pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Eviden
         .trace
         .line("all is over, the rest has to be worked off");
     world.drain().await;
-    let evidence = world.evidence(Vec::new());
-    let audit = look(world, calls, &evidence);
-    let poison = evidence
+    let seen = evidence(&world.aws, Vec::new());
+    let audit = look(world, calls, &seen);
+    let poison = seen
         .records
         .iter()
         .filter(|record| record.intent().is_none())
         .count();
     if audit.poison_discarded < poison {
-        let seen = format!("{} of {poison} records", audit.poison_discarded);
-        world.laws.broken("the queue is told of all poison", seen);
+        let told = format!("{} of {poison} records", audit.poison_discarded);
+        world.laws.broken("the queue is told of all poison", told);
     }
     let discarded = world.discarded();
     if plan.is_within_budget && discarded > 0 {
@@ -43,22 +44,22 @@ pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Eviden
     // What is left to show is that it is applied, not that a wire may break as often as the retries
     // last.
     world.lambda.wire.calm();
-    put_back(world, &evidence);
+    put_back(world, &seen);
     world.drain().await;
-    let evidence = world.evidence(evidence.discards);
-    let audit = Audit::of(calls, &Evidence::default(), &evidence);
+    let seen = evidence(&world.aws, seen.discards);
+    let audit = Audit::of(calls, &Evidence::default(), &seen);
     if !audit.recoverable.is_empty() {
         world.laws.broken(
             "what was discarded is applied when it is put back",
             format!("{:?}", audit.recoverable),
         );
     }
-    for finding in unlike_the_stream(&evidence) {
+    for finding in unlike_the_stream(&seen) {
         world
             .laws
             .broken("the table says what the stream says", finding);
     }
-    evidence
+    seen
 }
 
 fn look(world: &World, calls: &[Call], evidence: &Evidence) -> Audit {

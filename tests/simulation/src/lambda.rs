@@ -24,9 +24,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::laws::Laws;
 use crate::mutant::Mutant;
 use crate::plan::Pipeline;
+use crate::resources::{START, STREAM, TABLE};
 use crate::switch::Switch;
 use crate::wire::Wire;
-use crate::world::{START, STREAM, TABLE};
 
 /// What can be done to all environments of a function.
 #[derive(Debug)]

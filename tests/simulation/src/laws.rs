@@ -5,13 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_model::{Aws, Service};
-use conditional_write::Item;
 use keyed_batch::KinesisEvent;
 use orders::{Intent, Row};
 use serde_json::{Value, json};
 
+use crate::resources::{TABLE, item_of};
 use crate::trace::Trace;
-use crate::world::TABLE;
 
 /// A law that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,41 +244,5 @@ impl Drop for WriteInProgress {
         if let Some(writing) = state.writing.get_mut(&self.place) {
             *writing -= 1;
         }
-    }
-}
-
-/// An item in DynamoDB's JSON as the domain has it.
-pub(crate) fn item_of(item: &serde_json::Map<String, Value>) -> Item {
-    item.iter()
-        .map(|(name, value)| (name.clone(), value_of(value)))
-        .collect()
-}
-
-fn value_of(value: &Value) -> conditional_write::Value {
-    let (kind, value) = value
-        .as_object()
-        .and_then(|value| value.iter().next())
-        .unwrap();
-    match kind.as_str() {
-        "S" => conditional_write::Value::S(value.as_str().unwrap().to_owned()),
-        "N" => conditional_write::Value::N(value.as_str().unwrap().parse().unwrap()),
-        "BOOL" => conditional_write::Value::Bool(value.as_bool().unwrap()),
-        "M" => {
-            let members = value.as_object().unwrap().iter();
-            conditional_write::Value::M(
-                members
-                    .map(|(name, value)| (name.clone(), value_of(value)))
-                    .collect(),
-            )
-        }
-        "L" => {
-            conditional_write::Value::L(value.as_array().unwrap().iter().map(value_of).collect())
-        }
-        "SS" => {
-            let members = value.as_array().unwrap().iter();
-            let members = members.map(|member| member.as_str().unwrap().to_owned());
-            conditional_write::Value::Ss(members.collect())
-        }
-        other => panic!("the service writes no {other}"),
     }
 }

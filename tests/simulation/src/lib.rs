@@ -4,13 +4,15 @@
 //!
 //! A seed decides everything: how many clients, what they ask for and when, how the event source
 //! mapping is set, how long each call takes, and which disasters come when. One thread, tokio's
-//! paused clock and seeded randomness make a run a function of its seed; [`Outcome::trace`] is the
+//! paused clock and seeded randomness make a run a function of its seed; [`Report::trace`] is the
 //! same, byte for byte, whenever it is run again.
 //!
 //! | file | what it is for |
 //! |---|---|
 //! | `plan.rs` | what a seed decides, as data that can be cut down |
-//! | `world.rs` | a run: everything is started, disturbed, drained and looked at |
+//! | `run.rs` | a run: everything is started, disturbed, drained and looked at |
+//! | `world.rs` | everything in a run |
+//! | `resources.rs` | the stream, the table and the queue |
 //! | `clients.rs` | clients, and what they do with an answer |
 //! | `lambda.rs` | execution environments: invocations that crash, freeze, and run out of time |
 //! | `wire.rs` | what lies between a client of AWS and the model: time, and calls that go on when their caller is gone |
@@ -37,6 +39,8 @@ mod laws;
 mod mutant;
 mod plan;
 mod poller;
+mod resources;
+mod run;
 mod shrink;
 mod switch;
 mod trace;
@@ -46,6 +50,6 @@ mod world;
 pub use laws::Violation;
 pub use mutant::Mutant;
 pub use plan::{Call, Client, Disaster, Kind, Pipeline, Plan};
+pub use run::{Counts, Report, run};
 pub use shrink::shrink;
 pub use trace::Trace;
-pub use world::{Counts, Outcome, run};

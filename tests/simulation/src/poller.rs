@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::lambda::{End, Lambda};
 use crate::laws::Laws;
+use crate::resources::{QUEUE_URL, STREAM};
 use crate::switch::Switch;
-use crate::world::{QUEUE_URL, STREAM};
 
 /// How often the shards are listed.
 const LISTING: Duration = Duration::from_secs(2);

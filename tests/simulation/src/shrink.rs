@@ -1,7 +1,7 @@
 //! A smaller plan that fails the same way: fewer disasters, clients and calls.
 
 use crate::plan::Plan;
-use crate::world::run;
+use crate::run::run;
 
 /// Takes away whatever the failure does not need: each disaster, each client, each call, as long as
 /// the first law that is broken stays the same. `progress` hears of every run.

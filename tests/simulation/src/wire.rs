@@ -22,7 +22,7 @@ use tokio::time::sleep;
 
 use crate::laws::Laws;
 use crate::mutant::{Mutant, operation, success};
-use crate::world::TABLE;
+use crate::resources::TABLE;
 
 /// The wire of one execution environment.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub(crate) struct Wire {
 const SLOW: Duration = Duration::from_millis(500);
 
 /// The delays and losses that the wire gives to one call.
-struct Weather {
+struct Disturbance {
     before: Duration,
     after: Duration,
     is_broken: bool,
@@ -90,7 +90,7 @@ impl Wire {
         Some(HttpResponse::new(200.try_into().ok()?, body))
     }
 
-    fn weather(&self) -> Weather {
+    fn disturbance(&self) -> Disturbance {
         let is_calm = self.is_calm || self.is_calmed.load(Ordering::Relaxed);
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let mut delay = || {
@@ -109,7 +109,7 @@ impl Wire {
         } else if before + after >= SLOW {
             self.laws.count("wire: half a second and more", 1);
         }
-        Weather {
+        Disturbance {
             before,
             after,
             is_broken,
@@ -156,15 +156,15 @@ impl HttpConnector for Connector {
                 return HttpConnectorFuture::ready(Ok(success(operation(&request))));
             }
         }
-        let weather = wire.weather();
+        let disturbance = wire.disturbance();
         let operation = operation(&request).to_owned();
         let stale = wire.stale_read(&request);
         let model = self.model.clone();
         let under_way = written_key(&request)
             .map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
         HttpConnectorFuture::new(async move {
-            if weather.is_broken {
-                sleep(weather.before).await;
+            if disturbance.is_broken {
+                sleep(disturbance.before).await;
                 return Err(broken());
             }
             let key = under_way.as_ref().map(|(_, key)| key.clone());
@@ -173,7 +173,7 @@ impl HttpConnector for Connector {
             // Once it is sent, a request has its effect whether or not somebody still waits for the
             // answer.
             let sent = tokio::spawn(async move {
-                sleep(weather.before).await;
+                sleep(disturbance.before).await;
                 let answer = model.call(request).await;
                 if let Some(key) = key {
                     wire.laws.row_may_have_changed(&wire.aws, &key);
@@ -195,7 +195,7 @@ impl HttpConnector for Connector {
                 laws.broken("nothing panics", panic.to_string());
                 Err(broken())
             });
-            sleep(weather.after).await;
+            sleep(disturbance.after).await;
             drop(under_way);
             let mut answer = match (stale, answer) {
                 (Some(stale), Ok(answer)) if answer.status().is_success() => Ok(stale),

@@ -1,0 +1,112 @@
+//! The stream, the table and the queue of a run: their names, their creation, and all that they hold.
+
+use aws_model::kinesis::Position;
+use aws_model::{Aws, Service};
+use conditional_write::Item;
+use event_source_mapping::SequenceNumber;
+use orders::{OrderId, Row};
+use serde_json::{Value, json};
+use tests::{Discarded, Evidence, StreamRecord};
+
+/// The time at which a run begins: 22 November 2026, 05:00:00 UTC.
+pub(crate) const START: u64 = 1_795_323_600_000;
+pub(crate) const STREAM: &str = "order-intents";
+pub(crate) const TABLE: &str = "orders";
+pub(crate) const QUEUE_URL: &str = "http://simulation/000000000000/order-intents-discarded";
+pub(crate) const QUEUE: &str = "order-intents-discarded";
+
+/// Creates the stream, the queue and the table.
+pub(crate) fn create(aws: &Aws, shards: u32) {
+    aws.kinesis().create_stream(STREAM, shards, 24).unwrap();
+    aws.sqs().create_queue(QUEUE).unwrap();
+    let table = json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "order_id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "order_id", "AttributeType": "S"}]});
+    aws.operate(Service::DynamoDb, "CreateTable", &table)
+        .unwrap();
+}
+
+/// All that stream, table and queue hold. `discards` were taken from the queue before.
+pub(crate) fn evidence(aws: &Aws, discards: Vec<Discarded>) -> Evidence {
+    let mut evidence = Evidence {
+        discards,
+        ..Evidence::default()
+    };
+    for shard in aws.kinesis().shards(STREAM).unwrap() {
+        let read = aws
+            .kinesis()
+            .read(STREAM, &shard.id, Position::TrimHorizon, 10_000)
+            .unwrap();
+        evidence
+            .records
+            .extend(read.records.into_iter().map(|record| StreamRecord {
+                shard_id: shard.id.clone(),
+                sequence_number:
+                    SequenceNumber::parse(&record.sequence_number.to_string()).unwrap(),
+                partition_key: record.partition_key,
+                data: record.data.to_vec(),
+            }));
+    }
+    let scan = json!({"TableName": TABLE, "ConsistentRead": true});
+    let scanned = aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();
+    for item in scanned["Items"].as_array().unwrap() {
+        let id = OrderId::parse(item["order_id"]["S"].as_str().unwrap()).unwrap();
+        // A row that cannot be read broke its law when it was written.
+        if let Ok(row) = Row::from_item(&item_of(item.as_object().unwrap())) {
+            evidence.rows.insert(id, row);
+        }
+    }
+    loop {
+        let receive =
+            json!({"QueueUrl": QUEUE_URL, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43_200});
+        let received = aws
+            .operate(Service::Sqs, "ReceiveMessage", &receive)
+            .unwrap();
+        let Some(messages) = received["Messages"]
+            .as_array()
+            .filter(|messages| !messages.is_empty())
+        else {
+            return evidence;
+        };
+        for message in messages {
+            let body: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+            evidence.discards.push(Discarded::of(&body));
+        }
+    }
+}
+
+/// An item in DynamoDB's JSON as the domain has it.
+pub(crate) fn item_of(item: &serde_json::Map<String, Value>) -> Item {
+    item.iter()
+        .map(|(name, value)| (name.clone(), value_of(value)))
+        .collect()
+}
+
+fn value_of(value: &Value) -> conditional_write::Value {
+    let (kind, value) = value
+        .as_object()
+        .and_then(|value| value.iter().next())
+        .unwrap();
+    match kind.as_str() {
+        "S" => conditional_write::Value::S(value.as_str().unwrap().to_owned()),
+        "N" => conditional_write::Value::N(value.as_str().unwrap().parse().unwrap()),
+        "BOOL" => conditional_write::Value::Bool(value.as_bool().unwrap()),
+        "M" => {
+            let members = value.as_object().unwrap().iter();
+            conditional_write::Value::M(
+                members
+                    .map(|(name, value)| (name.clone(), value_of(value)))
+                    .collect(),
+            )
+        }
+        "L" => {
+            conditional_write::Value::L(value.as_array().unwrap().iter().map(value_of).collect())
+        }
+        "SS" => {
+            let members = value.as_array().unwrap().iter();
+            let members = members.map(|member| member.as_str().unwrap().to_owned());
+            conditional_write::Value::Ss(members.collect())
+        }
+        other => panic!("the service writes no {other}"),
+    }
+}

@@ -1,0 +1,135 @@
+//! A run: everything is started, disturbed, let go, drained, and looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::Instant;
+
+use crate::clients::Clients;
+use crate::disasters::strike;
+use crate::final_laws::settle;
+use crate::laws::{Laws, Violation};
+use crate::plan::Plan;
+use crate::trace::Trace;
+use crate::world::World;
+
+/// The result of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The laws that did not hold. Empty if all is well.
+    pub violations: Vec<Violation>,
+    /// The events of the run, line by line.
+    pub trace: Vec<String>,
+    /// How much happened.
+    pub counts: Counts,
+}
+
+/// How much happened in a run, or in many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Runs.
+    pub runs: u64,
+    /// Intents in the stream, each once.
+    pub intents: u64,
+    /// Records that the consumer was invoked with, each time.
+    pub deliveries: u64,
+    /// Writes to the table that were tried.
+    pub writes: u64,
+    /// Records in discards.
+    pub discarded: u64,
+    /// Simulated time.
+    pub simulated: Duration,
+    /// The faults by kind. They are calls, invocations, reads and records that were hit, and the
+    /// disasters of pollers and shards.
+    pub faults: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.intents += other.intents;
+        self.deliveries += other.deliveries;
+        self.writes += other.writes;
+        self.discarded += other.discarded;
+        self.simulated += other.simulated;
+        for (kind, count) in &other.faults {
+            *self.faults.entry(kind.clone()).or_default() += count;
+        }
+    }
+}
+
+/// Runs a plan to its end. A panic, of the service or of the simulation, breaks a law.
+#[must_use]
+pub fn run(plan: &Plan) -> Report {
+    // The SDK's jitter comes from this thread's generator.
+    fastrand::seed(plan.seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let laws = {
+        let _clock = runtime.enter();
+        Laws::new(Trace::new())
+    };
+    let local = LocalSet::new();
+    let life = AssertUnwindSafe(|| local.block_on(&runtime, live(plan, laws.clone())));
+    let counts = catch_unwind(life).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        laws.broken("nothing panics", text.unwrap_or("a panic without words"));
+        Counts::default()
+    });
+    Report {
+        violations: laws.violations(),
+        trace: laws.trace.take(),
+        counts,
+    }
+}
+
+async fn live(plan: &Plan, laws: Laws) -> Counts {
+    let began = Instant::now();
+    let world = World::new(plan, laws);
+    let clients = Rc::new(Clients::new(
+        world.aws.clone(),
+        Rc::clone(&world.lambda),
+        world.laws.clone(),
+        Arc::clone(&world.random),
+    ));
+    let mut work = JoinSet::new();
+    for client in plan.clients.clone() {
+        let clients = Rc::clone(&clients);
+        work.spawn_local(async move { clients.act(&client).await });
+    }
+    for disaster in plan.disasters.clone() {
+        work.spawn_local(strike(Rc::clone(&world), began, disaster));
+    }
+    while let Some(done) = work.join_next().await {
+        done.unwrap();
+    }
+    let calls = clients.calls.take();
+    let evidence = settle(&world, plan, &calls).await;
+    let intents = evidence.records.iter().filter_map(|record| record.intent());
+    let ids: BTreeSet<_> = intents.map(|intent| intent.id).collect();
+    let mut faults: BTreeMap<String, u64> = BTreeMap::new();
+    for (service, error, calls) in world.aws.faults().hits() {
+        *faults
+            .entry(format!("{}: {error}", service.name()))
+            .or_default() += calls;
+    }
+    faults.extend(world.laws.counted());
+    Counts {
+        runs: 1,
+        intents: ids.len().try_into().unwrap(),
+        deliveries: world.laws.deliveries(),
+        writes: world.laws.writes(),
+        discarded: world.discarded(),
+        simulated: began.elapsed(),
+        faults,
+    }
+}
