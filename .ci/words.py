@@ -10,7 +10,7 @@ There are three measures, and each has its target.
 - "joints" counts colons and semicolons outside of code spans, links and times.
   At most 16 in 100 sentences are fine.
 
-Headings, tables and code blocks are not sentences. A list item is at least one.
+Headings, tables, code blocks and definitions of links are not sentences. A list item is at least one.
 """
 
 import argparse
@@ -35,6 +35,7 @@ OPENING = re.compile(r"[\s\"'“‘(*_>\[]*(what|whatever|who|whoever|whose|whet
 SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.S)
 LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*(?:\s\"[^\"]*\")?\)|\[[^\[\]]*\])")
 URL = re.compile(r"<?https?://[^\s>)]+>?")
+DEFINITION = re.compile(r"\[[^\[\]]+\]:\s+\S+$")
 ITEM = re.compile(r"(?:[-*+]|\d+[.)])\s+")
 END = re.compile(r"[.!?…][\"'”’)*_\]]*(?=\s+[\"'“‘(*_\[]*[A-Z0-9`]|\s*$)")
 ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|cf|vs|approx|No)|\b[A-Z])\.$")
@@ -257,7 +258,7 @@ def measure(path, source):
             continue
         if is_wide(line):
             measures.wide.append((path, line.number, f"{len(line.whole.rstrip())} columns"))
-        if not text or re.match(r"#+\s", text) or re.fullmatch(r"[-=*_]{3,}", text):
+        if not text or DEFINITION.match(text) or re.match(r"#+\s", text) or re.fullmatch(r"[-=*_]{3,}", text):
             close()
             continue
         item = ITEM.match(text)

@@ -93,7 +93,7 @@ impl ShardReader {
     }
 }
 
-/// Where to read; none if the text is not a number of the model's.
+/// The place to read from. None if the text is not a number of the model's.
 fn position(from: &ReadFrom) -> Option<Position> {
     let after = |number: &str| number.parse().ok().map(Position::After);
     match from {

@@ -1,4 +1,4 @@
-//! A fault on request: which calls of a service are disturbed, how, and for how long.
+//! A fault on request. It says which calls of a service are disturbed, how, and for how long.
 
 mod active;
 mod errors;
@@ -11,10 +11,10 @@ pub(crate) use active::Verdict;
 pub use active::{ActiveFault, Faults, Silence};
 pub use errors::AwsError;
 
-/// The longest fault that is accepted: one day, in seconds.
+/// The longest fault that is accepted, in seconds (one day).
 pub const MAX_FAULT_SECONDS: u64 = 86_400;
 
-/// The longest that a slow call may take: one minute, in milliseconds. No client of the service
+/// The longest that a slow call may take, in milliseconds (one minute). No client of the service
 /// waits longer.
 pub const MAX_SLOWNESS_MILLIS: u64 = 60_000;
 
@@ -34,7 +34,8 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// The name in fault settings and counters: the error's, `timeout`, `lost-answer` or `slow`.
+    /// The name in fault settings and counters. It is the error's, `timeout`, `lost-answer` or
+    /// `slow`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -133,8 +134,8 @@ impl Fault {
     /// A fault of `service` with the [kind](FaultKind) of this name, other than `slow`.
     ///
     /// - `error` is an error code that the service knows, `timeout` or `lost-answer`. DynamoDB has
-    ///   `kms-key-disabled` and `kms-key-denied` besides: its key is gone, or the caller must not
-    ///   use it.
+    ///   `kms-key-disabled` and `kms-key-denied` besides. They mean that its key is
+    ///   gone, and that the caller must not use the key.
     /// - `rate` is the share of calls that the fault hits, from 0 to 1.
     /// - `seconds` is how long the fault lasts, from 1 to [`MAX_FAULT_SECONDS`].
     ///

@@ -1,12 +1,16 @@
-//! Kinesis Data Streams: streams, shards and records, with the rules a producer or consumer can run
-//! into.
+//! Kinesis Data Streams with the rules that a producer or a consumer can run into.
 //!
-//! [`Kinesis`] has a Rust interface for code in the same process; the operations of the wire are in
-//! `operations.rs` and stand on the same state. Streams are active as soon as they are created and
-//! gone as soon as they are deleted, and a stream is split or merged at once. A stream in on-demand
-//! mode has the four shards that it begins with: they do not grow with the traffic. Not modelled:
-//! enhanced fan-out, encryption, tags, and the limits of reading. A member that is not modelled is
-//! refused by its name, also one that AWS itself does not know and would ignore.
+//! [`Kinesis`] has a Rust interface for code in the same process. The operations of the wire are in
+//! `operations.rs` and use the same state.
+//!
+//! The model differs from AWS in these points:
+//! - A stream is active as soon as it is created and gone as soon as it is deleted. It is split or
+//!   merged at once.
+//! - A stream in on-demand mode keeps the four shards that it begins with. They do not grow with
+//!   the traffic.
+//! - Enhanced fan-out, encryption, tags and the limits of reading are not modelled.
+//! - A member that is not modelled is refused by its name. AWS ignores a member that AWS does not
+//!   know, and the model refuses such a member too.
 
 mod error;
 mod hash_range;
@@ -52,15 +56,15 @@ pub struct ShardDescription {
     pub id: String,
     /// The hash keys that are routed to it.
     pub hash_range: HashRange,
-    /// The shard that it was split from, or the first of the two that it was merged from, whether
-    /// or not that is still there.
+    /// The shard that it was split from, or the first of the two that it was merged from. The
+    /// parent may have expired.
     pub parent: Option<String>,
     /// The second of the two that it was merged from.
     pub adjacent_parent: Option<String>,
     /// A number below that of every record in it.
     pub starting_sequence_number: SequenceNumber,
-    /// A number above that of every record in it, once it is closed: split or merged. It is listed
-    /// until its records have expired.
+    /// A number above that of every record in it, once it is split or merged. The closed shard is
+    /// listed until its records have expired.
     pub ending_sequence_number: Option<SequenceNumber>,
     /// How many records it holds now.
     pub records: usize,
@@ -68,7 +72,7 @@ pub struct ShardDescription {
     pub stored_bytes: usize,
 }
 
-/// Where a record was put.
+/// The place where a record was put.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     /// The shard's id.
@@ -77,7 +81,7 @@ pub struct Placed {
     pub sequence_number: SequenceNumber,
 }
 
-/// The streams. A cheap handle: clones share one state.
+/// The streams. A cheap handle, whose clones share one state.
 #[derive(Clone)]
 pub struct Kinesis {
     inner: Arc<Inner>,
@@ -112,8 +116,9 @@ impl Kinesis {
     /// Creates a stream, active at once.
     ///
     /// # Errors
-    /// `Validation` for a bad name (1–128 of `a–z A–Z 0–9 _ . -`), no shards or more than
-    /// [`MAX_SHARDS`], or a retention outside 24–8,760 hours; `StreamExists`.
+    /// - `Validation` for a bad name (1–128 of `a–z A–Z 0–9 _ . -`), for no shards or more than
+    ///   [`MAX_SHARDS`], and for a retention outside 24–8,760 hours.
+    /// - `StreamExists` if there is a stream of this name.
     pub fn create_stream(
         &self,
         stream: &str,
@@ -163,7 +168,7 @@ impl Kinesis {
         Ok(())
     }
 
-    /// The stream's shards, in order of their ids, also those that are closed and not yet expired.
+    /// The stream's shards, sorted by their ids. A closed shard is among them until it expires.
     ///
     /// # Errors
     /// `StreamNotFound`.
@@ -193,8 +198,11 @@ impl Kinesis {
     /// Puts one record, as PutRecord does, and counts it against the shard's write limits.
     ///
     /// # Errors
-    /// `StreamNotFound`; `Validation` for a partition key of 0 or more than 256 characters, or data
-    /// and key of more than 1 MiB; `ThroughputExceeded`; `ShardFull`.
+    /// - `StreamNotFound` if there is no stream of this name.
+    /// - `Validation` for a partition key of 0 or more than 256 characters, and for data and key of
+    ///   more than 1 MiB.
+    /// - `ThroughputExceeded` if the shard's limit for this second is used up.
+    /// - `ShardFull` if the shard has no room.
     pub fn put_record(
         &self,
         stream: &str,
@@ -214,7 +222,7 @@ impl Kinesis {
     ) -> Result<Placed, KinesisError> {
         let now = self.inner.clock.now_millis();
         let options = &self.inner.options;
-        // AWS's numbers have gaps. A client that counts on consecutive numbers should fail here too.
+        // AWS's numbers have gaps. A client that needs consecutive numbers should fail here too.
         let gap = 1 + (self.inner.random.next() & 0xF);
         self.with_stream(name, |stream| {
             let retention = stream.retention_millis();
@@ -242,14 +250,17 @@ impl Kinesis {
         })
     }
 
-    /// Reads a shard from a position on: at most `limit` records (and 10,000, and 10 MiB). Not
-    /// counted against any limit and never expired: it is for a poller in the same process.
+    /// Reads at most `limit` records of a shard from a position on. More than 10,000 records or 10
+    /// MiB are never read at once.
+    ///
+    /// This is for a poller in the same process. The read counts against no limit and cannot
+    /// expire.
     ///
     /// A position older than the retention reads from the oldest record kept.
     ///
     /// # Errors
-    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` for a sequence number of another shard
-    /// or stream.
+    /// `StreamNotFound` or `ShardNotFound`. `InvalidArgument` for a sequence number of another
+    /// shard or stream.
     pub fn read(
         &self,
         stream: &str,

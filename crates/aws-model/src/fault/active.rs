@@ -30,8 +30,8 @@ pub(crate) enum Verdict {
     AnsweredLate(u64),
 }
 
-/// The faults in force, and the counts of the calls that they hit. A cheap handle, whose clones share
-/// one state.
+/// The faults in force, and the counts of the calls that they hit. A cheap handle, whose clones
+/// share one state.
 #[derive(Debug, Clone)]
 pub struct Faults {
     inner: Arc<Inner>,

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::service::ACCOUNT;
 
-/// Why a call was refused.
+/// The reason for which a call was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KinesisError {
@@ -21,12 +21,12 @@ pub enum KinesisError {
         /// The shard id asked for.
         shard: String,
     },
-    /// What should name a shard names none.
+    /// The text that should name a shard does not have the form of a shard's id.
     #[error("Could not find shard {text} in stream {stream} under account {ACCOUNT}.")]
     NoShardId {
         /// The stream's name.
         stream: String,
-        /// What was given in place of a shard's id.
+        /// The text that was given in place of a shard's id.
         text: String,
     },
     /// The shards of a stream in on-demand mode are not the client's to change.
@@ -41,7 +41,7 @@ pub enum KinesisError {
         /// The stream's name.
         stream: String,
     },
-    /// The shard's limit for this second is used up; worth a retry.
+    /// The shard's limit for this second is used up. A retry is worthwhile.
     #[error("Rate exceeded for shard {shard} in stream {stream} under account {ACCOUNT}.")]
     ThroughputExceeded {
         /// The stream's name.
@@ -49,7 +49,9 @@ pub enum KinesisError {
         /// The shard's id.
         shard: String,
     },
-    /// The shard holds as much as it may, see [`KinesisOptions::shard_capacity_bytes`](super::KinesisOptions::shard_capacity_bytes).
+    /// The shard holds as much as [`shard_capacity_bytes`] allows.
+    ///
+    /// [`shard_capacity_bytes`]: super::KinesisOptions::shard_capacity_bytes
     #[error(
         "Shard {shard} in stream {stream} is full: the {capacity} bytes that it may hold here are taken until the \
          stream's retention ends for older records."
@@ -59,10 +61,11 @@ pub enum KinesisError {
         stream: String,
         /// The shard's id.
         shard: String,
-        /// What it may hold, in bytes.
+        /// The bytes that the shard may hold.
         capacity: usize,
     },
-    /// The iterator was used later than [`ITERATOR_LIFETIME`](super::ITERATOR_LIFETIME) after it was made.
+    /// The iterator was used later than [`ITERATOR_LIFETIME`](super::ITERATOR_LIFETIME) after it
+    /// was made.
     #[error("{0}")]
     ExpiredIterator(String),
     /// The stream has, or would have, too many shards, or more or less than one step may make of
@@ -81,7 +84,7 @@ pub enum KinesisError {
 }
 
 impl KinesisError {
-    /// The error code that AWS sends for it.
+    /// The code that AWS sends for this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

@@ -3,18 +3,18 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The largest record, data and partition key together, in bytes: 1 MiB, Kinesis's default for a
+/// The largest record in bytes, data and partition key together. 1 MiB is Kinesis's default for a
 /// stream.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 /// The longest partition key, in characters.
 pub const MAX_PARTITION_KEY_CHARS: usize = 256;
 /// The most records that one PutRecords takes.
 pub const MAX_PUT_RECORDS: usize = 500;
-/// The largest PutRecords, data and partition keys together, in bytes: 10 MiB.
+/// The largest PutRecords in bytes, data and partition keys together (10 MiB).
 pub const MAX_PUT_RECORDS_BYTES: usize = 10 << 20;
 /// The most records that one GetRecords returns.
 pub const MAX_GET_RECORDS: usize = 10_000;
-/// The most data that one GetRecords returns, in bytes: 10 MiB.
+/// The most data that one GetRecords returns, in bytes (10 MiB).
 pub const MAX_GET_RECORDS_BYTES: usize = 10 << 20;
 /// How long a shard iterator can be used.
 pub const ITERATOR_LIFETIME: Duration = Duration::from_secs(300);
@@ -32,13 +32,14 @@ pub struct KinesisOptions {
     /// True if a shard refuses more than 1 MiB or 1,000 records in one second of the clock
     /// (ProvisionedThroughputExceededException). On by default.
     ///
-    /// AWS does not say over which window it measures; here it is the calendar second.
+    /// AWS does not say over which window it measures. The model measures over the calendar second.
     pub write_limits: bool,
     /// How many bytes a shard stores at most, 256 MiB by default. AWS has no such limit, but a
     /// machine's memory has.
     ///
-    /// A write that does not fit is refused as throttled ([`KinesisError::ShardFull`](super::KinesisError::ShardFull)) until the
-    /// retention of older records ends. No accepted record is dropped before that.
+    /// A write that does not fit is refused as throttled
+    /// ([`ShardFull`](super::KinesisError::ShardFull)) until the retention of older records ends.
+    /// No accepted record is dropped before that.
     pub shard_capacity_bytes: usize,
 }
 

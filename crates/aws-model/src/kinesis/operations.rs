@@ -1,7 +1,7 @@
 //! The operations of the Kinesis API as JSON in and JSON out, with AWS's constraints and messages.
 //!
-//! Source: Kinesis Data Streams API reference. The wording of messages is as kinesalite recorded it
-//! from AWS.
+//! The source is the Kinesis Data Streams API reference. The wording of messages is as kinesalite
+//! recorded it from AWS.
 
 mod json;
 mod records;

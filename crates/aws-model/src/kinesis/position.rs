@@ -22,8 +22,8 @@ pub enum Position {
 }
 
 impl Position {
-    /// The counter of the last number that a read from here passes over. `stream` is the shard's stream, for
-    /// messages.
+    /// The counter of the last number that a read from here passes over. `stream` is the shard's
+    /// stream, for messages.
     pub(super) fn counter_before(self, shard: &Shard, stream: &str) -> Result<u64, KinesisError> {
         let own = |number: SequenceNumber| {
             if shard.issued(number) {
@@ -60,13 +60,13 @@ impl Position {
 pub struct ReadRecords {
     /// Sorted by sequence number.
     pub records: Vec<Record>,
-    /// The number after which to read on, so that nothing is read twice or missed. It belongs to the
-    /// shard also if the read began at `Latest` and found nothing.
+    /// The number after which to read on, so that nothing is read twice or missed. It belongs to
+    /// the shard also if the read began at `Latest` and found nothing.
     pub after: SequenceNumber,
     /// True if the shard was split or merged and nothing is left of it. Then its children are to be
     /// read.
     pub ended: bool,
-    /// How far the last record read is behind the tip of the shard, in milliseconds. 0 if nothing is
-    /// left.
+    /// How far the last record read is behind the tip of the shard, in milliseconds. 0 if nothing
+    /// is left.
     pub millis_behind_latest: u64,
 }

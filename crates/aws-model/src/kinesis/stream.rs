@@ -1,4 +1,4 @@
-//! One stream: its shards, its retention, and the mode that decides who sets the number of shards.
+//! One stream with its shards, its retention and its mode.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::error::KinesisError;
 use super::shard::{self, Shard};
 use crate::clock::millis;
 
-/// The side that sets the number of shards: the client, or Kinesis.
+/// Provisioned shards are set by the client, and on-demand shards by Kinesis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Provisioned,

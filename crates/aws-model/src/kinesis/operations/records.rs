@@ -1,4 +1,4 @@
-//! The operations on records: put, and read by way of a shard iterator.
+//! The operations that put records, and read them by way of a shard iterator.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -266,7 +266,7 @@ const ITERATOR_TYPES: [&str; 5] = [
 /// How AWS shows an entry of PutRecords in a message.
 const RECORD_AS_SHOWN: &str = "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry@c965e310";
 
-/// What GetRecords says of the shards that follow a closed one.
+/// The children of a closed shard, as GetRecords describes them.
 fn child_shards(stream: &Stream, parent: u32) -> Value {
     stream
         .shards

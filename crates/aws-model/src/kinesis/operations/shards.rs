@@ -1,4 +1,4 @@
-//! The operations on shards: list, split, merge, and the change of their number.
+//! The operations that list, split and merge shards, and change their number.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! The operations on streams: create, describe, list, delete, and the changes of a stream.
+//! The operations that create, describe, list, change and delete streams.
 
 use serde_json::{Value, json};
 
@@ -231,7 +231,7 @@ impl Kinesis {
 const ON_DEMAND_SHARDS: u32 = 4;
 
 impl Mode {
-    /// The mode asked for; what breaks the constraints of its shape goes to `violations`.
+    /// The mode that is asked for. A breach of the constraints of its shape goes to `violations`.
     fn check(details: StreamModeDetails, violations: &mut Violations) -> Option<Self> {
         let path = "streamModeDetails.streamMode";
         let name = violations.required(details.stream_mode, path)?;
