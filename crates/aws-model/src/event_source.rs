@@ -97,7 +97,7 @@ impl ShardReader {
     }
 }
 
-/// The position to read from. `None` if the text is not a sequence number of the model.
+/// The place to read from. None if the text is not a number of the model's.
 fn position(from: &ReadFrom) -> Option<Position> {
     let after = |number: &str| number.parse().ok().map(Position::After);
     match from {
