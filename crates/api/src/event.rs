@@ -23,11 +23,12 @@ pub(crate) struct Event<'a> {
     fields: Fields,
 }
 
-/// Why an event was not read.
+/// The reason why an event was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is not JSON, or a field is not as the front door makes it. The front door has put into it
-    /// what its client sent (a header in Latin-1), so this is a request that cannot be read.
+    /// The event is not JSON, or a field is not as the front door makes it. The front door has put
+    /// into the event what its client sent (a header in Latin-1), so this is a request that cannot
+    /// be read.
     Request,
     /// The event is JSON, but not a request. The function is behind another front door than the one
     /// it is made for.

@@ -49,15 +49,15 @@ pub use stream::{Refusal, Stream};
 /// The API with all that it needs.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// Where intents go.
+    /// The stream that takes the intents.
     pub stream: Stream,
-    /// Where orders are read.
+    /// The table in which orders are read.
     pub table: OrdersTable,
-    /// Where a caller's identity is read.
+    /// The place of a caller's identity in a request.
     pub callers: CallerSource,
     /// The part before `/orders` in the paths that clients see.
     pub base_path: BasePath,
-    /// Where ids and times come from.
+    /// The source of ids and times.
     pub origins: Origins,
 }
 

@@ -1,6 +1,6 @@
 //! The problem document (RFC 9457), which tells a client that something is wrong.
 //!
-//! There are three kinds, and each tells the client what to do:
+//! There are three kinds, and each tells the client what to do.
 //!
 //! - 4xx means to mend the request.
 //! - 503 with `Retry-After` means to try again.
@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use crate::caller::CallerSource;
 
-/// When to try again, in seconds. One second is long enough for a throttled shard to recover, and
-/// short enough for a person to wait.
+/// The seconds after which to try again. One second is long enough for a throttled shard to
+/// recover, and short enough for a person to wait.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// A problem on its way to the client.

@@ -22,7 +22,7 @@ pub(crate) struct Request<'a> {
     base_path: &'a str,
     /// The path behind it.
     path: &'a str,
-    /// When the answer has to be ready.
+    /// The time at which the answer has to be ready.
     until: Instant,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Time that may still be spent on calls.
+    /// The time that may still be spent on calls.
     pub(crate) fn time_left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }

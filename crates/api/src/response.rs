@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::problem::{Problem, RETRY_AFTER};
 
 const JSON: &str = "application/json";
-/// RFC 9457 §3.
+/// The media type of a problem document (RFC 9457 §3).
 const PROBLEM: &str = "application/problem+json";
 
 /// A status, headers, and a JSON document.
@@ -96,7 +96,7 @@ impl Response {
         self.status.as_u16()
     }
 
-    /// For the log.
+    /// The intent id, for the log.
     pub(crate) fn intent_id(&self) -> Option<String> {
         self.intent_id.map(|id| id.to_string())
     }

@@ -89,7 +89,7 @@ impl Route {
 }
 
 impl Endpoint {
-    /// For the log.
+    /// The endpoint's name in the log.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Submit => "submit",

@@ -19,11 +19,12 @@ use function_runtime::{NoAnswer, PassingErrors, attempts};
 use orders::Intent;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Kinesis answers within tens of milliseconds. A call that takes this long is better made again.
+/// The longest time of one attempt. Kinesis answers within tens of milliseconds, so a call that
+/// takes this long is better made again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// With less time than this a put is not begun. It would most likely be cut off, and its outcome
-/// would be unknown.
+/// The least time in which a put is begun. With less time the put would most likely be cut off, and
+/// its outcome would be unknown.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The stream that intents are put into.
@@ -33,16 +34,16 @@ pub struct Stream {
     name: String,
 }
 
-/// Why an intent was not acknowledged.
+/// The reason why an intent was not acknowledged.
 ///
-/// Its text says no more than AWS's error code. The source is the SDK's own error, which may quote
-/// the request and does not belong into a log.
+/// The error's text says no more than AWS's error code. The source is the SDK's own error, which
+/// may quote the request and does not belong into a log.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Kinesis refused every attempt, so the intent is not in the stream.
     #[error("not accepted: {code}")]
     NotAccepted {
-        /// AWS's error code for the last attempt, or why there was no answer.
+        /// AWS's error code for the last attempt, or the reason why there was no answer.
         code: String,
         /// The SDK's error, if the put was begun.
         source: Option<BoxError>,
@@ -50,7 +51,7 @@ pub enum Refusal {
     /// At least one attempt got no clear answer, so the intent may be in the stream.
     #[error("outcome unknown: {code}")]
     OutcomeUnknown {
-        /// AWS's error code for the last attempt, or why there was no answer.
+        /// AWS's error code for the last attempt, or the reason why there was no answer.
         code: String,
         /// The SDK's error, unless the time was up before the SDK gave one.
         source: Option<BoxError>,
@@ -67,7 +68,7 @@ impl Refusal {
         }
     }
 
-    /// AWS's error code for the last attempt, or why there was no answer.
+    /// AWS's error code for the last attempt, or the reason why there was no answer.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
@@ -139,7 +140,7 @@ impl Stream {
     }
 }
 
-/// AWS's error code, or why there was no answer.
+/// AWS's error code, or the reason why there was no answer.
 fn code_of(error: &SdkError<PutRecordError>) -> String {
     match error {
         SdkError::ServiceError(answer) => answer.err().code().unwrap_or("unknown").to_owned(),
@@ -193,8 +194,8 @@ impl Intercept for Attempts {
     }
 }
 
-/// Only a 4xx is a refusal, because Kinesis looked at the request and did nothing. A 5xx may come
-/// after the effect, and a 408 says that somebody gave up waiting.
+/// True for a 4xx other than 408. With a 4xx Kinesis looked at the request and did nothing. A 5xx
+/// may come after the effect, and a 408 says that somebody gave up waiting.
 fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && status != 408
 }

@@ -1,5 +1,5 @@
-//! The model as a whole: one call in, one reply out, with faults applied at the one place all calls
-//! pass.
+//! The model as a whole. One call goes in and one reply comes out. Faults are applied here, because
+//! all calls pass this place.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::service::{DEFAULT_REGION, Service, region};
 use crate::sqs::{Received, Sqs};
 use crate::unsupported;
 
-/// What the model is built from.
+/// The options from which the model is built.
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
-    /// The clock that everything reads. [`TokioClock::starting_now`] by default.
+    /// The clock that everything reads, by default [`TokioClock::starting_now`].
     pub clock: Arc<dyn Clock>,
-    /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. From
-    /// the operating system by default; with a seed and a clock of one's own, a single-threaded run
-    /// repeats exactly.
+    /// The seed of request ids, message ids, gaps between sequence numbers and fault rolls. By
+    /// default the seed comes from the operating system. With a fixed seed and a clock that the
+    /// caller moves, a single-threaded run repeats exactly.
     pub seed: u64,
     /// Kinesis's limits.
     pub kinesis: KinesisOptions,
@@ -41,12 +41,12 @@ impl Default for ModelOptions {
     }
 }
 
-/// Why the model could not start.
+/// The reason why the model could not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct StartError(#[from] DynamoDbStartError);
 
-/// The model of AWS. A cheap handle: clones share one state.
+/// The model of AWS. The handle is cheap, and its clones share one state.
 #[derive(Clone)]
 pub struct Aws {
     inner: Arc<Inner>,
@@ -61,29 +61,29 @@ struct Inner {
     dynamodb: DynamoDb,
 }
 
-/// What comes of a call.
+/// The model's reply to a call.
 #[derive(Debug)]
 pub enum Reply {
     /// The answer, a refusal included.
     Answer(Response<Bytes>),
-    /// A ReceiveMessage that may wait found nothing yet: call [`Waiting::look_again`] until it is
-    /// an answer.
+    /// A ReceiveMessage that may wait found nothing yet. Call [`Waiting::look_again`] until it
+    /// gives an answer.
     Wait(Waiting),
-    /// The call took effect and its answer is lost: close the connection without one.
+    /// The call took effect and its answer is lost. Close the connection without an answer.
     Lost,
-    /// The call is not answered: hold the connection while [`Silence::holds`], then close it.
-    /// Nothing took effect.
+    /// The call is not answered, and nothing took effect. Hold the connection while
+    /// [`Silence::holds`], then close it.
     Silent(Silence),
-    /// The call took effect and is answered late: send [`Late::response`] at [`Late::at_millis`].
+    /// The call took effect and is answered late. Send [`Late::response`] at [`Late::at_millis`].
     Late(Late),
 }
 
 /// An answer that is held back.
 #[derive(Debug)]
 pub struct Late {
-    /// When to send it, in milliseconds since the Unix epoch.
+    /// The time to send the response, in milliseconds since the Unix epoch.
     pub at_millis: u64,
-    /// What to send.
+    /// The response to send.
     pub response: Response<Bytes>,
 }
 
@@ -98,8 +98,8 @@ impl Aws {
             seed,
             kinesis,
         } = options;
-        // Each part draws from a sequence of its own, so that one more call here does not move the
-        // rolls there.
+        // Each part draws random numbers from its own sequence. So one more draw in one part does
+        // not change the rolls of another part.
         let seeds = Random::seeded(seed);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -113,16 +113,18 @@ impl Aws {
         })
     }
 
-    /// Performs one request. Never blocks for longer than the work takes (some 10 µs), starts
-    /// nothing that outlives it, and never fails: what AWS would refuse is answered as AWS refuses
-    /// it.
+    /// Performs one request.
     ///
-    /// Only the headers and the body count; method and path do not.
+    /// - The call never blocks for longer than the work takes (some 10 µs).
+    /// - The call starts nothing that outlives it.
+    /// - The call never fails. A request that AWS would refuse is answered as AWS refuses it.
+    ///
+    /// Only the headers and the body count. The method and the path do not.
     #[must_use]
     pub fn call(&self, request: &Request<Bytes>) -> Reply {
         let headers = request.headers();
-        // A cheap look at one header: all else of what is foreign only counts where there is no
-        // call.
+        // This is a cheap look at one header. The other marks of a foreign request count only if
+        // the request names no call of the model.
         let media_type = headers
             .get(http::header::CONTENT_TYPE)
             .map(http::HeaderValue::as_bytes);
@@ -162,11 +164,11 @@ impl Aws {
     }
 
     /// The refusal of a request that an AWS client sent in a protocol, or to a service, that is not
-    /// modelled, in the form of its protocol; it says what to set instead. `None` if no AWS client
-    /// sends such a request.
+    /// modelled. The refusal has the form of the request's protocol and says what to set instead.
+    /// `None` if no AWS client sends such a request.
     ///
-    /// [`Aws::call`] answers with it by itself. It is for an HTTP server that has other routes,
-    /// where such a request goes to a path of its own (`/000000000000/queue`,
+    /// [`Aws::call`] answers with this refusal by itself. The method is for an HTTP server that has
+    /// other routes, where such a request goes to its own path (`/000000000000/queue`,
     /// `/2015-03-31/functions`).
     #[must_use]
     pub fn foreign(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
@@ -222,8 +224,7 @@ impl Aws {
         })
     }
 
-    /// Performs one operation without HTTP and without faults: to set things up, and to look at
-    /// them.
+    /// Performs one operation without HTTP and without faults, to set up a state or to look at it.
     ///
     /// An output without members is `Value::Null`. A ReceiveMessage never waits.
     ///
@@ -318,16 +319,18 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// How often it is worth looking again while a long poll lasts, in milliseconds.
+    /// The interval at which to look again while a long poll lasts, in milliseconds. A shorter
+    /// interval is not worth it.
     pub const INTERVAL_MILLIS: u64 = 50;
 
-    /// When it is answered at the latest, in milliseconds since the Unix epoch.
+    /// The latest time of the answer, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn until_millis(&self) -> u64 {
         self.wait.until_millis
     }
 
-    /// An answer if messages have come or the time is up, otherwise the wait goes on.
+    /// Looks for messages again. The reply is an answer if messages have come or the time is up.
+    /// Otherwise the wait goes on.
     #[must_use]
     pub fn look_again(self) -> Reply {
         let id = &self.id;
@@ -352,7 +355,7 @@ fn is_cbor(media_type: &[u8]) -> bool {
     media_type.windows(4).any(|part| part == b"cbor")
 }
 
-/// Scheme, host and port that the client reached, for the URLs in SQS's answers.
+/// The scheme, host and port that the client reached, for the URLs in SQS's answers.
 fn endpoint(request: &Request<Bytes>) -> String {
     let uri = request.uri();
     let host = uri

@@ -1,4 +1,4 @@
-//! Where the model's time comes from. Everything that depends on time (arrival stamps, retention,
+//! The source of the model's time. Everything that depends on time (arrival stamps, retention,
 //! iterator expiry, visibility timeouts, throughput windows, the end of a fault) reads one injected
 //! clock.
 
@@ -12,7 +12,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn now_millis(&self) -> u64;
 }
 
-/// A clock that stands still until it is told to move; for tests and simulations.
+/// A clock that moves only when it is told to, for tests and simulations.
 ///
 /// Share it with the model through an `Arc` and keep the other handle.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ impl ManualClock {
         self.now.fetch_add(millis(step), Ordering::SeqCst);
     }
 
-    /// Sets the clock to `epoch_millis`; backwards too, as a machine's clock may step back.
+    /// Sets the clock to `epoch_millis`. The time may also go backwards, as a machine's clock may
+    /// step back.
     pub fn set(&self, epoch_millis: u64) {
         self.now.store(epoch_millis, Ordering::SeqCst);
     }
@@ -46,11 +47,13 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock that moves with tokio's: real time normally, virtual time while tokio's clock is paused.
-/// It never steps back, as a machine's wall clock may: what waits for a time (a poller, a
-/// visibility timeout) would wait for as long as the step.
+/// A clock that moves with tokio's clock. That is real time normally, and virtual time while
+/// tokio's clock is paused.
 ///
-/// With it the model's time and the SDK's timers agree in a test that runs under
+/// The clock never steps back, although a machine's wall clock may. After a step back everything
+/// that waits for a time (a poller, a visibility timeout) would wait longer by that step.
+///
+/// With this clock the model's time and the SDK's timers agree in a test that runs under
 /// `#[tokio::test(start_paused = true)]`.
 #[derive(Debug)]
 pub struct TokioClock {
@@ -90,7 +93,7 @@ fn wall_millis() -> u64 {
     )
 }
 
-/// Whole milliseconds of a duration; a duration beyond `u64` (584 million years) is clamped.
+/// The whole milliseconds of a duration. A duration beyond `u64` (584 million years) is clamped.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -105,7 +108,7 @@ mod tests {
         let clock = crate::ModelOptions::default().clock;
         let start = clock.now_millis();
         assert!(start.abs_diff(wall) < 60_000, "{start} {wall}");
-        // No second passes on the wall; only the time that elapses for the program counts.
+        // Not a second passes on the wall clock. Only the time that elapses for the program counts.
         tokio::time::advance(Duration::from_secs(3_600)).await;
         assert_eq!(clock.now_millis(), start + 3_600_000);
     }

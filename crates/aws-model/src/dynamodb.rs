@@ -1,12 +1,16 @@
-//! DynamoDB: tables and items in dynoxide's in-process engine; this file is the wire around it. Not
-//! taken over from there: PartiQL, tags, TTL.
+//! DynamoDB. Tables and items are in dynoxide's in-process engine, and this file is the wire around
+//! the engine. PartiQL, tags and TTL are not taken over from dynoxide.
 //!
-//! dynoxide is checked against AWS by a public conformance suite. What its own HTTP server does
-//! before and after the engine is not part of its library: of that, the sorting of unreadable
-//! requests and the shape of one error are repeated here; the wording of a SerializationException
-//! is not. Do not enable a table's stream: each write then costs time in proportion to all records
-//! already in the stream. A member that dynoxide does not read, and would ignore, is refused by its
-//! name, also one that AWS itself does not know and would ignore.
+//! A public conformance suite checks dynoxide against AWS. The library does not contain the steps
+//! that dynoxide's own HTTP server takes before and after the engine. This file repeats two of
+//! these steps, the sorting of unreadable requests and the shape of one error. It does not repeat
+//! the wording of a SerializationException.
+//!
+//! Do not enable a table's stream. Each write would then cost time in proportion to all records
+//! already in the stream.
+//!
+//! A member that dynoxide does not read, and would ignore, is refused by its name. The same goes
+//! for a member that AWS itself does not know and would ignore.
 
 mod members;
 
@@ -26,7 +30,7 @@ use crate::failure::{Failure, respond_bytes};
 use crate::input::not_modelled;
 use crate::service::Service;
 
-/// The tables. A cheap handle: clones share one state.
+/// The tables. The handle is cheap, and its clones share one state.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
@@ -38,8 +42,8 @@ impl fmt::Debug for DynamoDb {
     }
 }
 
-/// The injected clock as dynoxide reads it. The creation date of a table and the ten
-/// minutes of a client request token go by the machine's clock in dynoxide.
+/// The injected clock as dynoxide reads it. The creation date of a table and the ten minutes of a
+/// client request token go by the machine's clock in dynoxide.
 struct SharedClock(Arc<dyn Clock>);
 
 impl EngineClock for SharedClock {
@@ -57,12 +61,12 @@ impl EngineClock for SharedClock {
     }
 }
 
-/// The engine could not be started: SQLite refused to open a database in memory.
+/// The engine could not be started, because SQLite refused to open a database in memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the embedded DynamoDB did not start: {0}")]
 pub struct DynamoDbStartError(String);
 
-/// What an operation came to: its output as JSON, or a refusal as AWS writes it.
+/// The result of an operation, which is its output as JSON or a refusal as AWS writes it.
 pub(crate) type Outcome = Result<Vec<u8>, Refusal>;
 
 /// An error body that is JSON already, with its status.
@@ -79,8 +83,8 @@ impl DynamoDb {
         Ok(Self { database })
     }
 
-    /// Performs one operation of the wire; `None` if there is no such operation. `region` is only
-    /// for ARNs.
+    /// Performs one operation of the wire. `None` if the operation does not exist here. `region` is
+    /// only for ARNs.
     pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Outcome> {
         let db = &self.database;
         if let Some(members) = members::of(operation)
@@ -123,15 +127,16 @@ fn run<I: DeserializeOwned, O: Serialize>(
     operation: impl FnOnce(I) -> dynoxide::Result<O>,
 ) -> dynoxide::Result<Vec<u8>> {
     let request = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-    // By way of a value, whose maps are sorted: the engine's are in an order drawn afresh for each
-    // process, and the same run should give the same bytes.
+    // The output goes through a value, because a value's maps are sorted. The sequence of the
+    // engine's maps differs from process to process, and the same run should give the same bytes.
     let output = serde_json::to_value(operation(request)?)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))?;
     Ok(output.to_string().into_bytes())
 }
 
-/// dynoxide's ARNs name a region of its own; it takes any region in those it is given. Only
-/// descriptions of a table are rewritten, never items.
+/// Writes the request's region into the ARNs of a table's description. dynoxide's own ARNs name the
+/// region `dynoxide`, and dynoxide accepts any region in the ARNs that it is given. Items are never
+/// rewritten.
 fn in_region(json: Vec<u8>, region: &str) -> Vec<u8> {
     match String::from_utf8(json) {
         Ok(text) => text
@@ -144,9 +149,9 @@ fn in_region(json: Vec<u8>, region: &str) -> Vec<u8> {
     }
 }
 
-/// Why a body could not be read. dynoxide marks in the message of a deserialization error which of
-/// DynamoDB's errors it stands for; what it leaves unmarked is told apart as its own HTTP server
-/// does.
+/// The error for a body that could not be read. dynoxide marks in the message of a deserialization
+/// error which of DynamoDB's errors it means. Unmarked messages are told apart here in the way of
+/// dynoxide's own HTTP server.
 fn unreadable(error: &serde_json::Error) -> DynoxideError {
     if !error.is_data() {
         return DynoxideError::SerializationException(String::new());
@@ -191,7 +196,7 @@ fn unreadable(error: &serde_json::Error) -> DynoxideError {
 /// The error as DynamoDB writes it for this operation.
 fn refusal(operation: &str, error: DynoxideError) -> Refusal {
     let error = match error {
-        // DynamoDB puts its usual words before these on the three single-item writes.
+        // DynamoDB puts its usual words before the message of the three writes of one item.
         DynoxideError::EnvelopedValidation(message)
             if matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem") =>
         {
@@ -201,7 +206,7 @@ fn refusal(operation: &str, error: DynoxideError) -> Refusal {
     };
     let status = error.status_code();
     let json = error.to_json();
-    // Sorted for the same reason as an output.
+    // The members are sorted for the same reason as the members of an output.
     let body = serde_json::from_str::<Value>(&json).map_or(json, |value| value.to_string());
     Refusal { status, body }
 }
@@ -217,7 +222,7 @@ impl Refusal {
         )
     }
 
-    /// Status and JSON body, for a caller without a wire.
+    /// The refusal for a caller that does not use the wire, read from the status and the JSON body.
     pub(crate) fn into_failure(self) -> Failure {
         let value: Value = serde_json::from_str(&self.body).unwrap_or_default();
         let code = value["__type"].as_str().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The model as the stream and the on-failure queue of an event source mapping.
 //!
-//! [`ShardReader`] carries out a mapping's reads, [`DiscardQueue`] delivers its discards. The
-//! invocations are for the caller. A caller names the stream by its ARN, as on AWS, so that another
-//! kind of stream is a matter of this module alone.
+//! [`ShardReader`] carries out a mapping's reads, and [`DiscardQueue`] delivers its discards. The
+//! caller makes the invocations. A caller names the stream by its ARN, as on AWS. So another kind
+//! of stream would concern this module alone.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use serde_json::json;
 use crate::aws::Aws;
 use crate::kinesis::{self, KinesisError, Position};
 
-/// How long the queue may take to answer.
+/// The longest time that the queue may take to answer.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lists and reads the shards of a mapping's stream.
 ///
-/// Faults that are injected into Kinesis are the service's, not the poller's: it reads the stream
-/// directly, as AWS's own poller is not the service's client.
+/// Faults that are injected into Kinesis hit the service's calls and not this reader. The reader
+/// reads the stream directly, because AWS's own poller does not use the service's client either.
 #[derive(Clone, Debug)]
 pub struct ShardReader {
     aws: Aws,
@@ -40,7 +40,7 @@ pub struct NotListed {
 
 impl ShardReader {
     /// A reader of the stream that `arn` names, `arn:aws:kinesis:<region>:<account>:stream/<name>`.
-    /// It need not exist yet.
+    /// The stream need not exist yet.
     #[must_use]
     pub fn new(aws: Aws, arn: &str) -> Self {
         let (_, name) = arn.rsplit_once('/').unwrap_or(("", arn));
@@ -66,8 +66,8 @@ impl ShardReader {
         Ok(Event::ShardsListed(listing.collect()))
     }
 
-    /// Carries out a read, to be handed to the mapping. It fails if the shard or the position is
-    /// not one of the stream's.
+    /// Carries out a read, to be handed to the mapping. The read fails if its shard or position
+    /// does not belong to the stream.
     #[must_use]
     pub fn read(&self, fetch: Fetch) -> Event {
         match self.try_read(&fetch) {
@@ -132,8 +132,8 @@ impl DiscardQueue {
     }
 
     /// Sends a discard's message as any client does, faults included, and waits at most 5 s for the
-    /// answer. The result is to be handed to the mapping, which offers the message again if it may
-    /// not have arrived.
+    /// answer. The result is to be handed to the mapping. The mapping offers the message again if
+    /// it may not have arrived.
     pub async fn deliver(&self, discard: Discard) -> Event {
         let message = String::from_utf8_lossy(&discard.body()).into_owned();
         let body = json!({ "QueueUrl": self.url, "MessageBody": message }).to_string();

@@ -1,5 +1,5 @@
-//! An error answer in AWS's JSON protocols: status, `__type`, message, and for SQS the code of its
-//! older query protocol in a header.
+//! An error answer in AWS's JSON protocols. It has a status, `__type` and a message. For SQS it
+//! also has a header with the code of SQS's older query protocol.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -9,7 +9,7 @@ use crate::service::Service;
 
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
-/// What a service answers when it refuses a request.
+/// The answer of a service that refuses a request.
 ///
 /// Source: Smithy's AWS JSON 1.0 and 1.1 protocols, "Operation error serialization", and
 /// "awsQueryCompatible" for the header that SQS sends.
@@ -18,10 +18,10 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 pub struct Failure {
     /// The error's shape without its namespace, such as `ResourceNotFoundException`.
     pub code: &'static str,
-    /// 400 for what the client must change or retry later, 500 and above for the service's own
-    /// faults.
+    /// 400 if the client must change the request or retry later, 500 and above for the service's
+    /// own faults.
     pub status: u16,
-    /// Text for a person; empty if AWS sends none.
+    /// The text for a person, which is empty if AWS sends none.
     pub message: String,
 }
 
@@ -35,7 +35,8 @@ impl Failure {
         }
     }
 
-    /// No such operation here; `name` is what was asked for.
+    /// The refusal of an operation that is not modelled. `name` is the operation that was asked
+    /// for.
     pub(crate) fn unknown_operation(name: &str) -> Self {
         Self::client(
             "UnknownOperationException",
@@ -43,7 +44,8 @@ impl Failure {
         )
     }
 
-    /// The namespace that the service puts before its own error shapes in `__type`.
+    /// The value of `__type`, which is the code behind the namespace that the service puts before
+    /// its own errors.
     fn type_name(&self, service: Option<Service>) -> String {
         let code = self.code;
         let protocol_error = matches!(
@@ -85,7 +87,7 @@ impl Failure {
         }
     }
 
-    /// The answer on the wire. `service` is `None` when the request names none.
+    /// The answer on the wire. `service` is `None` if the request names no service.
     pub(crate) fn into_response(
         self,
         service: Option<Service>,
@@ -115,8 +117,8 @@ impl Failure {
     }
 }
 
-/// A JSON answer with the service's media type and a request id. `Value::Null` is an empty body, as
-/// AWS sends it for operations without output.
+/// A JSON answer with the service's media type and a request id. `Value::Null` gives an empty body,
+/// which AWS sends for operations without output.
 pub(crate) fn respond(
     service: Option<Service>,
     status: StatusCode,

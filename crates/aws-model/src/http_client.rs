@@ -1,5 +1,5 @@
-//! The model as an HTTP client of the AWS SDK: a request goes to [`Aws::call`] in place of the
-//! network, and faults surface as what the network would show of them.
+//! The model as an HTTP client of the AWS SDK. A request goes to [`Aws::call`] in place of the
+//! network. Faults appear to the client as they would on the network.
 
 use std::fmt;
 use std::io;
@@ -26,9 +26,9 @@ use crate::send::ConnectionClosed;
 use crate::service::DEFAULT_REGION;
 
 impl Aws {
-    /// A configuration whose SDK clients call the model in place of the network: `us-east-1`,
-    /// credentials that say nothing, and tokio's clock for retries and timeouts. `into_builder`
-    /// changes it.
+    /// A configuration whose SDK clients call the model in place of the network. The region is
+    /// `us-east-1`, the credentials are placeholders, and retries and timeouts go by tokio's clock.
+    /// `into_builder` changes the configuration.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
         SdkConfig::builder()
@@ -44,9 +44,9 @@ impl Aws {
 
     /// An HTTP client for AWS SDK configurations that calls the model in place of the network.
     ///
-    /// It keeps the configuration's read timeout, on tokio's clock. A lost answer, and a call let
-    /// go after silence, is an I/O error of the connection; silence beyond the read timeout a
-    /// timeout.
+    /// The client keeps the configuration's read timeout, on tokio's clock. A lost answer is an I/O
+    /// error of the connection, and so is a silence that ends. A silence beyond the read timeout is
+    /// a timeout.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(InProcess { aws: self.clone() })

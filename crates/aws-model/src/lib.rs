@@ -1,18 +1,23 @@
-//! An in-process model of the AWS services that the order service uses: Kinesis Data Streams and
-//! SQS (ours, the part that the service and ordinary clients need) and DynamoDB (from `dynoxide`).
+//! An in-process model of the AWS services that the order service uses.
 //!
-//! [`Aws`] is the whole model behind one call, [`Aws::call`]: synchronous, without a thread or task
-//! of its own. Time and randomness come from what it was given, with two exceptions that lie in
-//! dynoxide: a table's creation date and the ten minutes for which a `ClientRequestToken` counts go
-//! by the machine's clock. On that call stands an SDK HTTP client ([`Aws::http_client`]), so that
-//! production code runs against the model in one process with its serialization, retries and
-//! timeouts; an HTTP server needs no more than to carry out what a [`Reply`] says.
+//! - Kinesis Data Streams and SQS are this crate's own code. They have the part that the service
+//!   and ordinary clients need.
+//! - DynamoDB comes from `dynoxide`.
 //!
-//! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which is what the Rust SDK,
-//! boto3 and the AWS CLI send. CBOR (the Java SDK's Kinesis client) and SQS's query protocol are
-//! not spoken: their clients, and those of other services, are told so in a form that they can
-//! parse ([`Aws::foreign`]). Any credentials are accepted, the account is `000000000000`, and a
-//! region is only the name in an ARN: all share one state.
+//! [`Aws`] is the whole model behind one call, [`Aws::call`]. The call is synchronous and uses no
+//! thread or task besides the caller's. The model takes time and randomness from its
+//! [`ModelOptions`]. Two times go by the machine's clock instead, because they lie in dynoxide.
+//! They are a table's creation date and the ten minutes for which a `ClientRequestToken` counts.
+//!
+//! An SDK HTTP client ([`Aws::http_client`]) makes that call. So production code runs against the
+//! model in one process, with its serialization, retries and timeouts. An HTTP server only has to
+//! carry out the [`Reply`].
+//!
+//! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which the Rust SDK, boto3 and
+//! the AWS CLI send. The model does not speak CBOR (the Java SDK's Kinesis client) or SQS's query
+//! protocol. Clients of these protocols and of other services get a refusal in a form that they can
+//! parse ([`Aws::foreign`]). Any credentials are accepted, and the account is `000000000000`. All
+//! regions share one state, because a region is only the name in an ARN.
 //!
 //! ```
 //! use aws_model::{Aws, ModelOptions};
@@ -26,14 +31,14 @@
 //! # }
 //! ```
 //!
-//! # What is kept in memory
+//! # Kept in memory
 //! - Kinesis records until the stream's retention has passed, at most
-//!   [`KinesisOptions::shard_capacity_bytes`] a shard: what does not fit is refused as throttled,
-//!   and nothing that was accepted is dropped.
+//!   [`KinesisOptions::shard_capacity_bytes`] a shard. A record that does not fit is refused as
+//!   throttled, and no accepted record is dropped.
 //! - SQS messages until they are deleted, or their queue's retention (4 days by default) has
 //!   passed.
 //! - DynamoDB items until they are deleted, in SQLite in memory.
-//! - Faults: at most one for each service and kind, and a counter for each.
+//! - Faults and counters of hits, at most one of each for each service and kind.
 //!
 //! Iterators and receipt handles leave nothing behind.
 

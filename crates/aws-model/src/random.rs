@@ -1,10 +1,11 @@
-//! The model's one source of randomness: a seeded generator, so that a run can be repeated exactly.
+//! The model's one source of randomness. The generator is seeded, so that a run can be repeated
+//! exactly.
 
 use std::sync::{Mutex, PoisonError};
 
 use fastrand::Rng;
 
-/// Not for secrets: it makes request ids, message ids and fault rolls.
+/// A generator of request ids, message ids and fault rolls. It is not for secrets.
 #[derive(Debug)]
 pub(crate) struct Random {
     generator: Mutex<Rng>,

@@ -1,4 +1,5 @@
-//! The one reading of a reply: what a client that waits sees of a late, lost or silent one.
+//! A call as a waiting client sees it. Late, lost and silent replies are read here and nowhere
+//! else.
 
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ pub struct ConnectionClosed;
 impl Aws {
     /// Performs a request and waits, on tokio's clock, as long as its reply makes a client wait.
     ///
-    /// The effect is that of [`Aws::call`], at once. A client that waits less drops the future.
+    /// The effect is the same as that of [`Aws::call`], and happens at once. A client that waits
+    /// less drops the future.
     ///
     /// # Errors
-    /// [`ConnectionClosed`] at once if the reply is lost; if the call is not answered, when the
+    /// [`ConnectionClosed`] if the reply is lost, at once, or if the call is not answered, when the
     /// fault ends or is cleared.
     pub async fn send(
         &self,
@@ -49,7 +51,8 @@ impl Aws {
         }
     }
 
-    /// Sleeps until that time or one interval, since a fault may be cleared or a message come.
+    /// Sleeps until the given time but at most for one interval, since a fault may be cleared or a
+    /// message may come.
     async fn pause(&self, until_millis: u64) {
         let left = until_millis.saturating_sub(self.clock().now_millis());
         let pause = left.clamp(1, Waiting::INTERVAL_MILLIS);

@@ -1,4 +1,4 @@
-//! The three services, and how a request says which one it is for.
+//! The three services, and the headers by which a request names its service and its region.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,10 +23,10 @@ pub enum Service {
 }
 
 impl Service {
-    /// All of them.
+    /// All services.
     pub const ALL: [Self; 3] = [Self::DynamoDb, Self::Kinesis, Self::Sqs];
 
-    /// The name used in fault settings and counters: `dynamodb`, `kinesis` or `sqs`.
+    /// The service's name in fault settings and counters, which is `dynamodb`, `kinesis` or `sqs`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,8 @@ impl Service {
         }
     }
 
-    /// The media type of its protocol: AWS JSON 1.0, for Kinesis 1.1.
+    /// The media type of the service's protocol. Kinesis speaks AWS JSON 1.1, and the others speak
+    /// 1.0.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::DynamoDb | Self::Sqs => "application/x-amz-json-1.0",
@@ -53,7 +54,8 @@ impl Service {
         }
     }
 
-    /// Service and operation of an `X-Amz-Target` value such as `Kinesis_20131202.PutRecord`.
+    /// The service and the operation of an `X-Amz-Target` value such as
+    /// `Kinesis_20131202.PutRecord`.
     #[must_use]
     pub fn of_target(target: &str) -> Option<(Self, &str)> {
         let (prefix, operation) = target.split_once('.')?;
@@ -84,7 +86,7 @@ impl FromStr for Service {
 /// The region in the credential scope of a Signature Version 4 `Authorization` header
 /// (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`), or [`DEFAULT_REGION`].
 ///
-/// The signature itself is not checked: any credentials are accepted.
+/// The signature itself is not checked, because any credentials are accepted.
 pub(crate) fn region(headers: &HeaderMap) -> &str {
     headers
         .get(http::header::AUTHORIZATION)

@@ -1,12 +1,26 @@
-//! SQS standard queues: send, receive with a visibility timeout, delete, with the limits a client
-//! can run into.
+//! SQS standard queues. A client can send, receive with a visibility timeout, and delete. The
+//! limits that a client can run into apply.
 //!
-//! [`Sqs`] has a Rust interface for code in the same process; the operations of the wire are in
-//! `operations.rs`. Not modelled: FIFO queues, batches but for deleting, message attributes,
-//! redrive policies, purging, encryption, and the 120,000 messages that may be in flight. Unlike
-//! AWS, a message is never delivered twice within its visibility timeout, order is that of sending,
-//! and the counts are exact; only a message's latest receipt handle deletes it. A member that is
-//! not modelled is refused by its name, also one that AWS itself does not know and would ignore.
+//! [`Sqs`] has a Rust interface for code in the same process. The operations of the wire are in
+//! `operations.rs`.
+//!
+//! These parts of SQS are not modelled.
+//! - FIFO queues
+//! - Batches, except for deleting
+//! - Message attributes
+//! - Redrive policies
+//! - Purging
+//! - Encryption
+//! - The limit of 120,000 messages in flight
+//!
+//! The model is stricter than AWS in some points.
+//! - A message is never delivered twice within its visibility timeout.
+//! - Messages are delivered in the sequence of sending.
+//! - The counts are exact.
+//! - Only a message's latest receipt handle deletes the message.
+//!
+//! A member that is not modelled is refused by its name. The same goes for a member that AWS itself
+//! does not know and would ignore.
 
 mod operations;
 mod queue;
@@ -22,10 +36,11 @@ use crate::service::{ACCOUNT, DEFAULT_REGION};
 pub(crate) use operations::{Received, Wait};
 use queue::Queue;
 
-/// The largest message, in bytes, that a queue can be set to take: 1 MiB, also the default.
+/// The largest message, in bytes, that a queue can be set to take. It is 1 MiB, which is also the
+/// default.
 pub const MAX_MESSAGE_BYTES: u64 = 1 << 20;
 
-/// Why a call was refused.
+/// The reason why a call was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqsError {
@@ -40,7 +55,7 @@ pub enum SqsError {
         /// The attribute that differs.
         attribute: String,
     },
-    /// The receipt handle is none.
+    /// The text is not a receipt handle.
     #[error("The input receipt handle \"{0}\" is not a valid receipt handle.")]
     ReceiptHandleIsInvalid(String),
     /// The message holds characters that SQS does not take.
@@ -48,7 +63,7 @@ pub enum SqsError {
         "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
     )]
     InvalidMessageContents,
-    /// No such queue attribute.
+    /// A queue attribute of this name does not exist.
     #[error("Unknown Attribute {0}.")]
     InvalidAttributeName(String),
     /// A queue attribute's value is out of bounds.
@@ -57,11 +72,11 @@ pub enum SqsError {
     /// A parameter's value is out of bounds.
     #[error("Value {value} for parameter {parameter} is invalid. Reason: {reason}")]
     InvalidParameterValue {
-        /// What was given.
+        /// The value that was given.
         value: String,
         /// The parameter.
         parameter: &'static str,
-        /// What it should be.
+        /// The reason for the refusal.
         reason: String,
     },
     /// The message is longer than the queue takes.
@@ -73,7 +88,7 @@ pub enum SqsError {
     /// A batch of more than ten entries.
     #[error("Maximum number of entries per request are 10. You have sent {sent}.")]
     TooManyEntriesInBatchRequest {
-        /// How many there are.
+        /// The number of entries.
         sent: usize,
     },
     /// Two entries of a batch have the same id.
@@ -82,10 +97,10 @@ pub enum SqsError {
     /// A required parameter is absent.
     #[error("The request must contain the parameter {0}.")]
     MissingParameter(&'static str),
-    /// Something that SQS has and this model has not.
+    /// SQS has this feature, and the model does not.
     #[error("{0} is not supported here.")]
     UnsupportedOperation(String),
-    /// A member that SQS has and this model has not.
+    /// SQS has this member, and the model does not.
     #[error("{0}")]
     UnknownMember(String),
     /// The request is not JSON, or not of the operation's shape.
@@ -94,7 +109,7 @@ pub enum SqsError {
 }
 
 impl SqsError {
-    /// The error code that AWS sends for it.
+    /// The error code that AWS sends for this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -123,7 +138,7 @@ impl From<SqsError> for Failure {
     }
 }
 
-/// How many messages a queue holds, exactly.
+/// The exact numbers of messages that a queue holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueDepth {
     /// Messages that a ReceiveMessage would find.
@@ -134,7 +149,7 @@ pub struct QueueDepth {
     pub delayed: usize,
 }
 
-/// The queues. A cheap handle: clones share one state.
+/// The queues. The handle is cheap, and its clones share one state.
 #[derive(Clone)]
 pub struct Sqs {
     inner: Arc<Inner>,
@@ -166,22 +181,25 @@ impl Sqs {
     /// Creates a queue with default attributes, or does nothing if there is such a queue.
     ///
     /// # Errors
-    /// `InvalidParameterValue` for a name that is not 1–80 of `a–z A–Z 0–9 - _`; `QueueNameExists`
-    /// if it exists with other attributes; `UnsupportedOperation` for a FIFO queue's name.
+    /// - `InvalidParameterValue` for a name that is not 1–80 of `a–z A–Z 0–9 - _`
+    /// - `QueueNameExists` if the queue exists with other attributes
+    /// - `UnsupportedOperation` for a FIFO queue's name
     pub fn create_queue(&self, queue: &str) -> Result<(), SqsError> {
         self.insert_queue(queue, &BTreeMap::new())
     }
 
-    /// Sends a message and gives its id, a UUID.
+    /// Sends a message and returns the message's id, a UUID.
     ///
     /// # Errors
-    /// `QueueDoesNotExist`, `MissingParameter` for an empty body, `MessageTooLong`,
-    /// `InvalidMessageContents`.
+    /// - `QueueDoesNotExist`
+    /// - `MissingParameter` for an empty body
+    /// - `MessageTooLong`
+    /// - `InvalidMessageContents`
     pub fn send_message(&self, queue: &str, body: &str) -> Result<String, SqsError> {
         self.send(queue, body, None)
     }
 
-    /// How many messages the queue holds now.
+    /// The numbers of messages that the queue holds now.
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
@@ -190,7 +208,7 @@ impl Sqs {
         self.with_queue(queue, |queue| Ok(queue.depth(now)))
     }
 
-    /// The queue's ARN, in the region `us-east-1`. It need not exist.
+    /// The queue's ARN, in the region `us-east-1`. The queue need not exist.
     #[must_use]
     pub fn queue_arn(&self, queue: &str) -> String {
         queue_arn(DEFAULT_REGION, queue)

@@ -1,9 +1,12 @@
-//! What clients of other protocols and of other services are told. An answer that a client cannot
-//! parse shows its user nothing, so each refusal is in the form of the protocol that was spoken.
+//! The refusals for clients of other protocols and of other services. An answer that a client
+//! cannot parse shows its user nothing. So each refusal is in the form of the protocol that the
+//! client spoke.
 //!
-//! Sources: Smithy's AWS query, EC2 query, REST JSON, REST XML and RPC v2 CBOR protocols,
-//! "Operation error serialization"; RFC 8949 for CBOR; botocore's own description of SQS for the
-//! version that left the query protocol.
+//! Sources:
+//! - Smithy's AWS query, EC2 query, REST JSON, REST XML and RPC v2 CBOR protocols, "Operation error
+//!   serialization".
+//! - RFC 8949 for CBOR.
+//! - botocore's own description of SQS, for the version that left the query protocol.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -15,8 +18,8 @@ use crate::service::Service;
 const PROTOCOL: &str = "UnsupportedProtocolException";
 const SERVICE: &str = "UnknownOperationException";
 
-/// The refusal of a request that an AWS client sent and that is no call of the model; `None` if no
-/// AWS client sends such a request.
+/// The refusal of a request that an AWS client sent and that is not a call of the model. `None` if
+/// no AWS client sends such a request.
 pub(crate) fn refuse(request: &Request<Bytes>, request_id: &str) -> Option<Response<Bytes>> {
     let scope = signed_for(request);
     let asked_for = || scope.unwrap_or("asked for");
@@ -66,7 +69,7 @@ pub(crate) fn refuse(request: &Request<Bytes>, request_id: &str) -> Option<Respo
         );
         return Some(xml(&body, request_id));
     }
-    // Clients of REST JSON read `message` or `Message`, those of AWS JSON `__type` besides.
+    // Clients of REST JSON read `message` or `Message`. Clients of AWS JSON read `__type` besides.
     let body = json!({ "__type": SERVICE, "message": text, "Message": text });
     let mut response = answer("application/json", body.to_string(), request_id);
     response.headers_mut().insert(
@@ -118,7 +121,8 @@ fn cbor_type(request: &Request<Bytes>) -> Option<&'static str> {
     (rpc || media_type.starts_with("application/cbor")).then_some("application/cbor")
 }
 
-/// The sentence in the body and in headers: clients that cannot read the body read those.
+/// A CBOR answer with the sentence both in the body and in headers. Clients that cannot read the
+/// body read the headers.
 fn cbor(
     text: &str,
     media_type: &'static str,
@@ -145,7 +149,7 @@ fn cbor(
     response
 }
 
-/// Major type 3 with a length in the head, one byte or two (RFC 8949, section 3).
+/// Writes a text as major type 3 with a length in the head, one byte or two (RFC 8949, section 3).
 fn cbor_text(body: &mut Vec<u8>, text: &str) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     let [high, low] = length.to_be_bytes();

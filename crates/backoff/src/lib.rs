@@ -20,7 +20,7 @@
 //!
 //! # Why it is own code
 //! `backon` is the well-kept crate for this purpose. Version 1.6 lacks three things that are needed
-//! here:
+//! here.
 //!
 //! - Full jitter. Its jitter lies on top of the delay, so a wait is at least the delay and may be
 //!   twice the cap.
@@ -213,7 +213,7 @@ mod tests {
         assert_ne!(draws(None), draws(None));
     }
 
-    /// The simulation's figures are given by seed. A new generator would change them all.
+    /// The simulation's figures are given by seed, and a new generator would change them all.
     #[test]
     fn what_a_seed_draws_is_the_same_in_every_version() {
         let micros = [

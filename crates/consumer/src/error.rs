@@ -1,10 +1,10 @@
-//! Why an intent was not applied, and what that means for its record.
+//! The reasons why an intent was not applied, and the verdict of each on the record.
 
 use aws_sdk_dynamodb::error::BuildError;
 use keyed_batch::Verdict;
 use orders_table::TableError;
 
-/// Why an intent was not applied, as far as is known.
+/// The reason why an intent was not applied, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The table gave no answer, or one that is neither a yes nor a no.

@@ -23,7 +23,7 @@
 //! - **Never** make an effect a second, separate call after the write. The function may end between
 //!   the two, and the redelivery would find the row written and call it done.
 //!
-//! # What is poison and what is not
+//! # Poison and sound records
 //!
 //! An event that does not decode never gets better, and neither does an item that would be larger
 //! than DynamoDB's 400 KB. These are [`Reject`](Verdict::Reject)ed, and so is a record whose work
@@ -52,9 +52,9 @@ use tokio::time::Instant;
 pub use error::ApplyError;
 use outcomes::Outcomes;
 
-/// How often a row may refuse a write that was made for its state a moment before. A row is a set
-/// of registers that are written once, so it settles after four. More refusals mean that something
-/// else rewrites the row.
+/// The number of times that a row may refuse a write that was made for its state a moment before. A
+/// row is a set of registers that are written once, so it settles after four writes. More refusals
+/// mean that something else rewrites the row.
 const MAX_STEPS: usize = 8;
 
 /// The items that are written in one transaction with an order's row.
@@ -150,7 +150,7 @@ impl Consumer {
     /// does what the row calls for.
     ///
     /// # Errors
-    /// [`ApplyError`] if it could not be applied, as far as is known.
+    /// [`ApplyError`] if the intent could not be applied, as far as is known.
     pub async fn apply(&self, intent: &Intent) -> Result<Outcome, ApplyError> {
         let mut row = None;
         for _ in 0..MAX_STEPS {
@@ -174,7 +174,7 @@ impl Consumer {
 /// Runs the function. It reads its settings, makes its client, and serves invocations until Lambda
 /// ends the process.
 ///
-/// The settings are `TABLE_NAME` and `MAX_IN_FLIGHT`, which is how many writes may be under way at
+/// The settings are `TABLE_NAME` and `MAX_IN_FLIGHT`, the number of writes that may be under way at
 /// once (1–1000).
 ///
 /// # Errors

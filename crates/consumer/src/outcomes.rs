@@ -42,8 +42,8 @@ impl Outcomes {
         }
     }
 
-    /// An outage that was ridden out leaves a trace as well. The codes are a separate warning, and
-    /// an error where somebody has to mend what they name.
+    /// Writes the log of the batch. An outage that was ridden out leaves a trace as well. The codes
+    /// are a separate warning, and an error where somebody has to mend the cause.
     pub(crate) fn log(&self, summary: &Summary) {
         let (errors, to_mend) = (&self.errors, &self.to_mend);
         if !to_mend.is_empty() {

@@ -97,14 +97,15 @@ fn any_name() -> impl Strategy<Value = String> {
         1 => "[1-9][0-9]{0,40}",
         1 => "-?[0-9]\\.[0-9]{1,30}",
         1 => "[1-9]e[0-9]{1,3}",
-        // These are names, and look alike, and like the others.
+        // These texts are names. They look like each other and like the JSON values of the other
+        // lines.
         20 => "[7.0eE ]{1,4}|true|null|[aA\u{e9}]{1,2}".prop_map(|text| json!(text).to_string()),
         1 => Just("null".to_owned()),
         1 => Just("true".to_owned()),
     ]
 }
 
-// Otherwise the rest of what an authorizer says could turn its callers away.
+// An authorizer's other fields must not turn its callers away.
 #[tokio::test(start_paused = true)]
 async fn what_an_authorizer_says_besides_the_name_does_not_matter() {
     let world = World::new("lambda:user");

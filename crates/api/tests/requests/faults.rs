@@ -33,7 +33,7 @@ async fn a_stream_that_refuses_is_a_503_and_nothing_is_accepted() {
         assert!(world.records().is_empty());
         assert!(
             !answer.body.to_string().contains(error),
-            "what failed inside is no client's business"
+            "the client is not told what failed inside"
         );
     }
 }
@@ -115,7 +115,7 @@ async fn what_to_do_about_an_unknown_outcome_depends_on_what_was_asked() {
     }
 }
 
-/// Sends while the first attempt, and it alone, fails like this.
+/// Sends a request whose first attempt fails like this. The later attempts do not fail.
 async fn send_failing_once(world: &World, service: &str, error: &str, request: Value) -> Response {
     world.fault(service, error);
     let (answer, ()) = tokio::join!(world.send(request), async { world.aws.faults().clear() });
@@ -139,8 +139,8 @@ async fn every_put_has_three_attempts_however_many_were_throttled_before_it() {
     }
 }
 
-/// The errors of a service that pass by themselves. Of those that the SDKs know of other services,
-/// a model has not all.
+/// The errors of a service that pass by themselves and that the model can inject. The SDKs also
+/// know errors from other services, and the model does not have all of those.
 fn injectable(service: &'static str) -> impl Iterator<Item = &'static PassingError> {
     PassingErrors::of(service).filter(move |error| {
         let is_injectable = Fault::new(service, error.code, 1.0, 1).is_ok();

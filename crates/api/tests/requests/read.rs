@@ -131,7 +131,7 @@ async fn a_table_that_cannot_be_read_is_a_503_to_try_again() {
         );
         assert!(
             !answer.body.to_string().contains("Exception"),
-            "what failed inside is no client's business"
+            "the client is not told what failed inside"
         );
     }
 }

@@ -110,8 +110,8 @@ async fn a_key_that_is_empty_too_long_or_unreadable_is_a_400() {
     assert!(world.records().is_empty());
 }
 
-// A gateway joins the values of a repeated header with commas, so that two lines with one key would
-// be another key than one line, and a short key three times would pass for a long one.
+// A gateway joins the values of a repeated header with commas. So two lines with one key would be
+// another key than one line, and a short key three times would pass for a long one.
 #[tokio::test(start_paused = true)]
 async fn a_key_with_a_comma_is_a_400_since_a_gateway_joins_repeated_headers_with_one() {
     let short = ["k123456789"; 3].join(",");

@@ -98,7 +98,7 @@ impl World {
         })
     }
 
-    /// Everything in the stream.
+    /// All records of the stream.
     pub(crate) fn records(&self) -> Vec<Record> {
         let kinesis = self.aws.kinesis();
         let shards = kinesis.shards("intents").unwrap();
@@ -109,7 +109,7 @@ impl World {
             .collect()
     }
 
-    /// Every intent in the stream.
+    /// All intents of the stream.
     pub(crate) fn intents(&self) -> Vec<Intent> {
         let decode = |record: Record| Intent::decode(&record.data).unwrap();
         self.records().into_iter().map(decode).collect()
@@ -170,7 +170,7 @@ pub(crate) fn with_authorizer(mut request: Value, authorizer: Value) -> Value {
     request
 }
 
-/// As the JWT authorizer passes a caller on.
+/// A request from a caller, as the JWT authorizer passes the caller on.
 pub(crate) fn from(request: Value, caller: &str) -> Value {
     with_authorizer(
         request,

@@ -1,14 +1,14 @@
-//! The members of DynamoDB's inputs that dynoxide reads: it ignores all others, which are refused
-//! here instead. Values are not looked at: an item's attributes have names of their own.
+//! The members of DynamoDB's inputs that dynoxide reads. dynoxide ignores all other members, so
+//! they are refused here. Values are not looked at, because an item's attributes may have any name.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// What is known of a value.
+/// The known shape of a value.
 #[derive(Clone, Copy)]
 pub(super) enum Shape {
-    /// Whatever it is: dynoxide reads it, or refuses it.
+    /// A value of any shape. dynoxide reads the value or refuses it.
     Any,
     Members(&'static [(&'static str, Shape)]),
     List(&'static Shape),
@@ -132,8 +132,8 @@ pub(super) fn of(operation: &str) -> Option<Shape> {
     })
 }
 
-/// The first member of `body` that `shape` does not have and that is not null. One pass over the
-/// text, without a copy of it. dynoxide refuses all else that is not of the shape.
+/// The first member of `body` that `shape` does not have and that is not null. The function goes
+/// over the text once, without a copy. dynoxide refuses everything else that is not of the shape.
 pub(super) fn unknown(shape: &Shape, body: &[u8]) -> Option<String> {
     let mut found = None;
     let look = Look {

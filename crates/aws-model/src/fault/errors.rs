@@ -1,30 +1,31 @@
-//! The errors that a fault can be: what each service may answer, with its status and AWS's words.
+//! The errors that a fault can be, for each service, with their status and AWS's words.
 //!
-//! Left out are those that carry data of their own, which a fault could not fill in truthfully: a
-//! failed condition, a cancelled transaction.
+//! Errors that carry data are left out, because a fault could not fill in the data truthfully. They
+//! are a failed condition and a cancelled transaction.
 
 use crate::service::Service;
 
 /// An error that a service answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AwsError {
-    /// How a fault names it: its code, unless the service sends that code for something else too.
+    /// The error's name in a fault. The name is the code, unless the service sends that code for
+    /// something else too.
     pub name: &'static str,
     /// The code on the wire.
     pub code: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// What AWS says with it, where that is known.
+    /// The message that AWS sends with the error, where that message is known.
     pub message: &'static str,
 }
 
 impl AwsError {
-    /// The error that a fault of the service names so.
+    /// The error that has this name in a fault of the service.
     pub(super) fn named(service: Service, name: &str) -> Option<&'static Self> {
         Self::all_of(service).find(|error| error.name == name)
     }
 
-    /// The service's own errors, then those of every service.
+    /// The service's own errors, then the errors of every service.
     pub(super) fn all_of(service: Service) -> impl Iterator<Item = &'static Self> {
         let own = match service {
             Service::DynamoDb => DYNAMODB,
@@ -55,9 +56,9 @@ const EXPIRED_TOKEN: &str = "The security token included in the request is expir
 const EXPIRED_SIGNATURE: &str = "Signature expired: 20261122T045500Z is now earlier than 20261122T050000Z \
      (20261122T050500Z - 5 min.)";
 
-/// Errors that any AWS service may answer with ("Common Errors" in each API reference). Of
-/// `InvalidSignatureException` and `ExpiredTokenException` that page says 403; the services that
-/// speak AWS JSON are known to send 400.
+/// Errors that any AWS service may answer with ("Common Errors" in each API reference). That page
+/// gives 403 for `InvalidSignatureException` and `ExpiredTokenException`. The services that speak
+/// AWS JSON are known to send 400.
 const COMMON: &[AwsError] = &[
     error(
         "AccessDeniedException",
@@ -103,14 +104,18 @@ const COMMON: &[AwsError] = &[
     error("ValidationException", 400, OTHER),
 ];
 
-/// Errors of DynamoDB (the "Errors" of its operations, status from the same pages).
+/// Errors of DynamoDB (the "Errors" of its operations, with the status from the same pages).
 ///
-/// It has no error code for its KMS key. A key that is disabled is a ValidationException (recorded
-/// on GetItem and PutItem by the `ack-api-quirks` notes of October 2026, DDB-TABLE-331), one that
-/// is gone or that the caller may not use an AccessDeniedException (aws/aws-cdk, issues 10010 and
-/// 18616), and one that is called too often a ThrottlingException (API reference, "Common Errors":
-/// DynamoDB has no name of its own for it; the words are ours); only the text tells. A
-/// `KMSThrottlingException`, as Kinesis sends it, is here for callers that should be ready for one.
+/// DynamoDB has no error code for the KMS key of a table. Only the text tells the cause.
+/// - A key that is disabled is a ValidationException (recorded on GetItem and PutItem by the
+///   `ack-api-quirks` notes of October 2026, DDB-TABLE-331).
+/// - A key that is gone, or that the caller may not use, is an AccessDeniedException (aws/aws-cdk,
+///   issues 10010 and 18616).
+/// - A key that is called too often is a ThrottlingException (API reference, "Common Errors").
+///   DynamoDB has no separate name for this error, and its text is the model's own.
+///
+/// A `KMSThrottlingException`, as Kinesis sends it, is here for callers that should be ready for
+/// one.
 const DYNAMODB: &[AwsError] = &[
     error("ItemCollectionSizeLimitExceededException", 400, OTHER),
     error("KMSThrottlingException", 400, OTHER),

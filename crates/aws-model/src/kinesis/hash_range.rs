@@ -1,7 +1,8 @@
-//! Routing: a partition key's MD5 as a 128-bit number falls into exactly one shard's hash key
-//! range.
+//! The routing of records. The MD5 of a partition key, read as a 128-bit number, falls into exactly
+//! one shard's hash key range.
 //!
-//! Source: Kinesis developer guide, "Key concepts", partition key; API reference, `HashKeyRange`.
+//! Sources: Kinesis developer guide, "Key concepts", partition key, and API reference,
+//! `HashKeyRange`.
 
 use md5::{Digest, Md5};
 
@@ -15,21 +16,21 @@ pub struct HashRange {
 }
 
 impl HashRange {
-    /// True if a hash key falls into it.
+    /// True if a hash key falls into the range.
     #[must_use]
     pub fn contains(self, hash_key: u128) -> bool {
         (self.start..=self.end).contains(&hash_key)
     }
 }
 
-/// The hash key of a partition key: its MD5, most significant byte first.
+/// The hash key of a partition key, which is the key's MD5 with the most significant byte first.
 #[must_use]
 pub fn hash_key(partition_key: &str) -> u128 {
     u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into())
 }
 
-/// The ranges of a new stream's shards: equal widths of ⌊2^128 / shards⌋, what is left over goes to
-/// the last.
+/// The ranges of a new stream's shards. Each range has the width ⌊2^128 / shards⌋, and the last
+/// range also gets the remainder.
 pub(crate) fn split(shards: u32) -> Vec<HashRange> {
     let count = u128::from(shards.max(1));
     if count == 1 {
@@ -38,7 +39,8 @@ pub(crate) fn split(shards: u32) -> Vec<HashRange> {
             end: u128::MAX,
         }];
     }
-    // ⌊2^128 / n⌋ without 2^128: it differs from ⌊(2^128 − 1) / n⌋ exactly if n divides 2^128.
+    // This is ⌊2^128 / n⌋ without 2^128. It differs from ⌊(2^128 − 1) / n⌋ if and only if n divides
+    // 2^128.
     let width = u128::MAX / count + u128::from(u128::MAX % count == count - 1);
     (0..count)
         .map(|i| HashRange {
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_partition_key_hashes_to_its_md5() {
-        // RFC 1321, A.5: MD5 of "a" and of the empty text.
+        // RFC 1321, A.5, lists the MD5 of "a" and of the empty text.
         assert_eq!(hash_key("a"), 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);
         assert_eq!(hash_key(""), 0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e);
     }

@@ -1,7 +1,7 @@
 //! The input shapes of Kinesis's operations, read from JSON.
 //!
-//! Members that AWS requires are optional here where their absence is a violation to be reported
-//! with others.
+//! A member that AWS requires is optional here if its absence is a violation. The violation is then
+//! reported together with other violations.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ use crate::service::ACCOUNT;
 
 pub(super) const HASH_KEY_PATTERN: &str = "0|([1-9]\\d{0,38})";
 
-/// The input of an operation.
+/// Reads the input of an operation.
 pub(super) fn read<T: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<T, KinesisError> {
     input::read(body).map_err(|unreadable| match unreadable {
         Unreadable::Unknown(member) => {
@@ -34,8 +34,8 @@ pub(super) struct StreamRef {
     pub(super) arn: Option<String>,
 }
 
-/// Declares the input of an operation on a stream: its own members, those that name the stream, and
-/// no others. Flattening would take any others.
+/// Declares the input of an operation on a stream. The input has its own members, the members that
+/// name the stream, and no others. With serde's flattening it would accept any others.
 macro_rules! of_a_stream {
     ($(pub(super) struct $name:ident { $($(#[$attribute:meta])* pub(super) $member:ident: $type:ty,)* })*) => {
         $(
@@ -49,7 +49,7 @@ macro_rules! of_a_stream {
             }
 
             impl $name {
-                /// Takes out which stream is meant.
+                /// Takes out the members that name the stream.
                 pub(super) fn stream(&mut self) -> StreamRef {
                     StreamRef { name: self.stream_name.take(), arn: self.stream_arn.take() }
                 }
@@ -63,14 +63,15 @@ impl StreamRef {
         self.name.is_some() || self.arn.is_some()
     }
 
-    /// Adds what breaks the constraints of the members that name the stream.
+    /// Adds the violations of the constraints of the members that name the stream.
     pub(super) fn check(&self, violations: &mut Violations) {
         if let Some(name) = &self.name {
             violations.stream_name(name);
         }
     }
 
-    /// The stream's name, if the members make sense besides their constraints.
+    /// The stream's name. Members that name no stream, break a constraint or contradict each other
+    /// are refused.
     pub(super) fn name(&self) -> Result<String, KinesisError> {
         match (&self.name, &self.arn) {
             (None, None) => Err(KinesisError::InvalidArgument(
@@ -213,8 +214,8 @@ pub(super) struct CheckedRecord {
 }
 
 impl RecordToPut {
-    /// Adds what breaks the shape's constraints to `violations`; what is `Err` can only be said
-    /// once those are none.
+    /// Adds the record's violations of the shape's constraints to `violations`. An `Err` is to be
+    /// reported only if there are no violations.
     pub(super) fn check(
         self,
         prefix: &str,
@@ -285,7 +286,7 @@ pub(super) fn stream_of_arn(arn: &str) -> Result<String, KinesisError> {
             );
             violations.finish().map(|()| String::new())
         }
-        // Another account's stream is out of reach.
+        // A stream of another account is out of reach.
         Some((account, name)) if account != ACCOUNT => Err(KinesisError::StreamNotFound {
             stream: name.to_owned(),
         }),

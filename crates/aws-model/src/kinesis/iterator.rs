@@ -1,5 +1,5 @@
-//! Shard iterators: an opaque text that holds a position in a shard and the time it was made.
-//! Nothing is stored for one, so that iterators cost no memory.
+//! Shard iterators. A shard iterator is an opaque text with a position in a shard and the time at
+//! which it was made. Nothing is stored for an iterator, so iterators cost no memory.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShardIterator {
     pub(crate) stream: String,
-    /// When the stream was created: an iterator does not outlive its stream.
+    /// The time at which the stream was created, because an iterator does not outlive its stream.
     pub(crate) stream_created_millis: u64,
     pub(crate) shard_id: String,
-    /// The counter after which it reads.
+    /// The counter after which the iterator reads.
     pub(crate) after: u64,
     pub(crate) made_millis: u64,
 }
@@ -20,7 +20,7 @@ const VERSION: &str = "1";
 
 impl ShardIterator {
     pub(crate) fn encode(&self) -> String {
-        // A stream's name and a shard's id hold no slash.
+        // The name of a stream and the id of a shard contain no slash.
         STANDARD.encode(format!(
             "{VERSION}/{}/{}/{}/{}/{}",
             self.stream, self.stream_created_millis, self.shard_id, self.after, self.made_millis
@@ -28,8 +28,8 @@ impl ShardIterator {
     }
 
     pub(crate) fn decode(text: &str) -> Option<Self> {
-        // AWS skips what is not Base64, such as the quotes of the JSON that it was cut from
-        // (recorded by kinesalite's author).
+        // AWS skips characters that are not Base64, such as the quotes of the JSON from which a
+        // text was cut (recorded by kinesalite's author).
         let is_base64 = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let text: String = text.chars().filter(is_base64).collect();
         let bytes = STANDARD.decode(text).ok()?;

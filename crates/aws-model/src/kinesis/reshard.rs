@@ -1,9 +1,9 @@
-//! Splitting and merging: a shard is closed, keeps its records, and its hash keys go to children
-//! with shards of their own.
+//! Splitting and merging. A shard is closed and keeps its records. Its hash keys go to children,
+//! which are new shards.
 //!
-//! Source: Kinesis API reference, `SplitShard`, `MergeShards`, `UpdateShardCount`; the wording of
-//! messages as kinesalite and moto recorded it from AWS. On AWS the stream is UPDATING for some
-//! seconds; here it is done when the call returns.
+//! Source: Kinesis API reference, `SplitShard`, `MergeShards`, `UpdateShardCount`. The messages are
+//! worded as kinesalite and moto recorded them from AWS. On AWS the stream is UPDATING for some
+//! seconds. Here the change is done when the call returns.
 
 use super::Kinesis;
 use super::error::KinesisError;
@@ -14,13 +14,17 @@ use super::stream::{Mode, Stream};
 use crate::service::ACCOUNT;
 
 impl Kinesis {
-    /// Splits a shard in two: hash keys from `new_starting_hash_key` on go to the second child, the
-    /// others to the first.
+    /// Splits a shard in two. The hash keys from `new_starting_hash_key` on go to the second child,
+    /// and the other hash keys go to the first.
     ///
     /// # Errors
-    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if the shard is closed, or the hash key
-    /// is not both greater than one plus its first hash key and less than its last; `LimitExceeded`
-    /// beyond [`MAX_SHARDS`] open shards.
+    /// - `StreamNotFound`
+    /// - `OnDemand` if the stream is in on-demand mode
+    /// - `NoShardId` if the stream has no such shard
+    /// - `InvalidArgument` if the shard is closed
+    /// - `InvalidArgument` if the hash key is not both greater than one plus the shard's first hash
+    ///   key and less than the shard's last
+    /// - `LimitExceeded` beyond [`MAX_SHARDS`] open shards
     pub fn split_shard(
         &self,
         stream: &str,
@@ -52,11 +56,16 @@ impl Kinesis {
         })
     }
 
-    /// Merges two open shards whose hash keys adjoin, the lower one first, into one.
+    /// Merges two open shards whose hash keys adjoin into one. `shard` has the lower hash keys, and
+    /// `adjacent` the higher ones.
     ///
     /// # Errors
-    /// `StreamNotFound`, `ShardNotFound`; `InvalidArgument` if one of the shards is closed, or they
-    /// do not adjoin in this order.
+    /// - `StreamNotFound`
+    /// - `OnDemand` if the stream is in on-demand mode
+    /// - `NoShardId` if the stream has no such shard
+    /// - `InvalidArgument` if one of the shards is closed
+    /// - `InvalidArgument` if the hash keys of `adjacent` do not follow directly on those of
+    ///   `shard`
     pub fn merge_shards(
         &self,
         stream: &str,
@@ -80,13 +89,15 @@ impl Kinesis {
         })
     }
 
-    /// Splits and merges shards until `target` of equal width are open, and gives how many were
-    /// open before. As on AWS this can leave shards behind that were closed as soon as they were
-    /// made.
+    /// Splits and merges shards until `target` shards of equal width are open. Returns the number
+    /// of shards that were open before. As on AWS, the call can leave shards behind that were
+    /// closed as soon as they were made.
     ///
     /// # Errors
-    /// `StreamNotFound`; `LimitExceeded` for more than [`MAX_SHARDS`] shards, more than double or
-    /// less than half of those that are open.
+    /// - `StreamNotFound`
+    /// - `OnDemand` if the stream is in on-demand mode
+    /// - `LimitExceeded` for more than [`MAX_SHARDS`] shards, or for more than double or less than
+    ///   half of the open shards
     pub fn update_shard_count(&self, stream: &str, target: u32) -> Result<u32, KinesisError> {
         let now = self.inner.clock.now_millis();
         self.with_stream(stream, |found| {
@@ -122,7 +133,8 @@ impl Stream {
                 stream: stream.to_owned(),
             });
         }
-        // Resharding words it as if the id were none; recorded by kinesalite's author.
+        // Resharding answers as if the text were not a shard's id (recorded by kinesalite's
+        // author).
         let shard = self.shard(stream, id).map_err(|error| match error {
             KinesisError::ShardNotFound { stream, shard } => KinesisError::NoShardId {
                 stream,
@@ -175,7 +187,7 @@ impl Stream {
         self.replace(range, &[lower, upper], now);
     }
 
-    /// Merges the shard that begins with `key` with the one before it.
+    /// Merges the shard that begins with `key` with the shard before it.
     fn merge_at(&mut self, key: u128, now: u64) {
         let beginning = |range: &HashRange| range.start == key;
         let ending = |range: &HashRange| range.end.checked_add(1) == Some(key);

@@ -1,24 +1,31 @@
-//! Sequence numbers in the shape that Kinesis gives them: 56 decimal digits that begin with 49,
-//! ordered as numbers within a shard.
+//! Sequence numbers in the shape that Kinesis gives them. They have 56 decimal digits, begin with
+//! 49, and are compared as numbers within a shard.
 //!
-//! The layout is the one that kinesalite recovered from numbers which AWS issued. In hexadecimal,
-//! from the top: `2`, the second in which the shard was created (9 digits), the shard's last digit
-//! (1), a counter (16), a byte (2), the second of arrival (9), the shard (8), the version `2`.
-//! Clients must treat it as opaque.
+//! kinesalite recovered the layout from numbers that AWS issued. Clients must treat a sequence
+//! number as opaque. In hexadecimal a number has these parts, from the top.
+//!
+//! - `2` (1 digit)
+//! - The second in which the shard was created (9 digits)
+//! - The shard's last digit (1 digit)
+//! - A counter (16 digits)
+//! - A byte (2 digits)
+//! - The second of arrival (9 digits)
+//! - The shard (8 digits)
+//! - The version `2` (1 digit)
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A record's place in its shard. Ordered as a number, which the text is not.
+/// A record's place in its shard. Sequence numbers are compared as numbers, and not as texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceNumber {
-    // The field order makes the derived order the numeric one.
+    // The sequence of the fields makes the derived comparison numeric.
     high: u64,
     low: u128,
 }
 
-/// A text that is no sequence number: not a decimal number without leading zeros, or beyond 192
-/// bits, more than any that this model issues.
+/// A text that is not a sequence number. Either the text is not a decimal number without leading
+/// zeros, or the number has more than 192 bits. This model issues no number of that size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a sequence number")]
 pub struct InvalidSequenceNumber;
@@ -30,7 +37,7 @@ const CHUNK: u64 = 10_000_000_000_000_000_000;
 const CHUNK_DIGITS: usize = 19;
 
 impl SequenceNumber {
-    /// The number of a record: `counter` orders it within `shard`.
+    /// The number of a record. Within `shard` the numbers compare by `counter`.
     pub(crate) fn new(
         created_seconds: u64,
         shard: u32,
@@ -50,13 +57,13 @@ impl SequenceNumber {
         }
     }
 
-    /// True if it can have been issued by the shard created then.
+    /// True if the shard created in that second can have issued the number.
     pub(crate) fn is_of(self, created_seconds: u64, shard: u32) -> bool {
         let like = Self::new(created_seconds, shard, self.counter(), 0);
         self.high == like.high && self.low & 0xF_FFFF_FFFF == like.low & 0xF_FFFF_FFFF
     }
 
-    /// The shard that it names in itself.
+    /// The shard that the number itself names.
     pub(crate) fn shard(self) -> u32 {
         u32::try_from((self.low >> 4) & 0xFFFF_FFFF).unwrap_or(u32::MAX)
     }
@@ -89,7 +96,8 @@ fn low_half(value: u128) -> u64 {
 impl fmt::Display for SequenceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut limbs = self.limbs();
-        // 192 bits are at most 58 digits: four chunks, least significant first.
+        // 192 bits are at most 58 digits, which make four chunks. The least significant chunk is
+        // first.
         let mut chunks = [0_u64; 4];
         for chunk in &mut chunks {
             let mut remainder = 0_u128;

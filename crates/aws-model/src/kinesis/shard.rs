@@ -1,5 +1,5 @@
-//! One shard: its records in the order in which they were put until their retention ends, and its
-//! write limits.
+//! One shard. It keeps its records in the sequence in which they were put until their retention
+//! ends, and it has write limits.
 
 use std::collections::VecDeque;
 
@@ -8,28 +8,29 @@ use bytes::Bytes;
 use super::hash_range::HashRange;
 use super::sequence_number::SequenceNumber;
 
-/// What a stored record costs beyond its data and key, for the capacity limit.
+/// The bytes that a stored record costs beyond its data and key, for the capacity limit.
 const RECORD_OVERHEAD: usize = 96;
 
-/// What a shard takes in a second (Kinesis developer guide, "Quotas and limits").
+/// The limits of a shard's writes in one second (Kinesis developer guide, "Quotas and limits").
 const RECORDS_PER_SECOND: usize = 1_000;
 const BYTES_PER_SECOND: usize = 1 << 20;
 
 /// A data record as a consumer reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its place in the shard.
+    /// The record's place in the shard.
     pub sequence_number: SequenceNumber,
-    /// The key that routed it, 1 to 256 characters.
+    /// The key that routed the record, of 1 to 256 characters.
     pub partition_key: String,
     /// The payload, not encoded.
     pub data: Bytes,
-    /// When it was stored, in milliseconds since the Unix epoch. Never decreases within a shard.
+    /// The time at which the record was stored, in milliseconds since the Unix epoch. The time
+    /// never decreases within a shard.
     pub arrival_millis: u64,
 }
 
 impl Record {
-    /// What the record counts against the limits: data and partition key, in bytes.
+    /// The bytes of data and partition key, which the record counts against the limits.
     pub(crate) fn size(&self) -> usize {
         self.data.len() + self.partition_key.len()
     }
@@ -38,9 +39,9 @@ impl Record {
 /// The counter of a closed shard's ending sequence number, as kinesalite found it.
 const LAST_COUNTER: u64 = 0x7fff_ffff_ffff_ffff;
 
-/// The number that an id names: that between its first and its second hyphen, or all of it, at most
-/// 2^31 − 1. AWS takes any text before the hyphen, and any number of zeros (kinesalite's tests,
-/// recorded on AWS).
+/// The number that an id names, at most 2^31 − 1. The number is between the id's first and second
+/// hyphen, or else it is the whole id. AWS takes any text before the hyphen, and any number of
+/// zeros (kinesalite's tests, recorded on AWS).
 pub(super) fn number_of(id: &str) -> Option<u32> {
     let digits = id
         .split('-')
@@ -62,25 +63,25 @@ pub(super) fn shard_id(number: u32) -> String {
 pub(crate) struct Shard {
     number: u32,
     range: HashRange,
-    /// The shard that it was split from, or the first of the two that it was merged from; then the
-    /// other one.
+    /// The shards from which this shard was made. The first is the shard that was split, or the
+    /// first of the two shards that were merged. The second is the other one of those two.
     parents: [Option<u32>; 2],
-    /// The second that its sequence numbers begin with: its creation, or later, so that they are
-    /// above those of its parents.
+    /// The second with which the shard's sequence numbers begin. It is the second of the shard's
+    /// creation or later, so that the numbers are above those of its parents.
     created_seconds: u64,
     opened_millis: u64,
-    /// When it was split or merged: since then it takes no records.
+    /// The time at which the shard was split or merged. Since then the shard takes no records.
     closed_millis: Option<u64>,
-    /// In ascending order of sequence number and of arrival.
+    /// The records, ascending by sequence number and by arrival.
     records: VecDeque<Record>,
-    /// The counter of the newest record ever stored; 0 before the first.
+    /// The counter of the newest record ever stored, or 0 before the first record.
     last_counter: u64,
     last_arrival: u64,
     stored_bytes: usize,
     writes: Window,
 }
 
-/// What was written within one second of the clock.
+/// The writes within one second of the clock.
 #[derive(Debug, Default)]
 struct Window {
     second: u64,
@@ -89,7 +90,7 @@ struct Window {
 }
 
 impl Window {
-    /// Takes one record of `bytes` if both limits allow it.
+    /// Counts one record of `bytes` if both limits allow the record. True if they do.
     fn take(&mut self, now_millis: u64, bytes: usize) -> bool {
         let second = now_millis / 1_000;
         if self.second != second {
@@ -140,7 +141,7 @@ impl Shard {
         shard_id(self.number)
     }
 
-    /// The ids of its parents, whether or not they are still there.
+    /// The ids of the shard's parents, which may have expired.
     pub(crate) fn parent_ids(&self) -> [Option<String>; 2] {
         self.parents.map(|parent| parent.map(shard_id))
     }
@@ -149,7 +150,7 @@ impl Shard {
         self.parents.contains(&Some(number))
     }
 
-    /// From now on it takes no records.
+    /// Closes the shard, so that it takes no records from now on.
     pub(crate) fn close(&mut self, now_millis: u64) {
         self.closed_millis = Some(now_millis);
     }
@@ -158,7 +159,7 @@ impl Shard {
         self.opened_millis
     }
 
-    /// True if it was not yet closed before this time.
+    /// True if the shard was not closed before this time.
     pub(crate) fn open_at(&self, millis: u64) -> bool {
         self.closed_millis.is_none_or(|closed| closed >= millis)
     }
@@ -167,13 +168,13 @@ impl Shard {
         self.closed_millis.is_none()
     }
 
-    /// True if it was closed so long ago that all of its records have expired.
+    /// True if the shard was closed so long ago that all of its records have expired.
     pub(crate) fn is_expired(&self, now: u64, retention_millis: u64) -> bool {
         self.closed_millis
             .is_some_and(|closed| closed.saturating_add(retention_millis) <= now)
     }
 
-    /// The number above every record's, once it is closed.
+    /// A sequence number above the numbers of all records, once the shard is closed.
     pub(crate) fn ending_sequence_number(&self) -> Option<SequenceNumber> {
         let closed = self.closed_millis?;
         Some(SequenceNumber::new(
@@ -192,12 +193,12 @@ impl Shard {
         self.range
     }
 
-    /// The number below every record's.
+    /// A sequence number below the numbers of all records.
     pub(crate) fn starting_sequence_number(&self) -> SequenceNumber {
         SequenceNumber::new(self.created_seconds, self.number, 0, self.created_seconds)
     }
 
-    /// True if the number can be one of this shard's.
+    /// True if this shard can have issued the number.
     pub(crate) fn issued(&self, number: SequenceNumber) -> bool {
         number.is_of(self.created_seconds, self.number)
     }
@@ -211,12 +212,12 @@ impl Shard {
         self.stored_bytes + bytes + RECORD_OVERHEAD <= capacity
     }
 
-    /// Counts one write against the second's limits, if it keeps them.
+    /// Counts one write against the limits of the second, if the write keeps them. True if it does.
     pub(crate) fn admits_write(&mut self, now: u64, bytes: usize) -> bool {
         self.writes.take(now, bytes)
     }
 
-    /// Stores a record `gap` (at least 1) above the one before it.
+    /// Stores a record whose counter is `gap` (at least 1) above that of the record before it.
     pub(crate) fn append(
         &mut self,
         now: u64,
@@ -225,7 +226,7 @@ impl Shard {
         data: Bytes,
     ) -> SequenceNumber {
         self.last_counter = self.last_counter.saturating_add(gap.max(1));
-        // The clock may step back; a shard's arrival times do not, so that a timestamp can be
+        // The clock may step back. A shard's arrival times do not, so that a timestamp can be
         // searched for.
         self.last_arrival = self.last_arrival.max(now);
         let arrival = self.last_arrival;
@@ -261,7 +262,7 @@ impl Shard {
         if let Some(record) = self.records.pop_front() {
             self.stored_bytes -= record.size() + RECORD_OVERHEAD;
         }
-        // A burst must not hold its memory for ever.
+        // A burst must not occupy its memory for ever.
         if self.records.capacity() > 1_024 && self.records.len() < self.records.capacity() / 4 {
             self.records.shrink_to(self.records.len() * 2);
         }
@@ -272,7 +273,7 @@ impl Shard {
         self.last_counter
     }
 
-    /// The counter after which a read from a time on begins.
+    /// The counter after which to read for the records of a time and later.
     pub(crate) fn before_timestamp(&self, millis: u64) -> u64 {
         let first = self
             .records
@@ -282,8 +283,9 @@ impl Shard {
         })
     }
 
-    /// The records above a counter: at most `limit` and `most_bytes`, but one at least if there is
-    /// one; then the counter to go on after, and how far behind the tip that is in milliseconds.
+    /// The records above a counter, at most `limit` records and `most_bytes`. A first record that
+    /// is larger than `most_bytes` is returned too. The second value is the counter after which to
+    /// go on. The third is how far that counter is behind the tip, in milliseconds.
     pub(crate) fn read_after(
         &self,
         counter: u64,
@@ -313,14 +315,14 @@ impl Shard {
             None => 0,
             Some(unread) => {
                 let position = records.last().unwrap_or(unread);
-                // At least 1: zero says that nothing is left to read.
+                // The distance is at least 1, because zero says that nothing is left to read.
                 now.saturating_sub(position.arrival_millis).max(1)
             }
         };
         (records, next, behind)
     }
 
-    /// The sequence number that stands for a position, for a caller that reads on after it.
+    /// The sequence number of a position, for a caller that reads on after the position.
     pub(crate) fn sequence_number_at(&self, counter: u64) -> SequenceNumber {
         SequenceNumber::new(
             self.created_seconds,

@@ -1,4 +1,5 @@
-//! `ShardFilter` of ListShards: which shards were open at a time, or from then on.
+//! `ShardFilter` of ListShards, which selects the shards that were open at a time, or from a time
+//! on.
 //!
 //! Source: Kinesis API reference, `ShardFilter`.
 
@@ -16,11 +17,11 @@ const TYPES: [&str; 6] = [
     "FROM_TIMESTAMP",
 ];
 
-/// Which shards a list has. Its text goes from page to page in a token.
+/// The selection of shards for a list. The text of the selection goes from page to page in a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
     All,
-    /// Open at the oldest record kept.
+    /// Open at the time back to which records are kept.
     AtTrimHorizon,
     AtLatest,
     /// Open at this time, in milliseconds since the Unix epoch.
@@ -42,7 +43,7 @@ impl ShardFilter {
         }
     }
 
-    /// The shards that are wanted, and the shard after which the list begins. The words of its
+    /// The shards that are wanted, and the shard after which the list begins. The words of the
     /// refusals are the model's own.
     pub(super) fn wanted(
         self,
@@ -98,7 +99,7 @@ impl Wanted {
 
     /// The numbers of the stream's shards that are wanted.
     pub(super) fn of(&self, stream: &Stream, now: u64) -> Vec<u32> {
-        // Before the oldest record that is kept there is nothing to ask for.
+        // Nothing older than the horizon is kept, so an earlier time counts as the horizon.
         let horizon = now
             .saturating_sub(stream.retention_millis())
             .max(stream.created_millis);
@@ -119,8 +120,8 @@ impl Wanted {
             }
             Self::AtTrimHorizon => {
                 let open: Vec<u32> = open_at(horizon).map(|shard| shard.number()).collect();
-                // A reader that begins there must have each hash key once: of a parent and a child
-                // that meet, the parent.
+                // A reader that begins there must have each hash key once. So of a parent and a
+                // child that meet at this time, only the parent counts.
                 let child = |number: &u32| {
                     let shard = stream.shards.iter().find(|shard| shard.number() == *number);
                     shard.is_some_and(|shard| open.iter().any(|parent| shard.is_child_of(*parent)))

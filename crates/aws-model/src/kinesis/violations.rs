@@ -1,5 +1,5 @@
-//! The constraints of Kinesis's input shapes, and the report of all that a request breaks, in AWS's
-//! words.
+//! The constraints of Kinesis's input shapes, and the report of all violations in a request, in
+//! AWS's words.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use super::limits::{MAX_PARTITION_KEY_CHARS, MAX_RECORD_BYTES, MAX_SHARDS};
 
 const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
 
-/// Constraint violations, reported together as AWS does.
+/// The constraint violations of a request, which are reported together as on AWS.
 #[derive(Debug, Default)]
 pub(super) struct Violations(Vec<String>);
 
@@ -20,7 +20,7 @@ impl Violations {
         path: &str,
         constraint: impl FnOnce() -> String,
     ) {
-        // AWS lists ten at most.
+        // AWS lists ten violations at most.
         if !holds && self.0.len() < 10 {
             self.0.push(format!(
                 "Value '{value}' at '{path}' failed to satisfy constraint: {}",
@@ -64,7 +64,7 @@ impl Violations {
         self.name(name, "streamName");
     }
 
-    /// A stream's name or a shard's id.
+    /// Checks a stream's name or a shard's id.
     pub(super) fn name(&mut self, name: &str, path: &str) {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         self.pattern(
@@ -76,7 +76,7 @@ impl Violations {
         self.length_range(name.chars().count(), name, path, 1, 128);
     }
 
-    /// A shard's id that has to be there.
+    /// Checks a shard's id that is required.
     pub(super) fn required_name(&mut self, value: Option<String>, path: &str) -> Option<String> {
         let value = self.required(value, path);
         if let Some(name) = &value {
@@ -85,7 +85,7 @@ impl Violations {
         value
     }
 
-    /// A number that has to be there and from `least` on.
+    /// Checks a number that is required and must be at least `least`.
     pub(super) fn at_least(&mut self, value: Option<i64>, least: i64, path: &str) {
         match value {
             None => {
@@ -97,7 +97,7 @@ impl Violations {
         }
     }
 
-    /// How many are asked for, from 1 to `most`.
+    /// Checks a limit, which may be absent or from 1 to `most`.
     pub(super) fn limit(&mut self, value: Option<i64>, path: &str, most: usize) -> Option<usize> {
         let value = value?;
         self.at_least(Some(value), 1, path);
@@ -119,7 +119,8 @@ impl Violations {
         self.length_range(key.chars().count(), key, &path, 1, MAX_PARTITION_KEY_CHARS);
     }
 
-    /// The limit holds for data and partition key together; AWS reports it of the data.
+    /// Checks the size of a record. The limit is for data and partition key together, and AWS
+    /// reports it at the data.
     pub(super) fn record_size(&mut self, data: &Bytes, key: &str, prefix: &str) {
         let (length, path) = (data.len(), format!("{prefix}data"));
         self.check(

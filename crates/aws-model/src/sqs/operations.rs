@@ -1,6 +1,5 @@
-//! The operations of the SQS API as JSON in and JSON out, with AWS's constraints and messages.
-//!
-//! Source: Amazon SQS API reference.
+//! The operations of the SQS API as JSON in and JSON out, with AWS's constraints and messages. The
+//! source is the Amazon SQS API reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +21,11 @@ const MAX_DELAY_SECONDS: i64 = 900;
 /// The most entries of a batch request.
 const MAX_BATCH: usize = 10;
 
-/// What a ReceiveMessage came to, or any other operation.
+/// The result of a ReceiveMessage or of any other operation.
 #[derive(Debug)]
 pub(crate) enum Received {
     Output(Value),
-    /// No message yet, and the request is ready to wait for one.
+    /// No message was found yet, and the request is ready to wait for one.
     Nothing(Wait),
 }
 
@@ -41,7 +40,7 @@ pub(crate) struct Wait {
 }
 
 impl Sqs {
-    /// Performs one operation of the wire. `region` is for ARNs, `endpoint` for queue URLs.
+    /// Performs one operation of the wire. `region` is for ARNs, and `endpoint` is for queue URLs.
     pub(crate) fn perform(
         &self,
         operation: &str,
@@ -100,7 +99,7 @@ impl Sqs {
         })
     }
 
-    /// All at once: a queue more than AWS's page of 1,000 is nothing to have here.
+    /// Lists all queues at once. AWS's page has 1,000 queues, and nobody has more queues here.
     fn list_queues(&self, input: ListQueues, endpoint: &str) -> Value {
         let prefix = input.queue_name_prefix.unwrap_or_default();
         let queues = self.lock();
@@ -291,7 +290,7 @@ impl Sqs {
     }
 }
 
-/// A standard queue's name: 1–80 alphanumerics, hyphens and underscores.
+/// Checks a standard queue's name, which has 1–80 alphanumerics, hyphens and underscores.
 pub(super) fn check_queue_name(name: &str) -> Result<(), SqsError> {
     if name.ends_with(".fifo") {
         return Err(SqsError::UnsupportedOperation("A FIFO queue".to_owned()));
@@ -309,7 +308,7 @@ pub(super) fn check_queue_name(name: &str) -> Result<(), SqsError> {
     })
 }
 
-/// Attributes that SQS knows but this queue has no value for.
+/// True for an attribute that SQS knows and this queue has no value for.
 fn known(name: &str) -> bool {
     matches!(
         name,
@@ -330,7 +329,8 @@ fn queue_url(endpoint: &str, name: &str) -> String {
     format!("{endpoint}/{ACCOUNT}/{name}")
 }
 
-/// The queue's name is the last part of its URL; which host the URL names does not matter.
+/// The name of a queue, which is the last part of the queue's URL. The host in the URL does not
+/// matter.
 fn queue_name(url: Option<&str>) -> Result<&str, SqsError> {
     let url = url.ok_or(SqsError::MissingParameter("QueueUrl"))?;
     Ok(url.rsplit('/').next().unwrap_or_default())
@@ -451,7 +451,7 @@ struct ReceiveMessage {
     queue_url: Option<String>,
     attribute_names: Option<Vec<String>>,
     message_system_attribute_names: Option<Vec<String>>,
-    /// Honoured: no message has any.
+    /// Accepted, because no message has any attributes.
     #[serde(rename = "MessageAttributeNames")]
     _message_attribute_names: Option<Vec<String>>,
     max_number_of_messages: Option<i64>,

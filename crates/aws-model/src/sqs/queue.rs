@@ -1,4 +1,5 @@
-//! One standard queue: its messages in the order of sending, each visible, delayed or in flight.
+//! One standard queue. It keeps its messages in the sequence of sending, and each message is
+//! visible, delayed or in flight.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +10,8 @@ use md5::{Digest, Md5};
 use super::{MAX_MESSAGE_BYTES, QueueDepth, SqsError};
 use crate::clock::millis;
 
-/// An attribute that can be set on a queue: name, bounds and default (API reference, CreateQueue).
+/// An attribute that can be set on a queue, with its name, bounds and default (API reference,
+/// CreateQueue).
 struct Setting {
     name: &'static str,
     least: u64,
@@ -55,7 +57,7 @@ const SETTINGS: [Setting; 5] = [
     RECEIVE_WAIT,
 ];
 
-/// Attributes that SQS knows and this model does not act on: refused rather than ignored.
+/// The attributes that SQS knows and this model does not act on. They are refused and not ignored.
 const UNSUPPORTED: [&str; 11] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
@@ -73,9 +75,9 @@ const UNSUPPORTED: [&str; 11] = [
 #[derive(Debug)]
 pub(super) struct Queue {
     created_millis: u64,
-    /// By setting name, all of [`SETTINGS`].
+    /// The values of all [`SETTINGS`], by name.
     settings: BTreeMap<&'static str, u64>,
-    /// By the order of sending.
+    /// The messages by a key that grows with each message sent.
     messages: BTreeMap<u64, Message>,
     last_key: u64,
 }
@@ -85,7 +87,7 @@ pub(super) struct Message {
     pub(super) id: String,
     pub(super) body: String,
     pub(super) sent_millis: u64,
-    /// From when a ReceiveMessage finds it.
+    /// The time from which a ReceiveMessage finds the message.
     visible_millis: u64,
     pub(super) received: u64,
     pub(super) first_received_millis: u64,
@@ -139,7 +141,7 @@ impl Queue {
         self.setting(RECEIVE_WAIT.name)
     }
 
-    /// All attributes as SQS writes them, but the ARN.
+    /// All attributes as SQS writes them, except for the ARN.
     pub(super) fn attributes(&self, now: u64) -> BTreeMap<&'static str, String> {
         let depth = self.depth(now);
         let mut attributes: BTreeMap<&'static str, String> = self
@@ -250,8 +252,8 @@ impl Queue {
             .collect()
     }
 
-    /// Deletes the message if the receipt is of its latest delivery; a message that is gone is no
-    /// error.
+    /// Deletes the message if the receipt is of its latest delivery. It is not an error if the
+    /// message is gone.
     pub(super) fn delete(&mut self, key: u64, received: u64) {
         if self
             .messages
@@ -262,9 +264,10 @@ impl Queue {
         }
     }
 
-    /// Sets how long the message stays in flight from now on; false if there is no such message any
-    /// more. Nothing changes if it is visible again: AWS answers as if it had (recorded by
-    /// LocalStack). That the same holds of one in flight by a later receipt is inferred.
+    /// Sets how long the message stays in flight from now on. False if the message does not exist
+    /// any more. Nothing changes if the message is visible again, although AWS answers as if it had
+    /// changed (recorded by LocalStack). The same is inferred for a message that is in flight by a
+    /// later receipt.
     pub(super) fn change_visibility(
         &mut self,
         now: u64,
@@ -301,7 +304,8 @@ fn seconds(seconds: u64) -> u64 {
     millis(Duration::from_secs(seconds))
 }
 
-/// The characters that SQS takes (API reference, SendMessage): those of XML 1.0.
+/// True for a character that SQS takes, which is a character of XML 1.0 (API reference,
+/// SendMessage).
 fn is_valid(c: char) -> bool {
     matches!(c, '\u{9}' | '\u{A}' | '\u{D}' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }

@@ -29,7 +29,8 @@ async fn put(
         .await
 }
 
-/// A model whose time is tokio's, paused: what waits for a timeout takes no real time.
+/// A model on tokio's clock. The tests pause that clock, so waiting for a timeout takes no real
+/// time.
 fn on_tokio_time() -> Aws {
     let aws = model(
         Arc::new(TokioClock::starting_at(START)),
@@ -119,8 +120,8 @@ async fn a_table_whose_kms_key_cannot_be_used_fails_as_dynamodb_fails_which_only
     );
 }
 
-/// What passes by itself, or with new credentials: a client has to meet it in a test before it
-/// meets it on AWS.
+/// The errors that pass by themselves or with new credentials. A client has to meet each of them in
+/// a test before it meets the error on AWS.
 #[test]
 fn what_a_client_has_to_tell_apart_can_be_injected() {
     let common = [

@@ -30,7 +30,7 @@ async fn a_record_is_read_back_with_its_key_its_data_and_the_time_it_arrived() {
     assert_eq!(record.sequence_number, sequence_number);
     assert_eq!(record.partition_key.as_deref(), Some("key"));
     assert_eq!(record.data, Blob::new("some data"));
-    // The SDK reads the time from a decimal fraction, and so not to the nanosecond.
+    // The SDK reads the time from a decimal fraction, so the time is not exact to the nanosecond.
     let arrival = record.approximate_arrival_timestamp.unwrap().as_secs_f64();
     assert_eq!(format!("{arrival:.3}"), "1795329000.123");
     assert_eq!(output.millis_behind_latest, Some(0));
@@ -426,7 +426,7 @@ async fn at_timestamp_begins_with_the_first_record_of_that_time_or_later() {
     assert_eq!(from(201).await.unwrap(), Vec::<String>::new());
     assert!(
         from(301).await.unwrap_err().is_invalid_argument_exception(),
-        "a time to come"
+        "a time to come is refused"
     );
 }
 

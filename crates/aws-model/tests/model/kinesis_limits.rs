@@ -157,7 +157,7 @@ async fn a_shard_takes_a_thousand_records_a_second() {
     let world = world().with_stream(2);
     let client = world.kinesis();
     let kinesis = world.aws.kinesis();
-    // "a" is routed to shard 0, "b" to shard 1.
+    // "a" is routed to shard 0, and "b" is routed to shard 1.
     for _ in 0..1_000 {
         kinesis.put_record("s", "a", Bytes::new()).unwrap();
     }
@@ -407,7 +407,7 @@ async fn a_full_shard_takes_records_again_when_the_retention_of_old_ones_has_end
         let data = Bytes::from(vec![0; 1_000]);
         world.aws.kinesis().put_record("s", "k", data)
     };
-    assert!((0..20).any(|_| put().is_err()), "it is never full");
+    assert!((0..20).any(|_| put().is_err()), "the shard is never full");
     world.advance(Duration::from_secs(24 * 3_600));
     put().unwrap();
     assert_eq!(all(world.aws.kinesis(), 0).len(), 1);

@@ -1,4 +1,4 @@
-//! Laws of a stream, over random puts, reads and times.
+//! Properties of a stream, over random puts, reads and times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::{START, World, all, drain, iterator, put, shard_id, world_wi
 enum Step {
     Put(String),
     PutMany(Vec<String>),
-    /// The clock moves, back too.
+    /// Moves the clock, possibly back.
     Wait(i64),
 }
 
@@ -41,8 +41,8 @@ fn unlimited() -> World {
     })
 }
 
-/// Performs the steps; each record's data is its number in the order of putting. Gives each
-/// record's shard.
+/// Performs the steps and returns each record's shard. The data of a record is the record's number
+/// in the sequence of putting.
 async fn produce(world: &World, steps: &[Step]) -> Vec<String> {
     let client = world.kinesis();
     let mut now = START;
@@ -102,7 +102,7 @@ fn numbers(records: &[Record]) -> Vec<usize> {
         .collect()
 }
 
-/// What each shard must hold: the records put to it, in the order of putting.
+/// The records that each shard must hold, in the sequence of putting.
 fn by_shard(shards: &[String]) -> BTreeMap<String, Vec<usize>> {
     let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, shard) in shards.iter().enumerate() {
@@ -163,7 +163,8 @@ proptest! {
                 let at_time = request(ShardIteratorType::AtTimestamp).timestamp(time);
                 let of_that_time =
                     stored.iter().position(|other| other.arrival_millis >= record.arrival_millis).unwrap();
-                // Arrival never runs behind the clock for a reader, even if the clock stepped back.
+                // Arrival times may be ahead of a clock that stepped back. The clock is set
+                // forward, because a reader may not ask for a time to come.
                 world.clock.set(START + 1_000_000);
                 for (request, first) in [(at, i), (after, i + 1), (at_time, of_that_time)] {
                     let iterator = request.send().await.unwrap().shard_iterator.unwrap();

@@ -1,6 +1,9 @@
-//! Forms of requests that Kinesis takes although they are not the documented ones, what a request
-//! that breaks several rules is told, and capacity modes. Recorded on AWS by kinesalite's author or
-//! by LocalStack, unless a test says otherwise.
+//! Behaviour of Kinesis that kinesalite's author or LocalStack recorded on AWS, unless a test says
+//! otherwise.
+//!
+//! - Forms of requests that Kinesis takes although they are not the documented forms
+//! - The message about a request that breaks several rules
+//! - Capacity modes
 
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ fn call(world: &World, operation: &str, input: &Value) -> Result<Value, Failure>
     world.aws.operate(Service::Kinesis, operation, input)
 }
 
-/// Code and message of a refusal.
+/// The code and the message of a refusal.
 fn refusal(world: &World, operation: &str, input: &Value) -> (String, String) {
     let failure = call(world, operation, input).unwrap_err();
     (failure.code.to_owned(), failure.message)
@@ -74,7 +77,7 @@ fn a_shard_is_named_by_its_number_whatever_is_before_it() {
         call(&world, "GetShardIterator", &iterator).unwrap();
         let split = json!({ "StreamName": "s", "ShardToSplit": id, "NewStartingHashKey": "9" });
         call(&world, "SplitShard", &split).unwrap();
-        // Closed shards are named as they are, not as they were asked for.
+        // A closed shard is named by its own id, and not by the text that was asked for.
         let (_, told) = refusal(&world, "SplitShard", &split);
         assert!(
             told.starts_with("Shard shardId-000000000000 in stream s"),
@@ -133,8 +136,9 @@ const NAME: &str = "Value '' at 'streamName' failed to satisfy constraint: Membe
                     pattern: [a-zA-Z0-9_.-]+; Value '' at 'streamName' failed to satisfy constraint: Member must have \
                     length greater than or equal to 1";
 
-/// What Kinesis says of a request that breaks these constraints, each `(value, member,
-/// constraint)`, with an empty stream name at the place of `""`.
+/// The message of Kinesis about a request that breaks these constraints. Each constraint is
+/// `(value, member, constraint)`. An empty `member` adds what Kinesis says about an empty stream
+/// name.
 fn violations(expected: &[(&str, &str, &str)]) -> String {
     let mut count = 0;
     let mut texts = Vec::new();
@@ -439,8 +443,8 @@ fn shards_of_an_on_demand_stream_are_not_the_clients_to_change_until_its_mode_is
     );
 }
 
-/// A stream of shards 0 and 1 from `START` on; 0 is split into 2 and 3 after an hour, those are
-/// merged into 4 after two.
+/// A stream of shards 0 and 1 from `START` on. After an hour 0 is split into 2 and 3. After two
+/// hours 2 and 3 are merged into 4.
 fn lineage() -> World {
     let world = world().with_stream(2);
     world.advance(Duration::from_secs(3_600));
@@ -450,7 +454,7 @@ fn lineage() -> World {
     world
 }
 
-/// Documented: API reference, `ShardFilter`.
+/// This is documented in the API reference, `ShardFilter`.
 #[test]
 fn shards_are_filtered_by_when_they_were_open() {
     let world = lineage();
@@ -477,7 +481,7 @@ fn shards_are_filtered_by_when_they_were_open() {
     assert_eq!(at("FROM_TIMESTAMP", 1_800), [0, 1, 2, 3, 4]);
     assert_eq!(at("FROM_TIMESTAMP", 5_400), [1, 2, 3, 4]);
     assert_eq!(at("FROM_TIMESTAMP", 7_201), [1, 4]);
-    // A time before the oldest record counts as that record's.
+    // A time before the stream's creation counts as the time of the creation.
     let old = json!({ "Type": "FROM_TIMESTAMP", "Timestamp": 0 });
     assert_eq!(list(old), [0, 1, 2, 3, 4]);
     assert_eq!(

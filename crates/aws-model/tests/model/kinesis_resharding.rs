@@ -120,9 +120,9 @@ async fn a_merge_closes_two_adjacent_shards_and_joins_their_hash_keys_in_a_child
     assert_eq!(summary.open_shard_count, 1);
 }
 
-/// Kinesis developer guide, "Resharding, Scaling, and Parallel Processing": "data records that were
-/// flowing to the parent shard are re-routed to flow to the child shards"; those before remain in
-/// the parent.
+/// Kinesis developer guide, "Resharding, Scaling, and Parallel Processing", says "data records that
+/// were flowing to the parent shard are re-routed to flow to the child shards". The records from
+/// before remain in the parent.
 #[tokio::test]
 async fn records_put_after_a_split_are_in_the_children_and_those_before_it_in_the_parent() {
     let world = world().with_stream(1);
@@ -136,9 +136,9 @@ async fn records_put_after_a_split_are_in_the_children_and_those_before_it_in_th
     assert_eq!((counts[0], counts[1] + counts[2]), (1, 1));
 }
 
-/// Kinesis API reference, GetRecords: "If set to null, the shard has been closed and the requested
-/// iterator does not return any more data", and ChildShards, "returned only when the end of the
-/// current shard is reached".
+/// Kinesis API reference, GetRecords, says "If set to null, the shard has been closed and the
+/// requested iterator does not return any more data". ChildShards is "returned only when the end of
+/// the current shard is reached".
 #[tokio::test]
 async fn the_read_that_reaches_the_end_of_a_closed_shard_names_its_children_and_no_next_iterator() {
     let world = world().with_stream(1);
@@ -210,8 +210,8 @@ fn a_read_in_process_says_when_a_closed_shard_is_at_its_end() {
     assert!(read(Position::After(first.after)).ended);
 }
 
-/// Kinesis API reference, ListShards, ShardFilter: "all the shards within the retention period"; a
-/// closed shard expires with its records.
+/// Kinesis API reference, ListShards, ShardFilter, speaks of "all the shards within the retention
+/// period". A closed shard expires with its records.
 #[test]
 fn a_closed_shard_is_gone_when_the_retention_has_passed_since_it_was_closed() {
     let world = split_world();
@@ -220,7 +220,11 @@ fn a_closed_shard_is_gone_when_the_retention_has_passed_since_it_was_closed() {
     world.advance(Duration::from_secs(1));
     let left = shards(&world);
     assert_eq!(left.len(), 2);
-    assert_eq!(left[0].parent, Some(shard_id(0)), "still named");
+    assert_eq!(
+        left[0].parent,
+        Some(shard_id(0)),
+        "the expired parent is still named"
+    );
     let kinesis = world.aws.kinesis();
     assert!(matches!(
         kinesis.read("s", &shard_id(0), Position::TrimHorizon, 1),
@@ -236,7 +240,7 @@ fn a_closed_shard_is_gone_when_the_retention_has_passed_since_it_was_closed() {
     );
 }
 
-/// As kinesalite and moto recorded it.
+/// The refusals are as kinesalite and moto recorded them.
 #[tokio::test]
 async fn what_cannot_be_split_or_merged_is_refused() {
     let world = world().with_stream(3);
@@ -288,7 +292,7 @@ async fn what_cannot_be_split_or_merged_is_refused() {
     assert_eq!(error.code(), Some("ValidationException"));
 }
 
-/// Silently listing everything would mislead who asked for less.
+/// Kinesis API reference, UpdateShardCount.
 #[tokio::test]
 async fn the_shard_count_changes_to_between_half_and_double_in_one_step() {
     let world = world().with_stream(4);
@@ -311,7 +315,7 @@ async fn the_shard_count_changes_to_between_half_and_double_in_one_step() {
         (Some(4), Some(8))
     );
     assert_eq!(open(&world).len(), 8);
-    // Each of the four is split once; nothing else is made.
+    // Each of the four shards is split once, and no other shard is made.
     assert_eq!(shards(&world).len(), 12);
 }
 
@@ -337,9 +341,11 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Whatever is split and merged: the open shards divide all hash keys without gap or overlap,
-    /// every record is in exactly one shard, a key's records are in a line of shards from parent to
-    /// child in the order of putting, and numbers grow from parent to child.
+    /// These facts hold, whatever is split and merged.
+    /// - The open shards divide all hash keys without gap or overlap.
+    /// - Every record is in exactly one shard.
+    /// - A key's records are in a line of shards from parent to child, in the sequence of putting.
+    /// - Sequence numbers grow from parent to child.
     #[test]
     fn resharding_loses_nothing_and_keeps_every_keys_line(
         first in 1_u32..4, steps in prop::collection::vec(step(), 1..40),
@@ -355,7 +361,7 @@ proptest! {
                     let shard = shard.get(&open);
                     let width = shard.hash_range.end - shard.hash_range.start;
                     let key = shard.hash_range.start + key.checked_rem(width).unwrap_or(0);
-                    // May be refused at the edges.
+                    // The split may be refused at the edges of the range.
                     let _ = kinesis.split_shard("s", &shard.id, key);
                 }
                 Step::Merge(shard) if open.len() > 1 => {

@@ -1,4 +1,4 @@
-//! What the model promises, as AWS SDK clients, the wire and code in the same process see it.
+//! The model's promises, as AWS SDK clients, the wire and code in the same process see them.
 
 #![expect(
     clippy::unwrap_used,

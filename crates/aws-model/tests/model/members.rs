@@ -1,5 +1,4 @@
-//! A member that the model does not know is honoured or refused by its name, in every service and
-//! at every depth.
+//! Every member is either honoured or refused by its name, in every service and at every depth.
 
 use aws_model::Service;
 use serde_json::{Value, json};
@@ -19,8 +18,8 @@ fn prepared() -> World {
     world
 }
 
-/// Every operation, as service, name and an input that the model takes, or refuses for another
-/// reason than a member's name.
+/// Every operation, with its service, its name and an input. The model takes the input, or refuses
+/// it for another reason than a member's name.
 fn operations() -> Vec<(Service, &'static str, Value)> {
     let stream = json!({ "StreamName": "s" });
     let queue = json!({ "QueueUrl": "http://x/000000000000/q" });
@@ -116,11 +115,11 @@ fn every_operation_refuses_a_member_that_it_does_not_know_and_says_which() {
     }
 }
 
-/// As AWS's protocols have it: null is as good as nothing.
+/// In AWS's protocols null means the same as an absent member.
 #[test]
 fn an_unknown_member_that_is_null_counts_as_absent() {
     for (service, operation, mut input) in operations() {
-        // A creation date is the machine's.
+        // The creation date of a table comes from the machine's clock, so two answers differ.
         if matches!(operation, "DeleteTable" | "DescribeTable" | "UpdateTable") {
             continue;
         }
@@ -214,7 +213,7 @@ fn members_that_aws_has_and_the_model_has_not_are_refused_at_any_depth() {
     }
 }
 
-/// Names within an item are the item's own.
+/// An item's attributes may have any names.
 #[test]
 fn an_items_attributes_are_no_members() {
     let world = prepared();

@@ -1,5 +1,5 @@
-//! What clients of other protocols and of other services are told: in their own protocol's form, so
-//! that they show it.
+//! The refusals for clients of other protocols and of other services. A refusal is in the form of
+//! the client's own protocol, so that the client shows it.
 
 use aws_model::{Aws, Reply};
 use bytes::Bytes;
@@ -60,7 +60,8 @@ fn a_cbor_client_reads_in_cbor_and_in_headers_which_protocol_is_spoken() {
         ] {
             assert!(told.contains(says), "{told}");
         }
-        // A map of two texts (RFC 8949, section 3.1): the error's name and the same sentence.
+        // The body is a map of two texts (RFC 8949, section 3.1), the error's name and the same
+        // sentence.
         let body = response.body();
         assert_eq!(&body[..8], b"\xa2\x66__type");
         assert!(body.ends_with(told.as_bytes()));

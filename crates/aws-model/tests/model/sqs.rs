@@ -58,7 +58,7 @@ async fn a_message_is_sent_received_and_deleted() {
         .send()
         .await
         .unwrap();
-    // MD5 of "hello".
+    // This is the MD5 of "hello".
     assert_eq!(
         sent.md5_of_message_body.as_deref(),
         Some("5d41402abc4b2a76b9719d911017c592")
@@ -252,7 +252,8 @@ async fn the_visibility_of_a_message_in_flight_can_be_changed() {
     world.advance(Duration::from_secs(99));
     assert_eq!(receive(&client).await, []);
     change(0).await.unwrap();
-    // Recorded on AWS by LocalStack: that it is visible again is no error, and stays so.
+    // It is not an error that the message is visible again, and the message stays visible (recorded
+    // on AWS by LocalStack).
     change(10).await.unwrap();
     assert_eq!(bodies(&receive(&client).await), ["m"]);
     world.advance(Duration::from_secs(30));

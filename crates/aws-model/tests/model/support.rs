@@ -38,7 +38,8 @@ pub(crate) fn model(clock: Arc<dyn Clock>, kinesis: KinesisOptions) -> Aws {
     .unwrap()
 }
 
-/// An SDK configuration over the model, in a region of its own, without retries.
+/// An SDK configuration over the model, in another region than the model's default, without
+/// retries.
 pub(crate) fn config(aws: &Aws) -> SdkConfig {
     aws.sdk_config()
         .into_builder()
@@ -64,14 +65,14 @@ impl World {
         self.clock.advance(step);
     }
 
-    /// A stream `s` of so many shards that keeps its records for a day.
+    /// Creates a stream `s` of so many shards that keeps its records for a day.
     pub(crate) fn with_stream(self, shards: u32) -> Self {
         self.aws.kinesis().create_stream("s", shards, 24).unwrap();
         self
     }
 }
 
-/// Puts `data` into `s` and gives its sequence number.
+/// Puts `data` into `s` and returns its sequence number.
 pub(crate) async fn put(client: &aws_sdk_kinesis::Client, key: &str, data: &str) -> String {
     let output = client
         .put_record()
@@ -88,7 +89,7 @@ pub(crate) fn shard_id(number: usize) -> String {
     format!("shardId-{number:012}")
 }
 
-/// An iterator of a type that needs no more than its name.
+/// An iterator of a type that takes no further arguments.
 pub(crate) async fn iterator(
     client: &aws_sdk_kinesis::Client,
     shard: usize,
@@ -105,7 +106,7 @@ pub(crate) async fn iterator(
     output.shard_iterator.unwrap()
 }
 
-/// Everything from an iterator on, read `limit` records at a time until nothing is left.
+/// The records from an iterator on, read `limit` records at a time until nothing is left.
 pub(crate) async fn drain(
     client: &aws_sdk_kinesis::Client,
     mut iterator: String,
@@ -136,7 +137,7 @@ pub(crate) fn texts(records: &[Record]) -> Vec<String> {
         .collect()
 }
 
-/// A shard's data as the interface in Rust reads it.
+/// The records of a shard, as the interface in Rust reads them.
 pub(crate) fn all(kinesis: &Kinesis, shard: usize) -> Vec<aws_model::kinesis::Record> {
     let read = kinesis
         .read(
@@ -146,6 +147,9 @@ pub(crate) fn all(kinesis: &Kinesis, shard: usize) -> Vec<aws_model::kinesis::Re
             10_000,
         )
         .unwrap();
-    assert_eq!(read.millis_behind_latest, 0, "more than one read's worth");
+    assert_eq!(
+        read.millis_behind_latest, 0,
+        "one read does not reach the end"
+    );
     read.records
 }

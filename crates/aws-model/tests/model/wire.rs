@@ -1,4 +1,4 @@
-//! What no SDK would send: malformed bodies, unknown operations, odd headers.
+//! Requests that no SDK would send, such as malformed bodies, unknown operations and odd headers.
 
 use aws_model::{Aws, Reply};
 use bytes::Bytes;

@@ -159,7 +159,7 @@ async fn the_eleventh_conflict_is_only_marked() {
 async fn conflicts_that_race_for_the_last_place_are_recorded_or_marked() {
     let world = World::new();
     world.apply(&[submit(1, 7, "ann", "0")]).await;
-    // All of them are refused by the same row first, so each finds a fuller one at its second
+    // The same row refuses all of them first, so each of them finds a fuller row at its second
     // write.
     let intents: Vec<_> = (2..=14)
         .map(|n| submit(n, 7, "ann", &n.to_string()))

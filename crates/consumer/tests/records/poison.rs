@@ -1,4 +1,4 @@
-//! Records that can never succeed, and what they do to their neighbours.
+//! Records that can never succeed, and their effect on the records beside them.
 
 use std::collections::BTreeMap;
 

@@ -31,7 +31,7 @@ pub(crate) struct World {
     calls: Calls,
 }
 
-/// The operations that clients have called, in order.
+/// The operations that clients have called, in sequence.
 #[derive(Clone, Debug)]
 struct Calls {
     wire: aws_smithy_runtime_api::client::http::SharedHttpClient,
@@ -116,7 +116,7 @@ impl World {
             .unwrap();
     }
 
-    /// Delivers these data as one batch, and reports.
+    /// Delivers these data as one batch, and returns the report.
     pub(crate) async fn deliver(&self, batch: &[Vec<u8>]) -> Report {
         let records = records(batch);
         self.consumer
@@ -124,7 +124,7 @@ impl World {
             .await
     }
 
-    /// Delivers these intents as one batch. All of them have to be done.
+    /// Delivers these intents as one batch. Every intent has to be done.
     pub(crate) async fn apply(&self, intents: &[Intent]) {
         let batch: Vec<_> = intents.iter().map(Intent::encode).collect();
         assert_eq!(failures(&self.deliver(&batch).await), [0; 0]);
