@@ -327,7 +327,7 @@ impl Discard {
             message: &self.message,
             payload,
         })
-        .expect("strings and numbers only: JSON can express all of it")
+        .expect("JSON can express strings and numbers")
     }
 
     /// The destination has the message.
