@@ -133,7 +133,7 @@ fn children_that_a_read_named_are_read_without_a_listing() {
     stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
     let parent = stream.invocation().unwrap();
     stream.send(Event::ShardsFound(vec![listing(CHILD, &[SHARD])]));
-    assert!(stream.invocation().is_none(), "the parent is not over");
+    assert!(stream.invocation().is_none(), "the parent is not finished");
     stream.finish(parent, success());
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
     assert_eq!(
