@@ -44,8 +44,8 @@ pub(crate) struct Scenario {
     earlier: usize,
     split: bool,
     records: Vec<NewRecord>,
-    /// The choices of what happens, and of what goes wrong, in their sequence. After the last choice
-    /// nothing goes wrong any more but poison.
+    /// The choices of what happens, and of what goes wrong, in their sequence. After the last
+    /// choice nothing goes wrong any more but poison.
     chances: Vec<u32>,
 }
 
