@@ -306,10 +306,11 @@ impl Discard {
         &self.message
     }
 
-    /// The JSON to deliver, which is the message. For a bucket it has also `payload`, the event of
-    /// exactly these records as an escaped string (Lambda developer guide, "Retain discarded batch
-    /// records for a Kinesis Data Streams event source in Lambda", "Example Amazon S3 invocation
-    /// record"). It is written anew at each call.
+    /// The JSON to deliver, which is the message. It is written anew at each call.
+    ///
+    /// For a bucket it also has `payload`, which is the event of exactly these records as an
+    /// escaped string. The source is the Lambda developer guide, "Retain discarded batch records
+    /// for a Kinesis Data Streams event source in Lambda", "Example Amazon S3 invocation record".
     #[must_use]
     #[expect(
         clippy::expect_used,

@@ -10,11 +10,14 @@ use crate::{Assumptions, EventSource, Timestamp};
 /// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB
 /// table, as CreateEventSourceMapping knows them.
 ///
-/// The sources of the defaults and ranges are the Lambda developer guide, "Lambda parameters for
-/// Amazon Kinesis Data Streams event source mappings" and "Lambda parameters for Amazon DynamoDB
-/// event source mappings", and the Lambda API reference, `CreateEventSourceMapping`. A mapping can
-/// only be made of options that [`MappingOptions::validate`] accepts.
-/// [`Mapping::update`](crate::Mapping::update) says which options can be changed later.
+/// A mapping can only be made of options that [`MappingOptions::validate`] accepts.
+/// [`Mapping::update`](crate::Mapping::update) says which options can be changed later. The
+/// defaults and ranges have three sources.
+///
+/// - Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source
+///   mappings"
+/// - Lambda developer guide, "Lambda parameters for Amazon DynamoDB event source mappings"
+/// - Lambda API reference, `CreateEventSourceMapping`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingOptions {
     /// The mapping's own id (`UUID`), which names the objects in an S3 destination. By default it

@@ -21,9 +21,10 @@ pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 const FRAME_BYTES: usize = 14;
 
 /// The JSON that the function is invoked with, which is `{"Records": […]}` as Lambda sends it. The
-/// source's ARN decides between the form for Kinesis (Lambda developer guide, "Using Lambda to
-/// process records from Amazon Kinesis Data Streams") and the form for a DynamoDB stream ("Using
-/// AWS Lambda with Amazon DynamoDB").
+/// source's ARN decides between two forms, each with its page of the Lambda developer guide.
+///
+/// - Kinesis ("Using Lambda to process records from Amazon Kinesis Data Streams")
+/// - DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB")
 ///
 /// For Kinesis, `approximateArrivalTimestamp` is in seconds with as many decimals as
 /// [`EventSource::arrival_decimals`] says. For a DynamoDB stream, each record is the JSON that

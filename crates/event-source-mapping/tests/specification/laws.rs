@@ -18,7 +18,7 @@ proptest! {
     ///
     /// - A shard is read once at a time.
     /// - Never more batches of a shard are in flight than the ParallelizationFactor.
-    /// - Never two batches of a key are in flight, in whichever shards the key was.
+    /// - Never two batches of a key are in flight, even if the key was in several shards.
     /// - No record behind the starting position is skipped.
     /// - No record before the starting position is sent. Under LATEST this is not checked.
     /// - A child comes after its parents.
@@ -75,7 +75,7 @@ proptest! {
         prop_assert_eq!(processed, (8..8 + n).filter(|number| *number != bad).collect::<BTreeSet<_>>());
     }
 
-    /// [I] The batches that follow a first record that failed are assumed. Two of the three
+    /// [I] AWS does not say what follows if the first record of a batch failed. Two of the three
     /// assumptions separate that record from the others, and one does not.
     #[test]
     fn with_partial_responses_and_bisect_only_what_lies_behind_a_bad_record_is_discarded_with_it(

@@ -155,8 +155,8 @@ fn what_the_streams_retention_ends_does_not_count_as_dropped() {
     assert_eq!(counts(&stream).dropped_event_count, 0);
 }
 
-/// [D] IteratorAge is "the age of the last record in the event", "between when a stream receives
-/// the record and when the event source mapping sends the event to the function".
+/// [D] IteratorAge is "the age of the last record in the event". It is measured "between when a
+/// stream receives the record and when the event source mapping sends the event to the function".
 #[test]
 fn the_iterator_age_is_that_of_the_last_record_of_a_batch_when_it_is_sent() {
     let mut stream = Driver::new(options());

@@ -364,8 +364,8 @@ fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
     }
 }
 
-/// [I] The records have been at the function. The message names that invocation, since a person
-/// will look for it.
+/// [I] The records have been at the function. The message names that invocation, because it is the
+/// invocation to look for.
 #[test]
 fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocation_that_failed() {
     for completion in [Completion::FunctionError, failures(&[9])] {
@@ -468,8 +468,8 @@ fn a_throttled_invoke_does_not_count_as_an_attempt() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-/// [D] Same page. [I] The count is the same as for records that were too old before their first
-/// delivery, because these records are such.
+/// [D] Same page. [I] The count is the same as for any record that was too old before its first
+/// delivery.
 #[test]
 fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     let mut stream = Driver::with_records(
