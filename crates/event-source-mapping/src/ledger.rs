@@ -1,5 +1,5 @@
-//! The progress in a shard, which is the records that are done and the checkpoint that
-//! follows from them.
+//! The progress in a shard, which is the records that are done and the checkpoint that follows from
+//! them.
 
 use std::collections::VecDeque;
 use std::mem;

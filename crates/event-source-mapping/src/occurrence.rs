@@ -78,8 +78,8 @@ pub enum Occurrence {
         /// The time before which it is not offered.
         retry_at: Timestamp,
     },
-    /// The on-failure destination never took the discard's message. Only this occurrence says that
-    /// the records were given up.
+    /// The on-failure destination never took the discard's message. So only the occurrences say
+    /// that the records were given up.
     DiscardLost {
         /// The discarded records.
         range: Range,
