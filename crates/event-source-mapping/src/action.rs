@@ -1,5 +1,5 @@
-//! What machine and caller say to each other: events in, actions out, and the answers that actions
-//! turn into.
+//! The exchange between machine and caller, which is events in, actions out, and the answers that
+//! actions turn into.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,28 +11,33 @@ use crate::{
     SequenceNumber, ShardId, StartingPosition, Timestamp, payload,
 };
 
-/// What the caller tells the machine.
+/// Something that the caller tells the machine.
 #[derive(Debug)]
 pub enum Event {
-    /// Time has passed: [`Step::wake_at`] has come. Harmless at any other time.
+    /// Time has passed, and [`Step::wake_at`] has come. The event is harmless at any other time.
     Wake,
-    /// What ListShards says, all pages of it. The first listing begins the work. In later ones a
-    /// shard that is new (resharding) is added, and one that is no longer named is gone: what was
-    /// read of it is delivered, then it is finished. A shard whose parent is neither named nor
-    /// known waits for that too, since one that is gone may be its ancestor. A listing may be
-    /// repeated at any time, best after [`Occurrence::ShardFinished`] and
+    /// The answer of ListShards, with all its pages. The first listing begins the work.
+    ///
+    /// - A shard that a later listing names for the first time (after resharding) is added.
+    /// - A shard that a later listing no longer names is gone. The records read from it are
+    ///   delivered, then the shard is finished.
+    /// - A shard whose parent is neither named nor known waits for the gone shards too, since a
+    ///   gone shard may be its ancestor.
+    ///
+    /// A listing may be repeated at any time, best after [`Occurrence::ShardFinished`] and
     /// [`Occurrence::ReadFailed`].
     ShardsListed(Vec<ShardListing>),
     /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords).
-    /// They are added like those of a listing, but nothing is taken for gone: a child of a parent
-    /// that is not known, as the other one of a merge can be, waits for it until a listing has
-    /// named it or is without it.
+    ///
+    /// They are added like the shards of a listing, but no shard counts as gone. The child of a
+    /// merge may have another parent that is not known. The child waits for that parent until a
+    /// listing has named the parent or is without it.
     ShardsFound(Vec<ShardListing>),
     /// Begin, or go on from the checkpoints. Nothing changes if the mapping is enabled.
     Enable,
-    /// The stop switch. What is in flight may finish and moves its checkpoint; what was read but
-    /// not sent is dropped, to be read again from the checkpoint, with its retries counted anew.
-    /// Nothing changes if the mapping is disabled.
+    /// The stop switch. An invocation or discard in flight may finish, and it moves the checkpoint.
+    /// Records that were read but not sent are dropped. They are read again from the checkpoint,
+    /// with their retries counted anew. Nothing changes if the mapping is disabled.
     Disable,
     /// The answer to an action.
     ActionResult(ActionResult),
@@ -43,8 +48,8 @@ pub enum Event {
 pub struct ShardListing {
     /// The shard.
     pub shard_id: ShardId,
-    /// The shards that it was split or merged from (`ParentShardId`, `AdjacentParentShardId`): read
-    /// before it, if they are still there.
+    /// The shards that it was split or merged from (`ParentShardId`, `AdjacentParentShardId`). They
+    /// are read before it, if they are still there.
     pub parents: Vec<ShardId>,
 }
 
@@ -58,23 +63,25 @@ impl ShardListing {
     }
 }
 
-/// What came of an event.
+/// The result of an event.
 #[derive(Debug)]
 #[must_use = "an action that is dropped blocks its shard"]
 pub struct Step {
-    /// To be carried out, each once, in any order, concurrently. Each is answered by consuming it.
+    /// The actions to be carried out, each once, in any sequence, concurrently. The caller answers
+    /// each action by consuming it.
     pub actions: Vec<Action>,
-    /// What happened, in order.
+    /// The things that happened, in their sequence.
     pub occurrences: Vec<Occurrence>,
-    /// When the machine wants [`Event::Wake`], if no other event comes before; always after the
-    /// time of this step. None: it waits for answers, a listing or [`Event::Enable`] only.
+    /// The time at which the machine wants [`Event::Wake`], if no other event comes before. It is
+    /// always after the time of this step. `None` if the machine waits only for answers, a listing
+    /// or [`Event::Enable`].
     pub wake_at: Option<Timestamp>,
 }
 
-/// What the machine wants done.
+/// Something that the machine wants done.
 #[derive(Debug)]
 pub enum Action {
-    /// Read from a shard: GetRecords.
+    /// Read from a shard with GetRecords.
     Fetch(Fetch),
     /// Invoke the function with a batch.
     Invoke(Invocation),
@@ -82,8 +89,8 @@ pub enum Action {
     Discard(Discard),
 }
 
-/// Read from a shard. At most one at a time for each shard: one that a stop overtook is waited for
-/// too, before the shard is read again.
+/// A read from a shard. There is at most one at a time for each shard. A read that a stop overtook
+/// is waited for too, before the shard is read again.
 #[derive(Debug)]
 pub struct Fetch {
     pub(crate) id: u64,
@@ -99,20 +106,21 @@ impl Fetch {
         &self.shard_id
     }
 
-    /// Where to read: an iterator of an earlier answer, or the argument for GetShardIterator.
+    /// The place to read from, which is an iterator of an earlier answer or the argument for
+    /// GetShardIterator.
     #[must_use]
     pub fn from(&self) -> &ReadFrom {
         &self.from
     }
 
-    /// The most records to read (`Limit`), 1–10,000, of a DynamoDB stream 1–1,000. More are
-    /// accepted all the same.
+    /// The most records to read (`Limit`). It is 1–10,000, or 1–1,000 of a DynamoDB stream. An
+    /// answer with more records is accepted all the same.
     #[must_use]
     pub fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// What was read.
+    /// Records were read, or there were none to read.
     #[must_use]
     pub fn succeeded(self, read: Read) -> Event {
         Event::ActionResult(ActionResult {
@@ -122,10 +130,11 @@ impl Fetch {
         })
     }
 
-    /// The stream does not have this shard: GetShardIterator or GetRecords answered
-    /// ResourceNotFoundException, and the stream itself is there. A shard is gone when it was
-    /// closed for longer than the retention period. The machine delivers what it has of the shard
-    /// and reads it no more.
+    /// The stream does not have this shard. GetShardIterator or GetRecords answered
+    /// ResourceNotFoundException, and the stream itself is there.
+    ///
+    /// A shard is gone when it was closed for longer than the retention period. The machine
+    /// delivers the records that it has of the shard, and reads the shard no more.
     #[must_use]
     pub fn gone(self) -> Event {
         Event::ActionResult(ActionResult {
@@ -135,8 +144,8 @@ impl Fetch {
         })
     }
 
-    /// Nothing was read, for whatever other reason, an expired iterator included: the machine tries
-    /// again after a pause, with a new iterator from the last record it read.
+    /// Nothing was read, for any other reason, such as an expired iterator. The machine tries again
+    /// after a pause, with a new iterator from the last record that it read.
     #[must_use]
     pub fn failed(self) -> Event {
         Event::ActionResult(ActionResult {
@@ -147,11 +156,11 @@ impl Fetch {
     }
 }
 
-/// Where in a shard to read. All but the first are the types that GetShardIterator knows; of a
-/// DynamoDB stream, which has no `AT_TIMESTAMP`, that one is never asked for.
+/// The place in a shard to read from. All but the first are types of GetShardIterator. A DynamoDB
+/// stream has no `AT_TIMESTAMP`, so the machine never asks for it there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// The iterator that the previous read returned; no GetShardIterator is needed.
+    /// The iterator that the previous read returned. The caller needs no GetShardIterator.
     Iterator(String),
     /// `TRIM_HORIZON`.
     TrimHorizon,
@@ -174,19 +183,19 @@ impl From<Checkpoint> for ReadFrom {
     }
 }
 
-/// What GetRecords answered.
+/// The answer of GetRecords.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// The records, in the order of the shard. One that is not greater than its predecessors was
-    /// read before and is ignored.
+    /// The records, in the sequence of the shard. A record that is not greater than its
+    /// predecessors was read before and is ignored.
     pub records: Vec<Record>,
-    /// `NextShardIterator`; none at the end of a closed shard.
+    /// `NextShardIterator`. `None` at the end of a closed shard.
     pub next_iterator: Option<String>,
-    /// `MillisBehindLatest`; 0 when there is nothing more to read.
+    /// `MillisBehindLatest`. It is 0 when there is nothing more to read.
     pub millis_behind_latest: u64,
 }
 
-/// Invoke the function with a batch, synchronously (`RequestResponse`).
+/// A call of the function with a batch, synchronously (`RequestResponse`).
 #[derive(Debug)]
 pub struct Invocation {
     pub(crate) id: u64,
@@ -214,15 +223,15 @@ impl Invocation {
         self.attempt
     }
 
-    /// The JSON to invoke the function with: [`payload`](crate::payload()) of the batch, written
-    /// anew at each call.
+    /// The JSON to invoke the function with, which is [`payload`](crate::payload()) of the batch.
+    /// It is written anew at each call.
     #[must_use]
     pub fn payload(&self) -> Vec<u8> {
         payload(self.batch.shard_id(), self.batch.records(), &self.source)
     }
 
-    /// The invocation is over. `request_id` (the invocation's, `x-amzn-RequestId`) goes into the
-    /// message if the batch is discarded.
+    /// The invocation is done. `request_id` is the invocation's `x-amzn-RequestId`. It goes into
+    /// the message if the batch is discarded.
     #[must_use]
     pub fn finished(self, request_id: impl Into<String>, completion: Completion) -> Event {
         let content = Content::Invoked {
@@ -237,18 +246,20 @@ impl Invocation {
     }
 }
 
-/// How an invocation ended. `Debug` does not show the response.
+/// The way in which an invocation ended. `Debug` does not show the response.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Completion {
-    /// The function returned this payload. What it means: [`interpret`](crate::interpret).
+    /// The function returned this payload. [`interpret`](crate::interpret) says what the payload
+    /// means.
     Returned(Vec<u8>),
-    /// The function ran and failed: an error, a crash (`X-Amz-Function-Error`).
+    /// The function ran and failed, by an error or a crash (`X-Amz-Function-Error`).
     FunctionError,
     /// The function ran into its timeout. Lambda treats it as a function error.
     TimedOut,
-    /// The function never ran: throttled, or the invoke itself failed. Retried until the records'
-    /// age ends it, and no attempt (Lambda developer guide, "Retain discarded batch records for a
-    /// Kinesis Data Streams event source in Lambda").
+    /// The function never ran, because it was throttled or the invoke itself failed. The invoke is
+    /// retried until the age of the records ends that. It does not count as an attempt (Lambda
+    /// developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in
+    /// Lambda").
     NotInvoked,
 }
 
@@ -263,8 +274,8 @@ impl fmt::Debug for Completion {
     }
 }
 
-/// Send a message to the on-failure destination. The shard (with a ParallelizationFactor above 1:
-/// its part of the shard) waits for it.
+/// A message to the on-failure destination. The shard waits until the message is delivered. With a
+/// ParallelizationFactor above 1, only the discard's part of the shard waits.
 #[derive(Debug)]
 pub struct Discard {
     pub(crate) id: u64,
@@ -283,22 +294,23 @@ impl Discard {
         &self.destination
     }
 
-    /// The call to make, and with which name.
+    /// The call to make, with the name that it needs.
     #[must_use]
     pub fn call(&self) -> Destination<'_> {
         Destination::new(&self.destination, &self.object_key)
     }
 
-    /// What the message says.
+    /// The content of the message.
     #[must_use]
     pub fn message(&self) -> &DiscardMessage {
         &self.message
     }
 
-    /// The JSON to deliver: the message, and for a bucket also `payload`, the event of exactly
-    /// these records as an escaped string (Lambda developer guide, "Retain discarded batch records
-    /// for a Kinesis Data Streams event source in Lambda", "Example Amazon S3 invocation record").
-    /// Written anew at each call.
+    /// The JSON to deliver, which is the message. It is written anew at each call.
+    ///
+    /// For a bucket it also has `payload`, which is the event of exactly these records as an
+    /// escaped string. The source is the Lambda developer guide, "Retain discarded batch records
+    /// for a Kinesis Data Streams event source in Lambda", "Example Amazon S3 invocation record".
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -316,7 +328,7 @@ impl Discard {
             message: &self.message,
             payload,
         })
-        .expect("strings and numbers only: JSON can express all of it")
+        .expect("JSON can express strings and numbers")
     }
 
     /// The destination has the message.
@@ -329,7 +341,7 @@ impl Discard {
         })
     }
 
-    /// The destination may not have the message. It is offered again, as often as
+    /// The destination may not have the message. The machine offers it again, as often as
     /// [`Assumptions::discard_delivery_attempts`](crate::Assumptions::discard_delivery_attempts)
     /// says.
     #[must_use]
@@ -350,7 +362,7 @@ struct Body<'a> {
     payload: Option<String>,
 }
 
-/// The answer to an action. Only an action can make one; it means something only to the mapping
+/// The answer to an action. Only an action can make one. It means something only to the mapping
 /// that the action is from.
 #[derive(Debug)]
 pub struct ActionResult {
@@ -359,7 +371,7 @@ pub struct ActionResult {
     pub(crate) content: Content,
 }
 
-/// Why nothing was read.
+/// The reason why nothing was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotRead {
     Failed,

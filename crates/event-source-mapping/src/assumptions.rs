@@ -11,22 +11,23 @@ use backoff::Backoff;
 pub struct Assumptions {
     /// The pause before a retry. AWS documents that it grows exponentially, but not its curve. The
     /// default is 1 s, doubling, at most 60 s. The pause also applies to reads that failed, invokes
-    /// that did not reach the function and discards that were not delivered.
+    /// that did not reach the function, and discards that were not delivered.
     pub retry_backoff: Backoff,
-    /// A partial response named the batch's first record, and BisectBatchOnFunctionError is on.
+    /// The treatment of a batch whose first record a partial response named, where
+    /// BisectBatchOnFunctionError is on.
     pub first_record_failed: FirstRecordFailed,
     /// How records that are given up one after the other in a bisected batch are reported.
     pub neighbouring_discards: NeighbouringDiscards,
-    /// The time from one read of a shard to the next when there was nothing more to read.
-    /// Documented as once a second for Kinesis (Lambda developer guide, "Using Lambda to process
-    /// records from Amazon Kinesis Data Streams") and four times a second for DynamoDB ("Using AWS
-    /// Lambda with Amazon DynamoDB"), the defaults.
+    /// The time from one read of a shard to the next when there was nothing more to read. The
+    /// defaults are documented. They are once a second for Kinesis (Lambda developer guide, "Using
+    /// Lambda to process records from Amazon Kinesis Data Streams") and four times a second for
+    /// DynamoDB ("Using AWS Lambda with Amazon DynamoDB").
     pub poll_interval: Duration,
-    /// The most records asked for in one read. Default: the most that GetRecords gives, 10,000 of
-    /// Kinesis and 1,000 of DynamoDB Streams. At least 1.
+    /// The most records asked for in one read, at least 1. The default is the most that GetRecords
+    /// gives, which is 10,000 of Kinesis and 1,000 of DynamoDB Streams.
     pub read_limit: u32,
     /// How often a discard's message is offered to the destination before the mapping gives up on
-    /// it, counts it as lost and goes on. Default 3, at least 1.
+    /// it. Then the mapping counts the message as lost and goes on. Default 3, at least 1.
     pub discard_delivery_attempts: u32,
     /// How exactly an event of Kinesis gives the time at which a record arrived.
     pub arrival_decimals: ArrivalDecimals,
@@ -56,13 +57,14 @@ impl Default for Assumptions {
 ///
 /// AWS documents that "the batch is bisected at the returned sequence number, and Lambda retries
 /// only the remaining records" (Lambda developer guide, "Configuring partial batch response with
-/// Kinesis Data Streams and Lambda"). At the first record nothing lies below and everything
+/// Kinesis Data Streams and Lambda"). At the first record nothing lies below, and every record
 /// remains. AWS never published this case, and nobody recorded it. All three variants are inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FirstRecordFailed {
     /// The whole batch is retried as it is, and counts as an attempt. This is the default, because
-    /// it is the sentence taken literally and the worst case for a consumer. Sound records behind
-    /// the bad one are discarded with it. A consumer that survives this survives the others.
+    /// it takes AWS's sentence literally and is the worst case for a consumer. Sound records behind
+    /// the bad one are discarded with it. A consumer that survives this variant survives the
+    /// others.
     #[default]
     RetryWhole,
     /// The batch is split in the middle, as after a function error.
@@ -74,8 +76,8 @@ pub enum FirstRecordFailed {
 /// The decimals of `approximateArrivalTimestamp`, which is in seconds.
 ///
 /// AWS's example event has three (Lambda developer guide, "Using Lambda to process records from
-/// Amazon Kinesis Data Streams"), and every event that was recorded has at most three. That there
-/// are never more is inferred, because the type is a floating-point number.
+/// Amazon Kinesis Data Streams"), and every event that was recorded has at most three. It is
+/// inferred that there are never more, because the type is a floating-point number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ArrivalDecimals {
     /// At most three, which are milliseconds. This is the default, since some known readers of the
@@ -91,18 +93,18 @@ pub enum ArrivalDecimals {
 ///
 /// AWS documents that the message's `batchSize` may then be greater than 1, "since Lambda
 /// consolidates failed messages metadata when writing to the OnFailure destination" (Lambda API
-/// reference, `CreateEventSourceMapping`, BisectBatchOnFunctionError). AWS never
-/// published, and nobody recorded, which messages are consolidated and what the message then says
-/// of the invocations. Both are inferred. A message's range is a superset of the failed records
-/// under either variant.
+/// reference, `CreateEventSourceMapping`, BisectBatchOnFunctionError). AWS never published which
+/// messages are consolidated, and what the message then says of the invocations. Nobody recorded
+/// either. So both are inferred. A message's range is a superset of the failed records under either
+/// variant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NeighbouringDiscards {
-    /// Each part that is given up has its own message. The default.
+    /// Each part that is given up has its own message. This is the default.
     #[default]
     Separate,
-    /// Parts of one bisected batch that are given up for the same reason, with nothing between
-    /// them, share one message. It is sent when a part between succeeds or none is left, and the
-    /// checkpoint waits for it. Request, response and `approximateInvokeCount` are those of the
-    /// last part.
+    /// Parts of one bisected batch share one message if they are given up for the same reason, with
+    /// nothing between them. The message is sent when a part between them succeeds or when no part
+    /// is left. The checkpoint waits for the message. Request, response and
+    /// `approximateInvokeCount` are those of the last part.
     Merged,
 }

@@ -1,10 +1,10 @@
-//! What the parts of the machine share while they handle one event.
+//! The context that the parts of the machine share while they handle one event.
 
 use std::sync::Arc;
 
 use crate::{Action, Counters, EventCounts, EventSource, MappingOptions, Occurrence, Timestamp};
 
-/// What the parts of the machine share while they handle one event.
+/// The context that the parts of the machine share while they handle one event.
 pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     pub(crate) options: &'a MappingOptions,

@@ -1,4 +1,4 @@
-//! Ids and hashes without randomness: the same input gives the same one on every machine.
+//! Ids and hashes without randomness. The same input gives the same result on every machine.
 
 use uuid::Builder;
 

@@ -1,15 +1,15 @@
-//! The on-failure destination: which there are, by which call each gets a discard's message, and
-//! how an object in a bucket is named.
+//! The on-failure destination. This module has the kinds of destination, the call by which each
+//! gets a discard's message, and the name of an object in a bucket.
 
 use crate::derived_uuid::made_up_uuid;
 use crate::event_source::is_arn_of;
 use crate::{Batch, MappingOptionsError, Timestamp};
 
-/// Where a discard's message goes, and so by which call it is delivered.
+/// The place where a discard's message goes, which decides the call that delivers it.
 ///
-/// A queue and a topic get the metadata, a bucket also the whole payload of the invocation (Lambda
-/// developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in
-/// Lambda").
+/// A queue and a topic get the metadata. A bucket also gets the whole payload of the invocation
+/// (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source
+/// in Lambda").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination<'a> {
     /// SQS, SendMessage.
@@ -26,16 +26,16 @@ pub enum Destination<'a> {
     Bucket {
         /// The bucket's name.
         name: &'a str,
-        /// The object's key: `aws/lambda/<mapping's
+        /// The object's key, which is `aws/lambda/<mapping's
         /// UUID>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<UUID>` (same page), in UTC. The last UUID
-        /// is random on AWS; here it is made of the time and the records, so that an object is only
-        /// ever replaced by one about the same records.
+        /// is random on AWS. Here it is made of the time and the records. So only an object about
+        /// the same records can ever replace an object.
         key: &'a str,
     },
 }
 
 impl<'a> Destination<'a> {
-    /// The destination that `arn` names; `key` is for the object in a bucket.
+    /// The destination that `arn` names. The `key` is for the object in a bucket.
     pub(crate) fn new(arn: &'a str, key: &'a str) -> Self {
         match bucket_name(arn) {
             Some(name) => Self::Bucket { name, key },
@@ -45,7 +45,8 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// The bucket that `arn` names: `arn:<partition>:s3:::<name>`, without region and account.
+/// The bucket that `arn` names, in the form `arn:<partition>:s3:::<name>` without region and
+/// account.
 fn bucket_name(arn: &str) -> Option<&str> {
     let (partition, name) = arn.strip_prefix("arn:")?.split_once(":s3:::")?;
     let plain = |text: &str| !text.is_empty() && !text.contains([':', '/']);
@@ -55,9 +56,10 @@ fn bucket_name(arn: &str) -> Option<&str> {
 /// Checks DestinationConfig.OnFailure.
 ///
 /// # Errors
-/// `NotModelled` for Kafka; `Unsupported` for FIFO queues and topics (Lambda developer guide,
-/// "Types of metrics for Lambda functions", DestinationDeliveryFailures); `NotAnArn` for what is no
-/// destination.
+/// - `NotModelled` for Kafka
+/// - `Unsupported` for FIFO queues and topics (Lambda developer guide, "Types of metrics for Lambda
+///   functions", DestinationDeliveryFailures)
+/// - `NotAnArn` for an `arn` that is not a destination
 pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), MappingOptionsError> {
     let parameter = "DestinationConfig.OnFailure";
     let Some(arn) = arn else { return Ok(()) };
@@ -86,7 +88,7 @@ pub(crate) fn check_destination(arn: Option<&str>) -> Result<(), MappingOptionsE
 pub(crate) fn object_key(mapping_uuid: &str, batch: &Batch, now: Timestamp) -> String {
     let range = batch.range();
     let time = now.to_string();
-    // `2025-11-25T19:03:18.000Z`: the date, then the time to the second.
+    // `2025-11-25T19:03:18.000Z` gives the date, and then the time to the second.
     let (date, second) = (time.get(..10), time.get(..19));
     let (date, second) = (date.unwrap_or_default(), second.unwrap_or_default());
     let records = range.records.to_string();
@@ -112,7 +114,7 @@ pub(crate) fn object_key(mapping_uuid: &str, batch: &Batch, now: Timestamp) -> S
 mod tests {
     use super::*;
 
-    /// [D] Lambda API reference, OnFailure: a queue, a topic, a bucket or a Kafka topic.
+    /// [D] Lambda API reference, OnFailure. It is a queue, a topic, a bucket or a Kafka topic.
     #[test]
     fn queues_topics_and_buckets_of_every_partition_are_destinations() {
         assert_eq!(check_destination(None), Ok(()));
@@ -135,8 +137,8 @@ mod tests {
     }
 
     /// [D] Lambda developer guide, "Types of metrics for Lambda functions",
-    /// DestinationDeliveryFailures: "an unsupported type such as an Amazon SQS FIFO queue or an
-    /// Amazon SNS FIFO topic".
+    /// DestinationDeliveryFailures. The page names "an unsupported type such as an Amazon SQS FIFO
+    /// queue or an Amazon SNS FIFO topic".
     #[test]
     fn a_fifo_queue_or_topic_is_refused() {
         for arn in [

@@ -1,5 +1,5 @@
 //! The message that a discard leaves at the on-failure destination, exactly as Lambda writes it,
-//! and what it is made of.
+//! and its parts.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -8,53 +8,54 @@ use crate::derived_uuid::made_up_uuid;
 use crate::event_source::StreamKind;
 use crate::{Batch, Record, Timestamp};
 
-/// What Lambda sends to an SQS queue (as the body) or an SNS topic when it discards records of a
-/// stream.
+/// The message that Lambda sends when it discards records of a stream. It is the body of an SQS
+/// message, or the message to an SNS topic.
 ///
-/// It carries no data: the records must be fetched from the stream by sequence number while the
-/// stream still retains them. The range is a superset of what failed: Lambda developer guide,
-/// "Retain discarded batch records for a Kinesis Data Streams event source in Lambda". An S3 bucket
-/// gets the same fields and, as `payload`, the event that the function was invoked with
+/// It carries no data. The records must be fetched from the stream by sequence number while the
+/// stream still retains them. The range is a superset of the failed records (Lambda developer
+/// guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda"). An
+/// S3 bucket gets the same fields and, as `payload`, the event that the function was invoked with
 /// ([`Discard::body`](crate::Discard::body)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DiscardMessage {
-    /// Which function, why, and after how many deliveries.
+    /// The function, the reason, and the number of deliveries.
     pub request_context: RequestContext,
-    /// What the function answered last; absent, not null, where the reason is the records' age.
+    /// The last answer of the function. It is absent, not null, where the reason is the records'
+    /// age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_context: Option<ResponseContext>,
     /// `1.0`.
     pub version: String,
-    /// When the records were discarded.
+    /// The time at which the records were discarded.
     pub timestamp: Timestamp,
-    /// Which records.
+    /// The records that were discarded.
     #[serde(flatten)]
     pub batch_info: BatchInfo,
 }
 
-/// Which function, why, and after how many deliveries.
+/// The function, the reason, and the number of deliveries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestContext {
-    /// The request id of the last invocation with these records; where there was none, a UUID of
-    /// the mapping's own.
+    /// The request id of the last invocation with these records. It is a UUID that the mapping
+    /// makes up if there was no invocation.
     pub request_id: String,
     /// The function's ARN.
     pub function_arn: String,
-    /// Why the records were discarded.
+    /// The reason why the records were discarded.
     pub condition: DiscardCondition,
-    /// How often the function ran with exactly these records, and at least 1; the delivery in a
-    /// larger batch is not among them.
+    /// How often the function ran with exactly these records, and at least 1. A delivery in a
+    /// larger batch does not count.
     ///
-    /// So 1 does not say that the function ran. It is what was recorded on AWS, on Kinesis and on
-    /// DynamoDB streams, for records that were too old before their first delivery. It is inferred
-    /// for those that were never delivered because invokes were throttled, and for the parts of a
-    /// batch that were too old before a delivery of their own.
+    /// So 1 does not say that the function ran. On AWS, 1 was recorded on Kinesis and on DynamoDB
+    /// streams for records that were too old before their first delivery. In two cases it is
+    /// inferred. The first is records that were never delivered because invokes were throttled. The
+    /// second is parts of a batch that were too old before a delivery by themselves.
     pub approximate_invoke_count: u32,
 }
 
-/// Why records were discarded.
+/// The reason why records were discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DiscardCondition {
     /// The function failed, and MaximumRetryAttempts retries did not help.
@@ -64,23 +65,24 @@ pub enum DiscardCondition {
     RecordAgeExceeded,
 }
 
-/// What the function answered last.
+/// The last answer of the function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseContext {
-    /// 200 whenever the function ran, also when it failed.
+    /// 200 whenever the function ran, also if it failed.
     pub status_code: u16,
     /// `$LATEST`.
     pub executed_version: String,
-    /// `Unhandled` after an error, null after a response that reported failures.
+    /// `Unhandled` after an error. `None`, written as null, after a response that reported
+    /// failures.
     pub function_error: Option<String>,
 }
 
-/// Which records were discarded, under the name that says which kind of stream they are from.
+/// The records that were discarded, under a name that tells the kind of their stream.
 ///
-/// The two have the same fields and differ in how they write times: Kinesis' with milliseconds,
-/// DynamoDB's, whose stream knows none, without (examples in the Lambda developer guide, "Retain
-/// discarded records for a DynamoDB event source in Lambda").
+/// The two have the same fields and differ in how they write times. Kinesis' times have
+/// milliseconds. DynamoDB's times have none, because its stream knows none (examples in the Lambda
+/// developer guide, "Retain discarded records for a DynamoDB event source in Lambda").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BatchInfo {
     /// Records of a Kinesis stream.
@@ -92,7 +94,7 @@ pub enum BatchInfo {
 }
 
 impl BatchInfo {
-    /// Which records, whatever the stream.
+    /// The records that were discarded, for either kind of stream.
     #[must_use]
     pub fn records(&self) -> &StreamBatchInfo {
         match self {
@@ -101,7 +103,7 @@ impl BatchInfo {
     }
 }
 
-/// Which records of a stream were discarded.
+/// The records of a stream that were discarded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamBatchInfo<Time = Timestamp> {
@@ -111,11 +113,11 @@ pub struct StreamBatchInfo<Time = Timestamp> {
     pub start_sequence_number: String,
     /// The highest sequence number.
     pub end_sequence_number: String,
-    /// When the first record arrived.
+    /// The time at which the first record arrived.
     pub approximate_arrival_of_first_record: Time,
-    /// When the last record arrived.
+    /// The time at which the last record arrived.
     pub approximate_arrival_of_last_record: Time,
-    /// How many records.
+    /// The number of records.
     pub batch_size: usize,
     /// The stream's ARN.
     pub stream_arn: String,
@@ -144,7 +146,7 @@ fn with_whole_seconds<S: Serializer>(
     .serialize(serializer)
 }
 
-/// What the message says of the last invocation with the records.
+/// The part of the message that is about the last invocation with the records.
 #[derive(Debug, Clone)]
 pub(crate) struct LastResponse {
     pub(crate) request_id: String,
@@ -181,7 +183,7 @@ impl DiscardMessage {
         let (request_id, function_error) = match last_response {
             Some(last) => (last.request_id, last.function_error),
             None => {
-                // There is no randomness here to make another version of UUID of.
+                // There is no randomness here from which a UUID of another version could be made.
                 let id = context.id().to_be_bytes();
                 (made_up_uuid(context.now.as_millis(), [&id[..]]), None)
             }

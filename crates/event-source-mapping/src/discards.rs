@@ -1,6 +1,6 @@
-//! What a lane has given up, until the destination has the messages or never will: neighbours are
-//! merged where that is assumed, and messages are offered one at a time, again and again up to a
-//! limit.
+//! The records that a lane has given up, until the destination has their messages or never will.
+//! Neighbours are merged where that is assumed. Messages are offered one at a time, again and again
+//! up to a limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct GivenUp {
 
 #[derive(Debug, Default)]
 pub(crate) struct Discards {
-    /// In order; all but the last are complete.
+    /// In their sequence. All but the last are complete.
     waiting: VecDeque<GivenUp>,
     offered: Option<Offered>,
 }
@@ -48,8 +48,8 @@ enum Delivery {
 }
 
 impl Discards {
-    /// True if a message is at the destination or waits to be offered again. Until then its lane
-    /// does nothing else.
+    /// True if a message is on its way to the destination or waits to be offered again. Until then
+    /// its lane does nothing else.
     pub(crate) fn is_busy(&self) -> bool {
         self.offered.is_some()
     }
@@ -71,7 +71,7 @@ impl Discards {
         }
     }
 
-    /// When a message is to be offered again.
+    /// The time at which a message is to be offered again.
     pub(crate) fn wake_at(&self) -> Option<Timestamp> {
         match self.offered.as_ref()?.delivery {
             Delivery::Sent { .. } => None,
@@ -91,8 +91,8 @@ impl Discards {
         self.waiting.push_back(given_up);
     }
 
-    /// Does what is due; `next` is what the lane will deliver next. True if a discard is over with
-    /// that, since nobody wants to know of it.
+    /// Does everything that is due. `next` is the batch that the lane will deliver next. True if
+    /// that finished a discard, which is so where the mapping has no destination.
     pub(crate) fn advance(
         &mut self,
         next: Option<&Batch>,
@@ -138,7 +138,7 @@ impl Discards {
         self.waiting.pop_front()
     }
 
-    /// The destination took the message, or did not. True if the discard is over with that.
+    /// The destination took the message, or did not. True if that finished the discard.
     pub(crate) fn answered(
         &mut self,
         delivered: bool,

@@ -1,8 +1,9 @@
-//! Where records come from: which kind of stream, and what each record of an invocation says of it.
+//! The source of records. It has the kind of stream, and the facts about it that each record of an
+//! invocation carries.
 
 use crate::ArrivalDecimals;
 
-/// What each record of an invocation says about where it comes from.
+/// The facts about the source that each record of an invocation carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventSource {
     /// The ARN of the stream.
@@ -11,7 +12,7 @@ pub struct EventSource {
     pub aws_region: String,
     /// The ARN of the function's execution role.
     pub invoke_identity_arn: String,
-    /// How exactly the time is given at which a record arrived; Kinesis only.
+    /// How exactly the event gives the time at which a record arrived. It applies to Kinesis only.
     pub arrival_decimals: ArrivalDecimals,
 }
 
@@ -25,7 +26,7 @@ pub(crate) enum StreamKind {
 }
 
 impl StreamKind {
-    /// The kind of stream that `arn` names; none if it names no stream.
+    /// The kind of stream that `arn` names. `None` if it names no stream.
     pub(crate) fn of_arn(arn: &str) -> Option<Self> {
         if is_arn_of(arn, &["kinesis"]) {
             Some(Self::Kinesis)

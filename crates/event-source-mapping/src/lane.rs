@@ -1,6 +1,6 @@
-//! One sequence of batches: gathering, delivering, retrying, splitting. A shard has
-//! ParallelizationFactor of them, and a partition key always belongs to the same one, so that its
-//! records stay in order.
+//! A lane, which is one sequence of batches. It gathers, delivers, retries and splits. A shard has
+//! ParallelizationFactor lanes. A partition key always belongs to the same lane, so that its
+//! records stay in sequence.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,26 +19,27 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Lane {
     shard_id: ShardId,
-    /// Read, not yet in a batch, with the bytes that each adds to it.
+    /// Records that were read and are not yet in a batch, each with the bytes that it adds to a
+    /// batch.
     gathered: VecDeque<(Record, usize)>,
     gathered_bytes: usize,
     window_began: Timestamp,
-    /// What remains to be delivered of the batch that was taken last, in order.
+    /// The parts still to be delivered of the batch that was taken last, in sequence.
     parts: VecDeque<Part>,
     invoking: Option<Invoking>,
-    /// What was given up. While one of them is under way nothing else is.
+    /// The records that were given up. While one discard is under way, the lane does nothing else.
     discards: Discards,
-    /// How old the last record of the batch was that was sent last, when it was.
+    /// When a batch was sent last, and how old its last record was then.
     iterator_age: Option<(Timestamp, Duration)>,
 }
 
-/// Records that are delivered together, and how that went so far.
+/// Records that are delivered together, and the state of their delivery.
 #[derive(Debug, Clone)]
 struct Part {
     batch: Batch,
     /// How often the function ran with exactly these records and failed.
     failures: u32,
-    /// How often in a row the function was not reached.
+    /// How often in a row an invoke did not reach the function.
     throttles: u32,
     not_before: Timestamp,
     last_response: Option<LastResponse>,
@@ -130,7 +131,7 @@ impl Lane {
         self.discards.awaits(id) || self.invoking.as_ref().is_some_and(|one| one.id == id)
     }
 
-    /// When there will be something to do without an answer.
+    /// The time at which there will be something to do without an answer.
     pub(crate) fn wake_at(&self, options: &MappingOptions) -> Option<Timestamp> {
         if self.invoking.is_some() {
             return None;
@@ -236,8 +237,8 @@ impl Lane {
         });
     }
 
-    /// The function ran, or could not be reached. `stopping`: nothing that is left over will be
-    /// delivered from here.
+    /// The function ran, or could not be reached. `stopping` is true if the lane will deliver
+    /// nothing of what is left over.
     pub(crate) fn invoked(
         &mut self,
         request_id: String,
@@ -259,7 +260,7 @@ impl Lane {
                 .iter()
                 .map(|record| &record.sequence_number)
         };
-        // `failure` counts only where nothing of the batch succeeded.
+        // `failure` counts only where no record of the batch succeeded.
         let (interpretation, failure) = match completion {
             Completion::NotInvoked => {
                 context.counters.invokes_throttled += 1;
@@ -336,7 +337,7 @@ impl Lane {
                 if let Some(below) = below {
                     self.processed(&below, context, ledger);
                 }
-                // What remains is a batch of its own, with a count of its own; recorded for a
+                // The remaining records are a new batch with a new count. This was recorded for a
                 // bisect that is off.
                 if let Some(rest) = rest {
                     self.retry(
@@ -352,7 +353,7 @@ impl Lane {
         }
     }
 
-    /// None of these records are done: they are split at `middle`, sent again as they are, or given
+    /// None of these records are done. They are split at `middle`, sent again as they are, or given
     /// up.
     fn failed(
         &mut self,
@@ -391,8 +392,8 @@ impl Lane {
         let retries = u32::try_from(context.options.maximum_retry_attempts).ok();
         if retries.is_some_and(|retries| part.failures > retries) {
             self.give_up(part, DiscardCondition::RetryAttemptsExhausted, context);
-            // What is stopped sends what it has to say of the batch that was in flight, and nothing
-            // else.
+            // A stopped lane still sends the message about the batch that was in flight, and
+            // nothing else.
             self.pursue_discards(context, ledger);
         } else {
             self.retry(part, stopping, context);

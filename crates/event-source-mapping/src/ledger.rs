@@ -1,18 +1,20 @@
-//! Which records of a shard are done, and the checkpoint that follows from it.
+//! The progress in a shard, which is the records that are done and the checkpoint that follows from
+//! them.
 
 use std::collections::VecDeque;
 use std::mem;
 
 use crate::{Checkpoint, Record, SequenceNumber, StartingPosition, Timestamp};
 
-/// The records that were read, in order, until everything before them is done too.
+/// The records that were read, in sequence. A record stays until it and every record before it are
+/// done.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// Read beyond the checkpoint.
+    /// The records that were read beyond the checkpoint.
     entries: VecDeque<Entry>,
-    /// The bytes of those that are not done.
+    /// The bytes of the records that are not done.
     unfinished_bytes: usize,
-    /// Only ever moves forward.
+    /// The checkpoint, which only ever moves forward.
     checkpoint: Checkpoint,
 }
 
@@ -33,15 +35,16 @@ impl Ledger {
         }
     }
 
-    /// Takes note of a read that begins. LATEST means this moment from here on: were what it
-    /// returns lost, then another LATEST would skip what was put meanwhile.
+    /// Takes note of a read that begins. From here on LATEST means this moment. If the answer to
+    /// the read were lost, another LATEST would skip the records that were put meanwhile.
     pub(crate) fn begin_read(&mut self, now: Timestamp) {
         if self.checkpoint == Checkpoint::Start(StartingPosition::Latest) {
             self.checkpoint = Checkpoint::Start(StartingPosition::AtTimestamp(now));
         }
     }
 
-    /// Takes note of a record that was read; false if it, or one after it, had been read before.
+    /// Takes note of a record that was read. False if the record, or one after it, had been read
+    /// before.
     pub(crate) fn admit(&mut self, record: &Record, bytes: usize) -> bool {
         let number = &record.sequence_number;
         if self.last_read().is_some_and(|last| number <= last) {
@@ -92,7 +95,7 @@ impl Ledger {
         }
     }
 
-    /// How many records beyond the checkpoint were read.
+    /// The number of records that were read beyond the checkpoint.
     pub(crate) fn beyond_checkpoint(&self) -> usize {
         self.entries.len()
     }
@@ -101,9 +104,9 @@ impl Ledger {
         self.entries.iter().filter(|entry| !entry.done).count()
     }
 
-    /// When the oldest record arrived that was read and is not done.
+    /// The time at which the oldest record arrived that was read and is not done.
     pub(crate) fn oldest_unfinished(&self) -> Option<Timestamp> {
-        // What is done at the front is removed with it.
+        // A record at the front is removed when it is done, so the first entry is not done.
         self.entries.front().map(|entry| entry.arrival)
     }
 
@@ -111,7 +114,7 @@ impl Ledger {
         self.unfinished_bytes
     }
 
-    /// Forgets what was read beyond the checkpoint: it will be read again.
+    /// Forgets the records that were read beyond the checkpoint. They will be read again.
     pub(crate) fn rewind(&mut self) {
         self.entries.clear();
         self.unfinished_bytes = 0;

@@ -1,24 +1,24 @@
 //! Lambda's poller of a Kinesis or DynamoDB stream (an event source mapping) as a sans-IO state
-//! machine: batches, checkpoints, retries, bisecting and discards, without a clock, a network or a
-//! thread of its own.
+//! machine. It has batches, checkpoints, retries, bisecting and discards. It has neither a clock
+//! nor a network nor a thread.
 //!
 //! # The loop
-//! The caller tells the machine what happened and when; the machine answers with what to do. That
-//! is the whole protocol:
+//! The caller tells the machine what happened and when. The machine answers with what to do. The
+//! whole protocol is this.
 //!
 //! ```text
 //! step = mapping.handle(now, event)
-//!   step.actions   to be carried out, each once, in any order and concurrently
+//!   step.actions   to be carried out, each once, in any sequence and concurrently
 //!   step.occurrences  what is worth printing or counting
 //!   step.wake_at   send Event::Wake at this time, unless another event comes first
 //! ```
 //!
-//! An [`Action`] is answered by consuming it: [`Fetch::succeeded`], [`Invocation::finished`] or
-//! [`Discard::delivered`] turn it into the [`Event`] to hand in next. An action can therefore
-//! neither be answered twice nor with the answer of another one, and an answer that has lost its
-//! meaning meanwhile (a fetch that a stop overtook) is counted and otherwise ignored. An action
-//! that is dropped instead of answered blocks its shard, as a lost poller would: answer with the
-//! failure.
+//! The caller answers an [`Action`] by consuming it. [`Fetch::succeeded`], [`Invocation::finished`]
+//! or [`Discard::delivered`] turns the action into the [`Event`] to hand in next. So no action can
+//! be answered twice, or with the answer of another action. An answer that has lost its meaning
+//! meanwhile is counted and otherwise ignored, such as the answer to a fetch that a stop overtook.
+//! An action that is dropped instead of answered blocks its shard, as a lost poller would. The
+//! caller must answer it with the failure.
 //!
 //! ```
 //! use event_source_mapping::{
@@ -59,12 +59,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it follows
-//! The AWS documentation, what was recorded on AWS and published in LocalStack's snapshot tests,
-//! and, where neither says anything, an assumption that is a option of its own in [`Assumptions`].
-//! Not modelled, and refused by [`MappingOptions::validate`]: tumbling windows, filter criteria,
-//! Kafka as a destination. Not modelled either: provisioned pollers, enhanced fan-out, and what
-//! happens to a mapping whose function or stream is deleted.
+//! # Sources
+//! The machine follows the AWS documentation, and the recordings made on AWS and published in
+//! LocalStack's snapshot tests. Where neither says anything, the machine makes an assumption. Each
+//! assumption is an option in [`Assumptions`].
+//!
+//! [`MappingOptions::validate`] refuses tumbling windows, filter criteria, and Kafka as a
+//! destination, because they are not modelled. Provisioned pollers, enhanced fan-out, and the
+//! deletion of a mapping's function or stream are not modelled either.
 
 mod action;
 mod assumptions;

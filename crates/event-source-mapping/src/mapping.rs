@@ -1,5 +1,5 @@
-//! The mapping as a whole: shards as they appear and finish, the stop switch, and the one function
-//! that everything goes through.
+//! The mapping as a whole. It has the shards as they appear and finish, the stop switch, and the
+//! one function through which every event goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -14,10 +14,10 @@ use crate::{
     Timestamp,
 };
 
-/// An event source mapping: one stream, one function.
+/// An event source mapping, which is one stream and one function.
 ///
-/// Its behaviour is a function of the options and of the events and times it was given: there is
-/// no clock, no randomness and no input or output in it.
+/// Its behaviour is a function of the options, and of the events and times that it was given. It
+/// has neither a clock nor randomness, and neither input nor output.
 #[derive(Debug)]
 pub struct Mapping {
     options: MappingOptions,
@@ -27,11 +27,11 @@ pub struct Mapping {
     shards: BTreeMap<ShardId, Shard>,
     /// Checkpoints of an earlier run, for shards that were not listed yet.
     resumed: BTreeMap<ShardId, Checkpoint>,
-    /// Shards were listed before, by this mapping or the one that it goes on from.
+    /// True if shards were listed before, by this mapping or by the mapping that it goes on from.
     listed: bool,
     counters: Counters,
     event_counts: EventCounts,
-    /// An update has shards wait for what is in flight.
+    /// True if shards wait for invocations or discards in flight because of an update.
     updating: bool,
 }
 
@@ -44,15 +44,18 @@ impl Mapping {
         Self::resume(options, BTreeMap::new())
     }
 
-    /// A mapping that goes on where an earlier one was, by its [`checkpoints`](Self::checkpoints):
-    /// what the earlier one had in flight is read and delivered again. With no checkpoints at all
-    /// it is a new mapping; otherwise a shard that is not among them is one that appeared since.
+    /// A mapping that goes on from the [`checkpoints`](Self::checkpoints) of an earlier mapping.
+    /// Records that the earlier mapping had in flight are read and delivered again. Without any
+    /// checkpoint the result is a new mapping. Otherwise a shard that has no checkpoint is one that
+    /// appeared since.
     ///
-    /// The checkpoints may be old: then more comes again, and nothing is skipped. And the earlier
-    /// mapping may go on, so that two pollers read the stream at a time, as Lambda's do for a
-    /// moment when a shard changes hands: make the second one from the checkpoints of the first and
-    /// feed both. They know nothing of each other, so that what lies beyond the shared checkpoints
-    /// reaches the function twice, possibly at the same time.
+    /// The checkpoints may be old. Then more records come again, and no record is skipped.
+    ///
+    /// The earlier mapping may also go on, so that two pollers read the stream at a time. Lambda's
+    /// pollers do so for a moment when one takes over a shard from another. For this, make the
+    /// second mapping from the checkpoints of the first, and feed both. They know nothing of each
+    /// other. So the records beyond the shared checkpoints reach the function twice, possibly at
+    /// the same time.
     ///
     /// # Errors
     /// [`MappingOptionsError`], as [`MappingOptions::validate`] says.
@@ -75,11 +78,11 @@ impl Mapping {
         })
     }
 
-    /// Takes in what happened and says what to do.
+    /// Takes in an event and says what to do.
     ///
     /// `now` is the time of the caller's clock. A time before that of an earlier event counts as
-    /// that of the earlier event. The work is proportional to the records that the event concerns
-    /// and to the number of shards. Never panics.
+    /// the time of that earlier event. The work is proportional to the records that the event
+    /// concerns and to the number of shards. It never panics.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Step {
         self.now = self.now.max(now);
         let mut step = Step {
@@ -102,15 +105,19 @@ impl Mapping {
     /// to do.
     ///
     /// `now` is as for [`handle`](Self::handle). AWS says that "updated settings are applied
-    /// asynchronously"; when exactly is not published. Assumed here: they count from now on, also
-    /// for a batch that is in flight or waits for a retry, which is neither cut to a new BatchSize
-    /// nor loses its count of attempts. Another ParallelizationFactor deals the keys out anew: each
-    /// shard waits for what is in flight and goes on from its checkpoint, as after a stop. A
-    /// destination that is removed takes the messages that it does not have yet with it.
+    /// asynchronously", and does not publish when. The model assumes this.
+    ///
+    /// - The new options count from now on.
+    /// - They count also for a batch that is in flight or waits for a retry. Such a batch is not
+    ///   cut to a new BatchSize, and does not lose its count of attempts.
+    /// - Another ParallelizationFactor distributes the keys anew. Each shard waits for what is in
+    ///   flight, and then goes on from its checkpoint, as after a stop.
+    /// - If the destination is removed, messages that it does not have yet are not sent any more.
     ///
     /// # Errors
-    /// [`MappingOptionsError`], and nothing has changed: what [`MappingOptions::validate`] refuses,
-    /// and another UUID, EventSourceArn or StartingPosition (`Immutable`).
+    /// [`MappingOptionsError`], and then nothing has changed. The error is one that
+    /// [`MappingOptions::validate`] returns. It is `Immutable` for another UUID, EventSourceArn or
+    /// StartingPosition.
     pub fn update(
         &mut self,
         now: Timestamp,
@@ -147,7 +154,7 @@ impl Mapping {
         });
     }
 
-    /// Does what is due after an event.
+    /// Does everything that is due after an event.
     fn proceed(&mut self, mut step: Step) -> Step {
         self.advance(&mut step);
         if self.options.enabled {
@@ -161,19 +168,19 @@ impl Mapping {
         step
     }
 
-    /// The options as they are now; `enabled` follows [`Event::Enable`] and [`Event::Disable`].
+    /// The options as they are now. `enabled` follows [`Event::Enable`] and [`Event::Disable`].
     #[must_use]
     pub fn options(&self) -> &MappingOptions {
         &self.options
     }
 
-    /// What was counted since the mapping was made.
+    /// The counts since the mapping was made.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// How far the mapping is in each shard that was ever listed; it never moves back.
+    /// How far the mapping is in each shard that was ever listed. A checkpoint never moves back.
     #[must_use]
     pub fn checkpoints(&self) -> BTreeMap<ShardId, Checkpoint> {
         let current = self
@@ -183,7 +190,7 @@ impl Mapping {
         self.resumed.clone().into_iter().chain(current).collect()
     }
 
-    /// Everything that a status page shows, at the time of the last event: send [`Event::Wake`]
+    /// Everything that a status page shows, at the time of the last event. Send [`Event::Wake`]
     /// before to have it at another time. The work is proportional to the records read beyond the
     /// checkpoints.
     #[must_use]
@@ -214,9 +221,9 @@ impl Mapping {
                 shard.mark_gone();
             }
         }
-        // Nothing is left of a parent that is not named now and was not before. Whether one of
-        // those that are gone is an ancestor nobody can say then: what was read of them comes
-        // first.
+        // Nothing is left of a parent that is not named now and was not known before. Then any of
+        // the gone shards may be an ancestor. So the records that were read from the gone shards
+        // come first.
         let known = &named | &self.shards.keys().cloned().collect();
         let gone: Vec<_> = self
             .shards
@@ -255,9 +262,10 @@ impl Mapping {
             } = shard;
             parents.retain(|parent| *parent != shard_id && !finished(parent));
             let start = match self.options.starting_position {
-                // Everything in a shard that appears later is newer than the mapping.
+                // Every record in a shard that appears later is newer than the mapping.
                 StartingPosition::Latest if self.listed => StartingPosition::TrimHorizon,
-                // By the time that its parents are done, LATEST would skip what was put meanwhile.
+                // By the time that the shard's parents are done, LATEST would skip records that
+                // were put meanwhile.
                 StartingPosition::Latest if !parents.is_empty() => {
                     StartingPosition::AtTimestamp(self.now)
                 }

@@ -10,71 +10,77 @@ use crate::{Assumptions, EventSource, Timestamp};
 /// The parameters of an event source mapping for a Kinesis stream or the stream of a DynamoDB
 /// table, as CreateEventSourceMapping knows them.
 ///
-/// Defaults and ranges: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams
-/// event source mappings" and "Lambda parameters for Amazon DynamoDB event source mappings", and
-/// Lambda API reference, `CreateEventSourceMapping`. A mapping can only be made of options that
-/// [`MappingOptions::validate`] accepts. What can be changed later:
-/// [`Mapping::update`](crate::Mapping::update).
+/// A mapping can only be made of options that [`MappingOptions::validate`] accepts.
+/// [`Mapping::update`](crate::Mapping::update) says which options can be changed later. The
+/// defaults and ranges have three sources.
+///
+/// - Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source
+///   mappings"
+/// - Lambda developer guide, "Lambda parameters for Amazon DynamoDB event source mappings"
+/// - Lambda API reference, `CreateEventSourceMapping`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingOptions {
-    /// The mapping's own id (`UUID`), which names the objects in an S3 destination. Default: one
-    /// that is made of the two ARNs.
+    /// The mapping's own id (`UUID`), which names the objects in an S3 destination. By default it
+    /// is made of the two ARNs.
     pub uuid: Option<String>,
-    /// The ARN of the stream; the region and the account are read from it.
+    /// The ARN of the stream. The region and the account are read from it.
     pub event_source_arn: String,
     /// The ARN of the function (`FunctionName`), for discard messages.
     pub function_arn: String,
-    /// The ARN of the function's execution role, which the function sees in each record. Default: a
-    /// made-up role of the stream's account, `arn:aws:iam::<account>:role/lambda-role`.
+    /// The ARN of the function's execution role, which the function sees in each record. By default
+    /// it is a made-up role of the stream's account, `arn:aws:iam::<account>:role/lambda-role`.
     pub invoke_identity_arn: Option<String>,
-    /// True if the mapping polls from the beginning (`Enabled`). Default: true. See
+    /// True if the mapping polls from the beginning (`Enabled`), which is the default. See
     /// [`Event::Enable`](crate::Event::Enable).
     pub enabled: bool,
-    /// The largest number of records in a batch. Default 100; 1–10,000.
+    /// The largest number of records in a batch. Default 100, range 1–10,000.
     pub batch_size: u32,
-    /// How long records are gathered before an incomplete batch goes out. Default 0 (at once);
-    /// 0–300 seconds.
+    /// How long records are gathered before an incomplete batch goes out. Default 0 (at once),
+    /// range 0–300 seconds.
     pub maximum_batching_window_in_seconds: u32,
-    /// True if a batch is split in two when the function fails. Default: false.
+    /// True if a batch is split in two when the function fails. Default false.
     pub bisect_batch_on_function_error: bool,
     /// How often a failed batch is retried before it is discarded. Default −1 (until its records
-    /// expire); −1–10,000.
+    /// expire), range −1–10,000.
     pub maximum_retry_attempts: i64,
-    /// The age at which a record is discarded instead of being sent. Default −1 (that of the
-    /// stream's retention); −1 or 60–604,800 seconds.
+    /// The age at which a record is discarded instead of being sent. Default −1 (the age of the
+    /// stream's retention), range −1 or 60–604,800 seconds.
     pub maximum_record_age_in_seconds: i64,
-    /// How many batches of a shard may be in flight at a time. Default 1; 1–10. Records of one
-    /// partition key stay in order and never run concurrently.
+    /// How many batches of a shard may be in flight at a time. Default 1, range 1–10. Records of
+    /// one partition key stay in sequence and never run concurrently.
     ///
     /// How far a shard is read ahead of a batch that is stuck is assumed, since AWS publishes
-    /// nothing: until the unfinished records amount to 12 MB for each of these batches (counted as
-    /// [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) says), or the records beyond the checkpoint are
-    /// as many as one read or all these batches can hold. The read that reaches the bound may
-    /// exceed it.
+    /// nothing. The shard is read until one of two bounds is reached. The read that reaches a bound
+    /// may exceed it.
+    ///
+    /// - The unfinished records amount to 12 MB for each of these batches (counted as
+    ///   [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) says).
+    /// - The records beyond the checkpoint are as many as one read or all these batches can hold,
+    ///   whichever is more.
     pub parallelization_factor: u32,
-    /// Where reading begins on a shard that has no checkpoint.
+    /// The place where reading begins on a shard that has no checkpoint.
     pub starting_position: StartingPosition,
-    /// What the function's response means. Default: none, so a response that reports failures is a
-    /// success.
+    /// The meaning of the function's response. By default it is empty, so a response that reports
+    /// failures is a success.
     pub function_response_types: Vec<FunctionResponseType>,
     /// The ARN of the SQS queue, SNS topic or S3 bucket that is told of discards
-    /// (`DestinationConfig.OnFailure.Destination`). Default: none, so a discard leaves no trace but
-    /// [`Occurrence::Discarded`](crate::Occurrence::Discarded).
+    /// (`DestinationConfig.OnFailure.Destination`). By default it is `None`, so a discard leaves no
+    /// trace but [`Occurrence::Discarded`](crate::Occurrence::Discarded).
     pub on_failure: Option<String>,
-    /// Not modelled: only the default, 0 (off), is accepted.
+    /// A parameter that is not modelled. Only the default, 0 (off), is accepted.
     pub tumbling_window_in_seconds: u32,
-    /// Not modelled: only the default, no filter patterns, is accepted.
+    /// A parameter that is not modelled. Only the default, no filter patterns, is accepted.
     pub filter_criteria: Vec<String>,
     /// The groups of metrics that [`Status::event_counts`](crate::Status::event_counts) shows
-    /// (`MetricsConfig.Metrics`). Default: none; [`Mapping::counters`](crate::Mapping::counters)
-    /// counts regardless.
+    /// (`MetricsConfig.Metrics`). By default it is empty.
+    /// [`Mapping::counters`](crate::Mapping::counters) counts regardless.
     pub metrics_config: Vec<MetricGroup>,
-    /// The stream's retention period, which is a parameter of the stream and the limit that −1
-    /// stands for. Default 24; 24–8,760 hours (Kinesis API reference,
-    /// `IncreaseStreamRetentionPeriod`), for a DynamoDB stream always 24 (DynamoDB developer guide,
+    /// The stream's retention period, which is a parameter of the stream. It is the limit that −1
+    /// means. Default 24, range 24–8,760 hours (Kinesis API reference,
+    /// `IncreaseStreamRetentionPeriod`). A DynamoDB stream always has 24 (DynamoDB developer guide,
     /// "Change data capture for DynamoDB Streams").
     pub stream_retention_hours: u32,
-    /// What the model assumes where AWS publishes nothing.
+    /// The assumptions of the model where AWS publishes nothing.
     pub assumptions: Assumptions,
 }
 
@@ -86,40 +92,41 @@ const DYNAMODB_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Streams", `GetRecords`).
 const DYNAMODB_READ_LIMIT: u32 = 1_000;
 
-/// Where reading begins on a shard without a checkpoint (`StartingPosition`).
+/// The place where reading begins on a shard without a checkpoint (`StartingPosition`).
 ///
 /// A shard that appears later, because the stream was resharded, is read from its oldest record
-/// under `Latest` too: everything in it is newer than the mapping.
+/// under `Latest` too. Everything in it is newer than the mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartingPosition {
     /// The oldest record that the stream still has.
     TrimHorizon,
-    /// What is put after the mapping first reads the shard.
+    /// The records that are put after the mapping first reads the shard.
     Latest,
-    /// The first record that arrived at this time or later (`StartingPositionTimestamp`). Not for
-    /// DynamoDB streams.
+    /// The first record that arrived at this time or later (`StartingPositionTimestamp`). A
+    /// DynamoDB stream does not have it.
     AtTimestamp(Timestamp),
 }
 
-/// What the function's response means (`FunctionResponseTypes`).
+/// The meaning of the function's response (`FunctionResponseTypes`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FunctionResponseType {
-    /// The response names the records that failed: see [`interpret`](crate::interpret).
+    /// The response names the records that failed. [`interpret`](crate::interpret) says how it is
+    /// read.
     ReportBatchItemFailures,
 }
 
 /// A group of metrics that a mapping can publish (`MetricsConfig.Metrics`).
 ///
-/// Of AWS's groups, `ErrorCount` and `KafkaMetrics` exist for Kafka only (Lambda developer guide,
-/// "Types of metrics for Lambda functions").
+/// Two of AWS's groups, `ErrorCount` and `KafkaMetrics`, exist for Kafka only (Lambda developer
+/// guide, "Types of metrics for Lambda functions").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricGroup {
-    /// [`EventCounts`](crate::EventCounts).
+    /// The metrics in [`EventCounts`](crate::EventCounts).
     EventCount,
 }
 
-/// The options cannot be used; nothing was started or changed. The first thing that is wrong, in
-/// the order of the fields of [`MappingOptions`].
+/// The options cannot be used, and nothing was started or changed. The error is about the first
+/// wrong field, in the sequence of the fields of [`MappingOptions`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MappingOptionsError {
     /// The value lies outside the range that AWS allows.
@@ -129,10 +136,10 @@ pub enum MappingOptionsError {
         parameter: &'static str,
         /// The value that was given.
         value: i64,
-        /// What AWS allows.
+        /// The range that AWS allows.
         range: &'static str,
     },
-    /// AWS knows the parameter, this model does not.
+    /// AWS has the parameter, but this model does not.
     #[error("{parameter} is not modelled; leave it {default}")]
     NotModelled {
         /// The parameter, under AWS's name.
@@ -145,7 +152,7 @@ pub enum MappingOptionsError {
     Unsupported {
         /// The parameter, under AWS's name.
         parameter: &'static str,
-        /// What AWS allows.
+        /// The values that AWS allows.
         expected: &'static str,
     },
     /// The value is not an ARN of the kind that is needed here.
@@ -156,7 +163,7 @@ pub enum MappingOptionsError {
         /// The form that is needed.
         expected: &'static str,
     },
-    /// The parameter was chosen when the mapping was made; UpdateEventSourceMapping does not know
+    /// The parameter was chosen when the mapping was made. UpdateEventSourceMapping does not have
     /// it.
     #[error("{parameter} cannot be changed; create another mapping")]
     Immutable {
@@ -166,8 +173,8 @@ pub enum MappingOptionsError {
 }
 
 impl MappingOptions {
-    /// AWS's defaults for a stream, a function and a starting position; change the fields that
-    /// differ.
+    /// AWS's defaults for a stream, a function and a starting position. The caller changes the
+    /// fields that differ.
     pub fn new(
         event_source_arn: impl Into<String>,
         function_arn: impl Into<String>,
@@ -202,11 +209,11 @@ impl MappingOptions {
         }
     }
 
-    /// Checks every parameter against AWS's range and against what is modelled.
+    /// Checks every parameter against AWS's range and against the limits of the model.
     ///
     /// # Errors
-    /// [`MappingOptionsError`] for the first parameter that is wrong; its text names the parameter
-    /// and what it may be.
+    /// [`MappingOptionsError`] for the first parameter that is wrong. Its text names the parameter
+    /// and what the parameter may be.
     pub fn validate(&self) -> Result<(), MappingOptionsError> {
         let Some(kind) = StreamKind::of_arn(&self.event_source_arn) else {
             return Err(MappingOptionsError::NotAnArn {
@@ -289,7 +296,7 @@ impl MappingOptions {
         )
     }
 
-    /// True if a mapping with these options may be changed into one with `other`.
+    /// Checks that a mapping with these options may be changed into one with `other`.
     ///
     /// # Errors
     /// [`MappingOptionsError::Immutable`] if not, as the request syntax of UpdateEventSourceMapping
@@ -313,14 +320,14 @@ impl MappingOptions {
         Ok(())
     }
 
-    /// The age at which a record is discarded: MaximumRecordAgeInSeconds, or what the stream's
-    /// retention makes of −1 or of a longer age.
+    /// The age at which a record is discarded. It is MaximumRecordAgeInSeconds, or the stream's
+    /// retention in place of −1 or of a longer age.
     pub(crate) fn record_age_limit(&self) -> Duration {
         self.maximum_record_age()
             .map_or(self.retention(), |age| age.min(self.retention()))
     }
 
-    /// True if the age that ends a record is the mapping's own and not the stream's.
+    /// True if the mapping itself sets the age at which a record is discarded, and not the stream.
     pub(crate) fn limits_record_age(&self) -> bool {
         self.maximum_record_age()
             .is_some_and(|age| age <= self.retention())
@@ -348,7 +355,7 @@ impl MappingOptions {
         self.metrics_config.contains(&MetricGroup::EventCount)
     }
 
-    /// The mapping's id, and where none is given one that is the same for the same stream and
+    /// The mapping's id. If none is given, it is an id that is the same for the same stream and
     /// function.
     pub(crate) fn mapping_uuid(&self) -> String {
         self.uuid.clone().unwrap_or_else(|| {
@@ -406,8 +413,8 @@ fn modelled(
     }
 }
 
-/// Sources: Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams event source
-/// mappings"; Lambda API reference, `CreateEventSourceMapping`.
+/// The sources are the Lambda developer guide, "Lambda parameters for Amazon Kinesis Data Streams
+/// event source mappings", and the Lambda API reference, `CreateEventSourceMapping`.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,5 @@
-//! What is worth telling a person: one value for each thing that happened to a batch, a shard or
-//! the mapping.
+//! The occurrences that are worth telling a person. There is one value for each thing that happened
+//! to a batch, a shard or the mapping.
 
 use std::fmt;
 
@@ -15,14 +15,14 @@ pub enum Occurrence {
         /// 1 for the first delivery of exactly these records.
         attempt: u32,
     },
-    /// The function reported failures: what is below the lowest of them is done, the rest is sent
-    /// again.
+    /// The function reported failures. The records below the lowest of them are done, and the rest
+    /// is sent again.
     PartiallyFailed {
         /// The batch.
         range: Range,
         /// The lowest sequence number reported.
         lowest: SequenceNumber,
-        /// How many records of the batch are done; 0 if it was the first that failed.
+        /// How many records of the batch are done. It is 0 if the first record failed.
         done: usize,
     },
     /// The whole batch failed.
@@ -31,15 +31,15 @@ pub enum Occurrence {
         range: Range,
         /// 1 for the first delivery of exactly these records.
         attempt: u32,
-        /// In what way.
+        /// The way in which it failed.
         failure: Failure,
     },
-    /// The function never ran; no attempt.
+    /// The function never ran, so this is not an attempt.
     NotInvoked {
         /// The batch.
         range: Range,
     },
-    /// A failed batch was split; the parts are sent in order.
+    /// A failed batch was split. The parts are sent in sequence.
     Split {
         /// The part that is sent first.
         left: Range,
@@ -50,10 +50,10 @@ pub enum Occurrence {
     Retried {
         /// The records.
         range: Range,
-        /// The number of the coming delivery of exactly these records: 1 where they are what
-        /// remained of a larger batch.
+        /// The number of the coming delivery of exactly these records. It is 1 if they remained of
+        /// a larger batch.
         attempt: u32,
-        /// Not before this time.
+        /// The time before which they are not sent.
         at: Timestamp,
     },
     /// Records were given up. They are sent again if the mapping is stopped before the destination
@@ -61,7 +61,7 @@ pub enum Occurrence {
     Discarded {
         /// The records.
         range: Range,
-        /// Why.
+        /// The reason.
         condition: DiscardCondition,
         /// How often the function ran with exactly these records.
         invoke_count: u32,
@@ -71,28 +71,28 @@ pub enum Occurrence {
         /// The discarded records.
         range: Range,
     },
-    /// The on-failure destination did not take the discard's message; it is offered again.
+    /// The on-failure destination did not take the discard's message. The message is offered again.
     DiscardDeliveryFailed {
         /// The discarded records.
         range: Range,
-        /// Not before this time.
+        /// The time before which it is not offered.
         retry_at: Timestamp,
     },
-    /// The on-failure destination never took the discard's message: nothing but this says that the
-    /// records were given up.
+    /// The on-failure destination never took the discard's message. So only the occurrences say
+    /// that the records were given up.
     DiscardLost {
         /// The discarded records.
         range: Range,
     },
-    /// A shard could not be read; it is tried again.
+    /// A shard could not be read. The read is tried again.
     ReadFailed {
         /// The shard.
         shard_id: ShardId,
-        /// Not before this time.
+        /// The time before which the shard is not read.
         retry_at: Timestamp,
     },
-    /// A closed shard was read to its end, or the stream no longer has it, and all that was read is
-    /// done: now its children are read.
+    /// A shard is finished, and its children are read now. It was closed and read to its end, or
+    /// the stream no longer has it. Every record that was read from it is done.
     ShardFinished {
         /// The shard.
         shard_id: ShardId,
@@ -103,15 +103,14 @@ pub enum Occurrence {
     Disabled,
 }
 
-/// In what way a whole batch failed.
+/// The way in which a whole batch failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The function ran and failed.
     FunctionError,
     /// The function ran into its timeout.
     TimedOut,
-    /// The function answered, but with a response that is not one, or that names no record of the
-    /// batch.
+    /// The function answered, but the response is not a valid one or names no record of the batch.
     UnusableResponse,
 }
 

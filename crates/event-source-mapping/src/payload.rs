@@ -1,4 +1,5 @@
-//! The event that the function receives, and the size of it that counts towards a batch's 6 MB.
+//! The event that the function receives, and the part of its size that counts towards a batch's 6
+//! MB.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,25 +9,27 @@ use serde_json::{Map, Value};
 use crate::event_source::StreamKind;
 use crate::{ArrivalDecimals, EventSource, Record, ShardId};
 
-/// The most bytes in a batch: 6 MB, taken as 6 × 1024 × 1024, the quota of a synchronous
-/// invocation's payload (Lambda developer guide, "Lambda quotas").
+/// The most bytes in a batch. It is 6 MB, taken as 6 × 1024 × 1024, which is the quota of a
+/// synchronous invocation's payload (Lambda developer guide, "Lambda quotas").
 ///
-/// What is counted is the event as [`payload`] writes it: base64 data, every field around it, and
-/// the `Records` list. A single record that is larger by itself still makes a batch of one; what
-/// becomes of it is for the invoke to say.
+/// The bytes counted are those of the event as [`payload`] writes it, with base64 data, every field
+/// around the data, and the `Records` list. A single record that is larger by itself still makes a
+/// batch of one. The invoke then decides what becomes of that record.
 pub const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
 /// `{"Records":[` and `]}`.
 const FRAME_BYTES: usize = 14;
 
-/// The JSON that the function is invoked with: `{"Records": […]}` as Lambda sends it for Kinesis
-/// (Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams") or
-/// for a DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB"), as the source's ARN says.
+/// The JSON that the function is invoked with, which is `{"Records": […]}` as Lambda sends it. The
+/// source's ARN decides between two forms, each with its page of the Lambda developer guide.
 ///
-/// Of Kinesis, `approximateArrivalTimestamp` is in seconds with as many decimals as
-/// [`EventSource::arrival_decimals`] says. Of a DynamoDB stream, each record is what
-/// [`Record::from_change`] was made of and `eventSourceARN`; data that is no JSON object counts as
-/// an empty one.
+/// - Kinesis ("Using Lambda to process records from Amazon Kinesis Data Streams")
+/// - DynamoDB stream ("Using AWS Lambda with Amazon DynamoDB")
+///
+/// For Kinesis, `approximateArrivalTimestamp` is in seconds with as many decimals as
+/// [`EventSource::arrival_decimals`] says. For a DynamoDB stream, each record is the JSON that
+/// [`Record::from_change`] was given, with `eventSourceARN` added. Data that is not a JSON object
+/// counts as an empty object.
 #[must_use]
 #[expect(
     clippy::expect_used,
@@ -39,7 +42,7 @@ pub fn payload(shard_id: &ShardId, records: &[Record], source: &EventSource) -> 
             .map(|record| envelope(shard_id, record, source, true))
             .collect(),
     };
-    serde_json::to_vec(&event).expect("strings and finite numbers only: JSON can express all of it")
+    serde_json::to_vec(&event).expect("JSON can express strings and finite numbers")
 }
 
 /// How many bytes `record` adds to the event, the comma before it included.
@@ -105,7 +108,8 @@ struct Kinesis<'a> {
     approximate_arrival_timestamp: f64,
 }
 
-/// Without its data the envelope of a Kinesis record can be measured without encoding them.
+/// Makes the envelope of a record. Without its data, a Kinesis record can be measured without
+/// encoding the data.
 fn envelope<'a>(
     shard_id: &ShardId,
     record: &'a Record,
@@ -154,9 +158,9 @@ fn kinesis_envelope<'a>(
     }
 }
 
-/// The float nearest to the exact quotient, which is written back with the same decimals: IEEE 754
-/// rounds a division once, and until the year 2255 a time has fewer microseconds than a float holds
-/// exactly (2^53).
+/// The time in seconds, as the float nearest to the exact quotient. It is written back with the
+/// same decimals, because IEEE 754 rounds a division only once. Until the year 2255 a time has
+/// fewer microseconds than a float holds exactly (2^53).
 #[allow(
     clippy::float_arithmetic,
     reason = "the event has seconds with a fraction; the division is exact but for one rounding"
@@ -198,7 +202,7 @@ mod tests {
     }
 
     /// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data
-    /// Streams", example event; [R] LocalStack, test_lambda_integration_kinesis.snapshot.json.
+    /// Streams", example event. [R] LocalStack, test_lambda_integration_kinesis.snapshot.json.
     #[test]
     fn the_event_has_every_field_that_lambda_sends() {
         let shard = ShardId::from("shardId-000000000006");
@@ -230,8 +234,8 @@ mod tests {
     }
 
     proptest! {
-        /// aws_lambda_events refuses an event with more than three decimals, and with it the whole
-        /// batch.
+        /// The crate aws_lambda_events refuses an event with more than three decimals, and with it
+        /// the whole batch.
         #[test]
         fn the_arrival_time_is_written_with_at_most_three_decimals(millis in 0_u64..4_102_444_800_000) {
             let shard = ShardId::from("shardId-000000000000");
@@ -244,7 +248,8 @@ mod tests {
             prop_assert_eq!(written, millis);
         }
 
-        /// [I] The type of the field is a floating-point number, so a consumer should expect them.
+        /// [I] The type of the field is a floating-point number, so a consumer should expect six
+        /// decimals.
         #[test]
         fn the_arrival_time_can_have_six_decimals(millis in 0_u64..4_102_444_800_000) {
             let shard = ShardId::from("shardId-000000000000");

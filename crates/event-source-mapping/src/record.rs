@@ -1,5 +1,5 @@
-//! What moves through the machine: records, and batches as slices of what was taken from a shard
-//! together.
+//! The records that move through the machine, and batches as slices of the records that were taken
+//! from a shard together.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,37 +54,39 @@ impl Serialize for ShardId {
     }
 }
 
-/// A record of the stream, as GetRecords answers it; one of a DynamoDB stream is made by
-/// [`Record::from_change`].
+/// A record of the stream, as GetRecords answers it. [`Record::from_change`] makes a record of a
+/// DynamoDB stream.
 ///
-/// Its `Debug` shows neither the data nor the partition key: both may be personal data, and `Debug`
+/// Its `Debug` shows neither the data nor the partition key. Both may be personal data, and `Debug`
 /// ends in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Unique in its shard, and greater than that of every record before it there.
+    /// The number of the record, unique in its shard. It is greater than that of every record
+    /// before it in the shard.
     pub sequence_number: SequenceNumber,
-    /// What keeps records in order: 1–256 characters (Kinesis API reference, `PutRecord`), for a
-    /// DynamoDB stream the item's key.
+    /// The key, whose records stay in sequence. It has 1–256 characters (Kinesis API reference,
+    /// `PutRecord`). For a DynamoDB stream it is the item's key.
     pub partition_key: String,
-    /// The bytes that the producer wrote, not base64; for a DynamoDB stream the record's JSON.
+    /// The bytes that the producer wrote, not base64. For a DynamoDB stream they are the record's
+    /// JSON.
     pub data: Vec<u8>,
-    /// When the stream accepted the record; the record's age counts from here.
+    /// The time at which the stream accepted the record. The record's age counts from then.
     pub approximate_arrival: Timestamp,
 }
 
-/// The JSON is not a record of a DynamoDB stream: the named member is missing or of another type.
+/// The JSON is not a record of a DynamoDB stream. The named member is missing or of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a record of a DynamoDB stream: {0} is missing or is not what it should be")]
 pub struct NotAChange(&'static str);
 
 impl Record {
-    /// A record of a DynamoDB stream: an element of `Records` as GetRecords of DynamoDB Streams
-    /// answers (DynamoDB API reference, `Record` and `StreamRecord`).
+    /// A record of a DynamoDB stream, made of an element of `Records` as GetRecords of DynamoDB
+    /// Streams answers it (DynamoDB API reference, `Record` and `StreamRecord`).
     ///
-    /// Its sequence number, creation time (seconds) and key are read off; the rest is handed to the
-    /// function as it is. The item's key is what keeps records in order: "Lambda still ensures
-    /// in-order processing at the item (partition and sort key) level" (Lambda developer guide,
-    /// "Using AWS Lambda with Amazon DynamoDB").
+    /// Its sequence number, creation time (seconds) and key are read. The function gets the whole
+    /// record as it is. Records of one item stay in sequence, by the item's key. AWS says that
+    /// "Lambda still ensures in-order processing at the item (partition and sort key) level"
+    /// (Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB").
     ///
     /// # Errors
     /// [`NotAChange`] without `dynamodb`, `SequenceNumber`, `ApproximateCreationDateTime` or
@@ -99,7 +101,7 @@ impl Record {
             .as_f64()
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             .ok_or(NotAChange("ApproximateCreationDateTime"))?;
-        // In the order of their names, whatever order they were in.
+        // The keys are sorted by name, so that their sequence in the JSON does not matter.
         let keys: BTreeMap<_, _> = stream_record["Keys"]
             .as_object()
             .ok_or(NotAChange("Keys"))?
@@ -109,7 +111,7 @@ impl Record {
             sequence_number,
             partition_key: serde_json::to_string(&keys).unwrap_or_default(),
             data: change.to_string().into_bytes(),
-            // To the nearest millisecond: a fraction has no exact float.
+            // Rounded to the nearest millisecond, since a fraction has no exact float.
             approximate_arrival: Timestamp::default()
                 .saturating_add(seconds + Duration::from_micros(500)),
         })
@@ -126,8 +128,8 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Consecutive records of one shard (of one sub-batch, with a ParallelizationFactor above 1) that
-/// travel together. Never empty.
+/// One or more consecutive records of one shard that are delivered together. With a
+/// ParallelizationFactor above 1, they are consecutive within one part of the shard.
 ///
 /// Cloning and splitting share the records and copy nothing.
 #[derive(Clone)]
@@ -138,7 +140,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The batch of all `records`, or none if there are none.
+    /// The batch of all `records`. `None` if there are none.
     pub(crate) fn new(shard_id: ShardId, records: Vec<Record>) -> Option<Self> {
         let range = 0..records.len();
         (!records.is_empty()).then(|| Self {
@@ -154,13 +156,13 @@ impl Batch {
         &self.shard_id
     }
 
-    /// The records, in the order of their sequence numbers; at least one.
+    /// The records, in the sequence of their sequence numbers. There is at least one.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.taken[self.range.clone()]
     }
 
-    /// The first and last sequence number and how many records there are.
+    /// The first and last sequence number, and the number of records.
     #[must_use]
     pub fn range(&self) -> Range {
         Range {
@@ -171,8 +173,8 @@ impl Batch {
         }
     }
 
-    /// This batch and the one that directly follows it among the records that were taken together;
-    /// none if `next` does not.
+    /// This batch and the batch that directly follows it among the records that were taken
+    /// together. `None` if `next` does not follow.
     pub(crate) fn joined(&self, next: &Self) -> Option<Self> {
         let follows = Arc::ptr_eq(&self.taken, &next.taken) && self.range.end == next.range.start;
         follows.then(|| Self {
@@ -181,7 +183,7 @@ impl Batch {
         })
     }
 
-    /// The first `count` records and the others; a part that would be empty is none.
+    /// The first `count` records and the others. A part that would be empty is `None`.
     pub(crate) fn split_at(self, count: usize) -> (Option<Self>, Option<Self>) {
         let middle = (self.range.start + count).min(self.range.end);
         let part = |range: ops::Range<usize>| {
@@ -201,10 +203,11 @@ impl fmt::Debug for Batch {
     }
 }
 
-/// What is said about a batch where its content must not appear.
+/// The description of a batch for places where its content must not appear.
 ///
-/// With a ParallelizationFactor above 1 records of other sub-batches may lie between first and
-/// last, so `records` is the number of those meant, not of those in between.
+/// With a ParallelizationFactor above 1, records of other parts of the shard may lie between first
+/// and last. So `records` is the number of records in the batch, and not of all records between
+/// first and last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Range {
     /// The shard that the records are from.
@@ -213,6 +216,6 @@ pub struct Range {
     pub first: SequenceNumber,
     /// The highest sequence number.
     pub last: SequenceNumber,
-    /// How many records; at least 1.
+    /// The number of records, at least 1.
     pub records: usize,
 }

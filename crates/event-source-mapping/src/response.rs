@@ -1,4 +1,4 @@
-//! What a function's response means for its batch, as a pure function of the response and the
+//! The meaning of a function's response for its batch, as a pure function of the response and the
 //! batch's sequence numbers.
 
 use std::collections::HashSet;
@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::SequenceNumber;
 
-/// What a response means when FunctionResponseTypes contains ReportBatchItemFailures.
+/// The meaning of a response when FunctionResponseTypes contains ReportBatchItemFailures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interpretation {
-    /// Every record was processed: the checkpoint is the end of the batch.
+    /// Every record was processed. The checkpoint is the end of the batch.
     WholeSuccess,
-    /// None counts as processed: the whole batch is sent again.
+    /// No record counts as processed. The whole batch is sent again.
     WholeFailure,
-    /// What lies below the lowest failed record was processed and is never sent again; it and
-    /// everything after it is.
+    /// The records below the lowest failed record were processed and are never sent again. The
+    /// lowest failed record and everything after it are sent again.
     Partial {
         /// The lowest sequence number among those reported.
         lowest: SequenceNumber,
@@ -24,22 +24,28 @@ pub enum Interpretation {
 
 /// Reads `{"batchItemFailures": [{"itemIdentifier": "<sequence number>"}]}`.
 ///
-/// `batch` is the sequence numbers of the batch that the response answers, in any order.
+/// `batch` is the sequence numbers of the batch that the response answers, in any sequence.
 ///
-/// Documented (Lambda developer guide, "Configuring partial batch response with Kinesis Data
-/// Streams and Lambda") and recorded: `null`, `""`, an object without `batchItemFailures`, and a
-/// list that is null or empty are whole successes, as is `[]`; an `itemIdentifier` that is `""`,
-/// null, missing or under another key, anywhere in the list, makes the whole batch a failure, as
-/// does one that is no sequence number of the batch.
+/// These meanings are documented (Lambda developer guide, "Configuring partial batch response with
+/// Kinesis Data Streams and Lambda") and recorded.
 ///
-/// The recording of `[]` is weaker than the others: it shows the first invocation and not that no
-/// other one follows.
+/// - These are whole successes: `null`, `""`, `[]`, an object without `batchItemFailures`, and a
+///   `batchItemFailures` that is null or an empty list.
+/// - If an `itemIdentifier` anywhere in the list is `""`, null, missing or under another key, the
+///   whole batch is a failure.
+/// - The same holds if an `itemIdentifier` is not a sequence number of the batch.
 ///
-/// Inferred: no bytes at all are like `null`; anything else that is not of this form is a whole
-/// failure: text that is not JSON, another JSON value than an object, a list with something in it,
-/// a `batchItemFailures` that is no list, an entry that is no object.
+/// The recording of `[]` is weaker than the others, because it shows only the first invocation. It
+/// does not show that no other invocation follows.
 ///
-/// Linear in the response and the batch. Never panics.
+/// These meanings are inferred.
+///
+/// - No bytes at all mean the same as `null`.
+/// - Any other response that is not of this form is a whole failure. It may be text that is not
+///   JSON, another JSON value than an object, or a list with something in it. It may also be a
+///   `batchItemFailures` that is not a list, or an entry that is not an object.
+///
+/// The work is linear in the response and the batch. It never panics.
 #[must_use]
 pub fn interpret<'a>(
     response: &[u8],
@@ -76,9 +82,13 @@ pub fn interpret<'a>(
     }
 }
 
-/// Sources: [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data
-/// Streams and Lambda"; [R] recorded on AWS, published in LocalStack's
-/// test_lambda_integration_kinesis.snapshot.json; [I] inferred.
+/// The marks name the sources.
+///
+/// - `[D]` is the Lambda developer guide, "Configuring partial batch response with Kinesis Data
+///   Streams and Lambda".
+/// - `[R]` was recorded on AWS and published in LocalStack's
+///   test_lambda_integration_kinesis.snapshot.json.
+/// - `[I]` is inferred.
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,7 +205,8 @@ mod tests {
         );
     }
 
-    /// [R] with one record in the batch, where whole and partial failure look alike; [I] whole.
+    /// [R] A batch of one record was recorded, where whole and partial failure look alike. [I] It
+    /// is a whole failure.
     #[test]
     fn an_identifier_that_is_a_json_number_is_a_whole_failure() {
         assert_eq!(
@@ -204,7 +215,7 @@ mod tests {
         );
     }
 
-    /// [I] as the number.
+    /// [I] It is treated like the number.
     #[test]
     fn an_identifier_that_is_not_in_the_batch_is_a_whole_failure() {
         assert_eq!(
@@ -217,7 +228,7 @@ mod tests {
         );
     }
 
-    /// [D] "an itemIdentifier": one is enough.
+    /// [D] The page says "an itemIdentifier", so one is enough.
     #[test]
     fn one_bad_identifier_among_good_ones_is_a_whole_failure() {
         let response =

@@ -1,5 +1,5 @@
-//! A Kinesis sequence number: a decimal number too large for any integer type, compared as the
-//! number that it is.
+//! A Kinesis sequence number, which is a decimal number too large for any integer type. It is
+//! compared as a number.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Kinesis' pattern is `0|([1-9]\d{0,128})` (Kinesis API reference, `Record`), hence 129 digits.
+/// The number of digits that Kinesis' pattern `0|([1-9]\d{0,128})` allows (Kinesis API reference,
+/// `Record`).
 const MAX_DIGITS: usize = 129;
 
 /// A Kinesis sequence number.
 ///
-/// Kept as text, since Kinesis allows 129 digits (Kinesis API reference, `Record`: pattern
-/// `0|([1-9]\d{0,128})`), and compared as a number: `9` is less than `10`, and leading zeros do not
-/// count. Cloning does not copy the text.
+/// It is kept as text, since Kinesis allows 129 digits (Kinesis API reference, `Record`, pattern
+/// `0|([1-9]\d{0,128})`). It is compared as a number, so `9` is less than `10`, and leading zeros
+/// do not count. Cloning does not copy the text.
 #[derive(Clone)]
 pub struct SequenceNumber(Arc<str>);
 
-/// The text is not a sequence number: it is empty, longer than 129 characters, or not all decimal
+/// The text is not a sequence number. It is empty, longer than 129 characters, or not all decimal
 /// digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sequence number is 1 to 129 decimal digits")]

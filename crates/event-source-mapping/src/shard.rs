@@ -1,4 +1,5 @@
-//! One shard: where to read next, what was read, and the lanes that deliver it.
+//! One shard. It has the place to read next, the records that were read, and the lanes that deliver
+//! them.
 
 use crate::action::NotRead;
 use crate::context::Context;
@@ -15,36 +16,38 @@ use crate::{
 use std::mem;
 use std::time::Duration;
 
-/// Kinesis allows five reads of a shard a second (Kinesis developer guide, "Quotas and limits"):
-/// the pause while there is more to read.
+/// The pause while there is more to read. Kinesis allows five reads of a shard a second (Kinesis
+/// developer guide, "Quotas and limits").
 const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// An assumption, since AWS publishes nothing: what is unfinished of a shard may fill this many
-/// batches for each lane, one in flight and one to follow. While a lane is stuck the others go on
-/// reading, and would otherwise fill the memory with records of its keys.
+/// The unfinished records of a shard may fill this many batches for each lane, one in flight and
+/// one to follow. This is an assumption, since AWS publishes nothing. While a lane is stuck, the
+/// other lanes go on reading. Without a limit they would fill the memory with records of the stuck
+/// lane's keys.
 const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Shard {
     id: ShardId,
-    /// Parents that are not finished: until then this shard is not read.
+    /// Parents that are not finished. The shard is not read while it has any.
     parents: Vec<ShardId>,
     iterator: Option<String>,
-    /// The read that is under way.
+    /// The id of the read that is under way.
     reading: Option<u64>,
-    /// A stop came after that read began: its answer is awaited, since a shard is read once at a
-    /// time, and ignored.
+    /// True if a stop came after that read began. Its answer is still awaited, since a shard is
+    /// read once at a time. Then the answer is ignored.
     overtaken: bool,
     read_began: Timestamp,
     next_read_at: Timestamp,
     reads_failed: u32,
     millis_behind_latest: Option<u64>,
-    /// There is nothing more to read: the shard is closed and was read to its end, or it is gone.
+    /// True if there is nothing more to read. The shard is closed and was read to its end, or it is
+    /// gone.
     ended: bool,
-    /// The stream no longer has the shard.
+    /// True if the stream no longer has the shard.
     gone: bool,
     finished: bool,
-    /// Disabled, and not yet restarted from the checkpoint.
+    /// True if the shard is stopped, and was not yet started or restarted from the checkpoint.
     stopping: bool,
     ledger: Ledger,
     lanes: Vec<Lane>,
@@ -95,13 +98,14 @@ impl Shard {
         self.lanes.iter().all(Lane::is_quiet)
     }
 
-    /// The parents that it waits for.
+    /// The parents that this shard waits for.
     pub(crate) fn parents_mut(&mut self) -> &mut Vec<ShardId> {
         &mut self.parents
     }
 
-    /// What was read of it may still be under way. It waits for no other shard, so that others may
-    /// wait for it; one that does was never read.
+    /// True if the shard is gone, but records that were read from it may still be under way. Such a
+    /// shard waits for no other shard, so other shards may wait for it. A gone shard that waits was
+    /// never read.
     pub(crate) fn is_gone_but_for_what_was_read(&self) -> bool {
         self.gone && !self.finished && self.parents.is_empty()
     }
@@ -110,15 +114,15 @@ impl Shard {
         self.parents.retain(|waiting| waiting != parent);
     }
 
-    /// The stream no longer has this shard: nothing but what was read before can still be
+    /// The stream no longer has this shard. Only the records that were read before can still be
     /// delivered.
     pub(crate) fn mark_gone(&mut self) {
         self.gone = true;
         self.ended = true;
     }
 
-    /// Stops reading and delivering; what is in flight may finish. All else goes with the lanes,
-    /// which a start makes anew.
+    /// Stops reading and delivering. An invocation or discard in flight may finish. All else goes
+    /// with the lanes, which a start makes anew.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
         self.overtaken = self.reading.is_some();
@@ -131,7 +135,7 @@ impl Shard {
             return;
         }
         if self.stopping {
-            // What is in flight would otherwise be read, and sent, a second time.
+            // Otherwise the records in flight would be read, and sent, a second time.
             if !self.is_quiet() {
                 return;
             }
@@ -170,8 +174,8 @@ impl Shard {
         );
         !self.ended
             && self.reading.is_none()
-            // A lane that is stuck holds back the checkpoint, and what the others may run ahead has
-            // an end.
+            // A lane that is stuck holds back the checkpoint. This limits how far the other lanes
+            // may run ahead.
             && self.ledger.beyond_checkpoint() < usize::try_from(most).unwrap_or(usize::MAX)
             && self.ledger.unfinished_bytes() < BATCHES_AHEAD * MAX_BATCH_BYTES * self.lanes.len()
             && self.lanes.iter().any(|lane| lane.is_hungry(options))
@@ -181,7 +185,8 @@ impl Shard {
         let from = match &self.iterator {
             Some(iterator) => ReadFrom::Iterator(iterator.clone()),
             None => match self.ledger.position() {
-                // DynamoDB has no such iterator; what arrived before is left out when it is read.
+                // DynamoDB has no such iterator. Records that arrived before are left out when they
+                // are read.
                 Checkpoint::Start(StartingPosition::AtTimestamp(_))
                     if context.source.kind() == StreamKind::DynamoDb =>
                 {
@@ -203,7 +208,7 @@ impl Shard {
         }));
     }
 
-    /// The answer to a read; false if it has lost its meaning.
+    /// The answer to a read. False if the answer has lost its meaning.
     pub(crate) fn read_answered(
         &mut self,
         id: u64,
@@ -263,9 +268,10 @@ impl Shard {
         }
     }
 
-    /// True if a DynamoDB record precedes the time at which reading begins: its time is cut to
-    /// seconds, and so is what it is compared with. Only a shard's first records can; times need
-    /// not increase.
+    /// True if a DynamoDB record precedes the time at which reading begins. The record's time is
+    /// cut to seconds, so the time that it is compared with is cut too. Only the first records of a
+    /// shard are compared. Times need not increase, so a later record with an earlier time is
+    /// delivered.
     fn lies_before_the_start(&self, record: &Record, context: &Context<'_>) -> bool {
         match self.ledger.position() {
             Checkpoint::Start(StartingPosition::AtTimestamp(start)) => {
@@ -276,14 +282,14 @@ impl Shard {
         }
     }
 
-    /// The lane that a record's partition key belongs to: any hash will do that is the same
-    /// everywhere.
+    /// The lane that a record's partition key belongs to. Any hash that is the same everywhere
+    /// would do.
     fn lane_of(&self, record: &Record) -> usize {
         let hash = hash([record.partition_key.as_bytes()]);
         usize::try_from(hash % self.lanes.len() as u64).unwrap_or(0)
     }
 
-    /// The answer to an invocation; false if it is not awaited.
+    /// The answer to an invocation. False if the answer is not awaited.
     pub(crate) fn invoked(
         &mut self,
         id: u64,
@@ -304,7 +310,7 @@ impl Shard {
         true
     }
 
-    /// The answer to a discard; false if it is not awaited.
+    /// The answer to a discard. False if the answer is not awaited.
     pub(crate) fn discard_answered(
         &mut self,
         id: u64,
@@ -318,7 +324,7 @@ impl Shard {
         true
     }
 
-    /// When there will be something to do without an answer.
+    /// The time at which there will be something to do without an answer.
     pub(crate) fn wake_at(&self, options: &MappingOptions) -> Option<Timestamp> {
         // A shard that waits for its parents was never started, and a finished one has nothing left
         // to do.

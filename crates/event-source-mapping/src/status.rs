@@ -1,5 +1,5 @@
-//! What a status page shows: the state of the mapping and of each shard, and counters. No data, no
-//! partition keys.
+//! The content of a status page, which is the state of the mapping and of each shard, and counters.
+//! It holds no data and no partition keys.
 
 use serde::Serialize;
 
@@ -12,9 +12,9 @@ pub struct Status {
     pub state: State,
     /// Every shard that was listed, by name.
     pub shards: Vec<ShardStatus>,
-    /// What was counted since the mapping was made.
+    /// The counts since the mapping was made.
     pub counters: Counters,
-    /// AWS's counts of the same, if the options ask for
+    /// AWS's counts of the same. `None` unless the options ask for
     /// [`MetricGroup::EventCount`](crate::MetricGroup::EventCount).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_counts: Option<EventCounts>,
@@ -23,17 +23,17 @@ pub struct Status {
 /// The state of a mapping (Lambda API reference, `EventSourceMappingConfiguration`, `State`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum State {
-    /// Enabled again while a batch from before the stop is still in flight; its shard goes on when
-    /// that is over.
+    /// Enabled again while a batch or a discard from before the stop is still in flight. Its shard
+    /// goes on when that is finished.
     Enabling,
     /// Reading and delivering.
     Enabled,
     /// Stopped, but a batch or a discard is still in flight.
     Disabling,
-    /// Stopped; nothing is in flight.
+    /// Stopped, with nothing in flight.
     Disabled,
-    /// Enabled, and a batch from before an update of ParallelizationFactor is still in flight; its
-    /// shard goes on when that is over.
+    /// Enabled, and a batch or a discard from before an update of ParallelizationFactor is still in
+    /// flight. Its shard goes on when that is finished.
     Updating,
 }
 
@@ -42,30 +42,32 @@ pub enum State {
 pub struct ShardStatus {
     /// The shard.
     pub shard_id: ShardId,
-    /// True if it is read.
+    /// How far the reading of the shard has come.
     pub state: ShardState,
-    /// Everything up to and including this was processed or discarded. None: nothing yet.
+    /// Everything up to and including this record was processed or discarded. `None` if there is no
+    /// such record yet.
     pub checkpoint: Option<SequenceNumber>,
-    /// The batches at the function; at most one, or ParallelizationFactor.
+    /// The batches at the function. There is at most one, or at most ParallelizationFactor.
     pub in_flight: Vec<InFlight>,
     /// Records that were read and are neither processed nor discarded, those in flight included.
     pub unfinished_records: usize,
-    /// How far the last read was behind the end of the shard, in milliseconds: `MillisBehindLatest`
-    /// of GetRecords, which says nothing of what was read and is not processed. None: not read yet.
+    /// How far the last read was behind the end of the shard, in milliseconds. It is
+    /// `MillisBehindLatest` of GetRecords, which says nothing of records that were read and are not
+    /// processed. `None` if the shard was not read yet.
     pub millis_behind_latest: Option<u64>,
-    /// Lambda's metric `IteratorAge`: how old the last record of a batch was when that batch was
-    /// last sent, in milliseconds (Lambda developer guide, "Types of metrics for Lambda
-    /// functions"). None: nothing was sent since the shard was last started. Of batches in flight
-    /// at a time, the one that was sent last counts.
+    /// Lambda's metric `IteratorAge`. It says how old the last record of a batch was when that
+    /// batch was last sent, in milliseconds (Lambda developer guide, "Types of metrics for Lambda
+    /// functions"). If several batches are in flight, the batch that was sent last counts. `None`
+    /// if nothing was sent since the shard was last started.
     pub iterator_age_millis: Option<u64>,
-    /// Ours, not AWS's: how old the oldest record is that was read and is neither processed nor
-    /// discarded, in milliseconds at the time of the status. It grows while a batch is retried,
-    /// throttled or in flight. None: there is no such record; what was not read yet is not seen
-    /// here.
+    /// A metric of this model and not of AWS. It says how old the oldest record is that was read
+    /// and is neither processed nor discarded, in milliseconds at the time of the status. It grows
+    /// while a batch is retried, throttled or in flight. Records that were not read yet are not
+    /// seen here. `None` if there is no such record.
     pub oldest_unfinished_age_millis: Option<u64>,
 }
 
-/// True if a shard is read.
+/// How far the reading of a shard has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum ShardState {
     /// Its parents are not finished.
@@ -79,24 +81,24 @@ pub enum ShardState {
 /// A batch at the function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InFlight {
-    /// The invocation's number: [`Invocation::id`](crate::Invocation::id).
+    /// The invocation's number, which is [`Invocation::id`](crate::Invocation::id).
     pub id: u64,
     /// The records.
     pub range: Range,
     /// 1 for the first delivery of exactly these records.
     pub attempt: u32,
-    /// Since when.
+    /// The time at which it was sent.
     pub since: Timestamp,
 }
 
-/// What was counted since the mapping was made.
+/// The counts since the mapping was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Records read from the stream.
     pub records_read: u64,
     /// Reads that failed.
     pub reads_failed: u64,
-    /// Invocations in which the function ran, whatever came of it.
+    /// Invocations in which the function ran, with any result.
     pub invocations: u64,
     /// Batches that the function processed as a whole.
     pub batches_delivered: u64,
@@ -110,12 +112,12 @@ pub struct Counters {
     pub batches_retried: u64,
     /// Splits, each of one batch in two.
     pub batches_split: u64,
-    /// Discards that are over: the destination has the message, or never took it, or there is no
-    /// destination. One that a stop dropped before is not among them.
+    /// Discards that are finished. The destination has the message, or never took it, or there is
+    /// no destination. A discard that a stop dropped before that is not counted.
     pub batches_discarded: u64,
     /// Records in those discards.
     pub records_discarded: u64,
-    /// Those of them whose message the destination never took.
+    /// Discards whose message the destination never took.
     pub discards_lost: u64,
     /// Invokes that did not reach the function.
     pub invokes_throttled: u64,
@@ -131,16 +133,16 @@ pub struct Counters {
 pub struct EventCounts {
     /// Read from the stream.
     pub polled_event_count: u64,
-    /// Filtered out: always 0, since filter criteria are not modelled.
+    /// Filtered out. It is always 0, since filter criteria are not modelled.
     pub filtered_out_event_count: u64,
-    /// Sent to the function, at each attempt; a throttled attempt counts too.
+    /// Sent to the function, at each attempt. A throttled attempt counts too.
     pub invoked_event_count: u64,
-    /// Sent and not processed: throttled, or failed as a whole, or, after a partial response, from
-    /// the lowest failure on. AWS names the reported failures only; that what is sent again with
-    /// them counts too is inferred.
+    /// Sent and not processed. The records were throttled, or failed as a whole, or were at or
+    /// after the lowest failure of a partial response. AWS names only the reported failures. It is
+    /// inferred that the records sent again with them count too.
     pub failed_invoke_event_count: u64,
     /// Given up because of MaximumRetryAttempts or MaximumRecordAgeInSeconds, without a message at
-    /// a destination. Those that the stream's retention ended are not among them.
+    /// a destination. Records that expired with the stream's retention do not count.
     pub dropped_event_count: u64,
     /// Given up, with a message at the destination.
     pub on_failure_destination_delivered_event_count: u64,

@@ -1,4 +1,4 @@
-//! A point in time as a value: the machine never asks for it.
+//! A point in time as a value. The machine never asks for the time.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// The last millisecond of the year 9999, beyond which RFC 3339 has no notation.
 const MAX_MILLIS: u64 = 253_402_300_799_999;
 
-/// A point in time: whole milliseconds since 1970-01-01T00:00:00Z, at most the last one of the year
-/// 9999.
+/// A point in time, in whole milliseconds since 1970-01-01T00:00:00Z. It is at most the last
+/// millisecond of the year 9999.
 ///
-/// Written and read as RFC 3339 in UTC with milliseconds (`2025-11-25T19:03:18.000Z`), the notation
-/// of Lambda's discard messages.
+/// It is written and read as RFC 3339 in UTC with milliseconds (`2025-11-25T19:03:18.000Z`), which
+/// is the notation of Lambda's discard messages.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The time `millis` milliseconds after 1970-01-01T00:00:00Z; what lies beyond the year 9999
-    /// becomes its last millisecond.
+    /// The time `millis` milliseconds after 1970-01-01T00:00:00Z. A time beyond the year 9999
+    /// becomes the last millisecond of that year.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(if millis > MAX_MILLIS {
@@ -35,15 +35,15 @@ impl Timestamp {
         self.0
     }
 
-    /// This time and `duration` (cut to whole milliseconds), at most the last millisecond of the
-    /// year 9999.
+    /// The sum of this time and `duration` (cut to whole milliseconds). It is at most the last
+    /// millisecond of the year 9999.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// How much later this is than `earlier`; zero if it is not.
+    /// How much later this time is than `earlier`. It is zero if this time is not later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -1,4 +1,4 @@
-//! When a batch goes out, what is in it, and how many are under way.
+//! The time at which a batch goes out, the records in it, and the number of batches under way.
 
 use event_source_mapping::{
     ArrivalDecimals, Completion, Event, EventSource, MAX_BATCH_BYTES, MappingOptions, ShardListing,
@@ -10,7 +10,7 @@ use crate::driver::{Driver, SHARD, STREAM, numbers, options, success};
 const OTHER_SHARD: &str = "shardId-000000000001";
 
 /// [D] Lambda developer guide, "How Lambda processes records from stream and queue-based event
-/// sources", "Batching behavior": with a window of 0 "Lambda sends batches to your function as
+/// sources", "Batching behavior". With a window of 0 "Lambda sends batches to your function as
 /// quickly as possible".
 #[test]
 fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
@@ -24,7 +24,7 @@ fn without_a_window_a_batch_goes_out_as_soon_as_there_is_a_record() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
 
-/// [D] "Batching behavior": "The batch size is met."
+/// [D] "Batching behavior" has the case "The batch size is met."
 #[test]
 fn a_full_batch_goes_out_before_the_window_ends() {
     let window = MappingOptions {
@@ -36,7 +36,7 @@ fn a_full_batch_goes_out_before_the_window_ends() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9, 10]);
 }
 
-/// [D] "Batching behavior": "The batching window reaches its maximum value."
+/// [D] "Batching behavior" has the case "The batching window reaches its maximum value."
 #[test]
 fn an_incomplete_batch_goes_out_when_the_window_ends() {
     let window = MappingOptions {
@@ -52,7 +52,7 @@ fn an_incomplete_batch_goes_out_when_the_window_ends() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9]);
 }
 
-/// [D] services-kinesis-parameters: a batch gathers over several reads.
+/// [D] services-kinesis-parameters. A batch gathers over several reads.
 #[test]
 fn the_window_gathers_what_arrives_in_it() {
     let window = MappingOptions {
@@ -86,8 +86,8 @@ fn three_of_half_a_batch() -> Driver {
     stream
 }
 
-/// [D] "Batching behavior": "The payload size reaches 6 MB." Of three records of 3 MB base64 each,
-/// one fits.
+/// [D] "Batching behavior" has the case "The payload size reaches 6 MB." Of three records of 3 MB
+/// base64 each, one fits.
 #[test]
 fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
     let mut stream = three_of_half_a_batch();
@@ -96,11 +96,11 @@ fn six_megabytes_go_out_before_the_window_ends_and_before_the_batch_is_full() {
     assert!(invocation.payload().len() <= MAX_BATCH_BYTES);
 }
 
-/// [D] "Batching behavior": what a batch has taken no longer counts for the next one.
+/// [D] "Batching behavior". A record that a batch has taken no longer counts for the next batch.
 #[test]
 fn what_six_megabytes_leave_behind_goes_out_by_its_own_size() {
     let mut stream = three_of_half_a_batch();
-    // Any two of them are too many, one is not.
+    // Any two of them are too many, and one is not.
     for number in [8, 9] {
         let invocation = stream.invocation().unwrap();
         assert_eq!(numbers(&invocation), [number]);
@@ -111,7 +111,7 @@ fn what_six_megabytes_leave_behind_goes_out_by_its_own_size() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [D] "Lambda quotas": 6 MB is the whole payload, so the envelope around the data counts.
+/// [D] "Lambda quotas". The whole payload may have 6 MB, so the envelope around the data counts.
 #[test]
 fn the_six_megabytes_include_base64_and_envelope() {
     let mut stream = Driver::new(MappingOptions {
@@ -119,7 +119,7 @@ fn the_six_megabytes_include_base64_and_envelope() {
         ..options()
     });
     stream.add_shard(SHARD);
-    // The data of these alone, in base64, stays below: 101 × 62,000 bytes.
+    // The data of these alone stays below in base64, with 101 × 62,000 bytes.
     for key in 0..101 {
         stream.put(SHARD, &format!("{key:0>200}"), &vec![0; 46_500]);
     }
@@ -139,7 +139,7 @@ fn the_six_megabytes_include_base64_and_envelope() {
     assert!(payload(&SHARD.into(), one_more, &source).len() > MAX_BATCH_BYTES);
 }
 
-/// [I] There is no smaller batch than one record.
+/// [I] A batch cannot be smaller than one record.
 #[test]
 fn a_record_larger_than_six_megabytes_is_a_batch_of_its_own() {
     let mut stream = Driver::new(options());
@@ -151,7 +151,8 @@ fn a_record_larger_than_six_megabytes_is_a_batch_of_its_own() {
     assert_eq!(stream.batches(), [vec![8], vec![9]]);
 }
 
-/// [D] "the next batching window begins as soon as the previous function invocation completes".
+/// [D] "How Lambda processes records from stream and queue-based event sources" says that "the next
+/// batching window begins as soon as the previous function invocation completes".
 #[test]
 fn the_next_window_begins_when_the_previous_invocation_completes() {
     let window = MappingOptions {
@@ -170,8 +171,8 @@ fn the_next_window_begins_when_the_previous_invocation_completes() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [I] A window that gathered nothing is followed by another one; it does not stay open for the
-/// first record to close it.
+/// [I] A window that gathered nothing is followed by another window. It does not stay open until
+/// the first record closes it.
 #[test]
 fn a_window_without_records_is_followed_by_the_next_one() {
     let window = MappingOptions {
@@ -189,8 +190,8 @@ fn a_window_without_records_is_followed_by_the_next_one() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8]);
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams":
-/// one concurrent invocation a shard.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams".
+/// A shard has one concurrent invocation.
 #[test]
 fn one_batch_of_a_shard_is_in_flight() {
     let mut stream = Driver::with_records(
@@ -207,7 +208,7 @@ fn one_batch_of_a_shard_is_in_flight() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
 }
 
-/// [D] Same page: a failed batch blocks its shard until it succeeded or was discarded.
+/// [D] Same page. A failed batch blocks its shard until the batch succeeded or was discarded.
 #[test]
 fn the_next_batch_waits_until_the_failed_one_succeeded() {
     let mut stream = Driver::with_records(
@@ -229,7 +230,7 @@ fn the_next_batch_waits_until_the_failed_one_succeeded() {
     assert_eq!(stream.batches(), [[8], [8], [8], [8], [9]]);
 }
 
-/// [D] Same page: shards are processed independently.
+/// [D] Same page. Shards are processed independently.
 #[test]
 fn a_shard_that_is_blocked_does_not_hold_back_another() {
     let mut stream = Driver::new(MappingOptions {
@@ -280,17 +281,13 @@ fn with_a_parallelization_factor_other_keys_go_on_while_one_is_stuck() {
         }
     }
     assert!((30..=40).contains(&others), "{others} of 40 keys went on");
-    assert_eq!(
-        stream.checkpoint(),
-        None,
-        "the checkpoint is one for the shard"
-    );
+    assert_eq!(stream.checkpoint(), None, "the shard has one checkpoint");
     stream.finish(stuck.unwrap(), success());
     stream.run(|_| success());
     assert_eq!(stream.checkpoint(), Some(50));
 }
 
-/// [I] AWS publishes no bound; a poller has one.
+/// [I] AWS publishes no bound, but a poller has one.
 #[test]
 fn what_is_read_ahead_of_a_hot_key_is_bounded_in_records() {
     let mut options = MappingOptions {
@@ -316,7 +313,7 @@ fn what_is_read_ahead_of_a_hot_key_is_bounded_in_records() {
     assert_eq!(stream.batches().len(), 20);
 }
 
-/// [I] AWS publishes no bound; a poller has one.
+/// [I] AWS publishes no bound, but a poller has one.
 #[test]
 fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
     const RECORD: usize = 1024 * 1024;
@@ -336,7 +333,7 @@ fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
         stream.wake_after(1_000);
         assert!(stream.invocation().is_none());
     }
-    // In base64 a record is a third larger; the last read goes beyond the bound.
+    // In base64 a record is a third larger. The last read goes beyond the bound.
     let ahead = usize::try_from(stream.mapping.counters().records_read).unwrap();
     let bytes = (ahead - 5) * (RECORD / 3 * 4);
     assert!(bytes < 4 * MAX_BATCH_BYTES, "{ahead} records were read");
@@ -347,7 +344,7 @@ fn what_is_read_ahead_of_a_hot_key_is_bounded_in_bytes() {
     assert_eq!(stream.mapping.counters().records_delivered, 50);
 }
 
-/// [D] Same page: "up to 10".
+/// [D] services-kinesis-parameters, ParallelizationFactor. It is "up to 10".
 #[test]
 fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
     let mut stream = Driver::with_records(
@@ -364,7 +361,7 @@ fn with_a_parallelization_factor_as_many_batches_are_in_flight_and_no_more() {
     assert!(stream.invocation().is_none());
 }
 
-/// [D] services-kinesis-parameters, BatchSize: up to 10,000.
+/// [D] services-kinesis-parameters, BatchSize. It is up to 10,000.
 #[test]
 fn ten_thousand_records_are_one_batch() {
     let mut stream = Driver::with_records(
@@ -381,8 +378,8 @@ fn ten_thousand_records_are_one_batch() {
     assert_eq!(stream.deliveries.len(), 1);
 }
 
-/// [D] Kinesis developer guide, "Handling duplicate records": a put whose answer was lost and that
-/// is retried stands twice in the stream.
+/// [D] Kinesis developer guide, "Handling duplicate records". A put whose answer was lost is
+/// retried, and its record is then in the stream twice.
 #[test]
 fn a_record_that_its_producer_put_twice_is_delivered_twice() {
     let mut stream = Driver::new(options());

@@ -1,5 +1,6 @@
-//! Where a discard's message goes, by which call, and what it carries there. [D] Lambda developer
-//! guide, "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
+//! The destination of a discard's message, the call that delivers it, and its content there. [D]
+//! Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event source
+//! in Lambda".
 
 use event_source_mapping::{Action, Completion, Destination, Discard, MappingOptions};
 use serde_json::{Value, json};
@@ -50,8 +51,8 @@ fn a_queue_and_a_topic_get_the_metadata_only() {
     assert_eq!(body(&discard), to_queue);
 }
 
-/// [D] "Example Amazon S3 invocation record": "the payload field contains the original invocation
-/// record as an escaped JSON string".
+/// [D] "Example Amazon S3 invocation record" says that "the payload field contains the original
+/// invocation record as an escaped JSON string".
 #[test]
 fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     let (_, to_queue) = discard_to(QUEUE);
@@ -73,8 +74,9 @@ fn a_bucket_gets_the_metadata_and_the_whole_event_as_an_escaped_string() {
     assert_eq!(records[0]["kinesis"]["data"], "e30=");
 }
 
-/// [D] Same page: "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>".
-/// [I] In UTC.
+/// [D] Same page. The name is
+/// "aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>". [I] The time is
+/// in UTC.
 #[test]
 fn an_object_is_named_by_mapping_shard_and_time() {
     let (_, discard) = discard_to(BUCKET);
@@ -87,10 +89,11 @@ fn an_object_is_named_by_mapping_shard_and_time() {
         .strip_prefix(beginning)
         .unwrap_or_else(|| panic!("{key}"));
     let groups: Vec<_> = random.split('-').map(str::len).collect();
-    assert_eq!(groups, [8, 4, 4, 4, 12], "{random} is no UUID");
+    assert_eq!(groups, [8, 4, 4, 4, 12], "{random} is not a UUID");
 }
 
-/// Ours: an object is only ever replaced by one about the same records.
+/// A rule of this model and not of AWS. Only an object about the same records ever replaces an
+/// object.
 #[test]
 fn two_discards_at_the_same_time_have_different_objects() {
     let mut options = MappingOptions {
@@ -119,7 +122,8 @@ fn two_discards_at_the_same_time_have_different_objects() {
     assert_eq!(keys.len(), discards);
 }
 
-/// [I] What is offered again is the same object, so that a put whose answer was lost leaves one.
+/// [I] A message that is offered again is the same object. So a put whose answer was lost leaves
+/// one object.
 #[test]
 fn a_message_that_is_offered_again_has_the_same_object_and_body() {
     let (mut stream, first) = discard_to(BUCKET);
@@ -131,7 +135,7 @@ fn a_message_that_is_offered_again_has_the_same_object_and_body() {
     assert_eq!(body(&again), content);
 }
 
-/// [I] The event in the object is that of the records that were given up, not of the batch that
+/// [I] The event in the object has the records that were given up, and not the whole batch that
 /// they came in.
 #[test]
 fn the_event_in_a_bucket_is_that_of_the_part_that_was_given_up() {

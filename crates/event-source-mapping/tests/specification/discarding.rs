@@ -1,4 +1,4 @@
-//! What becomes of records that are given up, and of the message about them.
+//! The fate of records that are given up, and of the message about them.
 
 use event_source_mapping::{
     Action, Completion, Discard, Event, Invocation, MappingOptions, NeighbouringDiscards,
@@ -7,7 +7,7 @@ use event_source_mapping::{
 
 use crate::driver::{Driver, QUEUE, SHARD, numbers, options, success};
 
-/// One record that failed for the last time, another one behind it.
+/// One record that failed for the last time, and another one behind it.
 fn given_up(options: MappingOptions) -> Driver {
     let mut stream = Driver::with_records(
         MappingOptions {
@@ -43,8 +43,8 @@ fn the_message_goes_to_the_on_failure_destination() {
     assert_eq!(discard(&mut stream).destination(), QUEUE);
 }
 
-/// [I] A poller that is lost between the two repeats the discard; one that moves first would lose
-/// it.
+/// [I] A poller that is lost between the two repeats the discard. If it moved the checkpoint first,
+/// the discard would be lost.
 #[test]
 fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
     let mut stream = given_up(options());
@@ -57,7 +57,8 @@ fn the_checkpoint_moves_when_the_message_is_delivered_not_before() {
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-/// [I] AWS publishes how it counts messages that could not be delivered, not how often it tries.
+/// [I] AWS publishes how it counts messages that could not be delivered, but not how often it
+/// tries.
 #[test]
 fn a_message_that_is_not_delivered_is_offered_again_after_a_pause() {
     let mut stream = given_up(options());
@@ -96,7 +97,7 @@ fn a_message_that_is_never_delivered_is_counted_as_lost_and_the_shard_goes_on() 
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-/// Ours, not AWS's: what is counted as discarded is over.
+/// A rule of this model and not of AWS. A discard counts when it is finished.
 #[test]
 fn a_discard_is_counted_when_its_message_is_delivered() {
     let mut stream = given_up(options());
@@ -106,7 +107,8 @@ fn a_discard_is_counted_when_its_message_is_delivered() {
     assert_eq!(discarded(&stream), (1, 1));
 }
 
-/// Ours, not AWS's: what a stop dropped comes again, and may then be processed.
+/// A rule of this model and not of AWS. A record whose discard a stop dropped comes again, and may
+/// then be processed.
 #[test]
 fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
     let mut stream = given_up(options());
@@ -123,7 +125,7 @@ fn a_discard_that_a_stop_dropped_is_not_counted_until_it_comes_again() {
     assert_eq!(discarded(&stream), (1, 1));
 }
 
-/// [D] services-kinesis-parameters: the destination is optional.
+/// [D] services-kinesis-parameters. The destination is optional.
 #[test]
 fn without_a_destination_a_discard_is_only_reported() {
     let mut stream = given_up(MappingOptions {
@@ -142,7 +144,7 @@ fn without_a_destination_a_discard_is_only_reported() {
     assert_eq!(discarded(&stream), (1, 1));
 }
 
-/// Six records in one batch that is bisected, with one try each; `bad` of them fail.
+/// Six records in one batch that is bisected, with one try each. The records in `bad` fail.
 fn bisected(neighbours: NeighbouringDiscards, bad: &[u64]) -> Driver {
     let mut options = MappingOptions {
         maximum_retry_attempts: 0,
@@ -164,7 +166,7 @@ fn bisected(neighbours: NeighbouringDiscards, bad: &[u64]) -> Driver {
     stream
 }
 
-/// [I] The default.
+/// [I] This is the default.
 #[test]
 fn by_default_each_part_of_a_bisected_batch_has_a_message_of_its_own() {
     let stream = bisected(NeighbouringDiscards::Separate, &[9, 10, 12]);
@@ -174,9 +176,9 @@ fn by_default_each_part_of_a_bisected_batch_has_a_message_of_its_own() {
     );
 }
 
-/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError: "The BatchSize
+/// [D] Lambda API reference, CreateEventSourceMapping, BisectBatchOnFunctionError. "The BatchSize
 /// could be greater than 1 since Lambda consolidates failed messages metadata when writing to the
-/// OnFailure destination". [I] Which are consolidated: neighbours.
+/// OnFailure destination". [I] Neighbours are consolidated.
 #[test]
 fn merged_neighbours_of_a_bisected_batch_share_a_message() {
     let stream = bisected(NeighbouringDiscards::Merged, &[9, 10, 12]);
@@ -191,7 +193,7 @@ fn merged_neighbours_at_the_end_of_a_batch_are_told_without_a_success_behind_the
     assert_eq!(stream.discarded(), [(11, 13, 3, 1)]);
 }
 
-/// [I] The message says one condition.
+/// [I] A message names one condition.
 #[test]
 fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
     let mut options = MappingOptions {
@@ -220,8 +222,8 @@ fn neighbours_that_were_given_up_for_different_reasons_are_not_merged() {
     assert_eq!(conditions, ["RetryAttemptsExhausted", "RecordAgeExceeded"]);
 }
 
-/// Two records of which the first is given up and waits for the second, which is in flight when the
-/// mapping is stopped.
+/// Two records, of which the first is given up and waits for the second. The second is in flight
+/// when the mapping is stopped.
 fn stopped_while_a_discard_waits() -> (Driver, Invocation) {
     let mut options = MappingOptions {
         maximum_retry_attempts: 0,
@@ -240,7 +242,8 @@ fn stopped_while_a_discard_waits() -> (Driver, Invocation) {
     (stream, second)
 }
 
-/// [I] Until it is told, a discard is not over: a stop drops it, and its records come again.
+/// [I] A discard is not finished until its message is sent. A stop drops such a discard, and its
+/// records come again.
 #[test]
 fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
     let (mut stream, second) = stopped_while_a_discard_waits();
@@ -251,7 +254,8 @@ fn a_discard_that_waits_for_its_neighbour_is_dropped_by_a_stop() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [8, 9]);
 }
 
-/// [I] What is in flight at a stop may finish, and what waited for it is over with it.
+/// [I] A batch that is in flight at a stop may finish. A discard that waited for it is then sent
+/// with it.
 #[test]
 fn a_discard_that_waits_for_its_neighbour_is_told_with_it_if_that_fails_during_a_stop() {
     let (mut stream, second) = stopped_while_a_discard_waits();
@@ -262,8 +266,8 @@ fn a_discard_that_waits_for_its_neighbour_is_told_with_it_if_that_fails_during_a
     assert_eq!(stream.checkpoint(), Some(9));
 }
 
-/// [I] The range of a message may span records of other sub-batches: "treat the range as a superset
-/// of what failed".
+/// [I] The range of a message may span records of other parts of the shard. AWS says to "treat the
+/// range as a superset of what failed".
 #[test]
 fn with_a_parallelization_factor_a_discarded_range_may_span_records_that_were_processed() {
     let mut stream = Driver::new(MappingOptions {

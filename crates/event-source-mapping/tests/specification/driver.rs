@@ -1,5 +1,5 @@
-//! A caller's loop for tests: a stream in memory, a clock that jumps to the next thing to do, and a
-//! note of all that was delivered and discarded.
+//! A caller's loop for tests. It has a stream in memory, a clock that jumps to the next thing to
+//! do, and a note of all that was delivered and discarded.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,7 +17,7 @@ pub(crate) const TABLE_STREAM: &str =
 pub(crate) const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:order-intents-discarded";
 pub(crate) const SHARD: &str = "shardId-000000000000";
 
-/// The driver's time when it begins, and the arrival time of what is put then.
+/// The driver's time when it begins, and the arrival time of the records put then.
 pub(crate) const BEGINNING: Timestamp = Timestamp::from_millis(1_764_097_398_000);
 
 /// The defaults, from the oldest record on, with a queue for discards.
@@ -80,7 +80,8 @@ pub(crate) struct Driver {
     pub(crate) actions: VecDeque<Action>,
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) occurrences: Vec<Occurrence>,
-    /// Each invocation's time and sequence numbers, those that never reached the function included.
+    /// The time and sequence numbers of each invocation, also of those that never reached the
+    /// function.
     pub(crate) deliveries: Vec<(Timestamp, Vec<u64>)>,
     /// The messages that the queue took.
     pub(crate) discards: Vec<Value>,
@@ -99,12 +100,13 @@ impl Driver {
             occurrences: Vec::new(),
             deliveries: Vec::new(),
             discards: Vec::new(),
-            // So that ten records are enough for numbers and texts to compare differently.
+            // With this start, ten records are enough for numbers and texts to compare differently.
             next_number: 8,
         }
     }
 
-    /// A mapping of a stream of one shard, in which `records` records lie already: 8, 9, 10, …
+    /// A mapping of a stream of one shard. The stream already has `records` records, numbered 8, 9,
+    /// 10, …
     pub(crate) fn with_records(options: MappingOptions, records: usize) -> Self {
         let mut driver = Self::new(options);
         driver.add_shard(SHARD);
@@ -155,7 +157,7 @@ impl Driver {
         if let Some(wake_at) = step.wake_at {
             assert!(
                 wake_at > self.now,
-                "what was due at {wake_at} was left undone at {}",
+                "the machine left undone at {} what was due at {wake_at}",
                 self.now
             );
         }
@@ -169,7 +171,7 @@ impl Driver {
         self.send(Event::Wake);
     }
 
-    /// What GetShardIterator and GetRecords would answer.
+    /// The answer that GetShardIterator and GetRecords would give.
     pub(crate) fn read(&self, fetch: &Fetch) -> Read {
         let shard = &self.shards[fetch.shard_id()];
         let from = match fetch.from() {
@@ -195,7 +197,7 @@ impl Driver {
         }
     }
 
-    /// Answers the oldest action, the invocations as `function` says.
+    /// Answers the oldest action. `function` answers an invocation.
     pub(crate) fn answer(&mut self, function: &mut impl FnMut(&Invocation) -> Completion) {
         let event = match self.actions.pop_front().unwrap() {
             Action::Fetch(fetch) => {
@@ -234,7 +236,7 @@ impl Driver {
         panic!("not done after 100,000 steps: {:?}", self.mapping.status());
     }
 
-    /// Answers reads, one after the other, until something else is to be done now or nothing is.
+    /// Answers reads, one after the other, until the next action is not a read or there is none.
     pub(crate) fn read_on(&mut self) {
         while matches!(self.actions.front(), Some(Action::Fetch(_))) {
             self.answer(&mut |_| unreachable!("only reads are answered here"));
@@ -269,7 +271,7 @@ impl Driver {
         })
     }
 
-    /// The last record of the shard up to which everything is over.
+    /// The last record of the shard up to which every record was processed or discarded.
     pub(crate) fn checkpoint_of(&self, shard: &ShardId) -> Option<SequenceNumber> {
         match self.mapping.checkpoints().remove(shard) {
             Some(Checkpoint::After(number)) => Some(number),
@@ -282,7 +284,7 @@ impl Driver {
             .map(|number| number.as_str().parse().unwrap())
     }
 
-    /// The batches that were delivered, in order.
+    /// The batches that were delivered, in sequence.
     pub(crate) fn batches(&self) -> Vec<Vec<u64>> {
         self.deliveries
             .iter()
@@ -298,7 +300,8 @@ impl Driver {
             .count()
     }
 
-    /// The discarded ranges: first, last, how many, and how often they were delivered.
+    /// The discarded ranges, each with first and last number, number of records and number of
+    /// deliveries.
     pub(crate) fn discarded(&self) -> Vec<(u64, u64, u64, u64)> {
         let value = |value: &Value| value.as_str().unwrap().parse().unwrap();
         self.discards

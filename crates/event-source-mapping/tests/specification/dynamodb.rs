@@ -58,8 +58,8 @@ fn put(stream: &mut Driver, shard: &str, number: u64, order: &str) {
         .push(record);
 }
 
-/// Changes of as many orders, numbered from 800000000003126276360 on: longer than any integer type,
-/// as DynamoDB's are.
+/// The sequence number of the first change. The changes are numbered from here on, one for each
+/// order.
 const FIRST: u64 = 8_000_000_000_031_262_763;
 
 fn with_changes(options: MappingOptions, changes: u64) -> Driver {
@@ -72,8 +72,8 @@ fn with_changes(options: MappingOptions, changes: u64) -> Driver {
     stream
 }
 
-/// [D] "Example DynamoDB Streams record event": the record as the stream has it, and
-/// eventSourceARN.
+/// [D] "Example DynamoDB Streams record event". The record is as the stream has it, with
+/// eventSourceARN added.
 #[test]
 fn the_function_gets_each_change_as_the_stream_has_it_and_the_streams_arn() {
     let mut stream = with_changes(table(), 1);
@@ -84,7 +84,7 @@ fn the_function_gets_each_change_as_the_stream_has_it_and_the_streams_arn() {
     assert_eq!(event, json!({ "Records": [expected] }));
 }
 
-/// [D] Same page: "in-order processing at the item (partition and sort key) level".
+/// [D] Same page, which promises "in-order processing at the item (partition and sort key) level".
 #[test]
 fn an_items_key_keeps_its_changes_in_order_however_its_members_are_ordered() {
     let mut one = change(1, "order-1", 1_764_097_398);
@@ -97,8 +97,8 @@ fn an_items_key_keeps_its_changes_in_order_however_its_members_are_ordered() {
     assert_ne!(one.partition_key, third.partition_key);
 }
 
-/// [D] DynamoDB API reference, StreamRecord: ApproximateCreationDateTime is in seconds, whole or
-/// (DynamoDB Local) with a fraction.
+/// [D] DynamoDB API reference, StreamRecord. ApproximateCreationDateTime is in seconds. It is
+/// whole, or has a fraction in DynamoDB Local.
 #[test]
 fn a_change_arrived_when_the_stream_says() {
     let at = |time: Value| {
@@ -127,7 +127,7 @@ fn what_is_no_change_is_refused_by_what_it_lacks() {
     assert!(Record::from_change(&json!("no object")).is_err());
 }
 
-/// [D] "Configuring partial batch response with DynamoDB and Lambda": itemIdentifier is the
+/// [D] "Configuring partial batch response with DynamoDB and Lambda". The itemIdentifier is the
 /// SequenceNumber.
 #[test]
 fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
@@ -150,7 +150,7 @@ fn a_batch_item_failure_names_a_change_by_its_sequence_number() {
     assert_eq!(sizes, [4, 2]);
 }
 
-/// [D, R] As of Kinesis; the recordings are in LocalStack's
+/// [D, R] The meanings are those of Kinesis. The recordings are in LocalStack's
 /// test_lambda_integration_dynamodbstreams.snapshot.json.
 #[test]
 fn each_recorded_shape_of_a_response_ends_a_batch_of_changes_or_has_it_sent_again() {
@@ -179,7 +179,7 @@ fn invoke_count(message: &Value) -> u64 {
         .unwrap()
 }
 
-/// [R] As of Kinesis.
+/// [R] It is as for Kinesis.
 #[test]
 fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_invocation() {
     let mut stream = with_changes(
@@ -198,7 +198,7 @@ fn the_message_of_a_change_that_was_too_old_before_its_first_delivery_says_one_i
     assert_eq!(invoke_count(message), 1);
 }
 
-/// [D] "Example Amazon SNS and Amazon SQS invocation record": DDBStreamBatchInfo, whose times have
+/// [D] "Example Amazon SNS and Amazon SQS invocation record". The times of DDBStreamBatchInfo have
 /// no fraction.
 #[test]
 fn the_message_about_a_discard_has_a_ddb_stream_batch_info() {
@@ -264,8 +264,8 @@ fn a_bucket_gets_the_changes_themselves() {
     assert_eq!(body["payload"].as_str().unwrap().as_bytes(), sent);
 }
 
-/// [D] "Using AWS Lambda with Amazon DynamoDB": "at a base rate of 4 times per second"; DynamoDB
-/// API reference, GetRecords: 1,000 records.
+/// [D] "Using AWS Lambda with Amazon DynamoDB" says "at a base rate of 4 times per second". [D]
+/// DynamoDB API reference, GetRecords. A read gives at most 1,000 records.
 #[test]
 fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at_a_time() {
     let mut stream = with_changes(table(), 0);
@@ -280,8 +280,8 @@ fn a_tables_stream_is_read_four_times_a_second_and_at_most_a_thousand_records_at
     );
 }
 
-/// [D] "Lambda parameters for Amazon DynamoDB event source mappings": TRIM_HORIZON or LATEST;
-/// retention is 24 hours.
+/// [D] "Lambda parameters for Amazon DynamoDB event source mappings". The starting position is
+/// TRIM_HORIZON or LATEST, and the retention is 24 hours.
 #[test]
 fn what_a_tables_stream_does_not_have_is_refused() {
     let refused = |change: fn(&mut MappingOptions)| {
@@ -312,8 +312,8 @@ fn what_a_tables_stream_does_not_have_is_refused() {
     assert!(options.validate().is_err(), "a table is not its stream");
 }
 
-/// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams": process a parent shard
-/// before its children.
+/// [D] DynamoDB developer guide, "Change data capture for DynamoDB Streams". A parent shard is
+/// processed before its children.
 #[test]
 fn the_child_of_a_tables_shard_waits_for_it() {
     let mut stream = with_changes(table(), 1);
@@ -334,8 +334,8 @@ fn the_child_of_a_tables_shard_waits_for_it() {
     assert_eq!(child.batch().shard_id().as_str(), CHILD);
 }
 
-/// [I] There is no AT_TIMESTAMP to go back to; what arrived before is left out instead, to the
-/// second that the stream's times have.
+/// [I] There is no AT_TIMESTAMP to go back to. Changes that arrived before are left out instead, to
+/// the second that the stream's times have.
 #[test]
 fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_second() {
     let mut stream = Driver::new(MappingOptions {
@@ -362,8 +362,8 @@ fn a_lost_latest_of_a_tables_stream_skips_nothing_and_repeats_no_more_than_a_sec
     assert_eq!(stream.batches(), [[FIRST + 1]]);
 }
 
-/// [I] Only what precedes everything is left out: creation times are approximate and need not
-/// increase.
+/// [I] Only changes that precede all others are left out. Creation times are approximate and need
+/// not increase.
 #[test]
 fn a_change_with_an_early_time_behind_others_is_delivered() {
     let mut stream = Driver::new(MappingOptions {
@@ -386,7 +386,7 @@ fn a_change_with_an_early_time_behind_others_is_delivered() {
     assert_eq!(stream.batches(), [[FIRST, FIRST + 1]]);
 }
 
-/// [D] Same event, same 6 MB.
+/// [D] The event is the same as for Kinesis, and so are the 6 MB.
 #[test]
 fn six_megabytes_of_changes_are_a_batch() {
     let mut stream = Driver::new(MappingOptions {

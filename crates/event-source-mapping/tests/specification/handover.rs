@@ -1,7 +1,7 @@
-//! What goes on from a checkpoint: an old one, and one whose mapping goes on too. [D] Lambda
-//! developer guide, "How Lambda processes records from stream and queue-based event sources":
-//! "Lambda event source mappings process each event at least once, and duplicate processing of
-//! records can occur". When that happens is [I].
+//! Mappings that go on from a checkpoint, which may be old, or whose own mapping may go on too. [D]
+//! Lambda developer guide, "How Lambda processes records from stream and queue-based event
+//! sources". The page says that "Lambda event source mappings process each event at least once, and
+//! duplicate processing of records can occur". [I] AWS does not say when that happens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::driver::{Driver, SHARD, number, numbers, options, success};
 
-/// [I] More comes again, and nothing is skipped.
+/// [I] More records come again, and none is skipped.
 #[test]
 fn from_an_old_checkpoint_everything_behind_it_comes_again() {
     let mut stream = Driver::with_records(
@@ -39,7 +39,7 @@ fn from_an_old_checkpoint_everything_behind_it_comes_again() {
     );
 }
 
-/// [I] A child goes back behind its parent: what is in the parent comes again first.
+/// [I] A child waits for its parent again. The records of the parent come again first.
 #[test]
 fn from_an_old_checkpoint_of_its_parent_a_child_waits_again() {
     let child = ShardListing {
@@ -62,8 +62,8 @@ fn from_an_old_checkpoint_of_its_parent_a_child_waits_again() {
     assert_eq!(stream.batches(), [[8], [9], [8], [9]]);
 }
 
-/// Two mappings over the stream of a driver: the driver's own, and one that went on from its
-/// checkpoints.
+/// Two mappings over the stream of a driver. One is the driver's own, and the other went on from
+/// its checkpoints.
 struct Pair {
     stream: Driver,
     second: Mapping,
@@ -129,8 +129,8 @@ fn completion(fails: bool) -> Completion {
 }
 
 proptest! {
-    /// [I] Two pollers for a moment: each delivers everything behind the checkpoint that they
-    /// share, in order, whatever the other one does; and when the first one is lost, the second
+    /// [I] Two pollers read for a moment. Each delivers everything behind the checkpoint that they
+    /// share, in sequence, regardless of the other poller. When the first one is lost, the second
     /// alone leaves nothing out.
     #[test]
     fn two_pollers_deliver_everything_behind_their_common_checkpoint(
@@ -161,7 +161,7 @@ proptest! {
     }
 }
 
-/// [I] Whoever stores the checkpoints of both may store the lower one last.
+/// [I] A store for the checkpoints of both may get the lower checkpoint last.
 #[test]
 fn what_goes_on_from_the_slower_of_two_pollers_skips_nothing() {
     let mut pair = Pair::new(Driver::with_records(

@@ -1,7 +1,11 @@
-//! Random histories of a stream, its function and its poller, and what is checked at each of their
-//! steps: records arrive, shards are split, merged and expire, the function and the services fail,
-//! answers come in any order, time jumps, the mapping is stopped, started, updated and lost, all as
-//! a random sequence decides.
+//! Random histories of a stream, its function and its poller, and the checks at each of their
+//! steps. A random sequence decides everything that happens.
+//!
+//! - Records arrive, and time jumps.
+//! - Shards are split, merged and expire.
+//! - The function and the services fail.
+//! - Answers come in any sequence.
+//! - The mapping is stopped, started, updated and lost.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -17,7 +21,7 @@ use crate::driver::{
     BEGINNING, Driver, TABLE_STREAM, failures, numbers, options, reporting, success,
 };
 
-/// The shards at the beginning divide the keys between them.
+/// The shards at the beginning share the keys between them.
 const SHARDS: [(&str, Range<u8>); 2] = [
     ("shardId-000000000000", 0..3),
     ("shardId-000000000001", 3..6),
@@ -28,20 +32,20 @@ const MOST_SHARDS: usize = 12;
 #[derive(Clone, Debug)]
 pub(crate) struct NewRecord {
     key: u8,
-    /// The function fails whenever it is in the batch.
+    /// True if the function fails whenever the record is in the batch.
     poison: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     options: MappingOptions,
-    /// How many of the records are put before the mapping begins, and whether the first shard is
-    /// split between them and that.
+    /// How many of the records are put before the mapping begins. If `split` is true, the first
+    /// shard is split after them, before the mapping begins.
     earlier: usize,
     split: bool,
     records: Vec<NewRecord>,
-    /// What goes wrong, and in which order. When it is used up nothing goes wrong any more but
-    /// poison.
+    /// The choices of what happens, and of what goes wrong, in their sequence. After the last
+    /// choice nothing goes wrong any more but poison.
     chances: Vec<u32>,
 }
 
@@ -81,7 +85,7 @@ fn any_settings() -> impl Strategy<Value = MappingOptions> {
     let start = prop::sample::select(vec![
         StartingPosition::TrimHorizon,
         StartingPosition::Latest,
-        // When the mapping begins: AWS refuses a time in the future.
+        // This is the time at which the mapping begins, since AWS refuses a time in the future.
         StartingPosition::AtTimestamp(Timestamp::from_millis(BEGINNING.as_millis() + 5_000)),
     ]);
     (
@@ -107,7 +111,7 @@ fn any_settings() -> impl Strategy<Value = MappingOptions> {
                 options.parallelization_factor = factor;
                 options.bisect_batch_on_function_error = bisect;
                 options.maximum_retry_attempts = retries;
-                // Infinite retries have no end but the records' age.
+                // Only the records' age ends infinite retries.
                 options.maximum_record_age_in_seconds = if retries == -1 || ages { 60 } else { -1 };
                 if !destination {
                     options.on_failure = None;
@@ -141,11 +145,11 @@ pub(crate) fn any_scenario() -> impl Strategy<Value = Scenario> {
 struct InFlight {
     shard: ShardId,
     batch: Vec<u64>,
-    /// In which epoch it was sent.
+    /// The epoch in which it was sent.
     epoch: u32,
 }
 
-/// A scenario under way, and all that is known about each record by its sequence number.
+/// A scenario under way, and the facts about each record by its sequence number.
 pub(crate) struct History {
     pub(crate) driver: Driver,
     options: MappingOptions,
@@ -153,24 +157,24 @@ pub(crate) struct History {
     /// The keys that each open shard takes.
     keys_of: BTreeMap<ShardId, Range<u8>>,
     parents_of: BTreeMap<ShardId, Vec<ShardId>>,
-    /// Expired: the stream no longer has them.
+    /// The expired shards, which the stream no longer has.
     gone: BTreeSet<ShardId>,
     shard_of: BTreeMap<u64, ShardId>,
     key_of: BTreeMap<u64, u8>,
     poison: HashSet<u64>,
-    /// Lies at or behind the starting position, so that it must be delivered. The others need not
-    /// be; under AT_TIMESTAMP they must not.
+    /// The records at or behind the starting position, which must be delivered. The other records
+    /// need not be delivered. Under AT_TIMESTAMP they must not be.
     owed: BTreeSet<u64>,
-    /// The shards of which the first read was answered. Under LATEST, what is put later is owed.
+    /// The shards whose first read was answered. Under LATEST, records that are put later are owed.
     begun: BTreeSet<ShardId>,
-    /// Processed, and in which epoch sent.
+    /// The processed records, each with the epoch in which it was sent.
     processed: BTreeMap<u64, u32>,
     given_up: BTreeSet<u64>,
     in_flight: BTreeMap<u64, InFlight>,
     checkpoints: BTreeMap<ShardId, Option<u64>>,
-    /// What was stored now and then, to go on from.
+    /// The checkpoints that were stored now and then, to go on from.
     stored: Vec<BTreeMap<ShardId, Checkpoint>>,
-    /// Counts stops, updates and losses, after which what was processed may come again.
+    /// The number of stops, updates and losses, after which processed records may come again.
     epoch: u32,
     largest_batch: u32,
     occurrences: usize,
@@ -327,7 +331,7 @@ impl History {
             .collect();
         if !closed.is_empty() {
             let index = usize::try_from(chance).unwrap() % closed.len();
-            // A shard's parents expire before it.
+            // The parents of a shard expire before the shard.
             let mut line = vec![closed[index].clone()];
             while let Some(shard) = line.pop() {
                 line.extend(self.parents_of.get(&shard).cloned().unwrap_or_default());
@@ -377,13 +381,13 @@ impl History {
         }
     }
 
-    /// True if the record must be delivered and is not over. Nobody can be held to what is gone.
+    /// True if the record must still be delivered. A record of a gone shard need not be.
     fn is_owed(&self, number: u64) -> bool {
         let over = self.processed.contains_key(&number) || self.given_up.contains(&number);
         self.owed.contains(&number) && !over && !self.gone.contains(&self.shard_of[&number])
     }
 
-    /// True if the checkpoints have reached all that must be delivered.
+    /// True if the checkpoints have reached every record that must be delivered.
     fn is_done(&self) -> bool {
         self.owed
             .iter()
@@ -398,7 +402,8 @@ impl History {
         self.observe(before);
     }
 
-    /// Takes note of what the machine said, of the actions from `before` on, and checks it.
+    /// Takes note of the machine's occurrences and of the actions from `before` on, and checks
+    /// them.
     fn observe(&mut self, before: usize) {
         for occurrence in self.driver.occurrences.split_off(self.occurrences) {
             self.note(&occurrence);
@@ -492,8 +497,9 @@ impl History {
                 "{number} comes again"
             );
         }
-        // Everything before a record is over, or before it in the batch: of its key, in its shard
-        // if that is not subdivided, and in the shards that its shard comes from.
+        // A record that precedes another one must be done, or be before it in the batch. This is so
+        // for records of the same key, of the same shard if the shard is not subdivided, and of the
+        // shard's ancestors.
         let ancestors = self.ancestors(shard);
         for (earlier, at) in self.shard_of.range(..batch[batch.len() - 1]) {
             let precedes = |number: &u64| {
@@ -512,7 +518,7 @@ impl History {
             .find(|one| ancestors.contains(&one.shard));
         assert!(
             overtaken.is_none(),
-            "{batch:?} is sent before its parent's are over"
+            "{batch:?} is sent before the batches of its parent are done"
         );
     }
 
@@ -555,8 +561,8 @@ impl History {
                 );
             }
         }
-        // LATEST means another place each time; what was stored before the first read is of no use
-        // later.
+        // LATEST means another place each time. So checkpoints stored before the first read are of
+        // no use later.
         let begun =
             |checkpoint: &Checkpoint| *checkpoint != Checkpoint::Start(StartingPosition::Latest);
         if !checkpoints.is_empty()
@@ -567,8 +573,8 @@ impl History {
         }
     }
 
-    /// What the function does with a batch when nothing but poison is in its way, and what it has
-    /// processed then.
+    /// The function's answer to a batch if nothing but poison is in its way. Takes note of the
+    /// records that the function has processed then.
     fn invoke(&mut self, invocation: &Invocation, epoch: u32) -> Completion {
         let batch = numbers(invocation);
         let bad: Vec<_> = batch
@@ -603,8 +609,8 @@ impl History {
                 } else {
                     let read = self.driver.read(&fetch);
                     if read.next_iterator.is_none() {
-                        // What is gone is neither listed nor named: it would be known to be there
-                        // and not there.
+                        // A gone shard is neither listed nor named. Otherwise it would be known to
+                        // be there and not there.
                         let children = self.parents_of.iter();
                         let children = children
                             .filter(|(child, _)| !self.gone.contains(child))
@@ -657,7 +663,7 @@ impl History {
         }
     }
 
-    /// Some parameters change; those that decide what a record may count on stay.
+    /// Changes some parameters. The parameters that decide what a record may count on stay.
     fn update(&mut self, chance: u32) {
         self.options.parallelization_factor = 1 + chance % 10;
         self.options.batch_size = 1 + chance / 16 % 8;

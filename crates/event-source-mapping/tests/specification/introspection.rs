@@ -1,4 +1,5 @@
-//! What can be seen from outside, and what must not be. Ours, not AWS's.
+//! The facts that can be seen from outside, and the facts that must not be. These rules are those
+//! of this model and not of AWS.
 
 use event_source_mapping::{
     Completion, DiscardCondition, Event, Failure, MappingOptions, Occurrence, Range, ShardListing,
@@ -77,7 +78,7 @@ fn the_counters_count_what_happened() {
         (counters.records_delivered, counters.records_discarded),
         (6, 2)
     );
-    // 8…11, 8 9, 9, 9 failed; 8, 10 11 succeeded. 12…15, 15, 15 failed in part.
+    // The batches 8…11, 8 9, 9, 9 failed, and 8, 10 11 succeeded. 12…15, 15, 15 failed in part.
     assert_eq!(
         (
             counters.invocations,

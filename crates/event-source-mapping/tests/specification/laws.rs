@@ -1,5 +1,5 @@
-//! What holds whatever happens: laws over random histories, and over every place that a bad record
-//! may have in a batch.
+//! Laws that always hold. They are checked over random histories, and over every place that a bad
+//! record may have in a batch.
 
 use std::collections::BTreeSet;
 
@@ -10,23 +10,32 @@ use crate::driver::{Driver, failures, numbers, options, reporting, success};
 use crate::history::{History, any_scenario};
 
 proptest! {
-    // A failing scenario is replayed at each step of its shrinking, so that there is an end to it.
+    // A failing scenario is replayed at each step of its shrinking, so the number of steps has a
+    // limit.
     #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
-    /// The checks are made at every step: a shard is read once at a time; of a shard never more
-    /// batches are in flight than the ParallelizationFactor, of a key never two, whichever shards
-    /// the key was in; no record behind the starting position is skipped, none before it is sent, a
-    /// child comes after its parents; what was processed never comes again unless the mapping was
-    /// stopped, updated or lost; the checkpoint never moves back and never passes a record that is
-    /// not over. And it ends, whatever happens, with every record behind the starting position
-    /// processed or inside a discarded range.
+    /// The checks are made at every step.
+    ///
+    /// - A shard is read once at a time.
+    /// - Never more batches of a shard are in flight than the ParallelizationFactor.
+    /// - Never two batches of a key are in flight, even if the key was in several shards.
+    /// - No record behind the starting position is skipped.
+    /// - No record before the starting position is sent. Under LATEST this is not checked.
+    /// - A child comes after its parents.
+    /// - A processed record never comes again, unless the mapping was stopped, updated or lost.
+    /// - The checkpoint never moves back.
+    /// - The checkpoint never passes a record that is neither processed nor discarded.
+    ///
+    /// The run always ends. Then every record behind the starting position is processed or inside a
+    /// discarded range.
     #[test]
     fn every_record_is_processed_or_discarded_in_order_and_the_checkpoint_follows(scenario in any_scenario()) {
         let history = History::play(&scenario);
         prop_assert_eq!(history.left_over(), Vec::<u64>::new());
     }
 
-    /// Without a clock and without randomness inside, a scenario can be repeated exactly.
+    /// Without a clock and without randomness inside the mapping, a scenario can be repeated
+    /// exactly.
     #[test]
     fn the_same_events_at_the_same_times_have_the_same_consequences(scenario in any_scenario()) {
         let (once, again) = (History::play(&scenario), History::play(&scenario));
@@ -34,8 +43,8 @@ proptest! {
         prop_assert_eq!(once.driver.mapping.status(), again.driver.mapping.status());
     }
 
-    /// [D] "Retain discarded batch records for a Kinesis Data Streams event source in Lambda":
-    /// bisecting isolates bad records.
+    /// [D] "Retain discarded batch records for a Kinesis Data Streams event source in Lambda".
+    /// Bisecting isolates bad records.
     #[test]
     fn with_bisect_one_bad_record_among_n_is_isolated_within_log2_n_splits_and_every_other_is_processed(
         (n, bad) in (1_u64..=64).prop_flat_map(|n| (Just(n), 0..n)),
@@ -66,8 +75,8 @@ proptest! {
         prop_assert_eq!(processed, (8..8 + n).filter(|number| *number != bad).collect::<BTreeSet<_>>());
     }
 
-    /// [I] for what follows a first record that failed: two of the three assumptions separate it
-    /// from the others, one does not.
+    /// [I] AWS does not say what follows if the first record of a batch failed. Two of the three
+    /// assumptions separate that record from the others, and one does not.
     #[test]
     fn with_partial_responses_and_bisect_only_what_lies_behind_a_bad_record_is_discarded_with_it(
         poison in prop::collection::vec(any::<bool>(), 1..40),

@@ -1,6 +1,9 @@
-//! The specification of the mapping: what AWS documents, what was recorded on AWS, what is assumed,
-//! and the laws that hold whatever happens. Sources are marked: `[D]` documented, `[R]` recorded on
-//! AWS, `[I]` inferred.
+//! The specification of the mapping. It has the behaviour that AWS documents, that was recorded on
+//! AWS, or that is assumed, and the laws that always hold. A mark names the source of a rule.
+//!
+//! - `[D]` is documented.
+//! - `[R]` was recorded on AWS.
+//! - `[I]` is inferred.
 #![allow(
     clippy::expect_used,
     clippy::panic,

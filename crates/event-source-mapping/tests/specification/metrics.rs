@@ -51,8 +51,8 @@ fn a_record_counts_as_invoked_and_failed_at_each_attempt_and_as_polled_once() {
     assert_eq!(counts.failed_invoke_event_count, 6);
 }
 
-/// [D] "FailedInvokeEventCount includes any event with a non-empty BatchItemFailures"; [I] and what
-/// is sent again with it.
+/// [D] "FailedInvokeEventCount includes any event with a non-empty BatchItemFailures". [I] The
+/// records that are sent again with them count too.
 #[test]
 fn after_a_partial_response_what_comes_again_counts_as_failed() {
     let mut stream = Driver::with_records(counting(reporting()), 5);
@@ -68,8 +68,8 @@ fn after_a_partial_response_what_comes_again_counts_as_failed() {
     assert_eq!(counts(&stream).invoked_event_count, 7);
 }
 
-/// [D] OnFailureDestinationDeliveredEventCount; "Dropped events also excludes events that you send
-/// to an on-failure destination".
+/// [D] OnFailureDestinationDeliveredEventCount. [D] "Dropped events also excludes events that you
+/// send to an on-failure destination".
 #[test]
 fn a_discard_that_reaches_its_destination_counts_as_delivered_and_not_as_dropped() {
     let mut stream = Driver::with_records(
@@ -155,8 +155,8 @@ fn what_the_streams_retention_ends_does_not_count_as_dropped() {
     assert_eq!(counts(&stream).dropped_event_count, 0);
 }
 
-/// [D] IteratorAge: "the age of the last record in the event", "between when a stream receives the
-/// record and when the event source mapping sends the event to the function".
+/// [D] IteratorAge is "the age of the last record in the event". It is measured "between when a
+/// stream receives the record and when the event source mapping sends the event to the function".
 #[test]
 fn the_iterator_age_is_that_of_the_last_record_of_a_batch_when_it_is_sent() {
     let mut stream = Driver::new(options());
@@ -178,7 +178,8 @@ fn the_iterator_age_is_that_of_the_last_record_of_a_batch_when_it_is_sent() {
     assert_eq!(age(&stream), Some(13_000));
 }
 
-/// Ours, not AWS's: it grows while a batch is stuck, whatever the reader does.
+/// A metric of this model and not of AWS. It grows while a batch is stuck, regardless of the
+/// reader.
 #[test]
 fn the_age_of_the_oldest_unfinished_record_grows_until_that_record_is_over() {
     let mut stream = Driver::with_records(

@@ -1,4 +1,5 @@
-//! Where reading begins, how it goes on, and in which order shards are read.
+//! The place where reading begins, the way in which it goes on, and the sequence in which shards
+//! are read.
 
 use event_source_mapping::{
     Action, Event, Fetch, MappingOptions, Occurrence, ReadFrom, ShardListing, ShardState,
@@ -68,7 +69,7 @@ fn at_timestamp_begins_with_the_first_record_that_arrived_then_or_later() {
     assert_eq!(stream.batches(), [[9, 10]]);
 }
 
-/// [I] Another LATEST iterator would skip what was put between the two.
+/// [I] Another LATEST iterator would skip the records put between the two reads.
 #[test]
 fn a_lost_latest_iterator_skips_nothing() {
     let mut stream = Driver::with_records(
@@ -87,7 +88,7 @@ fn a_lost_latest_iterator_skips_nothing() {
     assert_eq!(stream.times_delivered(9), 1);
 }
 
-/// [D] Kinesis API reference, GetRecords: NextShardIterator.
+/// [D] Kinesis API reference, GetRecords, NextShardIterator.
 #[test]
 fn a_read_goes_on_with_the_iterator_of_the_previous_one() {
     let mut stream = Driver::with_records(options(), 0);
@@ -102,7 +103,7 @@ fn a_read_goes_on_with_the_iterator_of_the_previous_one() {
     );
 }
 
-/// [D] Kinesis API reference, GetRecords: iterators expire after five minutes.
+/// [D] Kinesis API reference, GetRecords. Iterators expire after five minutes.
 #[test]
 fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
     let mut stream = Driver::with_records(options(), 2);
@@ -123,8 +124,8 @@ fn after_a_failed_read_a_new_iterator_is_taken_behind_the_last_record() {
     );
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams":
-/// polls each shard once a second.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams".
+/// Lambda polls each shard once a second.
 #[test]
 fn a_shard_without_new_records_is_read_once_a_second() {
     let mut stream = Driver::with_records(options(), 0);
@@ -141,7 +142,7 @@ fn a_shard_without_new_records_is_read_once_a_second() {
     }
 }
 
-/// [D] Kinesis developer guide, "Quotas and limits": five reads a second and shard.
+/// [D] Kinesis developer guide, "Quotas and limits". A shard allows five reads a second.
 #[test]
 fn a_shard_with_more_to_read_is_read_five_times_a_second() {
     let mut options = MappingOptions {
@@ -158,8 +159,8 @@ fn a_shard_with_more_to_read_is_read_five_times_a_second() {
     );
 }
 
-/// [I] What was read is not asked of GetRecords to be unique by contract of this machine: it does
-/// not deliver a record twice for it.
+/// [I] The machine does not rely on GetRecords to answer each record only once. A record that is
+/// read twice is delivered once.
 #[test]
 fn a_record_that_was_read_before_is_ignored() {
     let mut stream = Driver::with_records(options(), 2);
@@ -172,8 +173,8 @@ fn a_record_that_was_read_before_is_ignored() {
     assert_eq!(stream.batches(), [[8, 9]]);
 }
 
-/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams";
-/// Kinesis developer guide, "Resharding": the parent's records come before the child's.
+/// [D] Lambda developer guide, "Using Lambda to process records from Amazon Kinesis Data Streams".
+/// [D] Kinesis developer guide, "Resharding". The parent's records come before the child's.
 #[test]
 fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
     let mut stream = Driver::new(options());
@@ -198,7 +199,7 @@ fn a_child_shard_is_read_after_all_of_its_parent_is_done() {
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-/// [D] Kinesis API reference, ListShards: a parent whose records expired is no longer listed.
+/// [D] Kinesis API reference, ListShards. A parent whose records expired is no longer listed.
 #[test]
 fn a_child_whose_parent_is_gone_is_read_at_once() {
     let mut stream = Driver::new(options());
@@ -221,8 +222,8 @@ fn stopped_before_the_parent_was_done() -> Driver {
     stream
 }
 
-/// [D] Kinesis developer guide, "Resharding": a closed shard expires when all of its records have.
-/// [I] Nothing is left of it to wait for.
+/// [D] Kinesis developer guide, "Resharding". A closed shard expires when all of its records have
+/// expired. [I] Then nothing is left of it to wait for.
 #[test]
 fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     let mut stream = stopped_before_the_parent_was_done();
@@ -237,7 +238,7 @@ fn a_parent_that_a_later_listing_no_longer_names_is_finished() {
     );
 }
 
-/// [I] What the Kinesis Client Library does where GetShardIterator or GetRecords answer
+/// [I] The Kinesis Client Library does so where GetShardIterator or GetRecords answer
 /// ResourceNotFoundException.
 #[test]
 fn a_parent_that_a_read_does_not_find_is_finished() {
@@ -254,7 +255,7 @@ fn a_parent_that_a_read_does_not_find_is_finished() {
     assert_eq!(stream.batches(), [[8]]);
 }
 
-/// [I] The function can still process what was read before.
+/// [I] The function can still process the records that were read before.
 #[test]
 fn what_was_read_of_a_shard_that_is_gone_is_delivered_before_its_children() {
     let mut stream = Driver::new(MappingOptions {
@@ -275,7 +276,7 @@ fn what_was_read_of_a_shard_that_is_gone_is_delivered_before_its_children() {
     assert_eq!(stream.batches(), [[8], [9], [10]]);
 }
 
-/// [I] A read that was under way may still bring something.
+/// [I] A read that was under way may still bring records.
 #[test]
 fn a_shard_that_is_gone_is_not_finished_while_it_is_being_read() {
     let mut stream = Driver::with_records(options(), 1);
@@ -294,7 +295,7 @@ fn a_shard_that_is_gone_is_not_finished_while_it_is_being_read() {
     );
 }
 
-/// [I] Everything in it is newer than the mapping.
+/// [I] Every record in it is newer than the mapping.
 #[test]
 fn under_latest_a_shard_that_appears_later_is_read_from_its_oldest_record() {
     let mut stream = Driver::with_records(

@@ -1,6 +1,7 @@
-//! What was recorded on AWS on 2025-11-25 and published in LocalStack's snapshot tests
-//! (tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json),
-//! reproduced.
+//! The behaviour that was recorded on AWS on 2025-11-25 and published in LocalStack's snapshot
+//! tests
+//! (tests/aws/services/lambda_/event_source_mapping/test_lambda_integration_kinesis.snapshot.json).
+//! It is reproduced here.
 
 use crate::driver::{
     Driver, FUNCTION, QUEUE, SHARD, STREAM, failures, numbers, options, reporting, success,
@@ -9,8 +10,8 @@ use event_source_mapping::{Assumptions, Backoff, Completion, DiscardMessage, Map
 use serde_json::json;
 use std::time::Duration;
 
-/// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off, six records of which only the last fails,
-/// and is reported.
+/// [R] BatchSize 3, MaximumRetryAttempts 3, bisect off. Of six records only the last fails, and it
+/// is reported.
 #[test]
 fn the_last_of_six_records_fails_and_arrives_five_times_every_other_once() {
     let mut stream = Driver::with_records(
@@ -128,9 +129,10 @@ fn the_message_after_an_exception_says_unhandled_and_200() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-/// [D, R] What a function answers that reports batch item failures, for a batch of one record with
-/// the sequence number 8: whether the batch is done. Recorded of Kinesis and of DynamoDB streams
-/// alike. `[]` and the number are recorded more weakly, see [`event_source_mapping::interpret`].
+/// [D, R] Responses of a function that reports batch item failures, to a batch of one record with
+/// the sequence number 8. The second value is true if the batch is done. They were recorded of
+/// Kinesis and of DynamoDB streams alike. The recordings of `[]` and of the number are weaker (see
+/// [`event_source_mapping::interpret`]).
 pub(crate) const RESPONSES: [(&str, bool); 12] = [
     ("null", true),
     (r#""""#, true),
@@ -168,7 +170,7 @@ fn each_recorded_shape_of_a_response_ends_a_batch_or_has_it_sent_again() {
     }
 }
 
-/// [D] services-kinesis-batchfailurereporting: a function reports failures only if
+/// [D] services-kinesis-batchfailurereporting. A function reports failures only if
 /// FunctionResponseTypes says so.
 #[test]
 fn each_recorded_shape_of_a_response_ends_a_batch_where_failures_are_not_asked_for() {
@@ -197,7 +199,7 @@ fn the_message_of_a_record_that_was_never_delivered_says_one_invocation() {
     assert_eq!(context["condition"], "RecordAgeExceeded");
 }
 
-/// [R] Condition `RecordAgeExceeded`, without a `responseContext`.
+/// [R] The condition is `RecordAgeExceeded`, and there is no `responseContext`.
 #[test]
 fn the_message_of_records_too_old_has_no_response_context() {
     let mut stream = Driver::with_records(

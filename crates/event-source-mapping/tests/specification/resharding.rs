@@ -1,7 +1,7 @@
-//! What is read before what when shards are split and merged. [D] Lambda developer guide, "Using
-//! Lambda to process records from Amazon Kinesis Data Streams"; Kinesis developer guide,
-//! "Resharding, Scaling, and Parallel Processing": the data of a parent are to be read before those
-//! of its children.
+//! The sequence of reading when shards are split and merged. [D] Lambda developer guide, "Using
+//! Lambda to process records from Amazon Kinesis Data Streams". [D] Kinesis developer guide,
+//! "Resharding, Scaling, and Parallel Processing". The data of a parent are to be read before the
+//! data of its children.
 
 use event_source_mapping::{
     Action, Completion, Event, Invocation, MappingOptions, ShardListing, ShardState,
@@ -22,8 +22,8 @@ fn listing(shard: &str, parents: &[&str]) -> ShardListing {
     }
 }
 
-/// Two shards that were merged into a third, a record in each: 8 and 9 in the parents, 10 in the
-/// child.
+/// Two shards that were merged into a third, with a record in each. The parents have 8 and 9, and
+/// the child has 10.
 fn merged(options: MappingOptions) -> Driver {
     let mut stream = Driver::new(options);
     for (shard, closed) in [(SHARD, true), (OTHER, true), (CHILD, false)] {
@@ -45,7 +45,7 @@ fn state(stream: &Driver, shard: &str) -> ShardState {
     found.unwrap().state
 }
 
-/// [D] Kinesis API reference, Shard: ParentShardId and AdjacentParentShardId.
+/// [D] Kinesis API reference, Shard, ParentShardId and AdjacentParentShardId.
 #[test]
 fn a_child_waits_for_both_of_the_shards_that_it_was_merged_from() {
     let mut stream = merged(options());
@@ -59,8 +59,8 @@ fn a_child_waits_for_both_of_the_shards_that_it_was_merged_from() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [I] A discard is over when its destination has the message: a poller that is lost before repeats
-/// it, and must not find the child begun.
+/// [I] A discard is finished when its destination has the message. A poller that is lost before
+/// that repeats the discard, and must not find the child begun.
 #[test]
 fn a_child_is_not_read_while_the_message_about_its_parents_discard_is_not_delivered() {
     let mut stream = merged(MappingOptions {
@@ -85,7 +85,7 @@ fn a_child_is_not_read_while_the_message_about_its_parents_discard_is_not_delive
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [D] The order holds over every generation.
+/// [D] The sequence of parent and child holds over every generation.
 #[test]
 fn a_shard_waits_for_its_parents_parents_too() {
     let mut stream = Driver::new(options());
@@ -103,7 +103,7 @@ fn a_shard_waits_for_its_parents_parents_too() {
     assert_eq!(stream.batches(), [[8], [9], [10]]);
 }
 
-/// [D] Both children of a split go on at once.
+/// [D] Both children of a split are read at the same time.
 #[test]
 fn the_children_of_a_split_are_read_concurrently() {
     let mut stream = Driver::new(options());
@@ -133,7 +133,7 @@ fn children_that_a_read_named_are_read_without_a_listing() {
     stream.shards.get_mut(&SHARD.into()).unwrap().closed = true;
     let parent = stream.invocation().unwrap();
     stream.send(Event::ShardsFound(vec![listing(CHILD, &[SHARD])]));
-    assert!(stream.invocation().is_none(), "the parent is not over");
+    assert!(stream.invocation().is_none(), "the parent is not finished");
     stream.finish(parent, success());
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
     assert_eq!(
@@ -143,7 +143,8 @@ fn children_that_a_read_named_are_read_without_a_listing() {
     );
 }
 
-/// [I] What a read names is not all that there is: the other parent may be there, and unread.
+/// [I] The shards that a read names are not all that exist. The other parent may be there, and
+/// unread.
 #[test]
 fn a_child_that_one_parent_named_waits_for_the_other_one_to_be_listed() {
     let mut stream = Driver::with_records(options(), 1);
@@ -166,7 +167,7 @@ fn a_child_that_one_parent_named_waits_for_the_other_one_to_be_listed() {
     assert_eq!(stream.batches(), [[8], [9], [10]]);
 }
 
-/// [D] Kinesis API reference, ListShards: what has expired is not listed.
+/// [D] Kinesis API reference, ListShards. An expired shard is not listed.
 #[test]
 fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one() {
     let mut stream = Driver::with_records(options(), 1);
@@ -180,8 +181,8 @@ fn a_child_that_one_parent_named_is_read_when_a_listing_is_without_the_other_one
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-/// A record of a shard that is gone at the function, one in a shard of which the parent was never
-/// seen, and one in a shard that never had a parent.
+/// A stream with three records. One is at the function, from a shard that is gone. One is in a
+/// shard whose parent was never seen. One is in a shard that never had a parent.
 fn gone_but_for_what_was_read(grandchild_was_found: bool) -> (Driver, Invocation) {
     let mut stream = Driver::with_records(options(), 1);
     for shard in [GRANDCHILD, OTHER] {
@@ -197,7 +198,7 @@ fn gone_but_for_what_was_read(grandchild_was_found: bool) -> (Driver, Invocation
     (stream, of_the_gone)
 }
 
-/// [I] It may be an ancestor, and the shards that would say so are gone.
+/// [I] The gone shard may be an ancestor, and the shards that would say so are gone.
 #[test]
 fn a_shard_of_which_the_parent_was_never_seen_waits_for_what_was_read_of_those_that_are_gone() {
     for grandchild_was_found in [false, true] {
@@ -218,7 +219,7 @@ fn a_shard_that_never_had_a_parent_waits_for_none_that_are_gone() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [10]);
 }
 
-/// [I] Under LATEST too: everything in a child that appears later is newer than the mapping.
+/// [I] Under LATEST too, every record in a child that appears later is newer than the mapping.
 #[test]
 fn under_latest_children_that_a_read_named_are_read_from_their_oldest_record() {
     let mut stream = Driver::with_records(
@@ -237,8 +238,8 @@ fn under_latest_children_that_a_read_named_are_read_from_their_oldest_record() {
     assert_eq!(numbers(&stream.invocation().unwrap()), [9]);
 }
 
-/// [D] services-kinesis-parameters, ParallelizationFactor, and the order of parent and child: a
-/// stuck key in the parent holds back the children as a whole, whatever the factor.
+/// [D] services-kinesis-parameters, ParallelizationFactor, and the sequence of parent and child. A
+/// stuck key in the parent holds back all children, regardless of the factor.
 #[test]
 fn with_a_parallelization_factor_a_child_still_waits_for_every_batch_of_its_parent() {
     let mut stream = Driver::new(MappingOptions {

@@ -1,4 +1,4 @@
-//! What is sent again after a failure, how often, and after which pause.
+//! The records that are sent again after a failure, the number of times, and the pause before each.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn bisecting(options: MappingOptions) -> MappingOptions {
     }
 }
 
-/// [D] services-kinesis-parameters: MaximumRetryAttempts counts retries, not deliveries.
+/// [D] services-kinesis-parameters. MaximumRetryAttempts counts retries, not deliveries.
 #[test]
 fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded() {
     let mut stream = Driver::with_records(
@@ -35,7 +35,7 @@ fn a_failed_batch_is_sent_again_as_often_as_it_may_be_retried_and_then_discarded
     assert_eq!(stream.discarded(), [(8, 10, 3, 3)]);
 }
 
-/// [D] services-kinesis-parameters: 0 is allowed.
+/// [D] services-kinesis-parameters. The value 0 is allowed.
 #[test]
 fn without_retries_a_failed_batch_is_discarded_after_one_delivery() {
     let mut stream = Driver::with_records(
@@ -49,7 +49,7 @@ fn without_retries_a_failed_batch_is_discarded_after_one_delivery() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 1)]);
 }
 
-/// [D] Lambda developer guide, "Understanding retry behavior in Lambda": a timeout is a function
+/// [D] Lambda developer guide, "Understanding retry behavior in Lambda". A timeout is a function
 /// error.
 #[test]
 fn a_timeout_is_a_failure_of_the_whole_batch() {
@@ -68,8 +68,8 @@ fn a_timeout_is_a_failure_of_the_whole_batch() {
     );
 }
 
-/// [D] services-kinesis-parameters: −1 retries until the record expires. [I] An expired record is
-/// discarded like one too old.
+/// [D] services-kinesis-parameters. −1 retries until the record expires. [I] An expired record is
+/// discarded like a record that is too old.
 #[test]
 fn infinite_retries_end_when_the_stream_no_longer_has_the_record() {
     let mut stream = Driver::with_records(options(), 1);
@@ -121,7 +121,7 @@ fn a_record_age_ends_infinite_retries_for_the_old_records_of_a_batch_only() {
 }
 
 /// [D] services-kinesis-parameters, MaximumRecordAgeInSeconds. [R] Its approximateInvokeCount is 1
-/// all the same.
+/// nevertheless.
 #[test]
 fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
     let mut stream = Driver::with_records(
@@ -159,7 +159,7 @@ fn a_record_that_is_too_old_when_it_is_read_is_never_delivered() {
 }
 
 /// [D] Lambda developer guide, "Configuring partial batch response with Kinesis Data Streams and
-/// Lambda": "Lambda retries all records starting from the lowest sequence number".
+/// Lambda". "Lambda retries all records starting from the lowest sequence number".
 #[test]
 fn after_a_partial_failure_everything_from_the_lowest_failure_on_comes_again_and_nothing_below() {
     let mut stream = Driver::with_records(reporting(), 5);
@@ -174,7 +174,7 @@ fn after_a_partial_failure_everything_from_the_lowest_failure_on_comes_again_and
     assert_eq!(stream.batches(), [vec![8, 9, 10, 11, 12], vec![10, 11, 12]]);
 }
 
-/// [D] Same page: the lowest failure is the checkpoint.
+/// [D] Same page. The lowest failure is the checkpoint.
 #[test]
 fn a_partial_failure_moves_the_checkpoint_below_the_lowest_failure() {
     let mut stream = Driver::with_records(reporting(), 3);
@@ -183,7 +183,7 @@ fn a_partial_failure_moves_the_checkpoint_below_the_lowest_failure() {
     assert_eq!(stream.checkpoint(), Some(9));
 }
 
-/// [D] Same page: only with ReportBatchItemFailures in FunctionResponseTypes.
+/// [D] Same page. It is so only with ReportBatchItemFailures in FunctionResponseTypes.
 #[test]
 fn failures_are_ignored_unless_the_mapping_asks_for_them() {
     let mut stream = Driver::with_records(options(), 3);
@@ -192,7 +192,7 @@ fn failures_are_ignored_unless_the_mapping_asks_for_them() {
     assert!(stream.discards.is_empty());
 }
 
-/// [D, R] Same page: "Lambda treats a batch as a complete failure".
+/// [D, R] Same page. "Lambda treats a batch as a complete failure".
 #[test]
 fn a_response_with_a_null_identifier_fails_the_whole_batch() {
     let mut stream = Driver::with_records(
@@ -209,7 +209,7 @@ fn a_response_with_a_null_identifier_fails_the_whole_batch() {
     assert!(stream.discards[0]["responseContext"]["functionError"].is_null());
 }
 
-/// [D] Lambda developer guide, "Retain discarded batch records …": BisectBatchOnFunctionError
+/// [D] Lambda developer guide, "Retain discarded batch records …". BisectBatchOnFunctionError
 /// splits a failed batch into two.
 #[test]
 fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
@@ -228,7 +228,7 @@ fn with_bisect_a_failed_batch_is_split_and_its_halves_are_sent_in_order() {
     );
 }
 
-/// [D] Same page: "Splitting batches doesn't consume the retry quota."
+/// [D] Same page. "Splitting batches doesn't consume the retry quota."
 #[test]
 fn splitting_does_not_use_up_retries() {
     let mut stream = Driver::with_records(
@@ -259,7 +259,7 @@ fn splitting_does_not_use_up_retries() {
     assert_eq!(stream.discarded(), [(10, 10, 1, 2)]);
 }
 
-/// [D] "Configuring partial batch response …": with bisect "the batch is bisected at the returned
+/// [D] "Configuring partial batch response …". With bisect "the batch is bisected at the returned
 /// sequence number, and Lambda retries only the remaining records".
 #[test]
 fn with_bisect_a_partial_failure_splits_at_the_returned_number() {
@@ -296,7 +296,7 @@ fn first_of_four_always_fails(first_record_failed: FirstRecordFailed) -> Driver 
     stream
 }
 
-/// [I] All three are inferred; this one is the documented sentence taken literally, and the
+/// [I] All three are inferred. This one takes the documented sentence literally, and is the
 /// default.
 #[test]
 fn the_first_record_failed_retry_whole_discards_the_good_records_behind_it() {
@@ -364,7 +364,8 @@ fn without_bisect_a_first_record_that_failed_takes_the_whole_batch_with_it() {
     }
 }
 
-/// [I] The records have been at the function, and that invocation is the one to look for.
+/// [I] The records have been at the function. The message names that invocation, because it is the
+/// invocation to look for.
 #[test]
 fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocation_that_failed() {
     for completion in [Completion::FunctionError, failures(&[9])] {
@@ -390,8 +391,8 @@ fn what_is_too_old_after_a_split_or_a_partial_failure_is_told_with_the_invocatio
     }
 }
 
-/// [D] "Using Lambda to process records from Amazon Kinesis Data Streams": exponential back-off.
-/// [I] The curve is an option.
+/// [D] "Using Lambda to process records from Amazon Kinesis Data Streams". The back-off is
+/// exponential. [I] The curve is an option.
 #[test]
 fn the_pause_between_retries_doubles_up_to_its_cap() {
     let retry_backoff = Backoff {
@@ -420,7 +421,7 @@ fn the_pause_between_retries_doubles_up_to_its_cap() {
     assert_eq!(pauses, [100, 200, 400, 800, 1_000, 1_000]);
 }
 
-/// [D] "Retain discarded batch records …": an invoke that is throttled "retries until the records
+/// [D] "Retain discarded batch records …". An invoke that is throttled "retries until the records
 /// expire or exceed the maximum age".
 #[test]
 fn a_throttled_invoke_is_retried_beyond_the_retry_attempts() {
@@ -467,8 +468,8 @@ fn a_throttled_invoke_does_not_count_as_an_attempt() {
     assert_eq!(stream.discarded(), [(8, 8, 1, 2)]);
 }
 
-/// [D] Same page. [I] The count is that of what was too old before its first delivery, which this
-/// is.
+/// [D] Same page. [I] The count is the same as for any record that was too old before its first
+/// delivery.
 #[test]
 fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     let mut stream = Driver::with_records(
@@ -486,7 +487,7 @@ fn a_throttled_invoke_is_retried_until_the_records_age_and_then_discarded() {
     );
 }
 
-/// [I] Nothing is split for it: the function has not seen the batch.
+/// [I] A throttled invoke splits nothing, because the function has not seen the batch.
 #[test]
 fn a_throttled_invoke_does_not_split_a_batch() {
     let mut stream = Driver::with_records(bisecting(options()), 4);

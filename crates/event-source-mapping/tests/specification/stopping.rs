@@ -1,6 +1,6 @@
 //! The stop switch, and going on where an earlier mapping was. [D] Lambda API reference,
-//! UpdateEventSourceMapping, Enabled: "When false, Lambda pauses polling and invocation"; what
-//! becomes of a batch in flight and of its retries is [I].
+//! UpdateEventSourceMapping, Enabled. "When false, Lambda pauses polling and invocation". [I] AWS
+//! does not say what becomes of a batch in flight and of its retries.
 
 use event_source_mapping::{
     Action, Checkpoint, Completion, Discard, Event, Mapping, MappingOptions, Occurrence,
@@ -25,7 +25,7 @@ fn child() -> ShardListing {
     }
 }
 
-/// The poller is lost, and a second later another one goes on from its checkpoints.
+/// The poller is lost. A second later another one goes on from its checkpoints.
 fn lose(stream: &mut Driver, listing: &[ShardListing]) {
     let options = stream.mapping.options().clone();
     stream.mapping = Mapping::resume(options, stream.mapping.checkpoints()).unwrap();
@@ -136,7 +136,7 @@ fn a_batch_that_is_still_in_flight_is_not_sent_again_by_an_enabled_mapping() {
     assert_eq!(stream.times_delivered(8), 1);
 }
 
-/// One record that has failed, and the discard of it that is on its way.
+/// One record that has failed, and its discard, which is on its way.
 fn discarding() -> (Driver, Discard) {
     let mut stream = Driver::with_records(
         MappingOptions {
@@ -193,7 +193,7 @@ fn a_read_that_a_stop_overtook_is_ignored_and_counted() {
     assert_eq!(stream.times_delivered(8), 1);
 }
 
-/// [D] Kinesis developer guide, "Quotas and limits": reads of a shard are limited to five a second,
+/// [D] Kinesis developer guide, "Quotas and limits". Reads of a shard are limited to five a second,
 /// so two must not be under way.
 #[test]
 fn a_shard_is_not_read_while_a_read_from_before_a_stop_is_under_way() {
@@ -247,7 +247,7 @@ fn a_resumed_mapping_goes_on_behind_the_checkpoints() {
     assert_eq!(stream.batches(), [[10, 11]]);
 }
 
-/// [I] Another LATEST would skip what was put before the poller was lost.
+/// [I] Another LATEST would skip the records put before the poller was lost.
 #[test]
 fn a_mapping_that_is_resumed_before_its_first_record_goes_on_where_it_began_to_read() {
     let mut stream = Driver::with_records(latest(), 0);
@@ -259,7 +259,7 @@ fn a_mapping_that_is_resumed_before_its_first_record_goes_on_where_it_began_to_r
     assert_eq!(stream.batches(), [[8]]);
 }
 
-/// [I] A lost answer may have been the one that began to read.
+/// [I] The lost answer may have been the answer to the first read.
 #[test]
 fn a_mapping_that_is_lost_during_its_first_read_goes_on_where_that_read_began() {
     let mut stream = Driver::with_records(latest(), 0);
@@ -270,7 +270,7 @@ fn a_mapping_that_is_lost_during_its_first_read_goes_on_where_that_read_began() 
     assert_eq!(stream.batches(), [[8]]);
 }
 
-/// [D] services-kinesis-parameters, StartingPosition: LATEST is where reading begins, and it has
+/// [D] services-kinesis-parameters, StartingPosition. LATEST is where reading begins, and it has
 /// not begun.
 #[test]
 fn a_mapping_that_is_lost_before_its_first_read_still_begins_at_latest() {
@@ -290,7 +290,8 @@ fn a_mapping_that_is_lost_before_its_first_read_still_begins_at_latest() {
     assert_eq!(stream.batches(), [[9]]);
 }
 
-/// [I] A child that was listed with its parent begins when it was listed, whoever comes to read it.
+/// [I] A child that was listed with its parent begins at the time of that listing. It does not
+/// matter which mapping reads it.
 #[test]
 fn a_resumed_mapping_begins_a_waiting_child_where_the_lost_one_would_have() {
     let mut stream = Driver::new(latest());
@@ -306,7 +307,7 @@ fn a_resumed_mapping_begins_a_waiting_child_where_the_lost_one_would_have() {
     assert_eq!(stream.batches(), [[8], [9]]);
 }
 
-/// [I] Everything in it is newer than the mapping, also for the one that goes on.
+/// [I] Every record in it is newer than the mapping, also for the mapping that goes on.
 #[test]
 fn under_latest_a_resumed_mapping_reads_a_shard_that_appeared_meanwhile_from_its_oldest_record() {
     let mut stream = Driver::with_records(latest(), 0);

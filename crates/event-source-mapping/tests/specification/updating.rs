@@ -1,5 +1,5 @@
 //! New parameters for a mapping at work. [D] Lambda API reference, UpdateEventSourceMapping, says
-//! which can change; when a change takes effect on what is under way is [I].
+//! which can change. [I] AWS does not say when a change takes effect on work that is under way.
 
 use event_source_mapping::{
     Action, Completion, FunctionResponseType, MappingOptions, MappingOptionsError, MetricGroup,
@@ -14,7 +14,7 @@ fn update(stream: &mut Driver, change: impl FnOnce(&mut MappingOptions)) {
     stream.update(options).unwrap();
 }
 
-/// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition; the UUID is the
+/// [D] UpdateEventSourceMapping has no EventSourceArn and no StartingPosition. The UUID names the
 /// mapping.
 #[test]
 fn what_was_chosen_at_the_creation_cannot_be_changed() {
@@ -195,7 +195,7 @@ fn without_its_destination_a_discard_that_waits_is_over() {
     assert_eq!(counts.dropped_event_count, 1);
 }
 
-/// A record that was given up, the message about it refused once.
+/// A record that was given up, whose message was refused once.
 fn given_up() -> Driver {
     let mut stream = Driver::with_records(
         MappingOptions {
@@ -213,8 +213,8 @@ fn given_up() -> Driver {
     stream
 }
 
-/// [D] ParallelizationFactor can change, and a key's records never run concurrently: so what is in
-/// flight is waited for.
+/// [D] ParallelizationFactor can change, and a key's records never run concurrently. So batches in
+/// flight are waited for.
 #[test]
 fn a_new_parallelization_factor_waits_for_what_is_in_flight() {
     let mut stream = Driver::new(MappingOptions {
