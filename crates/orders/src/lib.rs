@@ -60,7 +60,8 @@ mod violation;
 pub use caller::Caller;
 pub use fingerprint::Fingerprint;
 pub use id::{IdempotencyKey, IntentId, OrderId};
-pub use intent::{Cancel, CancelRegister, Intent, IntentKind, Submit, Submitted};
+// `intent.rs` lists the kinds of intents and their registers.
+pub use intent::*;
 pub use order::{LineItem, NewOrder, ParseError};
 pub use poison::Poison;
 pub use row::{Row, UnreadableRow};

@@ -139,7 +139,7 @@ proptest! {
         })?;
         let owner = |intent: &orders::Intent| match &intent.kind {
             IntentKind::Submit(Submit { owner, .. }) => owner.as_str().to_owned(),
-            IntentKind::Cancel(_) => unreachable!("only submits are sent"),
+            other => panic!("only submits are sent, not {other:?}"),
         };
         if let [one, other] = &owners[..] {
             prop_assert_ne!(owner(one), owner(other));
