@@ -231,7 +231,7 @@ fn write_all(entries: &Receiver<Entry>, dropped: &AtomicU64, form: Form) {
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             text.push_str(&format!(
-                "… {lost} lines dropped: the output is read too slowly\n"
+                "… {lost} lines dropped, because the output is read too slowly\n"
             ));
         }
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

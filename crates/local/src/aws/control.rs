@@ -61,7 +61,7 @@ impl Control {
             ("/_local/functions" | "/_local/mapping", _) => not_allowed("POST"),
             _ => refuse(
                 StatusCode::NOT_FOUND,
-                "there are /_local/health, state, faults, functions and mapping; AWS calls are POST /",
+                "the routes are /_local/health, state, faults, functions and mapping. AWS calls are POST /",
             ),
         }
     }
@@ -169,7 +169,7 @@ impl Control {
         self.console.warn(
             name,
             match &pids[..] {
-                [] => format!("nothing was {done} on request: no process lives"),
+                [] => format!("nothing was {done} on request, because no process lives"),
                 pids => format!("{done} on request: process {}", list(pids)),
             },
         );

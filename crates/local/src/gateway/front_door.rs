@@ -108,7 +108,7 @@ impl FrontDoor {
                     Err(malformed) => {
                         self.console.fail(
                             "http",
-                            format!("500, the function's answer is no response: {malformed}"),
+                            format!("500, the function's answer is not a response: {malformed}"),
                         );
                         message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
                     }
