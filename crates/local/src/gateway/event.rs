@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(
             encoded("application/json", b"\xff"),
             ("/w==".into(), true),
-            "not UTF-8 whatever it claims"
+            "the body is not UTF-8, whatever its media type claims"
         );
     }
 }
