@@ -40,8 +40,8 @@ pub enum Tone {
 pub struct Line {
     /// When the event happened.
     pub time: DateTime<Utc>,
-    /// The part of the stack that the line is about. It is a function's name, `mapping`, `queue`,
-    /// `faults`, `http` or `local`.
+    /// The part of the stack that the line is about. It is a function's name, `mapping`, `faults`,
+    /// `http` or `local`.
     pub subject: String,
     /// The description of the event.
     pub text: String,

@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Waits for Ctrl-C, SIGTERM, or the end of the terminal, and prints which of them came. The
+/// Waits for Ctrl-C, SIGTERM, or the closing of the terminal, and prints which of them came. The
 /// handlers are installed when this function is called, not when its future is first polled.
 fn stop_asked_for(console: Console) -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -16,9 +16,9 @@ use crate::mapping::assumptions::{DISCARD_ATTEMPTS, POLL_INTERVAL, RETRY_BACKOFF
 /// The settings of the stream, of its event source mapping and of the two functions, under the keys
 /// of the file.
 ///
-/// Every key is required, and no other key is allowed. Ranges are those of Lambda and Kinesis.
-/// Their sources are `CreateEventSourceMapping` and `CreateFunction` in the Lambda API reference,
-/// and `IncreaseStreamRetentionPeriod` of Kinesis.
+/// Every key is required, and no other key is allowed. The ranges are those of Lambda and Kinesis,
+/// except for `consumer_max_in_flight`. Their sources are `CreateEventSourceMapping` and
+/// `CreateFunction` in the Lambda API reference, and `IncreaseStreamRetentionPeriod` of Kinesis.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

@@ -56,7 +56,7 @@ impl Watchdog {
     /// Returns when the shell has ended although nobody asked it to. Without the shell the promise
     /// cannot be kept, so the caller stops. The call is safe to cancel.
     pub async fn ended(&mut self) {
-        // An error of waiting means that there is no such child any more.
+        // An error of the wait means that the shell does not exist any more.
         let _ = self.shell.wait().await;
     }
 

@@ -22,7 +22,7 @@ impl Calls {
         Self(Arc::new(Mutex::new(none.collect())))
     }
 
-    /// Counts a request by its headers, before and independent of its answer.
+    /// Counts a request by its headers. The count does not depend on the answer.
     pub fn count(&self, headers: &HeaderMap) {
         let (Some(caller), Some(action)) = (access_key_id(headers), action(headers)) else {
             return;

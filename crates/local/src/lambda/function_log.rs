@@ -102,7 +102,7 @@ impl FunctionLog {
 /// One line of a function's log as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// How much the line matters, by its level.
+    /// How much the line matters, by its level. A line that is not a JSON log line is a warning.
     pub tone: Tone,
     /// Level, message and fields, or the line itself if it is not a JSON log line.
     pub text: String,

@@ -6,8 +6,8 @@
 //! `/proc/PID/task/TID/children` names (proc(5)).
 //!
 //! At the end the kill also reaches a process that has left its parent, and even its session. The
-//! environment that a process was started with is in `/proc/PID/environ`. It has a value there that
-//! no other execution environment has.
+//! environment that a process was started with is in `/proc/PID/environ`. One of its variables has
+//! a value that no other execution environment has.
 //!
 //! A daemon that has left its parent is not frozen, but ends with the others. Without `/proc`, only
 //! the first process is signalled.

@@ -146,8 +146,8 @@ where
         let streams = Streams::default();
         let service = service_fn(move |request| self.clone().answer(request));
         let io = TokioIo::new(stream);
-        // An error here means that there was no answer, or that the client failed. The client sent
-        // no HTTP, was too slow, or went away.
+        // An error here means that there was no answer, or that the client failed. A client fails
+        // if it sends no HTTP, is too slow, or goes away.
         if http2 {
             let _ = http2::Builder::new(streams.executor())
                 .timer(TokioTimer::new())
@@ -199,8 +199,8 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
         if !begins_alike || length == PREFACE.len() {
             return Ok(begins_alike);
         }
-        // One or two bytes have come. The next bytes are on their way, or never come. In that case
-        // the end of the client's time ends this loop.
+        // One or two bytes have come. The next bytes are on their way, or never come. If they never
+        // come, the end of the client's time ends this loop.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
