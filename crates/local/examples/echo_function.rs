@@ -1,19 +1,22 @@
-//! A function that does what its event asks for, so that tests can see how the host treats it:
-//! answers, fails, hangs, crashes, tells its environment.
+//! A function that does what its event asks for, so that tests can see how the host treats it. It
+//! can answer, fail, hang, crash, and tell its environment.
 //!
-//! An API Gateway event (`version` 2.0) is answered with itself as the body, except on the paths
-//! `/crash`, `/hang`, `/spin`, `/fail`, `/malformed`. Of a Kinesis event (`Records`) the records
-//! whose data says `fail` are reported as failed, and one whose data says `slow` takes two seconds.
+//! - An API Gateway event (`version` 2.0) is answered with itself as the body, except on the paths
+//!   `/crash`, `/hang`, `/spin`, `/fail` and `/malformed`.
+//! - For a Kinesis event (`Records`) the function reports the records as failed whose data says
+//!   `fail`. A batch with a record whose data says `slow` takes two seconds.
+//! - Every other event names its task in `do`.
 
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-// One worker: a busy loop must stop the whole process, as it would with one vCPU.
+// There is one worker, so that a busy loop stops the whole process, as it would with one vCPU.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // `local` passes on no variables of its caller but a few, so its tests use one of those.
+    // `local` passes on only a few variables of its caller, so its tests use one of these
+    // variables.
     let at_start = std::env::var("AT_START").or_else(|_| std::env::var("CALLER"));
     match at_start.as_deref() {
         Ok("die") => {

@@ -1,4 +1,4 @@
-//! The AWS APIs on one port, who calls them, and the control of the stack beside them.
+//! The AWS APIs on one port, the names of their callers, and the control of the stack beside them.
 
 pub mod calls;
 pub mod control;

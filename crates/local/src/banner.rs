@@ -1,13 +1,15 @@
-//! What `local` says when everything is ready: what runs where, and commands to try it with.
+//! The text that `local` prints when everything is ready. It says what runs where, and has commands
+//! to try the service with.
 
 use aws_model::{ACCOUNT, DEFAULT_REGION};
 
 use crate::resources::{QUEUE, STREAM, TABLE};
 
-/// The text, for the ports that are really open. The commands can be copied as they stand;
-/// `ORDER_ID` is to be replaced. The SQS command names its endpoint because version 1 of the AWS
-/// CLI does not take it from the environment for SQS, and the region is exported under the one name
-/// that both versions read.
+/// The text, for the ports that are really open.
+///
+/// The commands can be copied as they are, except that `ORDER_ID` is to be replaced. The SQS
+/// command names its endpoint, because version 1 of the AWS CLI does not take it from the
+/// environment for SQS. The region is exported under the one name that both versions read.
 #[must_use]
 pub fn banner(port: u16, aws_port: u16, shards: u32) -> String {
     let http = format!("http://127.0.0.1:{port}");

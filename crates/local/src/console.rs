@@ -1,8 +1,8 @@
-//! What a person sees: one aligned line for each thing worth seeing, with the time and what it is
-//! about.
+//! The lines that a person reads. Each thing worth seeing is one aligned line, with the time and
+//! the subject.
 //!
-//! Lines are written by a thread of its own and dropped when it cannot keep up, so a terminal that
-//! is held (Ctrl-S) or a pipe that nobody reads never holds up the service.
+//! A separate thread writes the lines. A line is dropped when the thread cannot keep up. So a
+//! terminal that is held (Ctrl-S), or a pipe that nobody reads, never holds up the service.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Lines that may wait to be written; beyond that they are dropped, and their number is shown.
+/// How many lines may wait to be written. Lines beyond this number are dropped, and the count of
+/// dropped lines is shown.
 const BACKLOG: usize = 4_096;
 
 /// The columns of a terminal that a line fits into, if its words do.
@@ -23,12 +24,12 @@ const COLUMNS: usize = 100;
 /// The columns that the time and the subject leave to the text.
 const ROOM: usize = COLUMNS - "05:00:00.042  mapping   ".len();
 
-/// How much a line matters, which is its colour.
+/// How much a line matters. The tone decides the colour of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// As it should be.
+    /// Everything is as it should be.
     Plain,
-    /// Worth a look.
+    /// Something is worth a look.
     Warning,
     /// Something failed.
     Failure,
@@ -37,13 +38,14 @@ pub enum Tone {
 /// One line for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// When it happened.
+    /// When the event happened.
     pub time: DateTime<Utc>,
-    /// What it is about: a function's name, `mapping`, `queue`, `faults`, `http`.
+    /// The part of the stack that the line is about. It is a function's name, `mapping`, `faults`,
+    /// `http` or `local`.
     pub subject: String,
-    /// What happened.
+    /// The description of the event.
     pub text: String,
-    /// How much it matters.
+    /// How much the line matters.
     pub tone: Tone,
 }
 
@@ -70,13 +72,13 @@ impl Line {
 /// The form in which a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// For files and pipes. Each event is one line, so that `grep` finds all of it.
+    /// The form for files and pipes. Each event is one line, so that `grep` finds all of it.
     OneLine,
-    /// For a terminal.
+    /// The form for a terminal.
     Wrapped { color: bool },
 }
 
-/// Where lines go. Clones write to the same place.
+/// The place that lines go to. Clones write to the same place.
 #[derive(Clone, Debug)]
 pub struct Console {
     lines: SyncSender<Entry>,
@@ -87,15 +89,15 @@ pub struct Console {
 #[derive(Debug)]
 enum Entry {
     Line(Line),
-    /// Text that is not about a moment: the banner.
+    /// Text that does not belong to a moment, such as the banner.
     Verbatim(String),
     /// Ends the writer.
     End,
 }
 
 impl Console {
-    /// Writes to standard output, in colour if `color` and it is a terminal. Errors of writing are
-    /// ignored: a stack whose reader went away still serves.
+    /// Writes to standard output, in colour if `color` is true and standard output is a terminal.
+    /// Errors of writing are ignored, because a stack whose reader has gone away still serves.
     #[must_use]
     pub fn stdout(color: bool) -> (Self, Writer) {
         let form = if std::io::stdout().is_terminal() {
@@ -135,23 +137,23 @@ impl Console {
         )
     }
 
-    /// Something went as it should.
+    /// Writes a line about something that went as it should.
     pub fn note(&self, subject: &str, text: impl fmt::Display) {
         self.line(subject, text, Tone::Plain);
     }
 
-    /// Something is worth a look.
+    /// Writes a line about something that is worth a look.
     pub fn warn(&self, subject: &str, text: impl fmt::Display) {
         self.line(subject, text, Tone::Warning);
     }
 
-    /// Something failed.
+    /// Writes a line about something that failed.
     pub fn fail(&self, subject: &str, text: impl fmt::Display) {
         self.line(subject, text, Tone::Failure);
     }
 
-    /// Writes one line. Control characters in `text` are written as escapes, so what a function
-    /// logs cannot drive the terminal.
+    /// Writes one line. Control characters in `text` are written as escapes, so the log of a
+    /// function cannot drive the terminal.
     pub fn line(&self, subject: &str, text: impl fmt::Display, tone: Tone) {
         let text = without_controls(&text.to_string());
         self.send(Entry::Line(Line {
@@ -162,13 +164,13 @@ impl Console {
         }));
     }
 
-    /// Drops every line from now on, those of clones too: what ends because everything is stopped
-    /// is not worth seeing.
+    /// Drops every line from now on, also the lines of clones. When the whole stack is stopped, the
+    /// end of each part is not worth seeing.
     pub fn silence(&self) {
         self.silent.store(true, Ordering::Relaxed);
     }
 
-    /// Writes `text` as it stands.
+    /// Writes `text` unchanged.
     pub fn verbatim(&self, text: impl Into<String>) {
         self.send(Entry::Verbatim(text.into()));
     }
@@ -195,7 +197,7 @@ fn without_controls(text: &str) -> String {
     clean
 }
 
-/// `text` in lines of at most [`ROOM`] columns. A longer word keeps a line to itself.
+/// Breaks `text` into lines of at most [`ROOM`] columns. A longer word gets a line to itself.
 fn wrapped(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut rest = text;
@@ -229,7 +231,7 @@ fn write_all(entries: &Receiver<Entry>, dropped: &AtomicU64, form: Form) {
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             text.push_str(&format!(
-                "… {lost} lines dropped: the output is read too slowly\n"
+                "… {lost} lines dropped, because the output is read too slowly\n"
             ));
         }
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -259,14 +261,14 @@ impl Writer {
     }
 }
 
-/// Lines kept instead of written.
+/// Lines that were kept instead of written.
 #[derive(Debug)]
 pub struct Captured {
     entries: Receiver<Entry>,
 }
 
 impl Captured {
-    /// The lines since the last call, oldest first, as `subject: text`.
+    /// Takes the lines since the last call, the oldest first, as `subject: text`.
     pub fn take(&self) -> Vec<String> {
         let lines = self.entries.try_iter().filter_map(|entry| match entry {
             Entry::Line(line) => Some(format!("{}: {}", line.subject, line.text)),

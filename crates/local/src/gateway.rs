@@ -1,4 +1,5 @@
-//! From a client to the function `api` and back: HTTP in, an event in payload format 2.0, HTTP out.
+//! The way from a client to the function `api` and back. HTTP becomes an event in payload format
+//! 2.0, and the answer becomes HTTP.
 
 pub mod event;
 pub mod front_door;

@@ -1,4 +1,4 @@
-//! Functions as Lambda runs them: execution environments, each a process behind a Runtime API.
+//! Functions as Lambda runs them. Each execution environment is a process behind a Runtime API.
 
 mod api_response;
 pub mod execution_environment;

@@ -1,13 +1,15 @@
-//! The whole order service on one machine, without Docker or an AWS account: the real function
-//! binaries behind Lambda's Runtime API, an HTTP API in front, Kinesis, DynamoDB and SQS in
-//! process, and Lambda's poller between them.
+//! The whole order service on one machine, without Docker or an AWS account.
+//!
+//! The real function binaries run behind Lambda's Runtime API, with an HTTP API in front. Kinesis,
+//! DynamoDB and SQS run in process. Lambda's poller takes the records from the stream to the
+//! consumer.
 //!
 //! ```text
 //! client ─▶ gateway ─▶ lambda (api) ─▶ aws: Kinesis ─▶ mapping ─▶ lambda (consumer) ─▶ aws: DynamoDB
 //!                                                        └─▶ aws: SQS, for discards
 //! ```
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
 //! | [`gateway`] | HTTP in, an event in payload format 2.0, HTTP out |
 //! | [`lambda`] | functions, their processes, the Runtime API, the function log |
@@ -15,8 +17,8 @@
 //! | [`aws`] | the AWS APIs on one port, and the control of the stack beside them |
 //! | [`servers`] | the HTTP server of every port |
 //!
-//! [`stack`] starts all of it from [`options`] and [`settings`], and [`watchdog`] sees to it that
-//! no process is left behind. [`console`] prints the lines, and [`banner`] the first ones.
+//! [`stack`] starts all of it from [`options`] and [`settings`], and [`watchdog`] makes sure that
+//! no process is left behind. [`console`] prints the lines, and [`banner`] has the first of them.
 
 pub mod aws;
 pub mod banner;

@@ -1,4 +1,4 @@
-//! `local`: the whole order service on one machine. See `local --help`.
+//! The command `local`, which runs the whole order service on one machine. See `local --help`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,8 +37,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Ready at Ctrl-C, SIGTERM, or when the terminal is closed; says which. The handlers are installed
-/// when this is called, not when it is first polled.
+/// Waits for Ctrl-C, SIGTERM, or the closing of the terminal, and prints which of them came. The
+/// handlers are installed when this function is called, not when its future is first polled.
 fn stop_asked_for(console: Console) -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -1,4 +1,5 @@
-//! From the stream to the function `consumer`: Lambda's poller, and the lines that it prints.
+//! The way from the stream to the function `consumer`, with Lambda's poller and the lines that it
+//! prints.
 
 pub mod assumptions;
 pub mod mapping_log;

@@ -11,7 +11,7 @@ use http::uri::Authority;
 const AFTER_HELP: &str = "\
 A variable that is empty counts as not set, and an option wins over its variable.
 Both ports listen on the loopback interface only, IPv4 and IPv6. Requests under another name than
-localhost, and those of foreign web pages, are refused with 403. Ctrl-C stops everything.
+localhost, and requests of foreign web pages, are refused with 403. Ctrl-C stops everything.
 Exit code: 0 stopped on request, 1 failed, 2 wrong usage.";
 
 /// The order service on one machine, with HTTP API, Kinesis, event source mapping, DynamoDB and
@@ -61,8 +61,8 @@ pub struct Options {
     pub allowed_hosts: HostNames,
 }
 
-/// clap takes a field of type `Vec` for an option that is given several times. Under this name one
-/// value is the whole list.
+/// The names of further hosts. clap takes a field of type `Vec` for an option that is given several
+/// times. Under this name, one value is the whole list.
 type HostNames = Vec<String>;
 
 /// The request of the command line.
@@ -74,7 +74,7 @@ pub enum Request {
     Help(String),
 }
 
-/// A command line or environment variable that makes no sense. The exit code is 2.
+/// A command line or an environment variable that cannot be used. The exit code is 2.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// An option is unknown, lacks its value, or has a value that cannot be used.
@@ -90,7 +90,7 @@ impl Request {
     /// variable that is set but empty counts as not set. An option wins over its variable.
     ///
     /// # Errors
-    /// When an option is unknown, lacks its value or has one that cannot be used, or when both
+    /// If an option is unknown, lacks its value or has a value that cannot be used, or if both
     /// ports are the same.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
@@ -114,7 +114,7 @@ impl Request {
     }
 }
 
-/// The command, which names each variable but does not read it. For clap, a variable that is empty
+/// The command, which names each variable but does not read it. To clap, a variable that is empty
 /// would count as set. An option that is given again replaces its first value.
 fn command() -> clap::Command {
     let command = Options::command().args_override_self(true);
@@ -128,7 +128,7 @@ fn command() -> clap::Command {
     })
 }
 
-/// The variables that are set, as the options that mean the same.
+/// The variables that are set, as the options with the same meaning.
 fn options_of(variable: impl Fn(&str) -> Option<String>) -> Vec<OsString> {
     let command = Options::command();
     let options = command.get_arguments().filter_map(|arg| {
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(
             (options.port, options.aws_port),
             (0, 0),
-            "any free port, twice, is no conflict"
+            "any free port, twice, is not a conflict"
         );
         assert_eq!(
             (options.caller.as_str(), options.log_level.as_str()),

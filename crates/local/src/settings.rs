@@ -1,8 +1,8 @@
-//! The pipeline's settings, read from the same JSON file as Terraform reads
+//! The pipeline's settings. They are read from the same JSON file that Terraform reads
 //! (`infra/pipeline.auto.tfvars.json`), so that the local stack and AWS cannot drift apart.
 //!
-//! A range is checked where it is at home: those of the event source mapping by it
-//! ([`Settings::mapping`]), the others here.
+//! Each range is checked where it belongs. The event source mapping checks its own ranges
+//! ([`Settings::mapping`]), and the other ranges are checked here.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -13,46 +13,47 @@ use serde::{Deserialize, Deserializer};
 
 use crate::mapping::assumptions::{DISCARD_ATTEMPTS, POLL_INTERVAL, RETRY_BACKOFF};
 
-/// How the stream, its event source mapping and the two functions are set up, under the keys of the
-/// file.
+/// The settings of the stream, of its event source mapping and of the two functions, under the keys
+/// of the file.
 ///
-/// Every key is required and no other key is allowed. Ranges are those of Lambda and Kinesis
-/// (Lambda API reference, `CreateEventSourceMapping` and `CreateFunction`; Kinesis,
-/// `IncreaseStreamRetentionPeriod`).
+/// Every key is required, and no other key is allowed. The ranges are those of Lambda and Kinesis,
+/// except for `consumer_max_in_flight`. Their sources are `CreateEventSourceMapping` and
+/// `CreateFunction` in the Lambda API reference, and `IncreaseStreamRetentionPeriod` of Kinesis.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Shards of the stream, 1–500.
+    /// The number of the stream's shards, 1–500.
     pub shard_count: u32,
     /// How long the stream keeps a record, in hours.
     pub retention_hours: u32,
-    /// Most records in one invocation of the consumer.
+    /// The most records in one invocation of the consumer.
     pub batch_size: u32,
-    /// How long a batch is collected before it is sent although not full, in seconds.
+    /// How long a batch that is not full is collected before it is sent, in seconds.
     pub batching_window_seconds: u32,
-    /// Batches of one shard in flight at once.
+    /// The number of batches of one shard in flight at once.
     pub parallelization_factor: u32,
-    /// Where the mapping begins to read a shard: `TRIM_HORIZON` or `LATEST`.
+    /// The place where the mapping begins to read a shard, which is `TRIM_HORIZON` or `LATEST`.
     #[serde(deserialize_with = "starting_position")]
     pub starting_position: esm::StartingPosition,
-    /// Retries of a failed batch; -1 is until the records expire.
+    /// The number of retries of a failed batch. -1 means retries until the records expire.
     pub maximum_retry_attempts: i64,
-    /// Age from which a record is discarded, in seconds; -1 is the stream's retention.
+    /// The age from which a record is discarded, in seconds. -1 means the stream's retention.
     pub maximum_record_age_seconds: i64,
     /// True if a failed batch is split in two before it is retried.
     pub bisect_batch_on_function_error: bool,
     /// True if the function's answer may name the records that failed (`ReportBatchItemFailures`).
     pub report_batch_item_failures: bool,
-    /// After how many seconds an invocation of `api` is ended, 1–900.
+    /// The number of seconds after which an invocation of `api` is ended, 1–900.
     pub api_timeout_seconds: u32,
-    /// After how many seconds an invocation of `consumer` is ended, 1–900.
+    /// The number of seconds after which an invocation of `consumer` is ended, 1–900.
     pub consumer_timeout_seconds: u32,
-    /// Memory of `api` in MB, 128–10,240. Told to the function, not enforced.
+    /// The memory of `api` in MB, 128–10,240. The function is told of it, but it is not enforced.
     pub api_memory_mb: u32,
-    /// Memory of `consumer` in MB, 128–10,240. Told to the function, not enforced.
+    /// The memory of `consumer` in MB, 128–10,240. The function is told of it, but it is not
+    /// enforced.
     pub consumer_memory_mb: u32,
-    /// Partition keys that one invocation of `consumer` works on at once, 1–1,000: what the
-    /// function accepts as `MAX_IN_FLIGHT`.
+    /// The number of partition keys that one invocation of `consumer` works on at once, 1–1,000.
+    /// This is the range that the function accepts as `MAX_IN_FLIGHT`.
     pub consumer_max_in_flight: u32,
 }
 
@@ -71,8 +72,8 @@ fn starting_position<'de, D: Deserializer<'de>>(
     })
 }
 
-/// Why the settings file cannot be used. Each message names the file, and the key where there is
-/// one.
+/// The reason why the settings file cannot be used. A message about the file names it, and the key
+/// if there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
@@ -80,15 +81,15 @@ pub enum SettingsError {
     Unreadable {
         /// The settings file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file is no JSON, or not of the settings' shape.
+    /// The file is not JSON, or does not have the settings' shape.
     #[error("{}: {reason}", path.display())]
     Malformed {
         /// The settings file.
         path: PathBuf,
-        /// What is wrong, with key, line and column where known.
+        /// The fault, with key, line and column where they are known.
         reason: String,
     },
     /// A value is out of its range.
@@ -98,9 +99,9 @@ pub enum SettingsError {
         path: PathBuf,
         /// The key that is wrong.
         key: &'static str,
-        /// What it says.
+        /// The value in the file.
         value: i64,
-        /// What is allowed.
+        /// The range that is allowed.
         range: String,
     },
     /// The event source mapping cannot be made for another reason than a setting.
@@ -112,7 +113,7 @@ impl Settings {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// When the file cannot be read, is not of the settings' shape, or has a value out of the
+    /// If the file cannot be read, does not have the settings' shape, or has a value out of the
     /// ranges that [`Settings::mapping`] does not check. The first error found is returned.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
@@ -122,10 +123,10 @@ impl Settings {
         Self::parse(&text, path)
     }
 
-    /// Reads settings from `text`; `path` is only named in errors.
+    /// Reads settings from `text`. `path` is only named in errors.
     ///
     /// # Errors
-    /// As [`Settings::read`].
+    /// The errors of [`Settings::read`], except that no file is read.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
         let malformed = |reason: String| SettingsError::Malformed {
             path: path.to_owned(),
@@ -176,11 +177,11 @@ impl Settings {
         Ok(())
     }
 
-    /// The event source mapping from the stream to the function; the queue is told of discards. All
-    /// three are given by their ARNs, and `path` is only named in errors.
+    /// Makes the event source mapping from the stream to the function. The mapping tells the queue
+    /// of discards. All three are given by their ARNs, and `path` is only named in errors.
     ///
     /// # Errors
-    /// When Lambda would refuse one of the values.
+    /// If Lambda would refuse one of the values.
     pub fn mapping(
         &self,
         stream: String,
@@ -241,7 +242,7 @@ mod tests {
 
     const REPOSITORY_FILE: &str = include_str!("../../../infra/pipeline.auto.tfvars.json");
 
-    /// True if `text` makes settings and these a mapping, as at the start of the stack.
+    /// Reads settings from `text` and makes a mapping of them, as the start of the stack does.
     fn parse(text: &str) -> Result<Settings, String> {
         let path = Path::new("settings.json");
         let arn = |rest: &str| format!("arn:aws:{rest}");

@@ -1,4 +1,5 @@
-//! The stack as a whole: what is started, in which order, what it is told, and how it ends.
+//! The stack as a whole. This module says what is started and in which sequence, what each part is
+//! told, and how the stack ends.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,7 +32,8 @@ use crate::servers::loopback_port::{Listeners, PortError, ReservedPort};
 use crate::settings::{Settings, SettingsError};
 use crate::watchdog::Watchdog;
 
-/// Why the stack could not start or go on. Each is one line for a person, and exit code 1.
+/// The reason why the stack could not start or go on. Each message is one line for a person, and
+/// the exit code is 1.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// The settings file cannot be used.
@@ -44,23 +46,23 @@ pub enum StackError {
         describe_port_error(&source.source)
     )]
     Port {
-        /// The variable that chooses it.
+        /// The variable that chooses the port.
         variable: &'static str,
-        /// The port asked for.
+        /// The port that was asked for.
         port: u16,
-        /// Where, and what the operating system said.
+        /// The address, and the error of the operating system.
         source: PortError,
     },
     /// A function's binary is not where it should be.
     #[error("the binary {} is missing; run `make build`", path.display())]
     MissingBinary {
-        /// Where it should be.
+        /// The place where the binary should be.
         path: PathBuf,
     },
-    /// The place of `local` itself is unknown, so that of the functions is too.
+    /// The place of `local` itself is unknown, so the place of the functions is unknown too.
     #[error("cannot find out where this program is: {0}")]
     OwnPath(io::Error),
-    /// The shell that sees to it that no process is left behind cannot be started.
+    /// The shell cannot be started. It makes sure that no process is left behind.
     #[error("sh cannot be started: {0}")]
     Watchdog(io::Error),
     /// A service of the model did not start or refused its stream, table or queue.
@@ -74,7 +76,7 @@ pub enum StackError {
     ReadyFile {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The shell is gone, so processes could be left behind.
@@ -95,13 +97,13 @@ fn describe_port_error(error: &io::Error) -> String {
     }
 }
 
-/// Starts everything, says on `console` what runs where, and runs until `stop` is ready.
+/// Starts everything, prints on `console` what runs where, and runs until `stop` is ready.
 ///
-/// When this returns, every process of the stack is gone. If it is dropped, or its process is
-/// killed, they are within moments.
+/// When this function returns, every process of the stack is gone. If its future is dropped, or its
+/// process is killed, the processes of the stack are gone within moments.
 ///
 /// # Errors
-/// When something cannot be started, or something breaks down without which the stack is of no use.
+/// If something cannot be started, or if something breaks down that the stack cannot do without.
 pub async fn run(
     options: &Options,
     console: &Console,
@@ -116,7 +118,7 @@ pub async fn run(
         () = watchdog.ended() => Err(StackError::WatchdogEnded),
         () = stop => Ok(()),
     };
-    // Nobody is served any more. What an idle process says of its end is still shown.
+    // Nobody is served any more. The last lines of an idle process are still shown.
     for function in functions.get().into_iter().flatten() {
         function.shut_down().await;
     }
@@ -125,7 +127,7 @@ pub async fn run(
     result
 }
 
-/// What can be found out, and go wrong, before anything runs.
+/// The parts that can be found out, and can be wrong, before anything runs.
 struct Plan {
     settings: Settings,
     http_port: ReservedPort,
@@ -202,7 +204,7 @@ async fn serve(
         &[("TABLE_NAME", TABLE), ("MAX_IN_FLIGHT", &max_in_flight)],
     );
 
-    // Set once: this is called once.
+    // The cell is set once, because this function is called once.
     let _ = functions.set([Arc::clone(&api), Arc::clone(&consumer)]);
 
     let mapping = SharedMapping::new(settings.mapping(
@@ -252,7 +254,7 @@ async fn serve(
         mapping,
         console: console.clone(),
     };
-    // Last, so that whoever finds this port open finds everything else in place.
+    // This port is opened last. So a client that finds it open finds everything else in place.
     let http_port_number = http_port.port();
     let http_listener = listen("PORT", http_port)?;
     servers.spawn(front_door::serve(
@@ -322,8 +324,8 @@ fn create_resources(aws: &Aws, settings: &Settings) -> Result<(), StackError> {
     Ok(())
 }
 
-/// What a function finds in its environment besides what Lambda sets: where AWS is, whom it acts
-/// as, and its settings.
+/// The variables of a function besides those that Lambda sets. They say where AWS is, whom the
+/// function acts as, and how the function itself is configured.
 fn environment(
     name: &str,
     aws_port: u16,
@@ -345,7 +347,8 @@ fn environment(
         .collect()
 }
 
-/// Written under another name first: whoever sees the file sees all of it.
+/// Writes the ready file. It is written under another name first, so a reader that sees the file
+/// sees all of it.
 fn write_ready_file(path: &Path, port: u16, aws_port: u16) -> Result<(), StackError> {
     let ready = json!({ "port": port, "aws_port": aws_port, "pid": std::process::id() });
     let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));

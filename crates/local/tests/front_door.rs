@@ -1,4 +1,5 @@
-//! The HTTP API in front of a function: what a client sees, and that no client can hold it up.
+//! The HTTP API in front of a function. The tests show what a client sees, and that no client can
+//! hold up the API.
 
 #![allow(
     clippy::unwrap_used,
@@ -182,7 +183,7 @@ async fn a_request_that_finds_all_processes_busy_is_answered_503() {
     };
     let refused = tokio::select! {
         refused = refused => refused,
-        _ = &mut busy => panic!("the busy ones answered"),
+        _ = &mut busy => panic!("the busy processes answered"),
     };
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
@@ -204,7 +205,7 @@ async fn a_function_that_takes_longer_than_the_gateway_waits_is_answered_503() {
                 .then_some(())
         })
         .await;
-        // Nothing but timers can happen now: the gateway's 30 s, then the function's 60 s.
+        // Only timers can happen now. The gateway's 30 s end before the function's 60 s.
         tokio::time::pause();
     };
     let (response, ()) = tokio::join!(door.get("/hang"), busy);
@@ -293,8 +294,8 @@ async fn a_body_that_does_not_come_is_given_up_and_its_connection_closed() {
         )
         .await
         .unwrap();
-    // The server asks for the body, so it has the request; from here on only its patience can run
-    // out.
+    // The server asks for the body, so it has the request. From here on only the server's patience
+    // can run out.
     let mut line = [0; 25];
     stream.read_exact(&mut line).await.unwrap();
     assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");

@@ -1,5 +1,5 @@
-//! How functions are run: as Lambda runs them, seen from a real function on the real Lambda
-//! runtime.
+//! Functions as the host runs them, which is as Lambda does. The tests look at the host from a real
+//! function on the real Lambda runtime.
 
 #![allow(
     clippy::unwrap_used,
@@ -113,7 +113,7 @@ impl TestFunction {
     }
 }
 
-/// The process that works on an invocation, as soon as there is one.
+/// Waits until a process works on an invocation, and returns the process's id.
 async fn busy(function: &TestFunction) -> u32 {
     eventually("a busy process", async || {
         let processes = function.function.state().processes;
@@ -150,7 +150,7 @@ async fn invocations_at_once_get_a_process_each() {
         .iter()
         .map(|answer| answer["pid"].as_u64().unwrap())
         .collect();
-    assert_eq!(pids.len(), 4, "one invocation at a time per process");
+    assert_eq!(pids.len(), 4, "a process has one invocation at a time");
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn what_waited_five_seconds_for_a_process_is_refused() {
             (function.busy() == MAX_PROCESSES).then_some(())
         })
         .await;
-        // From here on nothing but timers can happen, so the clock may jump to them.
+        // From here on only timers can happen, so the clock may jump to them.
         tokio::time::pause();
         let begun = tokio::time::Instant::now();
         let refused = function.invoke(json!({})).await;
@@ -188,7 +188,7 @@ async fn what_waited_five_seconds_for_a_process_is_refused() {
     };
     let (refused, waited) = tokio::select! {
         refused = refused => refused,
-        _ = &mut busy => panic!("the busy ones answered"),
+        _ = &mut busy => panic!("the busy processes answered"),
     };
     assert_eq!(refused, Err(InvokeError::Throttled));
     assert!(
@@ -211,7 +211,7 @@ async fn a_timeout_kills_the_process_fails_the_invocation_and_the_next_call_work
     );
     assert!(
         !is_running(pid),
-        "the process is gone when the caller hears of it"
+        "the process is gone when the caller gets the error"
     );
     assert_ne!(function.respond(json!({})).await["pid"], pid);
     assert_eq!(function.function.state().counters.timeouts, 1);
@@ -250,7 +250,7 @@ async fn a_crash_fails_the_invocation_at_once_and_the_next_call_starts_a_fresh_p
     );
     assert!(
         begun.elapsed() < Duration::from_secs(10),
-        "not after the timeout of 60 s"
+        "the error comes before the timeout of 60 s"
     );
     assert_ne!(function.respond(json!({})).await["pid"], pid);
     assert_eq!(function.function.state().counters.crashes, 1);
@@ -358,13 +358,13 @@ async fn a_process_that_was_killed_is_neither_listed_nor_signalled_again() {
     assert_ne!(function.respond(json!({})).await["pid"], pid);
 }
 
-/// The process that answers.
+/// The id of the process that answers.
 async fn answering(function: &TestFunction) -> u32 {
     let pid = function.respond(json!({})).await["pid"].as_u64();
     pid.unwrap().try_into().unwrap()
 }
 
-/// The process that answers, which is not the one that was started.
+/// The id of the process that answers, which is not the process that the host started.
 async fn behind(function: &TestFunction) -> u32 {
     let pid = answering(function).await;
     assert_ne!(function.processes(), [pid]);
@@ -391,7 +391,7 @@ async fn what_a_function_has_started_is_frozen_with_it_between_two_invocations()
     assert_eq!(
         behind(&function).await,
         pid,
-        "it is thawed for the next one"
+        "the process is thawed for the next invocation"
     );
     let answer = function.respond(json!({ "do": "sleep", "ms": 1500 }));
     let disturbed = async {
@@ -406,7 +406,7 @@ async fn what_a_function_has_started_is_frozen_with_it_between_two_invocations()
 #[tokio::test]
 async fn what_a_function_has_started_ends_with_it_when_it_times_out_or_is_killed_or_ends() {
     let folder = TempDir::new().unwrap();
-    // One in the foreground, one in the background, one in a session of its own.
+    // One process is in the foreground, one is in the background, and one is in its own session.
     let others = "sleep 3600 & setsid sleep 3600 & echo $! > daemon";
     let timeout = Duration::from_secs(2);
     let function = TestFunction::of(behind_a_shell(folder.path(), others), timeout, &[]);
@@ -533,7 +533,7 @@ async fn a_function_sees_what_lambda_sets_and_nothing_of_the_users_environment()
     );
     assert!(
         std::env::var_os("HOME").is_some(),
-        "else the next line shows nothing"
+        "without HOME here, the next assertion shows nothing"
     );
     assert!(!environment.contains_key("HOME"));
 }
@@ -580,7 +580,7 @@ async fn a_function_that_dies_at_start_fails_with_its_last_line() {
     let error = function.fail(json!({})).await;
     assert_eq!(
         error["errorType"], "Runtime.ExitError",
-        "the same for an invocation"
+        "an invocation fails in the same way"
     );
     assert!(function.processes().is_empty());
 }
@@ -633,7 +633,7 @@ async fn dropping_a_function_kills_its_processes_busy_or_idle() {
         };
         tokio::select! {
             pids = both => pids,
-            _ = hanging => panic!("it answered"),
+            _ = hanging => panic!("the hanging process answered"),
         }
     };
     assert_eq!(pids.len(), 2);
@@ -659,7 +659,7 @@ async fn refused_requests_are_shown_at_once_and_then_added_up() {
             (function.busy() == MAX_PROCESSES).then_some(())
         })
         .await;
-        // Nothing but timers can happen now.
+        // Only timers can happen now.
         tokio::time::pause();
         let refused = join_all((0..30).map(|_| function.invoke(json!({})))).await;
         assert!(
@@ -674,7 +674,7 @@ async fn refused_requests_are_shown_at_once_and_then_added_up() {
     };
     let lines = tokio::select! {
         lines = flood => lines,
-        _ = join_all((0..MAX_PROCESSES).map(|_| function.invoke(json!({ "do": "hang" })))) => panic!("the busy ones ended"),
+        _ = join_all((0..MAX_PROCESSES).map(|_| function.invoke(json!({ "do": "hang" })))) => panic!("the busy processes ended"),
     };
     assert_eq!(
         lines,

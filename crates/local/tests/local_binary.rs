@@ -1,8 +1,8 @@
-//! The program `local` as a user runs it: what it says, how it ends, and that nothing is left
-//! behind.
+//! The program `local` as a user runs it. The tests show what it prints, how it ends, and that it
+//! leaves no process behind.
 //!
-//! The example function stands in for both `api` and `consumer`, so these tests are about `local`
-//! alone.
+//! The example function takes the place of both `api` and `consumer`, so these tests are about
+//! `local` alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -49,11 +49,11 @@ async fn when_ready_both_ports_serve_and_the_banner_names_them() {
     }
     assert!(
         !log.contains('\x1b'),
-        "no colours where there is no terminal"
+        "there are no colours without a terminal"
     );
 }
 
-/// The answer to this head and body, of a connection of its own.
+/// Sends this head and body over a new connection, and returns the answer.
 async fn raw(address: (IpAddr, u16), head: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let length = body.len();
@@ -195,7 +195,7 @@ async fn records_reach_the_consumer_and_move_the_checkpoint() {
     .await;
     assert!(
         state["mapping"]["counters"]["batches_delivered"].as_u64() >= Some(3),
-        "10 a batch: {state}"
+        "a batch has at most 10 records: {state}"
     );
     let shards = state["mapping"]["shards"].as_array().unwrap();
     assert!(
@@ -224,7 +224,7 @@ async fn a_record_that_keeps_failing_is_retried_then_discarded_to_the_queue() {
     );
     assert_eq!(
         discard["requestContext"]["approximateInvokeCount"], 2,
-        "first try and one retry"
+        "one first attempt and one retry"
     );
     assert_eq!(
         discard["requestContext"]["functionArn"],
@@ -321,7 +321,7 @@ async fn faults_are_set_seen_and_cleared_and_bad_ones_refused_with_the_field() {
         "the connection is closed without an answer"
     );
     eventually(
-        "both records, the one whose answer was lost too",
+        "both records, also the record whose answer was lost",
         async || {
             (running.state().await["mapping"]["counters"]["records_delivered"] == 2).then_some(())
         },
@@ -418,7 +418,7 @@ async fn the_stop_switch_keeps_the_checkpoint() {
     delivered(1).await;
     switch(false).await;
     running.put_records(&["two", "three"]).await;
-    // Longer than many polls take.
+    // This is longer than many polls take.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let state = running.state().await;
     assert_eq!(state["mapping"]["counters"]["records_delivered"], 1);
@@ -427,7 +427,7 @@ async fn the_stop_switch_keeps_the_checkpoint() {
     let state = running.state().await;
     assert_eq!(
         state["mapping"]["counters"]["records_read"], 3,
-        "none was read twice"
+        "no record was read twice"
     );
 }
 
@@ -549,7 +549,7 @@ async fn a_port_in_use_is_one_line_that_names_it_and_exit_code_1() {
     ] {
         let address: IpAddr = address.parse().unwrap();
         let Ok(taken) = std::net::TcpListener::bind((address, 0)) else {
-            assert!(address.is_ipv6(), "a machine may be without IPv6 alone");
+            assert!(address.is_ipv6(), "only IPv6 may be missing on a machine");
             continue;
         };
         let port = taken.local_addr().unwrap().port();
@@ -590,7 +590,7 @@ async fn a_function_that_dies_at_start_is_one_line_with_its_last_words_and_exit_
     );
     assert!(
         !String::from_utf8_lossy(&output.stdout).contains("TABLE_NAME"),
-        "said once"
+        "the reason is printed only once"
     );
 }
 
@@ -654,7 +654,7 @@ async fn an_output_that_nobody_reads_does_not_hold_up_the_service() {
         ready,
         log: installation.directory.join("log"),
     };
-    // Each crash is a line or more; together far beyond what a pipe holds.
+    // Each failure is a line or more. Together the lines are far beyond the room of a pipe.
     for _ in 0..1_500 {
         running.http(Method::GET, "/fail", "").await;
     }

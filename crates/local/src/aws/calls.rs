@@ -1,6 +1,7 @@
-//! What each function has called of AWS: the operations that its role has to allow. A function
-//! signs with its own name as access key id, by which its calls are told from those of whoever else
-//! uses the port.
+//! The AWS operations that each function has called. A function's role has to allow its operations.
+//!
+//! A function signs with its own name as the access key id. By this name its calls are told from
+//! the calls of other users of the port.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,19 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_model::Service;
 use http::{HeaderMap, header};
 
-/// Counts of calls, by the name of who called and by action.
+/// Counts of calls, by the caller's name and by action.
 #[derive(Clone, Debug)]
 pub struct Calls(Arc<Mutex<BTreeMap<&'static str, BTreeMap<String, u64>>>>);
 
 impl Calls {
-    /// Counts the calls of these. All others' are left out, so that what is kept stays small.
+    /// Counts the calls of these callers. The calls of all others are left out, so that the counts
+    /// stay small.
     #[must_use]
     pub fn of(callers: &[&'static str]) -> Self {
         let none = callers.iter().map(|caller| (*caller, BTreeMap::new()));
         Self(Arc::new(Mutex::new(none.collect())))
     }
 
-    /// Counts a request by its headers, whatever will be answered.
+    /// Counts a request by its headers. The count does not depend on the answer.
     pub fn count(&self, headers: &HeaderMap) {
         let (Some(caller), Some(action)) = (access_key_id(headers), action(headers)) else {
             return;
@@ -31,7 +33,8 @@ impl Calls {
         }
     }
 
-    /// The actions of a caller, as IAM names them, such as `kinesis:PutRecord`.
+    /// The actions of a caller and how often each was called. The names are IAM's, such as
+    /// `kinesis:PutRecord`.
     #[must_use]
     pub fn by(&self, caller: &str) -> BTreeMap<String, u64> {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,8 +42,8 @@ impl Calls {
     }
 }
 
-/// The access key id in a Signature Version 4, "Authorization: AWS4-HMAC-SHA256
-/// Credential=ID/DATE/REGION/SERVICE/…".
+/// The access key id in a Signature Version 4, which is a header `Authorization: AWS4-HMAC-SHA256
+/// Credential=ID/DATE/REGION/SERVICE/…`.
 fn access_key_id(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = authorization.split_once("Credential=")?;
@@ -50,7 +53,7 @@ fn access_key_id(headers: &HeaderMap) -> Option<&str> {
 fn action(headers: &HeaderMap) -> Option<String> {
     let target = headers.get("x-amz-target")?.to_str().ok()?;
     let (service, operation) = Service::of_target(target)?;
-    // An operation is a word; anything else is no SDK's.
+    // An SDK names an operation by one word. Anything else does not come from an SDK.
     let is_word = operation.len() <= 64 && operation.bytes().all(|byte| byte.is_ascii_alphabetic());
     is_word.then(|| format!("{}:{operation}", service.name()))
 }

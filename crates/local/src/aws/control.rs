@@ -1,5 +1,7 @@
-//! `/_local/…` on the AWS port: whether the stack is ready, what it is doing, and what can be done
-//! to it: faults, signals to the functions, the stop switch.
+//! The control of the stack, at `/_local/…` on the AWS port.
+//!
+//! The routes say if the stack is ready, and what it is doing. They also set and clear faults,
+//! kill, freeze and thaw the functions, and work the stop switch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +18,7 @@ use crate::console::Console;
 use crate::lambda::function::{Disturbance, Function};
 use crate::mapping::poller::SharedMapping;
 
-/// What the routes look at and change.
+/// The parts of the stack that the routes look at and change.
 #[derive(Debug)]
 pub struct Control {
     /// The services.
@@ -27,18 +29,18 @@ pub struct Control {
     pub queue: String,
     /// The functions, by name.
     pub functions: Vec<(&'static str, Arc<Function>)>,
-    /// What the functions have called.
+    /// The calls that the functions have made.
     pub calls: Calls,
     /// The event source mapping.
     pub mapping: SharedMapping,
-    /// Where faults that are set and cleared are told of.
+    /// Prints each change that a route makes to the faults and the functions.
     pub console: Console,
-    /// Set when everything is ready.
+    /// True if everything is ready.
     pub ready: AtomicBool,
 }
 
 impl Control {
-    /// Answers a request that is no AWS call.
+    /// Answers a request that is not an AWS call.
     #[must_use]
     pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let method = request.method();
@@ -59,7 +61,7 @@ impl Control {
             ("/_local/functions" | "/_local/mapping", _) => not_allowed("POST"),
             _ => refuse(
                 StatusCode::NOT_FOUND,
-                "there are /_local/health, state, faults, functions and mapping; AWS calls are POST /",
+                "the routes are /_local/health, state, faults, functions and mapping. AWS calls are POST /",
             ),
         }
     }
@@ -141,7 +143,8 @@ impl Control {
         }
     }
 
-    /// `{"function": "consumer", "action": "kill"}`: to every process of the function at once.
+    /// Carries out a request such as `{"function": "consumer", "action": "kill"}` on every process
+    /// of the function at once.
     fn disturb(&self, body: &Bytes) -> Response<Bytes> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -166,14 +169,14 @@ impl Control {
         self.console.warn(
             name,
             match &pids[..] {
-                [] => format!("nothing was {done} on request: no process lives"),
+                [] => format!("nothing was {done} on request, because no process lives"),
                 pids => format!("{done} on request: process {}", list(pids)),
             },
         );
         reply(StatusCode::OK, &json!({ "pids": pids }))
     }
 
-    /// `{"enabled": false}`.
+    /// Enables or disables the mapping. The body is `{"enabled": true}` or `{"enabled": false}`.
     fn switch(&self, body: &Bytes) -> Response<Bytes> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -190,7 +193,7 @@ impl Control {
     }
 }
 
-/// The error begins with the field that is wrong.
+/// Reads a request's body. The error begins with the field that is wrong.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| error.to_string())

@@ -1,7 +1,7 @@
-//! The AWS port: Kinesis, DynamoDB and SQS behind HTTP, and what else is asked of the same port.
+//! The AWS port, with Kinesis, DynamoDB and SQS behind HTTP, and with other routes beside them.
 //!
 //! A request with an `X-Amz-Target` header, or a POST to `/`, is an AWS call. Nothing checks who
-//! calls: the port is open on the loopback interface only, and not for foreign web pages
+//! calls, because the port is open on the loopback interface only, and not for foreign web pages
 //! ([`crate::servers::foreign`]).
 
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
 use crate::servers::json_response::json_response;
 use crate::servers::loopback_port::Listeners;
 
-/// The largest request body, in bytes: 16 MiB. PutRecords, the largest call, takes 10 MiB of data,
-/// which is 13.4 MiB in Base64; DynamoDB takes 16 MiB.
+/// The largest request body, in bytes, which is 16 MiB. DynamoDB takes 16 MiB. The largest call of
+/// Kinesis is PutRecords. It takes 10 MiB of data, which is 13.4 MiB in Base64.
 pub const MAX_BODY: usize = 16 << 20;
 
 const LIMITS: Limits = Limits {
@@ -29,7 +29,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// Serves `aws` on `listeners` under the names `hosts` until the future is dropped, and counts
-/// `calls`; `other` answers what is no AWS call.
+/// `calls`. A request that is not an AWS call is answered by `other`.
 pub async fn serve<O>(
     listeners: impl Into<Listeners>,
     hosts: Hosts,
@@ -45,7 +45,7 @@ pub async fn serve<O>(
     .await;
 }
 
-/// `None` closes the connection without an answer.
+/// Answers one request. `None` closes the connection without an answer.
 async fn answer(
     aws: Aws,
     calls: Calls,
@@ -69,7 +69,8 @@ async fn answer(
         || (request.method() == Method::POST && request.uri().path() == "/");
     if !is_call {
         let response = other(&request);
-        // What no route knows may be of a client of another protocol or service, which is told so.
+        // A request that no route knows may come from a client of another protocol or service. The
+        // answer then tells the client so.
         let foreign = || aws.foreign(&request);
         let unknown = response.status() == StatusCode::NOT_FOUND;
         return Some(unknown.then(foreign).flatten().unwrap_or(response));
@@ -89,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// Longer than anything here takes; a test that reaches it has failed.
+    /// A wait that is longer than anything here takes. A test that waits so long has failed.
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// A model with a stream `s` and a queue `q` on a free port.
@@ -129,7 +130,7 @@ mod tests {
         stream
     }
 
-    /// What the server sends until it closes the connection.
+    /// Reads all that the server sends until it closes the connection.
     async fn read_to_end(mut stream: TcpStream) -> String {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;

@@ -1,9 +1,9 @@
-//! An HTTP request as API Gateway gives it to a function: an HTTP API's event of payload format
+//! The event that API Gateway makes of an HTTP request. It is an HTTP API's event of payload format
 //! 2.0.
 //!
-//! Source: "Create AWS Lambda proxy integrations for HTTP APIs",
+//! The source is "Create AWS Lambda proxy integrations for HTTP APIs",
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
-//! Where that page is silent the comments say where the rule is from.
+//! Where that page is silent, a comment names the source of the rule.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,20 +17,20 @@ use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// Names the caller, for tests and trials: its value becomes the subject of a JWT that nobody
-/// signed. Never passed on.
+/// The header that names the caller, for tests and trials. Its value becomes the subject of a JWT
+/// that nobody signed. The header is never passed on.
 pub const CALLER_HEADER: HeaderName = HeaderName::from_static("x-local-caller");
 
-/// What is known of a request besides itself.
+/// The facts about a request that the request itself does not contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Unique to the request.
+    /// The id of the request, which no other request has.
     pub request_id: String,
-    /// When it came.
+    /// When the request came.
     pub time: DateTime<Utc>,
-    /// Whom it came from.
+    /// The address that the request came from.
     pub source_ip: IpAddr,
-    /// The port that it came to.
+    /// The port that the request came to.
     pub port: u16,
 }
 
@@ -38,8 +38,8 @@ pub struct Arrival {
 #[must_use]
 pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
     let headers = headers(head, body, arrival);
-    // An HTTP API decodes the path, other than REST APIs and function URLs do; the query stays as
-    // it was sent (aws/aws-lambda-dotnet, pull request 1901: observed on AWS).
+    // An HTTP API decodes the path, unlike REST APIs and function URLs. The query stays as it was
+    // sent. Both were observed on AWS (aws/aws-lambda-dotnet, pull request 1901).
     let path = decode(head.uri.path());
     let query = head.uri.query().unwrap_or_default();
     let host = headers
@@ -72,7 +72,7 @@ pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
         },
         "headers": headers,
     });
-    // One that cannot be read as it is, or that is there twice, names nobody.
+    // A header that is not UTF-8, or that appears twice, names nobody.
     let mut callers = head.headers.get_all(CALLER_HEADER).iter();
     if let (Some(caller), None) = (callers.next(), callers.next())
         && let Ok(caller) = std::str::from_utf8(caller.as_bytes())
@@ -95,8 +95,8 @@ pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
     event
 }
 
-/// Lower-case names, values of the same name joined by commas. Cookies have a field of their own,
-/// and what belongs to the connection stays with it.
+/// The headers of the event. Names are in lower case, and values of the same name are joined by
+/// commas. Cookies have their own field. Headers that concern only the connection are left out.
 fn headers(head: &Parts, body: &Bytes, arrival: &Arrival) -> Map<String, Value> {
     let mut headers = Map::new();
     for name in head.headers.keys() {
@@ -137,7 +137,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// Decoded, values of the same name joined by commas.
+/// The parameters of a query, decoded. Values of the same name are joined by commas.
 fn query_parameters(query: &str) -> BTreeMap<String, String> {
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -161,9 +161,11 @@ fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Text as it stands, everything else in base64. API Gateway goes by the media type; a form is not
-/// text to it. A body that claims to be text but is not UTF-8 cannot stand in JSON, so it is
-/// encoded too.
+/// The body for the event, and true if it is in base64. Text stays as it is, and everything else is
+/// in base64.
+///
+/// API Gateway goes by the media type, and does not count a form as text. A body that claims to be
+/// text but is not UTF-8 cannot be part of JSON, so it is in base64 too.
 fn body_text(headers: &HeaderMap, body: &Bytes) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!(
             encoded("application/json", b"\xff"),
             ("/w==".into(), true),
-            "not UTF-8 whatever it claims"
+            "the body is not UTF-8, whatever its media type claims"
         );
     }
 }

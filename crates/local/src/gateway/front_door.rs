@@ -1,5 +1,7 @@
-//! The HTTP API in front of the function `api`, as API Gateway is on AWS: requests in, events to
-//! the function, responses out, and API Gateway's own answers where the function has none.
+//! The HTTP API in front of the function `api`, as API Gateway is on AWS.
+//!
+//! Requests become events for the function, and its answers become responses. Where the function
+//! has no answer, API Gateway's own answer is given.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,15 +22,16 @@ use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
 use crate::servers::json_response::json_response;
 use crate::servers::loopback_port::Listeners;
 
-/// Largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an HTTP
-/// API"). The event made of it must fit into Lambda's 6 MB besides; both are answered with 413.
+/// The largest request body that API Gateway takes (10 MB, "Quotas for configuring and running an
+/// HTTP API"). The event made of it must also fit into Lambda's 6 MB. A request beyond either limit
+/// is answered with 413.
 pub const MAX_BODY: usize = 10 * 1_024 * 1_024;
 
-/// How long an HTTP API waits for a function; the same page.
+/// How long an HTTP API waits for a function. The source is the same page.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a client may take to send a request's headers, and then its body; also how long a
-/// connection may idle.
+/// How long a client may take to send a request's headers, and again to send its body. A connection
+/// may also be idle for this long.
 pub const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
 
 const LIMITS: Limits = Limits {
@@ -91,10 +94,12 @@ impl FrontDoor {
     }
 
     async fn invoke(&self, event: Bytes) -> Response<Bytes> {
-        // As observed of HTTP APIs, since AWS does not document it: a function that fails or runs
-        // into its own timeout is a 500 (denoland/deno_registry2, issue 87; a REST API says 502),
-        // one that the gateway does not wait for any longer a 503 (serverless/serverless, issue
-        // 11222; a REST API says 504).
+        // AWS does not document these statuses. They were observed of HTTP APIs.
+        //
+        // - A function that fails or runs into its own timeout is a 500 (denoland/deno_registry2,
+        //   issue 87). A REST API says 502.
+        // - A function that the gateway does not wait for any longer is a 503
+        //   (serverless/serverless, issue 11222). A REST API says 504.
         let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, self.api.invoke(event));
         match invocation.await {
             Ok(Ok(invocation)) => match invocation.result {
@@ -103,7 +108,7 @@ impl FrontDoor {
                     Err(malformed) => {
                         self.console.fail(
                             "http",
-                            format!("500, the function's answer is no response: {malformed}"),
+                            format!("500, the function's answer is not a response: {malformed}"),
                         );
                         message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
                     }

@@ -1,11 +1,13 @@
-//! A function's answer as API Gateway turns it into an HTTP response: payload format 2.0, as
-//! documented and as observed.
+//! Turns a function's answer into an HTTP response, as API Gateway does for payload format 2.0.
 //!
-//! Documented:
+//! The format is documented in
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
-//! Observed on AWS and written down in aws/aws-lambda-dotnet's test tool: what has no `statusCode`
-//! is a body as it stands, JSON or not; a response that cannot be read is a 500; a missing
-//! `content-type` is `text/plain; charset=utf-8`.
+//! Further rules were observed on AWS and are written down in the test tool of
+//! aws/aws-lambda-dotnet.
+//!
+//! - An answer without a `statusCode` is a body as it is, JSON or not.
+//! - A response that cannot be read is a 500.
+//! - A missing `content-type` is `text/plain; charset=utf-8` in an answer with a `statusCode`.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The function's answer names a `statusCode` but is no response otherwise.
+/// The function's answer names a `statusCode`, but is not a response otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct MalformedResponse(&'static str);
@@ -47,8 +49,12 @@ enum Scalar {
 /// Reads the function's answer.
 ///
 /// # Errors
-/// When it has a `statusCode` but is malformed otherwise: a status outside 200–599, a header that
-/// HTTP does not allow, a body that is not the base64 it claims to be, a field of another type.
+/// [`MalformedResponse`] if the answer has a `statusCode` and one of these faults.
+///
+/// - A status outside 200–599
+/// - A header or a cookie that HTTP does not allow
+/// - A body that claims to be base64 and is not
+/// - A field of another type
 pub fn interpret(payload: &Bytes) -> Result<Response<Bytes>, MalformedResponse> {
     let answer: Option<Value> = serde_json::from_slice(payload).ok();
     match answer {
@@ -90,7 +96,7 @@ fn build(answer: Value) -> Result<Response<Bytes>, MalformedResponse> {
         };
         let value = HeaderValue::try_from(value)
             .map_err(|_| MalformedResponse("a header's value is not allowed"))?;
-        // The connection is the gateway's, and so is the length of what it sends.
+        // The gateway decides about the connection, and about the length of what it sends.
         if name == CONTENT_LENGTH
             || matches!(
                 name.as_str(),

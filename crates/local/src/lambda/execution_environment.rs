@@ -1,5 +1,7 @@
-//! One process of a function with its own Runtime API: started, given one invocation at a time,
-//! frozen in between, and killed when its time is up. What Lambda calls an execution environment.
+//! One process of a function with its own Runtime API. Lambda calls it an execution environment.
+//!
+//! The process is started, given one invocation at a time, frozen in between, and killed when its
+//! time is up.
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -22,44 +24,45 @@ use crate::lambda::runtime_api::{Answer, Delivery, RuntimeApi, Stage};
 /// same limit.
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a process that has ended may take to deliver what it had written already: its answer,
+/// How long the host waits for the last output of a process that has ended, which is its answer and
 /// its last lines.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a process with an extension has between `SIGTERM` and `SIGKILL`: "500 ms – A function
-/// with a registered internal extension" ("Understanding the Lambda execution environment
-/// lifecycle", Lambda developer guide).
+/// How long a process with an extension has between `SIGTERM` and `SIGKILL`. The source says "500
+/// ms – A function with a registered internal extension" ("Understanding the Lambda execution
+/// environment lifecycle", Lambda developer guide).
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
-/// A running process of a function, and whatever it has started. Dropping it kills them.
+/// A running process of a function, and all processes that it has started. Dropping the environment
+/// kills them.
 #[derive(Debug)]
 pub struct ExecutionEnvironment {
     config: Arc<FunctionConfig>,
     runtime_api: RuntimeApi,
     tree: Arc<ProcessTree>,
-    /// Set when the process has ended.
+    /// The exit status, once the process has ended.
     exit: watch::Receiver<Option<ExitStatus>>,
     /// Asks the task that holds the process to kill it.
     kill: watch::Sender<bool>,
     /// The server of the Runtime API and the task that holds the process.
     _tasks: JoinSet<()>,
-    /// The readers of its standard output and error.
+    /// The readers of the process's standard output and error.
     readers: JoinSet<()>,
 }
 
-/// Why a process never asked for an invocation.
+/// The failure of a process that never asked for an invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{function} {reason}{}", last_line.as_ref().map(|line| format!(": {line}")).unwrap_or_default())]
 pub struct InitFailure {
     /// The function's name.
     pub function: String,
-    /// What happened.
+    /// The reason of the failure.
     pub reason: InitFailureReason,
     /// The last line that the process wrote.
     pub last_line: Option<String>,
 }
 
-/// What kept a process from asking for an invocation.
+/// The reason why a process never asked for an invocation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InitFailureReason {
     /// The process could not be started at all.
@@ -76,12 +79,12 @@ pub enum InitFailureReason {
     TimedOut,
 }
 
-/// How an invocation ended.
+/// The end of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvocationEnd {
     /// The function's answer.
     Response(Bytes),
-    /// The function reported an error; the payload is its description.
+    /// The function reported an error. The payload is the function's description of the error.
     Error(Bytes),
     /// The answer was larger than Lambda allows.
     ResponseTooLarge,
@@ -95,7 +98,7 @@ impl ExecutionEnvironment {
     /// Starts a process and waits until it asks for its first invocation.
     ///
     /// # Errors
-    /// When the process cannot be started, ends, reports an error, or takes longer than
+    /// If the process cannot be started, ends, reports an error, or takes longer than
     /// [`INIT_TIMEOUT`].
     pub async fn start(config: Arc<FunctionConfig>, console: Console) -> Result<Self, InitFailure> {
         let spawn_failure = |error: std::io::Error| InitFailure {
@@ -110,7 +113,8 @@ impl ExecutionEnvironment {
         let mut child = command(&config, runtime_api.address(), &log_stream)
             .spawn()
             .map_err(spawn_failure)?;
-        // Of what Lambda sets, this is what no other execution environment has, now or later.
+        // Of the variables that Lambda sets, this one has a value that no other execution
+        // environment has, now or later.
         let tree = ProcessTree::of(&child, format!("AWS_LAMBDA_LOG_STREAM_NAME={log_stream}"));
         let tree = Arc::new(tree);
 
@@ -136,7 +140,7 @@ impl ExecutionEnvironment {
         tasks.spawn(async move {
             let pid = held.pid();
             let (status, asked) = hold(child, &held, kill_asked).await;
-            // One that dies while it starts or works fails whoever waits for it, and is reported
+            // If a process ends while it starts or works, its caller fails, and the end is reported
             // there.
             if !asked && matches!(*stage.borrow(), Stage::Waiting | Stage::Answered) {
                 console.warn(
@@ -199,25 +203,25 @@ impl ExecutionEnvironment {
         self.tree.pid()
     }
 
-    /// The process, and whatever it has started.
+    /// The process, and all processes that it has started.
     pub(crate) fn tree(&self) -> Arc<ProcessTree> {
         Arc::clone(&self.tree)
     }
 
-    /// How the process ended, if it has.
+    /// The exit status of the process, if it has ended.
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
     }
 
-    /// Watches for the process's end.
+    /// Returns a watch on the process's end.
     #[must_use]
     pub fn exit(&self) -> watch::Receiver<Option<ExitStatus>> {
         self.exit.clone()
     }
 
-    /// Gives the process one invocation and waits for its answer until `deadline`. When the process
-    /// did not answer it is of no more use: [`ExecutionEnvironment::end`] it.
+    /// Gives the process one invocation and waits for its answer until `deadline`. A process that
+    /// did not answer is of no more use, so [`end`](ExecutionEnvironment::end) it.
     pub async fn invoke(
         &mut self,
         request_id: &str,
@@ -225,8 +229,8 @@ impl ExecutionEnvironment {
         deadline: Instant,
     ) -> InvocationEnd {
         let (answer_sender, mut answer) = oneshot::channel();
-        // Left over first, then the time: so the deadline that the process is told is never before
-        // the host's own.
+        // The time left is taken first, and the wall clock is read after it. So the deadline that
+        // the process is told is never before the host's own.
         let left = deadline.saturating_duration_since(Instant::now());
         let told = milliseconds_since_1970(SystemTime::now() + left);
         self.tree.signal(Signal::CONT);
@@ -242,8 +246,8 @@ impl ExecutionEnvironment {
             biased;
             answered = &mut answer => answered,
             status = exited(&mut self.exit) => {
-                // It may have answered and ended at once, with the answer still on its way through
-                // the socket.
+                // The process may have answered and ended at once. Then its answer is still on its
+                // way through the socket.
                 match tokio::time::timeout(EXIT_GRACE, &mut answer).await {
                     Ok(Ok(answered)) => Ok(answered),
                     _ => return InvocationEnd::Exited(status),
@@ -255,13 +259,13 @@ impl ExecutionEnvironment {
             Ok(Answer::Response(payload)) => InvocationEnd::Response(payload),
             Ok(Answer::Error(payload)) => InvocationEnd::Error(payload),
             Ok(Answer::ResponseTooLarge) => InvocationEnd::ResponseTooLarge,
-            // The Runtime API's server is gone, which ends with the environment only.
+            // The Runtime API's server is gone. It ends only with the environment.
             Err(_) => InvocationEnd::TimedOut,
         }
     }
 
-    /// Waits until the process asks for its next invocation, at most until `deadline`; true when it
-    /// did. Safe to cancel.
+    /// Waits for the process to ask for its next invocation, at most until `deadline`. Returns true
+    /// if the process did. The call is safe to cancel.
     pub async fn idle(&mut self, deadline: Instant) -> bool {
         let mut stage = self.runtime_api.stage();
         tokio::select! {
@@ -272,19 +276,19 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Stops the process until its next invocation, as Lambda does: nothing that it left running
-    /// goes on, and its clocks jump (Lambda developer guide, "Lambda execution environment
+    /// Stops the process until its next invocation, as Lambda does. Nothing that the process left
+    /// running goes on, and its clocks jump (Lambda developer guide, "Lambda execution environment
     /// lifecycle").
     pub fn freeze(&self) {
         self.tree.signal(Signal::STOP);
     }
 
-    /// Kills the process, with whatever it has started, and waits until it is gone and what it
-    /// wrote is read. A process that has registered an extension is asked to end before, and has
-    /// 500 ms for it.
+    /// Kills the process and all processes that it has started. Waits, for at most 500 ms, until
+    /// the process is gone and its output is read. A process that has registered an extension is
+    /// asked to end before, and has 500 ms to do so.
     pub async fn end(mut self) {
         if self.runtime_api.has_extension() && self.tree.signal(Signal::TERM) {
-            // One that is frozen gets the signal when it goes on.
+            // A frozen process gets the signal when it goes on.
             self.tree.signal(Signal::CONT);
             let _ = tokio::time::timeout(SHUTDOWN_GRACE, exited(&mut self.exit)).await;
         }
@@ -293,12 +297,12 @@ impl ExecutionEnvironment {
             exited(&mut self.exit).await;
             while self.readers.join_next().await.is_some() {}
         };
-        // Bounded, because a grandchild may hold the pipe open.
+        // The wait is bounded, because a grandchild may hold the pipe open.
         let _ = tokio::time::timeout(EXIT_GRACE, read_all).await;
     }
 }
 
-/// As Lambda words it in `Runtime.ExitError`.
+/// Describes an exit status in the words of Lambda's `Runtime.ExitError`.
 #[must_use]
 pub fn describe_exit(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
@@ -317,14 +321,15 @@ async fn exited(exit: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
         .and_then(|status| *status);
     match status {
         Some(status) => status,
-        // The task that holds the process ends with the environment, and the environment is what
-        // waits here.
+        // The task that holds the process ends only with the environment. The environment is the
+        // one that waits here, so this wait is dropped too.
         None => std::future::pending().await,
     }
 }
 
-/// Waits for the process to end or to be killed on demand; true if it was asked for. What it has
-/// started ends with it, as in Lambda, where the runtime's end is the sandbox's.
+/// Waits for the process to end or to be killed on demand. Returns true if the kill was asked for.
+/// All that the process has started ends with it, because in Lambda the end of the runtime is the
+/// end of the sandbox.
 async fn hold(
     mut child: Child,
     tree: &ProcessTree,
@@ -342,15 +347,16 @@ async fn hold(
     (status.unwrap_or_default(), asked)
 }
 
-/// The name of a log stream as Lambda makes it, unique to an execution environment.
+/// The name of a log stream in Lambda's form, unique to an execution environment.
 fn log_stream() -> String {
     let now = chrono::DateTime::<chrono::Utc>::from(SystemTime::now());
     let unique = uuid::Uuid::new_v4().simple().to_string();
     format!("{}[$LATEST]{unique}", now.format("%Y/%m/%d/"))
 }
 
-/// The variables that Lambda sets for an OS-only runtime, the function's own, and nothing of the
-/// user's environment.
+/// The command that starts the process. Its environment has the variables that Lambda sets for an
+/// OS-only runtime, the function's own variables, and nothing of the user's environment.
+///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 fn command(config: &FunctionConfig, runtime_api: &str, log_stream: &str) -> Command {
     let task_root = config
@@ -391,8 +397,9 @@ fn command(config: &FunctionConfig, runtime_api: &str, log_stream: &str) -> Comm
     command
 }
 
-/// An X-Ray header that asks for no sampling: epoch seconds in hex, 96 random bits, and 64 for the
-/// parent.
+/// An X-Ray header that asks for no sampling. It has epoch seconds in hex, 96 random bits, and 64
+/// random bits for the parent.
+///
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
 fn trace_id() -> String {
     let seconds = milliseconds_since_1970(SystemTime::now()) / 1_000;

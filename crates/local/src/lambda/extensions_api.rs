@@ -1,13 +1,17 @@
-//! The Lambda Extensions API as far as a function itself uses it: an internal extension, which is a
-//! part of the function's process.
+//! The Lambda Extensions API, as far as a function itself uses it. A function's own extension is an
+//! internal one, which is a part of the function's process.
 //!
-//! `lambda_runtime`'s graceful shutdown registers one, only because Lambda then sends `SIGTERM`
-//! before it ends the execution environment. Sources: "Using the Lambda Extensions API to create
-//! extensions", <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>, and
-//! "Understanding the Lambda execution environment lifecycle",
-//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
+//! `lambda_runtime`'s graceful shutdown registers an internal extension. Its only reason is that
+//! Lambda then sends `SIGTERM` before it ends the execution environment.
 //!
-//! Not modelled: external extensions, the event `INVOKE`, and the Telemetry API.
+//! The sources are two pages of the Lambda developer guide.
+//!
+//! - "Using the Lambda Extensions API to create extensions",
+//!   <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>
+//! - "Understanding the Lambda execution environment lifecycle",
+//!   <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
+//!
+//! External extensions, the event `INVOKE` and the Telemetry API are not modelled.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +24,7 @@ use serde_json::json;
 use crate::lambda::api_response::{accepted, refused};
 use crate::servers::json_response::json_response;
 
-/// Where the API's paths begin.
+/// The beginning of the API's paths.
 pub(crate) const PREFIX: &str = "/2020-01-01/extension/";
 
 const IDENTIFIER: &str = "lambda-extension-identifier";
@@ -33,13 +37,14 @@ pub(crate) struct Extensions {
 }
 
 impl Extensions {
-    /// True if there is one, so that the function's processes get a `SIGTERM` before they end.
+    /// True if an extension is registered, so that the function's processes get a `SIGTERM` before
+    /// they end.
     pub(crate) fn are_registered(&self) -> bool {
         !self.lock().is_empty()
     }
 
-    /// Answers a request to a path behind [`PREFIX`]. One for the next event waits for as long as
-    /// it is polled.
+    /// Answers a request to a path behind [`PREFIX`]. A request for the next event waits for as
+    /// long as its future is polled.
     pub(crate) async fn serve(
         &self,
         function: &str,
@@ -51,7 +56,7 @@ impl Extensions {
         match (method, path) {
             (&Method::POST, "register") => self.register(function, headers, body),
             (&Method::GET, "event/next") if self.knows(headers) => {
-                // It has asked for no event, so none ever comes.
+                // The extension has asked for no event, so no event ever comes.
                 std::future::pending().await
             }
             (&Method::POST, "init/error" | "exit/error") if self.knows(headers) => accepted(),
@@ -92,7 +97,7 @@ impl Extensions {
             }
         };
         if let Some(event) = events.first() {
-            // Lambda sends SHUTDOWN to external extensions alone.
+            // Lambda sends SHUTDOWN only to external extensions.
             let message = match event.as_str() {
                 "SHUTDOWN" => "An internal extension cannot register for SHUTDOWN.".to_owned(),
                 "INVOKE" => "The event INVOKE is not modelled here.".to_owned(),

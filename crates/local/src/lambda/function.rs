@@ -1,5 +1,5 @@
-//! A function as its callers see it: invocations go to a process that is free, to a new one while
-//! there are fewer than allowed, or wait for a while and are then refused.
+//! A function as its callers see it. An invocation goes to a free process, or to a new process
+//! while fewer than allowed exist. Otherwise the invocation waits for a while and is then refused.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,32 +21,33 @@ use crate::lambda::function_state::{FunctionState, Ledger, Registration};
 use crate::lambda::invocation::{FunctionResult, Invocation, InvokeError};
 use crate::lambda::runtime_api::MAX_PAYLOAD;
 
-/// How long the answer to a caller is held back for the process to ask for its next invocation. It
-/// does so within microseconds; without this, a caller that calls again at once would find it not
-/// yet free and start another process.
+/// How long the answer to a caller is held back until the process asks for its next invocation. The
+/// process does so within microseconds. Without this wait, a caller that calls again at once would
+/// find the process not free yet, and would start another one.
 const HANDOVER: Duration = Duration::from_millis(20);
 
-/// Refused requests are added up for this long, so that a burst of them does not flood the console.
+/// How long refused requests are added up, so that a burst of them does not flood the console.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What can be done to the processes of a function to see what becomes of the service.
+/// A disturbance of a function's processes, which shows what becomes of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Disturbance {
-    /// They end at once, without a chance to clean up: `kill -9`.
+    /// The processes end at once, without a chance to clean up, as after `kill -9`.
     Kill,
-    /// They stop in the middle of what they do, and go on when they are thawed, or idle and invoked
-    /// again. An invocation that is frozen for longer than it may take times out.
+    /// The processes stop in the middle of their work. They go on when they are thawed. An idle
+    /// process also goes on when it is invoked again. An invocation that is frozen for longer than
+    /// it may take times out.
     Freeze,
-    /// They go on.
+    /// The processes go on.
     Thaw,
 }
 
-/// A function and its processes. Dropping it kills them.
+/// A function and its processes. Dropping the function kills the processes.
 #[derive(Debug)]
 pub struct Function {
     host: Arc<Host>,
-    /// Invocations under way. They go on when their caller gives up, as on Lambda.
+    /// The invocations under way. An invocation goes on when its caller gives up, as on Lambda.
     invocations: Mutex<JoinSet<()>>,
 }
 
@@ -55,15 +56,16 @@ struct Host {
     config: Arc<FunctionConfig>,
     console: Console,
     slots: Arc<Semaphore>,
-    /// Processes that wait for an invocation, the one used last on top.
+    /// The processes that wait for an invocation. The process used last is on top.
     idle: Mutex<Vec<Process>>,
     ledger: Ledger,
-    /// Refused requests that are not shown yet; `None` if none was shown within the last [`PAUSE`].
+    /// How many refused requests are not shown yet. `None` means that none was shown within the
+    /// last [`PAUSE`].
     refused: Mutex<Option<u64>>,
 }
 
 impl Function {
-    /// A function without a process yet.
+    /// Makes a function without a process yet.
     #[must_use]
     pub fn new(config: FunctionConfig, console: Console) -> Self {
         let host = Host {
@@ -86,22 +88,23 @@ impl Function {
         self.host.config.arn()
     }
 
-    /// Starts one process ahead of the first invocation, to know that the function can start at
-    /// all.
+    /// Starts one process ahead of the first invocation. If the function cannot start at all, this
+    /// shows it.
     ///
     /// # Errors
-    /// When the process fails before it asks for an invocation.
+    /// If the process fails before it asks for an invocation.
     pub async fn warm_up(&self) -> Result<(), InitFailure> {
         let process = self.host.start().await?;
         self.host.keep(process);
         Ok(())
     }
 
-    /// Invokes the function and waits for the result. The invocation goes on when the returned
-    /// future is dropped.
+    /// Invokes the function and waits for the result. An invocation that has begun goes on when the
+    /// returned future is dropped.
     ///
     /// # Errors
-    /// When the function did not run: no process was free in time, or the event is too large.
+    /// If the function did not run, because no process was free in time, the event is too large, or
+    /// the stack is stopping.
     pub async fn invoke(&self, payload: Bytes) -> Result<Invocation, InvokeError> {
         if payload.len() > MAX_PAYLOAD {
             return Err(InvokeError::EventTooLarge);
@@ -133,8 +136,8 @@ impl Function {
         lock(&self.invocations).spawn(Arc::clone(&self.host).show_held_back());
     }
 
-    /// Does this to every process of the function that lives, with whatever it has started, and
-    /// says which they were.
+    /// Carries out `disturbance` on every process of the function that lives, and on all that the
+    /// process has started. Returns the ids of the function's processes that lived.
     pub fn disturb(&self, disturbance: Disturbance) -> Vec<u32> {
         self.host.ledger.signal_each(|tree| match disturbance {
             Disturbance::Kill => tree.kill(),
@@ -143,8 +146,8 @@ impl Function {
         })
     }
 
-    /// Ends the processes that wait for an invocation, those with an extension with a `SIGTERM`
-    /// first. Those that work are left to whoever drops the function.
+    /// Ends the processes that wait for an invocation. A process with an extension gets a `SIGTERM`
+    /// first. Processes that work end when the function is dropped.
     pub async fn shut_down(&self) {
         let idle = std::mem::take(&mut *lock(&self.host.idle));
         let mut ending = JoinSet::new();
@@ -154,14 +157,14 @@ impl Function {
         while ending.join_next().await.is_some() {}
     }
 
-    /// What is known about the function now.
+    /// The state of the function now.
     #[must_use]
     pub fn state(&self) -> FunctionState {
         self.host.ledger.state()
     }
 }
 
-/// A process and its line in the ledger.
+/// A process and its entry in the ledger.
 #[derive(Debug)]
 struct Process {
     environment: ExecutionEnvironment,
@@ -174,7 +177,7 @@ impl Host {
         self.console.warn(&self.config.name, text);
     }
 
-    /// Shows the sum of what was refused, until a pause passes in which nothing was.
+    /// Shows how many requests were refused meanwhile, until a pause passes without a refusal.
     async fn show_held_back(self: Arc<Self>) {
         loop {
             tokio::time::sleep(PAUSE).await;
@@ -200,8 +203,7 @@ impl Host {
         reply: oneshot::Sender<Invocation>,
     ) {
         let request_id = uuid::Uuid::new_v4().to_string();
-        // A caller that gave up meanwhile is no reason to stop: the invocation runs on, as on
-        // Lambda.
+        // The invocation does not stop if its caller gave up meanwhile. It runs on, as on Lambda.
         let answer = |result| {
             let _ = reply.send(Invocation {
                 request_id: request_id.clone(),
@@ -246,13 +248,13 @@ impl Host {
         }
     }
 
-    /// A process that is idle, else a new one.
+    /// Takes a process that is idle, or else starts a new one.
     async fn process(&self) -> Result<Process, InitFailure> {
         loop {
             let idle = lock(&self.idle).pop();
             match idle {
                 Some(process) if process.environment.tree().lives() => return Ok(process),
-                // It died while it was idle, which was said when it happened.
+                // The process ended while it was idle, and the console said so when it happened.
                 Some(_) => continue,
                 None => return self.start().await,
             }
@@ -327,7 +329,7 @@ impl Host {
     }
 }
 
-/// Type and message of an error as a function describes it, for a person.
+/// The type and the message of an error, as the function describes it, for a person.
 fn short_error(payload: &[u8]) -> String {
     let error: Value = serde_json::from_slice(payload).unwrap_or_default();
     match (error["errorType"].as_str(), error["errorMessage"].as_str()) {

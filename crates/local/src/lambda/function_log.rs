@@ -1,8 +1,9 @@
-//! What a function process writes to its standard output and error, line by line: shown or not, and
-//! how.
+//! The lines that a function process writes to its standard output and error. This module says
+//! which of them are shown, and how.
 //!
-//! Functions log JSON lines. A person sees warnings and errors in short form, and every line that
-//! is not JSON, since that is a panic or a stray print; with `--logs` everything.
+//! Functions log JSON lines. A person sees warnings and errors in short form. A line that is not
+//! JSON comes from a panic or a stray print, so a person sees it too. With `--logs` a person sees
+//! everything.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,29 +12,30 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
 use crate::console::{Console, Tone};
 
-/// Longest line that is kept; the rest of a longer one is cut off. Lambda cuts at 256 KB; a console
-/// needs less.
+/// The most bytes of a line that are kept. The rest of a longer line is cut off. Lambda cuts at 256
+/// KB, but a console needs less.
 pub const MAX_LINE: usize = 16 * 1_024;
 
-/// Lines of a start that are kept until it is known how it ends; older ones go first.
+/// How many lines of a start are kept until it is known how the start ends. The oldest lines are
+/// dropped first.
 const MAX_HELD: usize = 100;
 
 /// The log of one process of a function.
 ///
-/// What it writes while it starts is held back: if the start fails, its last words stand in the
-/// failure's own line, and are not said twice.
+/// The lines that the process writes while it starts are held back. If the start fails, the last
+/// line appears in the failure's own line, and is not shown twice.
 #[derive(Debug)]
 pub struct FunctionLog {
     function: String,
     show_all: bool,
     console: Console,
-    /// Lines of the start; `None` once it is over.
+    /// The lines of the start, or `None` once the start is over.
     held: Mutex<Option<Vec<LogLine>>>,
 }
 
 impl FunctionLog {
-    /// The log of a process that starts now. With `show_all` every line is shown, else what is
-    /// notable.
+    /// The log of a process that starts now. With `show_all` every line is shown, and otherwise
+    /// only the notable lines.
     #[must_use]
     pub fn new(function: &str, show_all: bool, console: Console) -> Self {
         Self {
@@ -65,17 +67,19 @@ impl FunctionLog {
         }
     }
 
-    /// The process has started: shows what it wrote until now, and from now on what it writes.
+    /// Takes note that the process has started. The lines that it wrote until now are shown, and
+    /// from now on the lines that it writes.
     pub fn started(&self) {
         for line in self.held().take().unwrap_or_default() {
             self.show(&line);
         }
     }
 
-    /// The process did not start: shows what it wrote except its last words, and returns those.
+    /// Takes note that the process did not start. The lines that it wrote are shown except the last
+    /// one, which is returned.
     pub fn gave_up(&self) -> Option<String> {
         let mut held = self.held().take().unwrap_or_default();
-        // A panic ends with a hint about backtraces, which says nothing.
+        // A panic ends with a hint about backtraces, which is of no use here.
         held.retain(|line| !line.text.starts_with("note: run with `RUST_BACKTRACE"));
         let last = held.pop();
         for line in held {
@@ -98,11 +102,11 @@ impl FunctionLog {
 /// One line of a function's log as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// How much it matters: the tone of its level.
+    /// How much the line matters, by its level. A line that is not a JSON log line is a warning.
     pub tone: Tone,
-    /// Level, message and fields, or the line itself if it is no JSON log line.
+    /// Level, message and fields, or the line itself if it is not a JSON log line.
     pub text: String,
-    /// True if it is shown without `--logs`.
+    /// True if the line is shown without `--logs`.
     pub notable: bool,
 }
 
@@ -132,8 +136,8 @@ impl LogLine {
             "ERROR" | "FATAL" => Tone::Failure,
             _ => Tone::Plain,
         };
-        // tracing's JSON has the message and the fields under `fields`, or beside the level when
-        // flattened.
+        // In tracing's JSON the message and the fields are under `fields`. In flattened JSON they
+        // are beside the level.
         let fields = if record["fields"].is_object() {
             &record["fields"]
         } else {
@@ -145,7 +149,8 @@ impl LogLine {
             text.push_str(message);
         }
         for (key, value) in fields.as_object().into_iter().flatten() {
-            // The message stands already; the rest is about the line, not about what happened.
+            // The message is in the text already. The other keys are about the line, not about the
+            // event.
             if matches!(
                 key.as_str(),
                 "message" | "level" | "timestamp" | "target" | "span" | "spans"
@@ -165,8 +170,9 @@ impl LogLine {
     }
 }
 
-/// The next line without its end, cut off at [`MAX_LINE`] bytes; `None` at the end. Unlike
-/// `read_until` it keeps no more than that in memory, whatever the function writes.
+/// Reads the next line without its end, cut off at [`MAX_LINE`] bytes. `None` is the end of the
+/// output. Unlike `read_until`, this function keeps no more than [`MAX_LINE`] bytes in memory,
+/// however much a line has.
 async fn next_line(output: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let mut started = false;
@@ -220,7 +226,7 @@ mod tests {
         let line = LogLine::read(b"thread 'main' panicked at src/main.rs:1:1:\r\n");
         assert_eq!(line.text, "thread 'main' panicked at src/main.rs:1:1:");
         assert!(line.notable);
-        assert!(LogLine::read(b"[1,2]").notable, "JSON, but no log line");
+        assert!(LogLine::read(b"[1,2]").notable, "JSON, but not a log line");
         assert!(!LogLine::read(b"").notable);
         assert_eq!(LogLine::read(b"\xff").text, "\u{fffd}");
     }

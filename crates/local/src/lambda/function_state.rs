@@ -10,37 +10,38 @@ use crate::lambda::process_tree::ProcessTree;
 /// The state of a function, for `/_local/state`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FunctionState {
-    /// Processes that live, by process id.
+    /// The processes that live, by process id.
     pub processes: Vec<ProcessState>,
-    /// Since the start.
+    /// The counts since the start of the stack.
     pub counters: FunctionCounters,
 }
 
 /// One process of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProcessState {
-    /// Its process id.
+    /// The process id.
     pub pid: u32,
-    /// True if it works on an invocation.
+    /// True if the process works on an invocation.
     pub busy: bool,
-    /// Invocations that it was given.
+    /// How many invocations the process was given.
     pub invocations: u64,
 }
 
-/// The counts since the start.
+/// The counts since the start of the stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FunctionCounters {
-    /// Invocations given to a process.
+    /// Invocations that were given to a process.
     pub invocations: u64,
-    /// Of these, the ones that the function answered with an error.
+    /// Invocations among these that the function answered with an error, or with more than Lambda
+    /// allows.
     pub errors: u64,
-    /// Of these, the ones that took too long.
+    /// Invocations among these that took too long.
     pub timeouts: u64,
-    /// Of these, the ones during which the process ended.
+    /// Invocations among these during which the process ended.
     pub crashes: u64,
-    /// Invocations refused because all processes were busy.
+    /// Invocations that were refused because all processes were busy.
     pub throttles: u64,
-    /// Processes started.
+    /// Processes that were started, including the failed starts.
     pub starts: u64,
     /// Processes that failed before they asked for an invocation.
     pub failed_starts: u64,
@@ -106,7 +107,7 @@ impl Ledger {
     }
 }
 
-/// A process's entry in the ledger, which ends when this is dropped.
+/// A process's entry in the ledger. Dropping the registration removes the entry.
 #[derive(Debug)]
 pub(crate) struct Registration {
     ledger: Ledger,
@@ -114,7 +115,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// The process works on one more invocation.
+    /// Takes note that the process works on one more invocation.
     pub(crate) fn given_an_invocation(&self) {
         if let Some((state, _)) = self.ledger.lock().processes.get_mut(&self.pid) {
             state.busy = true;
@@ -122,7 +123,7 @@ impl Registration {
         }
     }
 
-    /// The process waits for an invocation.
+    /// Takes note that the process waits for an invocation.
     pub(crate) fn idle(&self) {
         if let Some((state, _)) = self.ledger.lock().processes.get_mut(&self.pid) {
             state.busy = false;

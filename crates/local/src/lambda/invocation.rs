@@ -14,7 +14,7 @@ use crate::lambda::runtime_api::MAX_PAYLOAD;
 /// The answer to an invocation for which the function ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// Unique to this invocation.
+    /// The id of the invocation, which no other invocation has.
     pub request_id: String,
     /// The result.
     pub result: FunctionResult,
@@ -25,15 +25,14 @@ pub struct Invocation {
 pub enum FunctionResult {
     /// The function's response.
     Response(Bytes),
-    /// The function reported an error, crashed or could not start. Lambda answers such an
-    /// invocation with status 200, `FunctionError: Unhandled` and this payload (`errorType`,
-    /// `errorMessage`).
+    /// The function reported an error, crashed or could not start. Lambda answers this invocation
+    /// with status 200, `FunctionError: Unhandled` and this payload (`errorType`, `errorMessage`).
     Unhandled(Bytes),
     /// The function took too long. To a caller of Lambda this is `Unhandled` too.
     TimedOut(Bytes),
 }
 
-/// Why an invocation was refused. The function never ran.
+/// The reason why an invocation was refused. The function never ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     /// All processes were busy for [`MAX_WAIT`]. On Lambda this is 429, `TooManyRequestsException`.
@@ -48,8 +47,8 @@ pub enum InvokeError {
 }
 
 impl FunctionResult {
-    /// The result of the invocation `request_id`, which might take `timeout`. Where the function
-    /// gave no answer, the payload is Lambda's own.
+    /// The result of the invocation `request_id`, whose time was limited to `timeout`. Where the
+    /// function gave no answer, the payload is Lambda's own.
     pub(crate) fn of(end: InvocationEnd, request_id: &str, timeout: Duration) -> Self {
         match end {
             InvocationEnd::Response(payload) => Self::Response(payload),
@@ -83,7 +82,7 @@ impl FunctionResult {
     }
 }
 
-/// Lambda's answer when a function could not be initialized.
+/// Lambda's answer if a function could not be initialized.
 fn init_error_payload(failure: &InitFailure) -> Bytes {
     let kind = match failure.reason {
         InitFailureReason::Spawn(_) => "Runtime.InvalidEntrypoint",

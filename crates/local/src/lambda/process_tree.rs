@@ -1,14 +1,16 @@
-//! All processes of an execution environment: the one that was started, and whatever it has
+//! All processes of an execution environment, which are the first process and all that it has
 //! started.
 //!
 //! A function may be a shell script that runs the function's binary, and Lambda freezes and kills
 //! the whole sandbox. So a signal goes to the first process and to its descendants, which
-//! `/proc/PID/task/TID/children` names (proc(5)). At the end a process counts that has left its
-//! parent too, and even its session: all of them have the environment that they were started with
-//! in `/proc/PID/environ`, and in it a value that no other execution environment has.
+//! `/proc/PID/task/TID/children` names (proc(5)).
 //!
-//! A daemon that has left its parent is not frozen, but ends with the others. Where there is no
-//! `/proc`, the first process alone is signalled.
+//! At the end the kill also reaches a process that has left its parent, and even its session. The
+//! environment that a process was started with is in `/proc/PID/environ`. One of its variables has
+//! a value that no other execution environment has.
+//!
+//! A daemon that has left its parent is not frozen, but ends with the others. Without `/proc`, only
+//! the first process is signalled.
 
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
@@ -18,22 +20,22 @@ use std::{fs, io};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
-/// How often the end looks for processes that were started while it looked.
+/// How many times the kill looks for processes that were started while it looked.
 const ROUNDS: usize = 10;
 
-/// The processes of one execution environment. Dropping it kills them.
+/// The processes of one execution environment. Dropping the tree kills them.
 #[derive(Debug)]
 pub(crate) struct ProcessTree {
     pid: u32,
-    /// `NAME=value`, in the environment of its processes and of no others.
+    /// `NAME=value`, which is in the environment of these processes and of no others.
     mark: String,
-    /// True if the first process may be signalled: it has not been killed, and nobody has waited
-    /// for its end. A number is another process's as soon as somebody has.
+    /// True if the first process may be signalled, because it was not killed and nobody has waited
+    /// for its end. After that wait, its number may belong to another process.
     lives: Mutex<bool>,
 }
 
 impl ProcessTree {
-    /// The tree whose first process is `child`. All of it has `mark` in its environment.
+    /// The tree whose first process is `child`. All its processes have `mark` in their environment.
     pub(crate) fn of(child: &Child, mark: String) -> Self {
         Self {
             pid: child.id().unwrap_or_default(),
@@ -52,11 +54,12 @@ impl ProcessTree {
         *self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the first process's end. Safe to cancel.
+    /// Waits for the first process's end. The call is safe to cancel.
     pub(crate) async fn wait(&self, child: &mut Child) -> io::Result<ExitStatus> {
         let mut end = std::pin::pin!(child.wait());
         std::future::poll_fn(|context| {
-            // The process is reaped while this is held, so nobody signals its number afterwards.
+            // The process is reaped while the lock is held, so nobody signals its number
+            // afterwards.
             let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
             let poll = end.as_mut().poll(context);
             if poll.is_ready() {
@@ -70,7 +73,8 @@ impl ProcessTree {
         .await
     }
 
-    /// Sends a signal to all of them; false if the first process lives no more, and then to none.
+    /// Sends a signal to all processes. If the first process does not live any more, sends none and
+    /// returns false.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
         if *lives {
@@ -79,7 +83,7 @@ impl ProcessTree {
         *lives
     }
 
-    /// Kills all of them; false if the first process did not live any more.
+    /// Kills all processes. Returns false if the first process did not live any more.
     pub(crate) fn kill(&self) -> bool {
         let lived = {
             let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,8 +104,8 @@ impl ProcessTree {
         lived
     }
 
-    /// Every process that has the mark in its environment. One that has ended has no environment
-    /// any more.
+    /// Every process that has the mark in its environment. A process that has ended has no
+    /// environment any more.
     fn marked(&self) -> Vec<u32> {
         let Ok(processes) = fs::read_dir("/proc") else {
             return Vec::new();
@@ -125,10 +129,10 @@ impl Drop for ProcessTree {
     }
 }
 
-/// First the parent, so that one that is stopped starts no more children.
+/// Signals a process and then its descendants, so that a stopped parent starts no more children.
 fn signal_tree(pid: u32, signal: Signal) {
     let children = if signal == Signal::KILL {
-        // The children of a process that has ended are no longer its own.
+        // The children are read first, because a process that has ended has no children any more.
         let children = children(pid);
         send(pid, signal);
         children
@@ -156,7 +160,7 @@ fn children(pid: u32) -> Vec<u32> {
     threads.flatten().flat_map(of_thread).collect()
 }
 
-/// One that has ended meanwhile is none of the sender's business.
+/// Sends a signal to one process. If the process has ended meanwhile, nothing happens.
 fn send(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {

@@ -1,9 +1,8 @@
-//! The Lambda Runtime API as one function process sees it: `/next`, `/response`, `/error`,
-//! `/init/error`; and what the process sees of the Extensions API, which `extensions_api.rs`
-//! serves.
+//! The Lambda Runtime API as one function process sees it, with `/next`, `/response`, `/error` and
+//! `/init/error`. The process also sees the Extensions API, which `extensions_api.rs` serves.
 //!
-//! Each process is given an address of its own, so who calls is known from where. Source: "Using
-//! the Lambda runtime API for custom runtimes",
+//! Each process is given its own address, so the address of a request tells which process calls.
+//! The source is "Using the Lambda runtime API for custom runtimes",
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
 use std::net::Ipv4Addr;
@@ -20,14 +19,16 @@ use crate::lambda::extensions_api::{self, Extensions};
 use crate::servers::foreign::Hosts;
 use crate::servers::http_server::{self, Arrived, Limits, UnreadBody};
 
-/// Most bytes of an event or of a function's answer: 6 MiB and 100 bytes, as Lambda's own error
-/// message states it.
+/// The most bytes of an event or of a function's answer. It is 6 MiB and 100 bytes, as Lambda's own
+/// error message says.
 pub const MAX_PAYLOAD: usize = 6 * 1_024 * 1_024 + 100;
 
-/// A function writes its answer from memory over loopback; longer means that it hangs.
+/// How long a function may take to send its answer. A function writes its answer from memory over
+/// loopback, so more time means that the function hangs.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
-/// One process calls. It is silent for as long as it works on an invocation, hence no idle bound.
+/// The limits of one process's Runtime API. The process is silent for as long as it works on an
+/// invocation, so idle time has no bound.
 const LIMITS: Limits = Limits {
     connections: 16,
     idle: None,
@@ -37,46 +38,47 @@ const LIMITS: Limits = Limits {
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 
-/// Where a process stands.
+/// The stage that a process has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Started, has not asked for an invocation yet.
+    /// The process has started, and has not asked for an invocation yet.
     Initializing,
-    /// Reported that it cannot start; the message is its own.
+    /// The process reported that it cannot start. The message is the process's own.
     InitFailed(String),
-    /// Waits for an invocation.
+    /// The process waits for an invocation.
     Waiting,
-    /// Works on an invocation.
+    /// The process works on an invocation.
     Invoked,
-    /// Has answered, has not asked for the next invocation yet.
+    /// The process has answered, and has not asked for the next invocation yet.
     Answered,
 }
 
 /// One invocation on its way to a process.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Unique to this invocation.
+    /// The id of the invocation, which no other invocation has.
     pub request_id: String,
     /// The event.
     pub payload: Bytes,
-    /// When the function's time is up, in milliseconds since 1970.
+    /// The end of the function's time, in milliseconds since 1970.
     pub deadline_ms: u64,
     /// The function's ARN.
     pub function_arn: String,
     /// The X-Ray trace header.
     pub trace_id: String,
-    /// Receives what the process answers.
+    /// Receives the process's answer.
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// What a process answered to an invocation.
+/// The answer of a process to an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// `/response`: the result.
+    /// The result, by `/response`.
     Response(Bytes),
-    /// `/error`: the function failed; the payload is the error as it described it.
+    /// The failure of the function, by `/error`. The payload is the error as the function described
+    /// it.
     Error(Bytes),
-    /// `/response` with more than [`MAX_PAYLOAD`] bytes.
+    /// More than [`MAX_PAYLOAD`] bytes, by `/response`.
     ResponseTooLarge,
 }
 
@@ -89,24 +91,24 @@ pub struct RuntimeApi {
     shared: Arc<Shared>,
 }
 
-/// The server's end.
+/// The server's end of the same Runtime API.
 #[derive(Debug)]
 struct Shared {
     /// The function's name.
     function: String,
     extensions: Extensions,
     deliveries: tokio::sync::Mutex<mpsc::Receiver<Delivery>>,
-    /// The invocation that the process works on: its id, and who waits for the answer.
+    /// The id of the invocation that the process works on, and the sender of the answer.
     current: Mutex<Option<(String, oneshot::Sender<Answer>)>>,
     stage: watch::Sender<Stage>,
 }
 
 impl RuntimeApi {
     /// Opens a Runtime API for one process on a free loopback port. The returned future is the
-    /// server; the API works while it is polled.
+    /// server. The API works while that future is polled.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// If no port can be opened.
     pub async fn open(
         function: &str,
     ) -> std::io::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
@@ -137,7 +139,7 @@ impl RuntimeApi {
         ))
     }
 
-    /// What the process is given as `AWS_LAMBDA_RUNTIME_API`: host and port.
+    /// The host and the port, which the process is given as `AWS_LAMBDA_RUNTIME_API`.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
@@ -149,17 +151,17 @@ impl RuntimeApi {
         self.shared.extensions.are_registered()
     }
 
-    /// Where the process stands, now and from now on.
+    /// Returns a watch on the stage of the process.
     #[must_use]
     pub fn stage(&self) -> watch::Receiver<Stage> {
         self.stage.clone()
     }
 
-    /// Hands over an invocation; the process has it when it asks for it. At most one is under way
-    /// at a time: the caller waits for [`Stage::Waiting`] first.
+    /// Hands over an invocation. The process gets the invocation when it asks for one. At most one
+    /// invocation is under way at a time, because the caller waits for [`Stage::Waiting`] first.
     pub fn deliver(&self, delivery: Delivery) {
-        // Full or closed only if that rule is broken; then the answer's sender is dropped, which
-        // its receiver sees.
+        // The channel is full or closed only if the caller breaks that rule. Then the answer's
+        // sender is dropped, and its receiver sees that.
         let _ = self.deliveries.try_send(delivery);
     }
 }
@@ -233,7 +235,7 @@ impl Shared {
             ("lambda-runtime-invoked-function-arn", &function_arn),
             ("lambda-runtime-trace-id", &trace_id),
         ] {
-            // The host makes these itself, of characters that a header may hold.
+            // The host makes these values itself, of characters that a header may hold.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
@@ -273,7 +275,7 @@ impl Shared {
             Some((request_id, waiting)) if request_id == id => {
                 drop(current);
                 self.stage.send_replace(Stage::Answered);
-                // Whoever waited may have given up; the process has done its part all the same.
+                // The receiver may have given up. The process has done its part all the same.
                 let _ = waiting.send(answer);
                 accepted()
             }

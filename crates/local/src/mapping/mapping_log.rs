@@ -1,5 +1,5 @@
-//! What the event source mapping does, in lines for a person: every failure, retry, split and
-//! discard, and what was delivered at most once a second, so that a busy stream does not flood the
+//! The lines about the event source mapping, for a person. Every failure, retry, split and discard
+//! is shown. Deliveries are shown at most once a second, so that a busy stream does not flood the
 //! console.
 
 use std::collections::BTreeMap;
@@ -9,16 +9,16 @@ use event_source_mapping::{Failure, Occurrence, Range, SequenceNumber, ShardId, 
 
 use crate::console::Console;
 
-/// Deliveries are added up for this long.
+/// How long deliveries are added up before they are shown.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Who writes the lines.
+/// The writer of the lines.
 #[derive(Debug)]
 pub struct MappingLog {
     console: Console,
-    /// Delivered but not shown yet: records and batches of each shard.
+    /// The number of records and batches of each shard that were delivered and are not shown yet.
     delivered: BTreeMap<ShardId, (usize, usize)>,
-    /// When deliveries were shown last.
+    /// The time at which deliveries were shown last.
     shown: Option<Timestamp>,
 }
 
@@ -33,8 +33,8 @@ impl MappingLog {
         }
     }
 
-    /// Takes in what came of one step of the mapping at `now`. Call it after every step: deliveries
-    /// that were held back are shown when their time has come.
+    /// Takes in the occurrences of one step of the mapping at `now`. Call it after every step,
+    /// because deliveries that were held back are shown when their time has come.
     pub fn step(&mut self, now: Timestamp, happened: &[Occurrence]) {
         for happened in happened {
             self.happened(now, happened);
@@ -156,7 +156,8 @@ impl MappingLog {
         }
     }
 
-    /// The sequence numbers that put the records back. A line has room for one of them.
+    /// Shows the sequence numbers by which the records can be put back. A line has room for one of
+    /// them.
     fn fail_in_full(&self, range: &Range) {
         if range.first == range.last {
             self.fail(format!("  sequence number {}", range.first));
@@ -191,7 +192,7 @@ fn batch(range: &Range) -> String {
     }
 }
 
-/// A pause for a person, in milliseconds below a second and else in seconds.
+/// A pause for a person, in milliseconds below a second and otherwise in seconds.
 fn pause(pause: Duration) -> String {
     if pause < Duration::from_secs(1) {
         format!("{} ms", pause.as_millis())
@@ -208,7 +209,7 @@ fn count(records: usize) -> String {
     }
 }
 
-/// `shardId-000000000003` is shard 3.
+/// The short name of a shard. `shardId-000000000003` is shard 3.
 fn short_shard(shard: &ShardId) -> String {
     match shard
         .as_str()
@@ -221,8 +222,8 @@ fn short_shard(shard: &ShardId) -> String {
     }
 }
 
-/// The last digits of a sequence number tell neighbours apart; all 56 are in `/_local/state` and in
-/// discards.
+/// The last digits of a sequence number, which tell neighbours apart. All 56 digits are in
+/// `/_local/state` and in discards.
 fn short(number: &SequenceNumber) -> String {
     let digits = number.to_string();
     let start = digits.len().saturating_sub(8);

@@ -1,11 +1,13 @@
-//! Lambda's poller on this machine: carries out what the event source mapping wants done. Reads the
-//! stream, invokes the function, tells the on-failure queue.
+//! Lambda's poller on this machine. It carries out what the event source mapping wants done. It
+//! reads the stream, invokes the function, and tells the on-failure queue.
 //!
-//! Faults that are injected into Kinesis do not hit it ([`ShardReader`]). Discards do go through
-//! SQS as any client's messages do, so that an outage of the queue can be tried out.
+//! Faults that are injected into Kinesis do not hit the poller ([`ShardReader`]). Discards do go
+//! through SQS, as any client's messages do, so that an outage of the queue can be tried out.
 //!
-//! Two things are faster than on AWS, for the sake of the person who waits: a shard is polled every
-//! 20 ms (AWS: about once a second), and the first retry comes after 250 ms (AWS: not published).
+//! Two things are faster than on AWS, for the sake of the person who waits.
+//!
+//! - A shard is polled every 20 ms. On AWS it is polled about once a second.
+//! - The first retry comes after 250 ms. AWS does not publish its own pause.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +25,7 @@ use crate::lambda::function::Function;
 use crate::lambda::invocation::FunctionResult;
 use crate::mapping::mapping_log::MappingLog;
 
-/// What the poller works on.
+/// The parts that the poller works with.
 #[derive(Debug)]
 pub struct Poller {
     /// The services.
@@ -34,26 +36,26 @@ pub struct Poller {
     pub queue: DiscardQueue,
     /// The function that gets the records.
     pub consumer: Arc<Function>,
-    /// What decides. Shared with whoever shows its status.
+    /// The mapping, which decides what is done. It is shared with those who show its status.
     pub mapping: SharedMapping,
-    /// Where its lines go.
+    /// The console that the lines go to.
     pub console: Console,
 }
 
-/// A mapping that one task drives and others look at, and stop or start.
+/// A mapping that one task drives, and that others look at, stop and start.
 #[derive(Clone, Debug)]
 pub struct SharedMapping {
     mapping: Arc<Mutex<Mapping>>,
     enabled: Arc<watch::Sender<bool>>,
 }
 
-/// Why the poller cannot go on. The stack is of no use without it.
+/// The reason why the poller cannot go on. The stack is of no use without the poller.
 #[derive(Debug, thiserror::Error)]
 pub enum PollerError {
-    /// The stream is gone before it could be read.
+    /// The stream was gone before it could be read.
     #[error(transparent)]
     Stream(#[from] NotListed),
-    /// Part of the poller panicked.
+    /// A part of the poller panicked.
     #[error("the poller broke down: {0}")]
     Panicked(String),
 }
@@ -68,14 +70,16 @@ impl SharedMapping {
         }
     }
 
-    /// The stop switch, as `UpdateEventSourceMapping` with `Enabled` is on AWS. Stopped, nothing is
-    /// read or delivered, and the stream keeps what comes; a batch that is at the function may
-    /// finish. Enabled again, it goes on behind the checkpoints, with all attempts still to come.
+    /// Works the stop switch, as `UpdateEventSourceMapping` with `Enabled` does on AWS.
+    ///
+    /// While the mapping is disabled, nothing is read or delivered, and the stream keeps what
+    /// comes. A batch that is at the function may finish. When the mapping is enabled again, it
+    /// goes on behind its checkpoints, with all attempts still to come.
     pub fn enable(&self, enabled: bool) {
         self.enabled.send_replace(enabled);
     }
 
-    /// Checkpoints, batches in flight, counters.
+    /// The checkpoints, the batches in flight, and the counters.
     #[must_use]
     pub fn status(&self) -> Status {
         self.lock().status()
@@ -90,12 +94,12 @@ impl Poller {
     /// Polls until the future is dropped.
     ///
     /// # Errors
-    /// When it cannot go on. Failures of the function, the queue or single reads are not among
-    /// them.
+    /// If the poller cannot go on. Failures of the function, of the queue or of single reads do not
+    /// count.
     pub async fn run(self) -> Result<std::convert::Infallible, PollerError> {
         let mut log = MappingLog::new(self.console.clone());
         let mut event = self.source.list()?;
-        // Answers that are there at once, and those that take their time.
+        // Some answers are there at once, and others take their time.
         let mut answered = Vec::new();
         let mut under_way = JoinSet::new();
         let mut switch = self.mapping.enabled.subscribe();
@@ -106,7 +110,7 @@ impl Poller {
             let is_shard_finished =
                 |happened: &Occurrence| matches!(happened, Occurrence::ShardFinished { .. });
             if step.occurrences.iter().any(is_shard_finished) {
-                // Its children, if the stream was resharded.
+                // A finished shard has children if the stream was resharded.
                 answered.push(self.source.list()?);
             }
             for action in step.actions {
@@ -123,8 +127,8 @@ impl Poller {
             }
             event = match answered.pop() {
                 Some(answer) => {
-                    // Reads answer at once, so a long backlog would otherwise keep this thread to
-                    // itself.
+                    // A read is answered at once, so a long backlog would otherwise keep this
+                    // thread to itself.
                     tokio::task::yield_now().await;
                     answer
                 }

@@ -1,4 +1,4 @@
-//! The connections of a server. Each knows whose turn it is, and since when.
+//! The connections of a server. Each connection knows if it waits for its client, and since when.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-/// A connection that waits for its client is closed for another one's sake after this long at the
-/// earliest, so that an answer under way is not cut off.
+/// How long a connection must have waited for its client before it may be closed to make room. So
+/// an answer under way is not cut off.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How often a server whose connections are all in use looks for one that it may close.
+/// How often a server whose connections are all in use looks for a connection that it may close.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How long a client may take to read an answer. Over loopback 13 MB, the largest one, take some
-/// milliseconds.
+/// How long a client may take to read an answer. The largest answer has 13 MB, which take some
+/// milliseconds over loopback.
 pub const READ_PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
@@ -30,8 +30,8 @@ struct Connection {
 }
 
 impl Connections {
-    /// Waits until fewer than `most` are open, and closes one that waits for its client if that is
-    /// what it takes.
+    /// Waits until fewer than `most` connections are open. If necessary, closes the connection that
+    /// has waited longest for its client.
     pub(super) async fn make_room(&mut self, most: usize) {
         loop {
             while self.tasks.try_join_next().is_some() {}
@@ -56,8 +56,8 @@ impl Connections {
         }
     }
 
-    /// Opens a connection, which `serve` serves and of which `progress` tells how far it is. It is
-    /// closed when its client has taken too long.
+    /// Opens a connection, which `serve` serves and whose progress is in `progress`. The connection
+    /// is closed when its client has taken too long.
     pub(super) fn open(
         &mut self,
         progress: Progress,
@@ -75,24 +75,24 @@ impl Connections {
     }
 }
 
-/// The progress of a connection, which is whose turn it is and since when.
+/// The progress of a connection, which tells if the client is waited for, and since when.
 #[derive(Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 
 struct State {
-    /// Since when the client has had its turn, if it has.
+    /// The time at which the wait for the client began, if the client is waited for.
     since: Instant,
-    /// Requests whose headers are here and that are not answered.
+    /// The number of requests whose headers have arrived and that are not answered.
     requests: usize,
-    /// Of these, the ones that the handler works on.
+    /// The number of these requests that the handler works on.
     handled: usize,
-    /// When each answer was given of which a part is not handed over yet.
+    /// The times at which the answers were given that are not completely handed over yet.
     answers: BTreeMap<u64, Instant>,
     next_answer: u64,
 }
 
 impl Progress {
-    /// The client has its turn from now on.
+    /// The progress of a new connection, whose client is waited for from now on.
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             since: Instant::now(),
@@ -107,18 +107,18 @@ impl Progress {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Since when nothing but the client has been waited for.
+    /// The time since which nothing but the client has been waited for, if that is so.
     fn clients_since(&self) -> Option<Instant> {
         let state = self.lock();
         (state.handled == 0).then_some(state.since)
     }
 
-    /// Counts a request whose headers are here until the returned value is dropped.
+    /// Counts a request whose headers have arrived, until the returned value is dropped.
     pub(super) fn begin_request(&self) -> Underway {
         self.begin(|state| &mut state.requests)
     }
 
-    /// Counts a request that the handler works on until the returned value is dropped.
+    /// Counts a request that the handler works on, until the returned value is dropped.
     pub(super) fn begin_handling(&self) -> Underway {
         self.begin(|state| &mut state.handled)
     }
@@ -134,8 +134,8 @@ impl Progress {
         }
     }
 
-    /// Begins the time that the client has to read an answer. It ends when the returned value is
-    /// dropped.
+    /// Begins the time that the client has to read an answer. The time ends when the returned value
+    /// is dropped.
     pub(super) fn answer(&self) -> Unread {
         let mut state = self.lock();
         let id = state.next_answer;
@@ -164,7 +164,7 @@ impl Progress {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return;
             }
-            // A deadline that comes up meanwhile is not before this.
+            // A deadline that is set meanwhile is not before this time.
             let look_again = now + shortest;
             let wake_at = deadline.map_or(look_again, |deadline| deadline.min(look_again));
             tokio::time::sleep_until(wake_at).await;
@@ -172,7 +172,7 @@ impl Progress {
     }
 }
 
-/// A request that is counted until this is dropped.
+/// A request that is counted until this value is dropped.
 pub(super) struct Underway {
     progress: Progress,
     count: fn(&mut State) -> &mut usize,
@@ -186,7 +186,7 @@ impl Drop for Underway {
     }
 }
 
-/// An answer that is not handed over as a whole until this is dropped.
+/// An answer that counts as not completely handed over until this value is dropped.
 pub(super) struct Unread {
     progress: Progress,
     id: u64,

@@ -1,13 +1,17 @@
-//! Requests that a web page of somebody else's could have sent, which are refused on every port.
+//! Refuses requests that somebody else's web page could have sent, on every port.
 //!
 //! Any page that is open in a browser on this machine can send requests to loopback ports, and
-//! nothing here checks who calls. Two things give such a page away. Its requests carry its own
-//! origin (the Fetch standard, "`Origin` header"; W3C, "Fetch Metadata Request Headers"). Or its
-//! own name was made to resolve to 127.0.0.1, which is called DNS rebinding, and is then what
-//! `Host` says. Programs send neither an origin nor a foreign name.
+//! nothing here checks who calls. A foreign page is known by one of two things.
 //!
-//! API Gateway has no such check. The front door has it all the same, since a page that may place
-//! orders here, or read them, is nobody's intention.
+//! - The requests of a page carry the page's own origin (the Fetch standard, "`Origin` header", and
+//!   W3C, "Fetch Metadata Request Headers").
+//! - The page's own name was made to resolve to 127.0.0.1, which is called DNS rebinding. Then
+//!   `Host` has that name.
+//!
+//! Programs send neither an origin nor a foreign name.
+//!
+//! API Gateway has no such check. The front door has it all the same, because nobody intends a page
+//! that places orders here, or reads them.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -22,35 +26,36 @@ use crate::servers::json_response::json_response;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The names under which a server may be called: `localhost`, everything below `.localhost` (RFC
-/// 6761, section 6.3, keeps both on this machine), loopback addresses, and further ones. The port
-/// does not matter.
+/// The names under which a server may be called. The port does not matter.
+///
+/// - `localhost` and every name below `.localhost` (RFC 6761, section 6.3, keeps both on this
+///   machine)
+/// - Loopback addresses
+/// - Further names that are allowed
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     further: Arc<[String]>,
 }
 
-/// Why a request is refused.
+/// The reason why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// `Host`, `:authority` or the request's target names another machine.
-    #[error("the host is not a name of this machine; a further one can be named in ALLOWED_HOSTS")]
+    #[error("the host is not a name of this machine, and ALLOWED_HOSTS does not name it")]
     ForeignHost,
-    /// `Origin` names a page of another machine, or none (`null`).
-    #[error(
-        "the origin is not a page of this machine; a further host can be named in ALLOWED_HOSTS"
-    )]
+    /// `Origin` names a page of another machine, or no page (`null`).
+    #[error("the origin is not a page of this machine, and ALLOWED_HOSTS does not name its host")]
     ForeignOrigin,
     /// `Sec-Fetch-Site` says that a page of another site caused the request.
     #[error("a page of another site caused this request")]
     CrossSite,
-    /// HTTP/1.1 without `Host`, or with several (RFC 9112, section 3.2).
+    /// A request of HTTP/1.1 has no `Host`, or a request has several (RFC 9112, section 3.2).
     #[error("a request of HTTP/1.1 has one Host header")]
     NotOneHost,
 }
 
 impl Refusal {
-    /// 403 with the reason, or 400 where the request is none.
+    /// The response, which is 403 with the reason, or 400 if the request is malformed.
     #[must_use]
     pub fn response(self) -> Response<Bytes> {
         let status = match self {
@@ -62,7 +67,8 @@ impl Refusal {
 }
 
 impl Hosts {
-    /// Those of this machine and `further` ones: names or addresses without a port, in any case.
+    /// The names of this machine and the names in `further`. These are names or addresses without a
+    /// port, in upper or lower case.
     #[must_use]
     pub fn and(further: &[String]) -> Self {
         Self {
@@ -70,12 +76,12 @@ impl Hosts {
         }
     }
 
-    /// Why a request with this head is refused; `None` if it is not.
+    /// The reason why a request with this head is refused, or `None` if it is not refused.
     #[must_use]
     pub fn refuse(&self, head: &http::request::Parts) -> Option<Refusal> {
         let hosts = head.headers.get_all(HOST);
         let named = || hosts.iter().map(|host| host.to_str().unwrap_or_default());
-        // HTTP/2's `:authority`, and the target of HTTP/1 in absolute form.
+        // The target is HTTP/2's `:authority`, or the target of HTTP/1 in absolute form.
         let target = head.uri.authority().map(Authority::as_str);
         if !target
             .into_iter()
@@ -129,7 +135,8 @@ impl Hosts {
     }
 }
 
-/// A page of an origin that is ours may be of another site, such as `app.localhost` and 127.0.0.1.
+/// True if a page of another site caused the request. The page may still have an origin that is
+/// ours, because `app.localhost` and 127.0.0.1 are two sites.
 fn is_cross_site(headers: &HeaderMap) -> bool {
     headers
         .get_all(SEC_FETCH_SITE)

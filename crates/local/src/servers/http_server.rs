@@ -1,7 +1,9 @@
-//! An HTTP server on the loopback interface, HTTP/1.1 and HTTP/2 with prior knowledge, that slow,
-//! broken or silent clients cannot hold up: each is waited for only so long, and when connections
-//! run short the one that has waited longest for its client is closed. Requests that a foreign web
-//! page could have sent are refused ([`crate::servers::foreign`]).
+//! An HTTP server on the loopback interface. It speaks HTTP/1.1, and HTTP/2 with prior knowledge.
+//!
+//! Slow, broken or silent clients cannot hold up the server, because it waits for each client only
+//! for a limited time. When connections run short, the server closes the connection that has waited
+//! longest for its client. Requests that a foreign web page could have sent are refused
+//! ([`crate::servers::foreign`]).
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,25 +28,25 @@ use crate::servers::connections::{Connections, Progress, Unread};
 use crate::servers::foreign::Hosts;
 use crate::servers::loopback_port::Listeners;
 
-/// An answer is handed over in pieces of at most this many bytes, each when the client has room for
-/// it: so what is still to be read is known, and nothing of it is copied before.
+/// The most bytes of one piece of an answer. Each piece is handed over when the client has room for
+/// it. So the server knows how much is still to be read, and copies nothing of that before.
 const PIECE: usize = 64 << 10;
 
-/// Requests that one HTTP/2 connection may have in progress. RFC 9113, section 6.5.2, recommends at
-/// least 100.
+/// How many requests one HTTP/2 connection may have in progress. RFC 9113, section 6.5.2,
+/// recommends at least 100.
 const STREAMS: u32 = 128;
 
-/// What an HTTP/2 connection begins with; RFC 9113, section 3.4. HTTP/1 has no method `PRI`.
+/// The beginning of an HTTP/2 connection (RFC 9113, section 3.4). HTTP/1 has no method `PRI`.
 const PREFACE: &[u8] = b"PRI";
 
-/// What a server allows its clients.
+/// The limits of a server for its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time. Further ones wait in the kernel's queue, for a second or so unless
-    /// all have a request in progress.
+    /// How many connections are open at a time. A further connection waits in the kernel's queue.
+    /// It waits for a second or so, unless all connections have a request in progress.
     pub connections: usize,
     /// How long a client may take from one answer, or from the connection's beginning, to the end
-    /// of the next request's headers; `None` sets no bound.
+    /// of the next request's headers. `None` sets no bound.
     pub idle: Option<Duration>,
     /// The largest body of a request, in bytes.
     pub body: usize,
@@ -52,15 +54,15 @@ pub struct Limits {
     pub body_patience: Duration,
 }
 
-/// A request that is here as a whole, or why its body is not.
+/// A request with its whole body, or with the reason why its body was not read.
 pub type Arrived = Request<Result<Bytes, UnreadBody>>;
 
-/// Serves HTTP on `listeners` until the future is dropped, which also ends all its connections.
-/// `hosts` says under which names it may be called. Where `handler` gives no answer, the connection
-/// is closed without one, or of HTTP/2 the stream is reset.
+/// Serves HTTP on `listeners` until the future is dropped, which also ends all connections. `hosts`
+/// has the names under which the server may be called. If `handler` gives no answer, an HTTP/1
+/// connection is closed without an answer, and an HTTP/2 stream is reset.
 ///
-/// A client has [`READ_PATIENCE`] to read an answer but for its last half megabyte. For that it has
-/// until the connection has been idle for too long. A client that takes longer is cut off.
+/// A client has [`READ_PATIENCE`] to read an answer up to the last half megabyte. To read the rest,
+/// it has until the connection has been idle for too long. A client that takes longer is cut off.
 ///
 /// [`READ_PATIENCE`]: crate::servers::connections::READ_PATIENCE
 pub async fn serve<H, F>(listeners: impl Into<Listeners>, limits: Limits, hosts: Hosts, handler: H)
@@ -86,8 +88,8 @@ where
                 };
                 connections.open(progress, limits.idle, serve.connection(stream));
             }
-            // The peer is gone already, or no file descriptor is free; the latter passes only with
-            // time.
+            // The peer is gone already, or no file descriptor is free. A lack of descriptors passes
+            // only with time.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
@@ -121,7 +123,7 @@ impl Body for Pieces {
     }
 }
 
-/// What one connection needs.
+/// The parts that one connection needs.
 #[derive(Clone)]
 struct Serve<H> {
     limits: Limits,
@@ -136,7 +138,7 @@ where
     H: Fn(Arrived, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Option<Response<Bytes>>> + Send + 'static,
 {
-    /// Serves what the client speaks until it goes away.
+    /// Serves the client, in the version of HTTP that it speaks, until it goes away.
     async fn connection(self, stream: TcpStream) {
         let Ok(http2) = speaks_http2(&stream).await else {
             return;
@@ -144,8 +146,8 @@ where
         let streams = Streams::default();
         let service = service_fn(move |request| self.clone().answer(request));
         let io = TokioIo::new(stream);
-        // An error here is the client's (it sent no HTTP, was too slow, or went away) or the lack
-        // of an answer.
+        // An error here means that there was no answer, or that the client failed. A client fails
+        // if it sends no HTTP, is too slow, or goes away.
         if http2 {
             let _ = http2::Builder::new(streams.executor())
                 .timer(TokioTimer::new())
@@ -154,7 +156,7 @@ where
                 .await;
         } else {
             let _ = http1::Builder::new()
-                // How long headers may take is in `Limits::idle`, for both versions alike.
+                // `Limits::idle` says how long headers may take, for both versions alike.
                 .header_read_timeout(None)
                 .serve_connection(io, service)
                 .await;
@@ -165,9 +167,9 @@ where
         let request_underway = self.progress.begin_request();
         let (head, body) = request.into_parts();
         let refusal = self.hosts.refuse(&head);
-        // A body is read in any case, or the client would not read the answer.
+        // A body is read in any case, because otherwise the client would not read the answer.
         let body = read_body(body, self.limits.body, self.limits.body_patience).await;
-        // What is left of such a body is unknown, so an HTTP/1 connection cannot be used again.
+        // The rest of this body is unknown, so an HTTP/1 connection cannot be used again.
         let spoiled = head.version <= Version::HTTP_11
             && matches!(body, Err(UnreadBody::TooSlow | UnreadBody::Broken));
         let answer = match refusal {
@@ -188,7 +190,7 @@ where
     }
 }
 
-/// True if a client begins with HTTP/2's preface. Nothing of what it sent is consumed.
+/// True if a client begins with HTTP/2's preface. Nothing that the client sent is consumed.
 async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut start = [0; PREFACE.len()];
     loop {
@@ -197,13 +199,13 @@ async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
         if !begins_alike || length == PREFACE.len() {
             return Ok(begins_alike);
         }
-        // One or two bytes: the next ones are on their way, or never come, which ends with the
-        // client's time.
+        // One or two bytes have come. The next bytes are on their way, or never come. If they never
+        // come, the end of the client's time ends this loop.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// The requests of one HTTP/2 connection. They end with it.
+/// The requests of one HTTP/2 connection. They end with the connection.
 #[derive(Default)]
 struct Streams(Arc<Mutex<JoinSet<()>>>);
 
@@ -231,24 +233,24 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Executo
     }
 }
 
-/// The connection is to be closed without an answer.
+/// The error of a connection that is to be closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer")]
 struct NoAnswer;
 
-/// Why a body was not read.
+/// The reason why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnreadBody {
-    /// Longer than allowed. It was read to its end and thrown away, so that the client reads the
-    /// answer.
+    /// The body is longer than allowed. It was read to its end and thrown away, so that the client
+    /// reads the answer.
     TooLarge,
-    /// The client took too long to send it.
+    /// The client took too long to send the body.
     TooSlow,
     /// The client went away or sent a broken body.
     Broken,
 }
 
-/// Reads a body of at most `limit` bytes within `patience`. A longer one is drained, within the
+/// Reads a body of at most `limit` bytes within `patience`. A longer body is drained, within the
 /// same `patience`.
 async fn read_body(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, UnreadBody> {
     let read = async {
@@ -298,11 +300,11 @@ mod tests {
         body_patience: Duration::from_secs(30),
     };
 
-    /// More than the buffers of a connection take, kernel's and hyper's.
+    /// More bytes than the buffers of a connection take, the kernel's and hyper's.
     const LARGE: usize = 32 << 20;
 
-    /// A server on a free port that answers `GET /` and `GET /large` at once, leaves `/lost`
-    /// without an answer and works on anything else for ever.
+    /// A server on a free port. It answers `GET /` and `GET /large` at once, leaves `/lost` without
+    /// an answer, and works on anything else for ever.
     async fn start() -> (SocketAddr, JoinSet<()>) {
         let listener = ReservedPort::take(0).unwrap().listen().unwrap();
         let address = (Ipv4Addr::LOCALHOST, listener.port()).into();
@@ -329,8 +331,8 @@ mod tests {
         stream
     }
 
-    /// What comes until the server closes the connection, which it must do long before a client's
-    /// patience is over.
+    /// Reads all that comes until the server closes the connection. The server must close it long
+    /// before a client's patience is over.
     async fn all_of(mut stream: TcpStream) -> String {
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
@@ -403,7 +405,7 @@ mod tests {
         assert!(read_out(send(address, request).await).await > LARGE);
     }
 
-    /// How many bytes come until the connection is closed or reset.
+    /// Counts the bytes that come until the connection is closed or reset.
     async fn read_out(mut stream: TcpStream) -> usize {
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
@@ -413,8 +415,8 @@ mod tests {
         bytes.len()
     }
 
-    /// Headers that come byte by byte are bounded as a whole, and silence from the beginning is
-    /// too.
+    /// The time for headers that come byte by byte is bounded as a whole. Silence from the
+    /// beginning is bounded too.
     #[tokio::test]
     async fn a_client_without_a_request_is_closed_when_its_time_is_over() {
         for start_of_request in [
@@ -512,7 +514,7 @@ mod tests {
         assert_eq!(answer, "Err(TooLarge)");
     }
 
-    /// The connection itself has room, so that only the stream's own window holds the answer back.
+    /// The connection itself has room, so only the stream's own window holds the answer back.
     #[tokio::test]
     async fn an_http2_client_that_gives_an_answer_no_room_is_cut_off() {
         let (address, _server) = start().await;

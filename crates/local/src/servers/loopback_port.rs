@@ -1,4 +1,4 @@
-//! A port on both loopback addresses, taken first and opened when all else is ready.
+//! A port on both loopback addresses. The port is taken first and opened when all else is ready.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,16 +7,15 @@ use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-/// A port that is taken on 127.0.0.1 and \[::1\] but does not accept connections yet, so that
-/// others see it closed until all is ready. On a machine without IPv6 it is taken on 127.0.0.1
-/// alone.
+/// A port that is taken on 127.0.0.1 and \[::1\] but does not accept connections yet. So others see
+/// the port closed until all is ready. On a machine without IPv6 it is taken on 127.0.0.1 alone.
 #[derive(Debug)]
 pub struct ReservedPort {
     sockets: Vec<(IpAddr, TcpSocket)>,
     port: u16,
 }
 
-/// A port cannot be taken or opened on one of the two loopback addresses.
+/// The error of a port that cannot be taken or opened on one of the two loopback addresses.
 #[derive(Debug, thiserror::Error)]
 #[error("{address}: {source}")]
 pub struct PortError {
@@ -30,7 +29,7 @@ impl ReservedPort {
     /// Takes `port`, or for 0 any port that is free on both addresses.
     ///
     /// # Errors
-    /// When the port is in use on either address or may not be taken.
+    /// If the port is in use on either address or may not be taken.
     pub fn take(port: u16) -> Result<Self, PortError> {
         /// How many ports are tried that are free on 127.0.0.1 but not on \[::1\].
         const ATTEMPTS: usize = 100;
@@ -79,7 +78,7 @@ impl ReservedPort {
     /// Begins to accept connections.
     ///
     /// # Errors
-    /// When another program took the same port and listens on it meanwhile.
+    /// If another program took the same port meanwhile and listens on it.
     pub fn listen(self) -> Result<Listeners, PortError> {
         let listeners = self.sockets.into_iter().map(|(address, socket)| {
             socket
@@ -95,7 +94,7 @@ fn bind(address: IpAddr, port: u16) -> io::Result<TcpSocket> {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
         IpAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A server that is started again must not wait for the last one's closed connections to time
+    // A server that is started again must not wait until the last server's closed connections time
     // out.
     socket.set_reuseaddr(true)?;
     socket.bind((address, port).into())?;
@@ -106,14 +105,14 @@ fn is_taken(error: &PortError) -> bool {
     error.source.kind() == io::ErrorKind::AddrInUse
 }
 
-/// The kernel knows no IPv6, or no interface has it.
+/// True if the kernel does not know IPv6, or no interface has it.
 fn is_without_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-/// Open ports that one server accepts connections on: one port on both loopback addresses, or a
-/// single listener.
+/// The open ports on which one server accepts connections. They are one port on both loopback
+/// addresses, or a single listener.
 #[derive(Debug)]
 pub struct Listeners(Vec<TcpListener>);
 
@@ -124,8 +123,8 @@ impl From<TcpListener> for Listeners {
 }
 
 impl Listeners {
-    /// The port of the first one, which is that of all of a [`ReservedPort`]; 0 if the operating
-    /// system does not say.
+    /// The port of the first listener. All listeners of a [`ReservedPort`] have this port. It is 0
+    /// if the operating system does not tell the port.
     #[must_use]
     pub fn port(&self) -> u16 {
         let address = self.0.first().map(TcpListener::local_addr);
@@ -134,7 +133,8 @@ impl Listeners {
             .map_or(0, |address| address.port())
     }
 
-    /// The next connection on any of them, and its client's address.
+    /// Accepts the next connection on any of the listeners, and returns it with its client's
+    /// address.
     pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| {
             let accepted = self.0.iter().map(|listener| listener.poll_accept(context));

@@ -1,5 +1,5 @@
-//! `local` as a user has it: installed in a directory of its own, started, talked to, and looked
-//! for when it is gone.
+//! `local` as a user has it. It is installed in its own directory, started and called. At the end
+//! the tests look for its processes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -18,8 +18,8 @@ use super::{echo_function, eventually, is_running};
 /// How long the stack may take to be gone.
 pub const GONE: Duration = Duration::from_secs(5);
 
-/// A directory of the test's own with `local`, `api` and `consumer`, as a build leaves them side by
-/// side.
+/// The test's own directory with `local`, `api` and `consumer` side by side, as a build leaves
+/// them.
 pub struct Installation {
     pub directory: PathBuf,
 }
@@ -45,7 +45,7 @@ impl Installation {
         }
     }
 
-    /// Writes the repository's settings with one of them changed.
+    /// Writes the repository's settings with one value changed.
     pub fn set(&self, key: &str, value: Value) {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/pipeline.auto.tfvars.json");
@@ -70,7 +70,7 @@ impl Installation {
         command
     }
 
-    /// Runs `local` in the expectation that it ends by itself.
+    /// Runs `local`, which is expected to fail and end by itself.
     pub fn fail(&self, command: &mut Command) -> Output {
         let output = command
             .stdout(Stdio::piped())
@@ -123,7 +123,7 @@ impl Drop for Installation {
     }
 }
 
-/// A `local` that is ready. Killed when dropped.
+/// A `local` that is ready. Dropping it kills the process.
 pub struct Running {
     pub process: Child,
     pub ready: Value,
@@ -151,7 +151,7 @@ impl Running {
         )
     }
 
-    /// An AWS call; `None` if there is no answer.
+    /// Makes an AWS call. Returns `None` if there is no answer.
     pub async fn aws(&self, target: &str, input: Value) -> Option<(u16, Value)> {
         let uri = format!("http://127.0.0.1:{}/", self.ready["aws_port"]);
         let response = send(Method::POST, &uri, Some(target), &input.to_string()).await?;
@@ -206,7 +206,8 @@ impl Running {
             .collect()
     }
 
-    /// The shell that guards the functions: the child of `local` that leads their process group.
+    /// The shell that guards the functions. It is the child of `local` that leads their process
+    /// group.
     pub async fn guard(&self) -> u32 {
         let function = self.functions().await[0];
         let output = Command::new("ps")
@@ -267,7 +268,7 @@ pub async fn all_gone(pids: &[u32], since: Instant) {
     }
     assert!(
         since.elapsed() < GONE,
-        "gone only after {:?}",
+        "the processes were gone only after {:?}",
         since.elapsed()
     );
 }

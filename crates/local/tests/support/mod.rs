@@ -1,9 +1,10 @@
-//! What several test files need: the example function's binary, and waiting with a deadline.
+//! The parts that several test files need. They are the example function's binary, an installation
+//! of `local`, and waiting with a deadline.
 
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file is a crate of its own and uses its part"
+    reason = "each test file is its own crate and uses its part"
 )]
 
 pub mod installation;
@@ -11,7 +12,7 @@ pub mod installation;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// `examples/echo_function.rs`, which `cargo test` builds with the tests.
+/// The binary of `examples/echo_function.rs`, which `cargo test` builds with the tests.
 pub fn echo_function() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test
@@ -27,20 +28,20 @@ pub fn echo_function() -> PathBuf {
     path
 }
 
-/// The same behind a shell that starts it and waits for it, as a function may be. `before` is what
-/// the shell does first.
+/// A shell script that starts the example function and waits for it, as a function may be a script.
+/// The shell runs `before` first.
 pub fn behind_a_shell(folder: &Path, before: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = folder.join("bootstrap");
     let function = echo_function();
-    // With a command behind it, no shell replaces itself by the function.
+    // A command follows the function, so that no shell replaces itself by the function.
     let script = format!("#!/bin/sh\n{before}\n'{}'\nexit $?\n", function.display());
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
 
-/// Tries until `attempt` gives a value, for at most 20 seconds.
+/// Calls `attempt` until it gives a value, for at most 20 seconds.
 pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -60,8 +61,8 @@ pub fn is_running(pid: u32) -> bool {
     !matches!(state_of(pid), ' ' | 'Z')
 }
 
-/// The state that `ps` shows of a process: `T` is stopped, `Z` a zombie, a space that there is
-/// none.
+/// The state that `ps` shows of a process. `T` is a stopped process, `Z` is a zombie, and a space
+/// means that the process does not exist.
 pub fn state_of(pid: u32) -> char {
     let output = std::process::Command::new("ps")
         .args(["-o", "stat=", "-p", &pid.to_string()])
