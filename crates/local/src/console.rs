@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -246,16 +246,22 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes what was sent so far, for at most `patience`, and ends the thread.
+    /// Writes the lines that were sent so far, for at most `patience`, and ends the thread.
+    ///
+    /// If the output is read too slowly for that, lines are lost and the thread goes on.
     pub fn finish(mut self, patience: Duration) {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        if self.lines.try_send(Entry::End).is_err() {
-            return;
+        let deadline = Instant::now() + patience;
+        // A full backlog has no room for the end. It has room again when the thread has written.
+        while let Err(TrySendError::Full(_)) = self.lines.try_send(Entry::End) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        let deadline = std::time::Instant::now() + patience;
-        while !thread.is_finished() && std::time::Instant::now() < deadline {
+        while !thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -290,6 +296,33 @@ mod tests {
             text: "3 records delivered".into(),
             tone,
         }
+    }
+
+    #[test]
+    fn at_the_end_a_full_backlog_is_written_to_its_end() {
+        let (lines, entries) = sync_channel(2);
+        for text in ["first", "second"] {
+            lines.send(Entry::Verbatim(text.into())).unwrap();
+        }
+        let written = Arc::new(AtomicU64::default());
+        let counted = Arc::clone(&written);
+        let slow = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            while let Ok(Entry::Verbatim(_)) = entries.recv() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            counted.fetch_add(100, Ordering::Relaxed);
+        });
+        let writer = Writer {
+            lines: lines.clone(),
+            thread: Some(slow),
+        };
+        writer.finish(Duration::from_secs(60));
+        assert_eq!(
+            written.load(Ordering::Relaxed),
+            102,
+            "both lines, then the end"
+        );
     }
 
     #[test]
