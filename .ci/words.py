@@ -10,7 +10,8 @@ There are three measures, and each has its target.
 - "joints" counts colons and semicolons outside of code spans, links and times.
   At most 16 in 100 sentences are fine.
 
-Headings, tables, code blocks and definitions of links are not sentences. A list item is at least one.
+Headings, tables, code blocks and definitions of links are not sentences. A list item is at least
+one.
 """
 
 import argparse

@@ -1,67 +1,15 @@
-//! The exchange between machine and caller, which is events in, actions out, and the answers that
-//! actions turn into.
+//! The actions that the machine wants done. Each action turns into the event that answers it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::event::Content;
+use crate::read::NotRead;
 use crate::{
-    Batch, Checkpoint, Destination, DiscardMessage, EventSource, Occurrence, Record,
-    SequenceNumber, ShardId, StartingPosition, Timestamp, payload,
+    ActionResult, Batch, Completion, Destination, DiscardMessage, Event, EventSource, Occurrence,
+    Read, ReadFrom, ShardId, Timestamp, payload,
 };
-
-/// Something that the caller tells the machine.
-#[derive(Debug)]
-pub enum Event {
-    /// Time has passed, and [`Step::wake_at`] has come. The event is harmless at any other time.
-    Wake,
-    /// The answer of ListShards, with all its pages. The first listing begins the work.
-    ///
-    /// - A shard that a later listing names for the first time (after resharding) is added.
-    /// - A shard that a later listing no longer names is gone. The records read from it are
-    ///   delivered, then the shard is finished.
-    /// - A shard whose parent is neither named nor known waits for the gone shards too, since a
-    ///   gone shard may be its ancestor.
-    ///
-    /// A listing may be repeated at any time, best after [`Occurrence::ShardFinished`] and
-    /// [`Occurrence::ReadFailed`].
-    ShardsListed(Vec<ShardListing>),
-    /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords).
-    ///
-    /// They are added like the shards of a listing, but no shard counts as gone. The child of a
-    /// merge may have another parent that is not known. The child waits for that parent until a
-    /// listing has named the parent or is without it.
-    ShardsFound(Vec<ShardListing>),
-    /// Begin, or go on from the checkpoints. Nothing changes if the mapping is enabled.
-    Enable,
-    /// The stop switch. An invocation or discard in flight may finish, and it moves the checkpoint.
-    /// Records that were read but not sent are dropped. They are read again from the checkpoint,
-    /// with their retries counted anew. Nothing changes if the mapping is disabled.
-    Disable,
-    /// The answer to an action.
-    ActionResult(ActionResult),
-}
-
-/// A shard as ListShards names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardListing {
-    /// The shard.
-    pub shard_id: ShardId,
-    /// The shards that it was split or merged from (`ParentShardId`, `AdjacentParentShardId`). They
-    /// are read before it, if they are still there.
-    pub parents: Vec<ShardId>,
-}
-
-impl ShardListing {
-    /// A shard without parents.
-    pub fn new(shard_id: impl Into<ShardId>) -> Self {
-        Self {
-            shard_id: shard_id.into(),
-            parents: Vec::new(),
-        }
-    }
-}
 
 /// The result of an event.
 #[derive(Debug)]
@@ -156,45 +104,6 @@ impl Fetch {
     }
 }
 
-/// The place in a shard to read from. All but the first are types of GetShardIterator. A DynamoDB
-/// stream has no `AT_TIMESTAMP`, so the machine never asks for it there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadFrom {
-    /// The iterator that the previous read returned. The caller needs no GetShardIterator.
-    Iterator(String),
-    /// `TRIM_HORIZON`.
-    TrimHorizon,
-    /// `LATEST`.
-    Latest,
-    /// `AT_TIMESTAMP`.
-    AtTimestamp(Timestamp),
-    /// `AFTER_SEQUENCE_NUMBER`.
-    AfterSequenceNumber(SequenceNumber),
-}
-
-impl From<Checkpoint> for ReadFrom {
-    fn from(checkpoint: Checkpoint) -> Self {
-        match checkpoint {
-            Checkpoint::Start(StartingPosition::TrimHorizon) => Self::TrimHorizon,
-            Checkpoint::Start(StartingPosition::Latest) => Self::Latest,
-            Checkpoint::Start(StartingPosition::AtTimestamp(time)) => Self::AtTimestamp(time),
-            Checkpoint::After(number) => Self::AfterSequenceNumber(number),
-        }
-    }
-}
-
-/// The answer of GetRecords.
-#[derive(Clone, Debug)]
-pub struct Read {
-    /// The records, in the sequence of the shard. A record that is not greater than its
-    /// predecessors was read before and is ignored.
-    pub records: Vec<Record>,
-    /// `NextShardIterator`. `None` at the end of a closed shard.
-    pub next_iterator: Option<String>,
-    /// `MillisBehindLatest`. It is 0 when there is nothing more to read.
-    pub millis_behind_latest: u64,
-}
-
 /// A call of the function with a batch, synchronously (`RequestResponse`).
 #[derive(Debug)]
 pub struct Invocation {
@@ -243,34 +152,6 @@ impl Invocation {
             id: self.id,
             content,
         })
-    }
-}
-
-/// The way in which an invocation ended. `Debug` does not show the response.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Completion {
-    /// The function returned this payload. [`interpret`](crate::interpret) says what the payload
-    /// means.
-    Returned(Vec<u8>),
-    /// The function ran and failed, by an error or a crash (`X-Amz-Function-Error`).
-    FunctionError,
-    /// The function ran into its timeout. Lambda treats it as a function error.
-    TimedOut,
-    /// The function never ran, because it was throttled or the invoke itself failed. The invoke is
-    /// retried until the age of the records ends that. It does not count as an attempt (Lambda
-    /// developer guide, "Retain discarded batch records for a Kinesis Data Streams event source in
-    /// Lambda").
-    NotInvoked,
-}
-
-impl fmt::Debug for Completion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Returned(payload) => write!(f, "Returned({} bytes)", payload.len()),
-            Self::FunctionError => f.write_str("FunctionError"),
-            Self::TimedOut => f.write_str("TimedOut"),
-            Self::NotInvoked => f.write_str("NotInvoked"),
-        }
     }
 }
 
@@ -360,32 +241,4 @@ struct Body<'a> {
     message: &'a DiscardMessage,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
-}
-
-/// The answer to an action. Only an action can make one. It means something only to the mapping
-/// that the action is from.
-#[derive(Debug)]
-pub struct ActionResult {
-    pub(crate) shard_id: ShardId,
-    pub(crate) id: u64,
-    pub(crate) content: Content,
-}
-
-/// The reason why nothing was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotRead {
-    Failed,
-    Gone,
-}
-
-#[derive(Debug)]
-pub(crate) enum Content {
-    Read(Result<Read, NotRead>),
-    Invoked {
-        request_id: String,
-        completion: Completion,
-    },
-    Discarded {
-        delivered: bool,
-    },
 }

@@ -3,10 +3,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::context::Context;
-use crate::derived_uuid::made_up_uuid;
-use crate::event_source::StreamKind;
-use crate::{Batch, Record, Timestamp};
+use crate::Timestamp;
 
 /// The message that Lambda sends when it discards records of a stream. It is the body of an SQS
 /// message, or the message to an SNS topic.
@@ -144,69 +141,4 @@ fn with_whole_seconds<S: Serializer>(
         stream_arn: info.stream_arn,
     }
     .serialize(serializer)
-}
-
-/// The part of the message that is about the last invocation with the records.
-#[derive(Debug, Clone)]
-pub(crate) struct LastResponse {
-    pub(crate) request_id: String,
-    pub(crate) function_error: Option<&'static str>,
-}
-
-impl DiscardMessage {
-    /// The message about a batch that is discarded now, after the function ran `invoke_count` times
-    /// with it.
-    pub(crate) fn new(
-        batch: &Batch,
-        condition: DiscardCondition,
-        invoke_count: u32,
-        last_response: Option<LastResponse>,
-        context: &mut Context<'_>,
-    ) -> Self {
-        let range = batch.range();
-        let arrival = |record: Option<&Record>| {
-            record.map_or(context.now, |record| record.approximate_arrival)
-        };
-        let info = StreamBatchInfo {
-            shard_id: range.shard_id.to_string(),
-            start_sequence_number: range.first.to_string(),
-            end_sequence_number: range.last.to_string(),
-            approximate_arrival_of_first_record: arrival(batch.records().first()),
-            approximate_arrival_of_last_record: arrival(batch.records().last()),
-            batch_size: range.records,
-            stream_arn: context.options.event_source_arn.clone(),
-        };
-        let batch_info = match context.source.kind() {
-            StreamKind::Kinesis => BatchInfo::Kinesis(info),
-            StreamKind::DynamoDb => BatchInfo::DynamoDb(info),
-        };
-        let (request_id, function_error) = match last_response {
-            Some(last) => (last.request_id, last.function_error),
-            None => {
-                // There is no randomness here from which a UUID of another version could be made.
-                let id = context.id().to_be_bytes();
-                (made_up_uuid(context.now.as_millis(), [&id[..]]), None)
-            }
-        };
-        let response_context = match condition {
-            DiscardCondition::RecordAgeExceeded => None,
-            DiscardCondition::RetryAttemptsExhausted => Some(ResponseContext {
-                status_code: 200,
-                executed_version: "$LATEST".into(),
-                function_error: function_error.map(Into::into),
-            }),
-        };
-        Self {
-            request_context: RequestContext {
-                request_id,
-                function_arn: context.options.function_arn.clone(),
-                condition,
-                approximate_invoke_count: invoke_count.max(1),
-            },
-            response_context,
-            version: "1.0".into(),
-            timestamp: context.now,
-            batch_info,
-        }
-    }
 }

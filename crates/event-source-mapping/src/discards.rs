@@ -6,12 +6,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::context::Context;
+use crate::derived_uuid::made_up_uuid;
 use crate::destination::object_key;
-use crate::discard::LastResponse;
+use crate::event_source::StreamKind;
 use crate::ledger::Ledger;
 use crate::{
-    Action, Batch, Discard, DiscardCondition, DiscardMessage, MappingOptions, NeighbouringDiscards,
-    Occurrence, Timestamp,
+    Action, Batch, BatchInfo, Discard, DiscardCondition, DiscardMessage, MappingOptions,
+    NeighbouringDiscards, Occurrence, RequestContext, ResponseContext, StreamBatchInfo, Timestamp,
 };
 
 /// Records that are not sent to the function again.
@@ -22,6 +23,13 @@ pub(crate) struct GivenUp {
     /// How often the function ran with exactly these records.
     pub(crate) invoke_count: u32,
     pub(crate) last_response: Option<LastResponse>,
+}
+
+/// The last invocation with some records, as the message about their discard tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct LastResponse {
+    pub(crate) request_id: String,
+    pub(crate) function_error: Option<&'static str>,
 }
 
 #[derive(Debug, Default)]
@@ -196,20 +204,65 @@ impl Discards {
     }
 }
 
+impl GivenUp {
+    /// The message about records that are discarded now.
+    fn message(&self, context: &mut Context<'_>) -> DiscardMessage {
+        let range = self.batch.range();
+        let info = StreamBatchInfo {
+            shard_id: range.shard_id.to_string(),
+            start_sequence_number: range.first.to_string(),
+            end_sequence_number: range.last.to_string(),
+            approximate_arrival_of_first_record: self.batch.first().approximate_arrival,
+            approximate_arrival_of_last_record: self.batch.last().approximate_arrival,
+            batch_size: range.records,
+            stream_arn: context.options.event_source_arn.clone(),
+        };
+        let batch_info = match context.source.kind() {
+            StreamKind::Kinesis => BatchInfo::Kinesis(info),
+            StreamKind::DynamoDb => BatchInfo::DynamoDb(info),
+        };
+        let (request_id, function_error) = match &self.last_response {
+            Some(last) => (last.request_id.clone(), last.function_error),
+            None => {
+                // There is no randomness here from which a UUID of another version could be made.
+                let id = context.id().to_be_bytes();
+                (made_up_uuid(context.now.as_millis(), [&id[..]]), None)
+            }
+        };
+        let response_context = match self.condition {
+            DiscardCondition::RecordAgeExceeded => None,
+            DiscardCondition::RetryAttemptsExhausted => Some(ResponseContext {
+                status_code: 200,
+                executed_version: "$LATEST".into(),
+                function_error: function_error.map(Into::into),
+            }),
+        };
+        DiscardMessage {
+            request_context: RequestContext {
+                request_id,
+                function_arn: context.options.function_arn.clone(),
+                condition: self.condition,
+                approximate_invoke_count: self.invoke_count.max(1),
+            },
+            response_context,
+            version: "1.0".into(),
+            timestamp: context.now,
+            batch_info,
+        }
+    }
+}
+
 impl Offered {
     fn new(given_up: GivenUp, context: &mut Context<'_>) -> Self {
+        let message = Box::new(given_up.message(context));
         let GivenUp {
-            batch,
-            condition,
-            invoke_count,
-            last_response,
+            batch, condition, ..
         } = given_up;
-        let message = DiscardMessage::new(&batch, condition, invoke_count, last_response, context);
         Self {
             object_key: object_key(&context.options.mapping_uuid(), &batch, context.now),
             batch,
             condition,
-            message: Box::new(message),
+            message,
             failures: 0,
             delivery: Delivery::Due { at: context.now },
         }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::discard::LastResponse;
-use crate::discards::{Discards, GivenUp};
+use crate::discards::{Discards, GivenUp, LastResponse};
 use crate::ledger::Ledger;
 use crate::payload::fits;
 use crate::{
@@ -43,6 +42,8 @@ struct Part {
     throttles: u32,
     not_before: Timestamp,
     last_response: Option<LastResponse>,
+    /// How many of exactly these records the last response reported.
+    reported: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -203,27 +204,27 @@ impl Lane {
         let too_old = |record: &&Record| context.now.since(record.approximate_arrival) > limit;
         let expired = part.batch.records().iter().take_while(too_old).count();
         if expired > 0 {
-            let (old, rest) = part.batch.clone().split_at(expired);
-            if let Some(batch) = rest {
-                self.parts.push_front(Part {
-                    batch,
-                    ..part.clone()
-                });
-            }
-            if let Some(batch) = old {
-                self.give_up(
-                    Part { batch, ..part },
-                    DiscardCondition::RecordAgeExceeded,
-                    context,
-                );
-            }
+            let expired = match part.batch.clone().split_at(expired) {
+                Err(_) => part,
+                Ok((batch, rest)) => {
+                    // The last response was about more records than either part has.
+                    let part = Part {
+                        reported: None,
+                        ..part
+                    };
+                    self.parts.push_front(Part {
+                        batch: rest,
+                        ..part.clone()
+                    });
+                    Part { batch, ..part }
+                }
+            };
+            self.give_up(expired, DiscardCondition::RecordAgeExceeded, context);
             return;
         }
         let id = context.id();
-        self.iterator_age = part.batch.records().last().map(|last| {
-            let age = context.now.since(last.approximate_arrival);
-            (context.now, age)
-        });
+        let age = context.now.since(part.batch.last().approximate_arrival);
+        self.iterator_age = Some((context.now, age));
         context.actions.push(Action::Invoke(Invocation {
             id,
             batch: part.batch.clone(),
@@ -285,6 +286,7 @@ impl Lane {
         };
         context.counters.invocations += 1;
         part.throttles = 0;
+        part.reported = None;
         part.last_response = Some(LastResponse {
             request_id,
             function_error: (failure != Failure::UnusableResponse).then_some("Unhandled"),
@@ -311,7 +313,7 @@ impl Lane {
                     .then_some(records / 2);
                 self.failed(part, middle, stopping, context, ledger);
             }
-            Interpretation::Partial { lowest } => {
+            Interpretation::Partial { lowest, reported } => {
                 let done = part
                     .batch
                     .records()
@@ -323,6 +325,7 @@ impl Lane {
                     lowest,
                     done,
                 });
+                part.reported = Some(reported);
                 if done == 0 {
                     let bisect = context.options.bisect_batch_on_function_error;
                     let middle = match context.options.assumptions.first_record_failed {
@@ -332,22 +335,20 @@ impl Lane {
                     };
                     return self.failed(part, middle, stopping, context, ledger);
                 }
-                let last_response = part.last_response;
-                let (below, rest) = part.batch.split_at(done);
-                if let Some(below) = below {
-                    self.processed(&below, context, ledger);
-                }
-                // The remaining records are a new batch with a new count. This was recorded for a
-                // bisect that is off.
-                if let Some(rest) = rest {
-                    self.retry(
-                        Part {
+                let (last_response, reported) = (part.last_response, part.reported);
+                match part.batch.split_at(done) {
+                    Ok((below, rest)) => {
+                        self.processed(&below, context, ledger);
+                        // The remaining records are a new batch with a new count. This was recorded
+                        // for a bisect that is off.
+                        let rest = Part {
                             last_response,
+                            reported,
                             ..Part::new(rest, context.now)
-                        },
-                        stopping,
-                        context,
-                    );
+                        };
+                        self.retry(rest, stopping, context);
+                    }
+                    Err(whole) => self.processed(&whole, context, ledger),
                 }
             }
         }
@@ -363,28 +364,25 @@ impl Lane {
         context: &mut Context<'_>,
         ledger: &mut Ledger,
     ) {
-        if let Some(middle) =
-            middle.filter(|middle| (1..part.batch.records().len()).contains(middle))
-        {
+        // A middle outside of the batch splits nothing.
+        if let Some(Ok((left, right))) = middle.map(|middle| part.batch.clone().split_at(middle)) {
             let not_before = context
                 .now
                 .saturating_add(context.options.assumptions.retry_backoff.after(1));
-            if let (Some(left), Some(right)) = part.batch.split_at(middle) {
-                if !stopping {
-                    context.counters.batches_split += 1;
-                    context.occurrences.push(Occurrence::Split {
-                        left: left.range(),
-                        right: right.range(),
-                    });
-                }
-                for batch in [right, left] {
-                    let last_response = part.last_response.clone();
-                    self.parts.push_front(Part {
-                        last_response,
-                        not_before,
-                        ..Part::new(batch, context.now)
-                    });
-                }
+            if !stopping {
+                context.counters.batches_split += 1;
+                context.occurrences.push(Occurrence::Split {
+                    left: left.range(),
+                    right: right.range(),
+                });
+            }
+            for batch in [right, left] {
+                let last_response = part.last_response.clone();
+                self.parts.push_front(Part {
+                    last_response,
+                    not_before,
+                    ..Part::new(batch, context.now)
+                });
             }
             return;
         }
@@ -432,6 +430,7 @@ impl Lane {
             range: part.batch.range(),
             condition,
             invoke_count: part.failures,
+            reported: part.reported,
         });
         let given_up = GivenUp {
             batch: part.batch,
@@ -463,6 +462,7 @@ impl Part {
             throttles: 0,
             not_before: now,
             last_response: None,
+            reported: None,
         }
     }
 }

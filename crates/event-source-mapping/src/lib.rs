@@ -71,45 +71,50 @@
 mod action;
 mod assumptions;
 mod checkpoint;
+mod completion;
 mod context;
 mod derived_uuid;
 mod destination;
-mod discard;
+mod discard_message;
 mod discards;
+mod event;
 mod event_source;
 mod lane;
 mod ledger;
 mod mapping;
 mod mapping_options;
+mod mapping_options_error;
 mod occurrence;
 mod payload;
+mod read;
 mod record;
 mod response;
 mod sequence_number;
 mod shard;
+mod starting_position;
 mod status;
 mod time;
 
-pub use action::{
-    Action, ActionResult, Completion, Discard, Event, Fetch, Invocation, Read, ReadFrom,
-    ShardListing, Step,
-};
+pub use action::{Action, Discard, Fetch, Invocation, Step};
 pub use assumptions::{ArrivalDecimals, Assumptions, FirstRecordFailed, NeighbouringDiscards};
 pub use backoff::Backoff;
 pub use checkpoint::Checkpoint;
+pub use completion::Completion;
 pub use destination::Destination;
-pub use discard::{
+pub use discard_message::{
     BatchInfo, DiscardCondition, DiscardMessage, RequestContext, ResponseContext, StreamBatchInfo,
 };
+pub use event::{ActionResult, Event, ShardListing};
 pub use event_source::EventSource;
 pub use mapping::Mapping;
-pub use mapping_options::{
-    FunctionResponseType, MappingOptions, MappingOptionsError, MetricGroup, StartingPosition,
-};
+pub use mapping_options::{FunctionResponseType, MappingOptions, MetricGroup};
+pub use mapping_options_error::MappingOptionsError;
 pub use occurrence::{Failure, Occurrence};
 pub use payload::{MAX_BATCH_BYTES, payload};
+pub use read::{Read, ReadFrom};
 pub use record::{Batch, NotAChange, Range, Record, ShardId};
 pub use response::{Interpretation, interpret};
 pub use sequence_number::{NotASequenceNumber, SequenceNumber};
+pub use starting_position::StartingPosition;
 pub use status::{Counters, EventCounts, InFlight, ShardState, ShardStatus, State, Status};
 pub use time::Timestamp;

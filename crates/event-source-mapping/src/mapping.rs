@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
-use crate::action::Content;
 use crate::context::Context;
+use crate::event::Content;
 use crate::shard::Shard;
 use crate::{
     ActionResult, Checkpoint, Counters, Event, EventCounts, EventSource, MappingOptions,

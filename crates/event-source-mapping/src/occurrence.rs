@@ -65,6 +65,9 @@ pub enum Occurrence {
         condition: DiscardCondition,
         /// How often the function ran with exactly these records.
         invoke_count: u32,
+        /// How many of the records the last response reported. The function processed the others.
+        /// `None` if the function failed as a whole, or never ran with exactly these records.
+        reported: Option<usize>,
     },
     /// The on-failure destination has the discard's message.
     DiscardDelivered {

@@ -109,7 +109,7 @@ impl Record {
             .collect();
         Ok(Self {
             sequence_number,
-            partition_key: serde_json::to_string(&keys).unwrap_or_default(),
+            partition_key: serde_json::json!(keys).to_string(),
             data: change.to_string().into_bytes(),
             // Rounded to the nearest millisecond, since a fraction has no exact float.
             approximate_arrival: Timestamp::default()
@@ -162,13 +162,23 @@ impl Batch {
         &self.taken[self.range.clone()]
     }
 
+    /// The record with the lowest sequence number.
+    pub(crate) fn first(&self) -> &Record {
+        &self.taken[self.range.start]
+    }
+
+    /// The record with the highest sequence number.
+    pub(crate) fn last(&self) -> &Record {
+        &self.taken[self.range.end - 1]
+    }
+
     /// The first and last sequence number, and the number of records.
     #[must_use]
     pub fn range(&self) -> Range {
         Range {
             shard_id: self.shard_id.clone(),
-            first: self.taken[self.range.start].sequence_number.clone(),
-            last: self.taken[self.range.end - 1].sequence_number.clone(),
+            first: self.first().sequence_number.clone(),
+            last: self.last().sequence_number.clone(),
             records: self.range.len(),
         }
     }
@@ -183,17 +193,24 @@ impl Batch {
         })
     }
 
-    /// The first `count` records and the others. A part that would be empty is `None`.
-    pub(crate) fn split_at(self, count: usize) -> (Option<Self>, Option<Self>) {
-        let middle = (self.range.start + count).min(self.range.end);
-        let part = |range: ops::Range<usize>| {
-            (!range.is_empty()).then(|| Self {
-                shard_id: self.shard_id.clone(),
-                taken: Arc::clone(&self.taken),
-                range,
-            })
+    /// The first `count` records and the others.
+    ///
+    /// # Errors
+    /// The whole batch if a part would be empty.
+    pub(crate) fn split_at(self, count: usize) -> Result<(Self, Self), Self> {
+        if !(1..self.range.len()).contains(&count) {
+            return Err(self);
+        }
+        let middle = self.range.start + count;
+        let first = Self {
+            range: self.range.start..middle,
+            ..self.clone()
         };
-        (part(self.range.start..middle), part(middle..self.range.end))
+        let others = Self {
+            range: middle..self.range.end,
+            ..self
+        };
+        Ok((first, others))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The meaning of a function's response for its batch, as a pure function of the response and the
 //! batch's sequence numbers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ pub enum Interpretation {
     Partial {
         /// The lowest sequence number among those reported.
         lowest: SequenceNumber,
+        /// The number of records that were reported, at least 1.
+        reported: usize,
     },
 }
 
@@ -69,15 +71,19 @@ pub fn interpret<'a>(
         return Interpretation::WholeSuccess;
     }
     let batch: HashSet<&SequenceNumber> = batch.into_iter().collect();
-    let reported: Option<Vec<_>> = failures
+    let reported: Option<BTreeSet<_>> = failures
         .iter()
         .map(|failure| {
             let number = SequenceNumber::parse(failure.get("itemIdentifier")?.as_str()?).ok()?;
             batch.contains(&number).then_some(number)
         })
         .collect();
-    match reported.and_then(|numbers| numbers.into_iter().min()) {
-        Some(lowest) => Interpretation::Partial { lowest },
+    let Some(mut numbers) = reported else {
+        return Interpretation::WholeFailure;
+    };
+    let reported = numbers.len();
+    match numbers.pop_first() {
+        Some(lowest) => Interpretation::Partial { lowest, reported },
         None => Interpretation::WholeFailure,
     }
 }
@@ -105,9 +111,15 @@ mod tests {
         interpret(response.as_bytes(), &batch)
     }
 
+    /// One record was reported.
     fn lowest(text: &str) -> Interpretation {
+        reported(1, text)
+    }
+
+    fn reported(reported: usize, lowest: &str) -> Interpretation {
         Interpretation::Partial {
-            lowest: number(text),
+            lowest: number(lowest),
+            reported,
         }
     }
 
@@ -249,7 +261,7 @@ mod tests {
     #[test]
     fn of_several_failures_the_lowest_counts_as_a_number() {
         let response = r#"{"batchItemFailures": [{"itemIdentifier": "11"}, {"itemIdentifier": "9"}, {"itemIdentifier": "10"}]}"#;
-        assert_eq!(meaning(response), lowest("9"));
+        assert_eq!(meaning(response), reported(3, "9"));
     }
 
     /// [I]
@@ -290,7 +302,7 @@ mod tests {
         #[test]
         fn any_bytes_have_a_meaning_and_name_no_record_outside_the_batch(response: Vec<u8>) {
             let batch = [number("1")];
-            if let Interpretation::Partial { lowest } = interpret(&response, &batch) {
+            if let Interpretation::Partial { lowest, .. } = interpret(&response, &batch) {
                 prop_assert!(batch.contains(&lowest));
             }
         }
@@ -307,8 +319,9 @@ mod tests {
             let failures: Vec<_> =
                 reported.iter().map(|value| serde_json::json!({"itemIdentifier": value.to_string()})).collect();
             let response = serde_json::json!({"batchItemFailures": failures}).to_string();
-            let expected = number(&reported.iter().min().unwrap().to_string());
-            prop_assert_eq!(interpret(response.as_bytes(), &numbers), Interpretation::Partial { lowest: expected });
+            let lowest = number(&reported.iter().min().unwrap().to_string());
+            let expected = Interpretation::Partial { lowest, reported: reported.len() };
+            prop_assert_eq!(interpret(response.as_bytes(), &numbers), expected);
         }
     }
 }

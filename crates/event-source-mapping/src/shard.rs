@@ -1,13 +1,13 @@
 //! One shard. It has the place to read next, the records that were read, and the lanes that deliver
 //! them.
 
-use crate::action::NotRead;
 use crate::context::Context;
 use crate::derived_uuid::hash;
 use crate::event_source::StreamKind;
 use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::payload::{MAX_BATCH_BYTES, record_bytes};
+use crate::read::NotRead;
 use crate::{
     Action, Checkpoint, Completion, Fetch, MappingOptions, Occurrence, Read, ReadFrom, Record,
     ShardId, ShardState, ShardStatus, StartingPosition, Timestamp,

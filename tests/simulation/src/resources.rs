@@ -1,4 +1,4 @@
-//! The stream, the table and the queue of a run: their names, their creation, and all that they hold.
+//! The stream, the table and the queue of a run, with their names and all that they hold.
 
 use aws_model::kinesis::Position;
 use aws_model::{Aws, Service};

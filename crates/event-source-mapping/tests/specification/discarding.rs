@@ -5,7 +5,7 @@ use event_source_mapping::{
     Occurrence, ShardListing,
 };
 
-use crate::driver::{Driver, QUEUE, SHARD, numbers, options, success};
+use crate::driver::{Driver, QUEUE, SHARD, failures, numbers, options, reporting, success};
 
 /// One record that failed for the last time, and another one behind it.
 fn given_up(options: MappingOptions) -> Driver {
@@ -142,6 +142,67 @@ fn without_a_destination_a_discard_is_only_reported() {
     assert_eq!(stream.checkpoint(), Some(8));
     stream.run(|_| success());
     assert_eq!(discarded(&stream), (1, 1));
+}
+
+/// How many of the discarded records the last response reported, of the only discard.
+fn reported(options: MappingOptions, completion: impl Fn() -> Completion) -> Option<usize> {
+    let mut stream = Driver::with_records(
+        MappingOptions {
+            maximum_retry_attempts: 1,
+            ..options
+        },
+        5,
+    );
+    stream.run(|_| completion());
+    let mut discards = stream.occurrences.iter().filter_map(|occurrence| {
+        let Occurrence::Discarded { reported, .. } = occurrence else {
+            return None;
+        };
+        Some(*reported)
+    });
+    let reported = discards.next().unwrap();
+    assert_eq!(discards.next(), None);
+    reported
+}
+
+/// A batch is discarded as a whole, also the records that the function processed.
+#[test]
+fn a_discard_says_how_many_of_its_records_the_function_reported() {
+    assert_eq!(reported(reporting(), || failures(&[8, 11])), Some(2));
+    let several_times = || failures(&[8, 8, 12, 8]);
+    assert_eq!(reported(reporting(), several_times), Some(2));
+}
+
+#[test]
+fn a_discard_of_records_that_failed_as_a_whole_says_nothing_about_each() {
+    assert_eq!(reported(options(), || Completion::FunctionError), None);
+    assert_eq!(reported(reporting(), || Completion::TimedOut), None);
+    assert_eq!(reported(reporting(), || failures(&[7])), None);
+}
+
+#[test]
+fn a_part_that_is_too_old_before_its_own_delivery_says_nothing_about_each() {
+    let mut stream = Driver::with_records(
+        MappingOptions {
+            maximum_record_age_in_seconds: 60,
+            ..reporting()
+        },
+        1,
+    );
+    let first = stream.invocation().unwrap();
+    stream.finish(first, success());
+    stream.put(SHARD, "older", b"{}");
+    stream.wake_after(40_000);
+    stream.put(SHARD, "newer", b"{}");
+    stream.wake_after(1_000);
+    let both = stream.invocation().unwrap();
+    assert_eq!(numbers(&both), [9, 10]);
+    stream.finish(both, failures(&[9]));
+    stream.wake_after(30_000);
+    assert!(stream.occurrences.iter().any(|occurrence| matches!(
+        occurrence,
+        Occurrence::Discarded { range, reported: None, .. } if range.records == 1
+    )));
 }
 
 /// Six records in one batch that is bisected, with one try each. The records in `bad` fail.

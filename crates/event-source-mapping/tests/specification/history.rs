@@ -444,6 +444,7 @@ impl History {
             range,
             condition,
             invoke_count,
+            ..
         } = occurrence
         {
             let (first, last): (u64, u64) = (

@@ -156,7 +156,8 @@ fn what_becomes_of_a_batch_is_told_in_order() {
             Occurrence::Discarded {
                 range: range(10, 10),
                 condition: DiscardCondition::RetryAttemptsExhausted,
-                invoke_count: 1
+                invoke_count: 1,
+                reported: None
             },
             Occurrence::DiscardDelivered {
                 range: range(10, 10)

@@ -106,6 +106,7 @@ impl MappingLog {
                 range,
                 condition,
                 invoke_count,
+                reported,
             } => {
                 let attempts = match invoke_count {
                     0 => String::new(),
@@ -118,10 +119,8 @@ impl MappingLog {
                     count(range.records),
                 ));
                 self.fail_in_full(range);
-                if range.records > 1 {
-                    self.fail(
-                        "  Some of them may be applied: a batch is discarded as a whole.".into(),
-                    );
+                if let Some(applied) = applied(range.records, *reported) {
+                    self.fail(applied);
                 }
             }
             Occurrence::DiscardDelivered { range } => {
@@ -199,6 +198,26 @@ fn pause(pause: Duration) -> String {
     } else {
         format!("{:.1} s", pause.as_secs_f64())
     }
+}
+
+/// How many of several discarded records are applied all the same, because a batch is discarded as
+/// a whole.
+fn applied(records: usize, reported: Option<usize>) -> Option<String> {
+    if records == 1 {
+        return None;
+    }
+    Some(match reported {
+        None => "  Some of them may be applied, because a batch is discarded as a whole.".into(),
+        Some(reported) => match records.saturating_sub(reported) {
+            0 => "  The function reported all of them.".into(),
+            1 => format!("  The function reported {reported} of them. The other 1 is applied."),
+            others => {
+                format!(
+                    "  The function reported {reported} of them. The other {others} are applied."
+                )
+            }
+        },
+    })
 }
 
 fn count(records: usize) -> String {
@@ -318,6 +337,7 @@ mod tests {
                     range: range(2, 2),
                     condition: DiscardCondition::RetryAttemptsExhausted,
                     invoke_count: 4,
+                    reported: Some(1),
                 },
                 Occurrence::DiscardLost { range: range(2, 2) },
             ],
@@ -340,28 +360,55 @@ mod tests {
     }
 
     #[test]
-    fn a_discard_of_several_records_says_that_some_of_them_may_be_applied() {
-        let discarded = |invoke_count| Occurrence::Discarded {
+    fn a_discard_of_several_records_says_how_many_of_them_are_applied() {
+        let discarded = |reported| Occurrence::Discarded {
             range: range(2, 6),
             condition: DiscardCondition::RecordAgeExceeded,
-            invoke_count,
+            invoke_count: 1,
+            reported,
         };
-        let lines = lines(&[(1_000, &[discarded(0), discarded(1)])]);
-        let first = format!("mapping:   first {}", number(2));
-        let last = format!("mapping:   last  {}", number(6));
-        let applied = "mapping:   Some of them may be applied: a batch is discarded as a whole.";
+        let said = |reported| {
+            let lines = lines(&[(1_000, &[discarded(reported)])]);
+            assert_eq!(
+                lines[..3],
+                [
+                    "mapping: shard 1: 5 records discarded after 1 attempt: RecordAgeExceeded",
+                    &format!("mapping:   first {}", number(2)),
+                    &format!("mapping:   last  {}", number(6)),
+                ]
+            );
+            lines[3..].join(" ")
+        };
         assert_eq!(
-            lines,
-            [
-                "mapping: shard 1: 5 records discarded: RecordAgeExceeded",
-                &first,
-                &last,
-                applied,
-                "mapping: shard 1: 5 records discarded after 1 attempt: RecordAgeExceeded",
-                &first,
-                &last,
-                applied,
-            ]
+            said(Some(1)),
+            "mapping:   The function reported 1 of them. The other 4 are applied."
+        );
+        assert_eq!(
+            said(Some(4)),
+            "mapping:   The function reported 4 of them. The other 1 is applied."
+        );
+        assert_eq!(
+            said(Some(5)),
+            "mapping:   The function reported all of them."
+        );
+        assert_eq!(
+            said(None),
+            "mapping:   Some of them may be applied, because a batch is discarded as a whole."
+        );
+    }
+
+    #[test]
+    fn a_discard_before_any_attempt_has_no_attempts() {
+        let discarded = Occurrence::Discarded {
+            range: range(2, 2),
+            condition: DiscardCondition::RecordAgeExceeded,
+            invoke_count: 0,
+            reported: None,
+        };
+        let lines = lines(&[(1_000, &[discarded])]);
+        assert_eq!(
+            lines[0],
+            "mapping: shard 1: 1 record discarded: RecordAgeExceeded"
         );
     }
 
@@ -394,6 +441,7 @@ mod tests {
                     range: range(),
                     condition: DiscardCondition::RetryAttemptsExhausted,
                     invoke_count: 10_000,
+                    reported: Some(1),
                 },
                 Occurrence::DiscardDelivered { range: range() },
                 Occurrence::DiscardDeliveryFailed {
