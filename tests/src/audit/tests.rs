@@ -27,8 +27,8 @@ fn cancel(order: u8, intent: u8) -> Intent {
     Intent::cancel(id, order_id, time, Caller::anonymous())
 }
 
-/// A stream with these records, and a table to which those of them that `applied` picks were
-/// applied.
+/// A stream with these records, and a table. The intents that `applied` picks were applied to the
+/// table.
 fn evidence(intents: &[Intent], applied: impl Fn(&Intent) -> bool) -> Evidence {
     let mut items = BTreeMap::new();
     for intent in intents.iter().filter(|intent| applied(intent)) {
@@ -286,7 +286,7 @@ fn a_row_that_no_intent_explains_is_found() {
     let mut evidence = evidence(&sent, |_| true);
     evidence.records.clear();
     assert_eq!(audit(&[], &evidence).unexplained.len(), 2);
-    // An intent under the same id that says something else does not explain it.
+    // An intent under the same id with another content does not explain the row.
     let other = submit(1, 1, OTHER);
     evidence.records = self::evidence(std::slice::from_ref(&other), |_| false).records;
     let audit = audit(&[accepted(&other, None)], &evidence);
