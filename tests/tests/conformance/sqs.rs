@@ -7,8 +7,8 @@ use tests::{Stack, eventually};
 async fn a_message_is_received_hidden_shown_again_and_deleted() {
     let stack = Stack::start_without_functions().await;
     let (sqs, url) = (stack.sqs(), stack.queue_url());
-    // No other test uses the queue. As long as a discard of Lambda's, and with what JSON and XML
-    // would escape.
+    // No other test uses the queue. The body is as long as a discard of Lambda's, and has
+    // characters that JSON and XML escape.
     let body = format!("{{\"a\": \"<&ü\\n\"}}{}", "x".repeat(2_000));
     let sent = sqs.send_message().queue_url(&url).message_body(&body);
     let sent = sent.send().await.unwrap();
