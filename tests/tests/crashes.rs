@@ -149,7 +149,7 @@ async fn a_timeout_shorter_than_the_work_makes_progress_with_every_invocation() 
     );
     assert_eq!(
         counters["batches_failed"], 0,
-        "it was never cut off: {counters}"
+        "the consumer was never cut off: {counters}"
     );
 }
 

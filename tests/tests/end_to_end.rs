@@ -105,7 +105,7 @@ async fn a_key_sent_with_another_body_is_recorded_as_a_conflict() {
     assert_eq!(order.body["conflicts"], json!([second.text("fingerprint")]));
     assert_eq!(
         order.body["items"][0]["sku"], "A-1",
-        "the first one applied stands"
+        "the first order applied counts"
     );
 }
 
@@ -136,7 +136,7 @@ async fn a_cancel_before_the_order_lets_it_be_born_cancelled() {
     assert_eq!(
         fresh.read(&known, &[ann]).await.status,
         404,
-        "a cancel alone is no order"
+        "a cancel alone is not an order"
     );
     fresh.submit(&[ann, ("idempotency-key", &key)], ORDER).await;
     let order = fresh.persisted(&known, &[ann]).await;

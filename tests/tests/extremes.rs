@@ -20,7 +20,7 @@ async fn put_all(stack: &Stack, clients: &Clients<'_>, intents: &[Intent]) {
         });
         let entries = entries
             .collect::<Result<Vec<_>, _>>()
-            .expect("all that is required is given");
+            .expect("all required fields are given");
         // A shard takes a thousand records a second. The SDK does not repeat the records that a
         // PutRecords leaves undone.
         loop {

@@ -65,7 +65,7 @@ async fn no_order_content_caller_key_or_header_is_in_a_log_at_any_level() {
     ] {
         assert!(
             log.contains(expected),
-            "the log is there, and has no {expected:?}:\n{log}"
+            "the log has no {expected:?}:\n{log}"
         );
     }
 }

@@ -165,7 +165,7 @@ fn what_lies_in_a_discarded_range_can_be_put_back() {
     });
     let audit = audit(&calls, &evidence);
     assert_eq!(audit.recoverable, BTreeSet::from([intents[1].id]));
-    assert_eq!(audit.lost.len(), 1, "the third one is not in the range");
+    assert_eq!(audit.lost.len(), 1, "the third intent is not in the range");
     let expected = Accepted {
         persisted: 1,
         discarded: 1,

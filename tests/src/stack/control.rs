@@ -79,7 +79,7 @@ impl Stack {
     async fn control(&self, method: &str, route: &str, body: &Value) -> Value {
         assert!(
             self.deployment.is_none(),
-            "only the embedded stack has this"
+            "only the embedded stack has this control"
         );
         let url = format!("http://127.0.0.1:{}/_local/{route}", self.aws_port);
         let body = body.to_string().into_bytes();

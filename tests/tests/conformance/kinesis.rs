@@ -51,7 +51,7 @@ async fn what_is_put_is_read_from_the_shard_of_its_key_in_the_order_of_the_ackno
             .iter()
             .map(|record| record.shard_id.as_str())
             .collect();
-        assert_eq!(shards.len(), 1, "one key, one shard");
+        assert_eq!(shards.len(), 1, "a key has one shard");
         let read: Vec<Intent> = of_it
             .iter()
             .map(|record| record.intent().unwrap())

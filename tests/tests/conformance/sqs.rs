@@ -20,7 +20,7 @@ async fn a_message_is_received_hidden_shown_again_and_deleted() {
     assert_eq!(message.body.as_ref(), Some(&body));
     assert_eq!(message.message_id, sent.message_id);
     assert_eq!(message.md5_of_body, sent.md5_of_message_body);
-    assert_eq!(receive().await, [], "it is hidden");
+    assert_eq!(receive().await, [], "the message is hidden");
 
     let request = sqs.change_message_visibility().queue_url(&url);
     let request = request.receipt_handle(message.receipt_handle.unwrap());
@@ -33,7 +33,11 @@ async fn a_message_is_received_hidden_shown_again_and_deleted() {
     request.send().await.unwrap();
     let request = sqs.delete_message().queue_url(&url).receipt_handle(handle);
     request.send().await.unwrap();
-    assert_eq!(receive().await, [], "it is gone, and may be deleted twice");
+    assert_eq!(
+        receive().await,
+        [],
+        "the message is gone, and may be deleted twice"
+    );
 }
 
 #[tokio::test]

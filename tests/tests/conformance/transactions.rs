@@ -25,7 +25,7 @@ pub(crate) fn put_if_absent(stack: &Stack, order_id: &str, said: &str) -> Put {
         .unwrap()
 }
 
-/// The texts of those of these items that exist.
+/// The texts of these items. An item that does not exist is left out.
 pub(crate) async fn said(stack: &Stack, order_ids: &[&str]) -> Vec<String> {
     let mut found = vec![];
     for order_id in order_ids {

@@ -63,7 +63,7 @@ fn no_function_is_given_a_variable_that_its_code_does_not_read() {
     for name in ["api", "consumer"] {
         let given = given(name);
         assert!(given.len() >= 3, "{name}: {given:?}");
-        // The code reads an optional variable if a wrong value of it is refused.
+        // The code reads an optional variable if the function refuses a wrong value of it.
         let optional = |variable: &&String| *variable == "BASE_PATH";
         for variable in given.iter().filter(optional) {
             let said = start_with(name, &given, &[(variable, "//")]);

@@ -69,8 +69,7 @@ async fn each_batch_metric_is_a_number_in_the_line_that_its_filter_matches() {
     let id = stack.submit(&key, ORDER).await.text("order_id").to_owned();
     stack.persisted(&id, &[]).await;
     stack.submit(&key, &ORDER.replace("A-1", "B-2")).await;
-    // The poison comes in another batch. Behind a record that is done, the poison would be
-    // delivered once more.
+    // The poison gets its own batch. Behind a record that is done, it would be delivered once more.
     stack.drained().await;
     stack.put("poison", "poison").await;
     stack.discarded().await;
