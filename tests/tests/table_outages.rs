@@ -1,5 +1,5 @@
-//! Outages of the table, in every way that a table can be away. If an outage outlasts the retries of
-//! a record, the record is discarded and can be put back. Otherwise the record is only late.
+//! Outages of the table, in every way that a table can be away. If an outage outlasts the retries
+//! of a record, the record is discarded and can be put back. Otherwise the record is only late.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
