@@ -12,7 +12,7 @@ VENV := .venv
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Every crate is built, and no example, because examples need what only tests need.
+# Every crate is built, and no example, because examples need crates that only tests need.
 build: ## Build the functions, the local stack and the commands
 	$(CARGO) build --locked --workspace --bins
 

@@ -68,8 +68,8 @@ class Package(unittest.TestCase):
             self.build(function, *options, source=source)
 
     def library(self, name: str, version: str) -> list[str]:
-        """Builds a library of which a program needs this version. Returns the options that link
-        it."""
+        """Builds a library. A program that is linked with the library needs this version of it.
+        Returns the options that link the library."""
         script = self.folder / "versions"
         script.write_text(f"{version} {{ global: odd; local: *; }};")
         path = str(self.folder / name)

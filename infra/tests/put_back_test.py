@@ -530,7 +530,8 @@ class PutBack(unittest.TestCase):
 
 class OneListOfPassingErrors(unittest.TestCase):
     """The program runs alone, so it has its own list of passing errors. The list agrees with the
-    functions' list, except for services that only one of them calls."""
+    functions' list, except for two services. Only the functions call DynamoDB, and only the program
+    calls S3."""
 
     # The codes of S3, which no function calls. The program reads reports from it (Amazon S3 API
     # reference, "Error responses").

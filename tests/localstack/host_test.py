@@ -89,8 +89,8 @@ class AtTheSameTime(unittest.TestCase):
 
     @contextmanager
     def meanwhile(self, place: str, request: Callable[[], object]) -> Iterator[list]:
-        """Makes another request when a request looks for the item of this id. Gives a list that has
-        the other request's answer in the end."""
+        """Makes another request when a request looks for the item of this id. Yields a list that
+        has the other request's answer in the end."""
         moto_looks, answers, makers = Table.get_item, [], []
 
         def make() -> None:

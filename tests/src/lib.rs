@@ -68,7 +68,7 @@ pub fn key() -> String {
 /// Asks again and again until there is a value.
 ///
 /// # Panics
-/// If there is no value within a minute. The message names `what` was waited for.
+/// If there is no value within a minute. The message has `what`, which names the awaited event.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     look: impl FnMut() -> F,
@@ -79,7 +79,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 /// Asks again and again until there is a value.
 ///
 /// # Panics
-/// If there is no value within this time. The message names `what` was waited for.
+/// If there is no value within this time. The message has `what`, which names the awaited event.
 pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
     patience: Duration,
     what: &str,

@@ -86,7 +86,7 @@ async fn each_batch_metric_is_a_number_in_the_line_that_its_filter_matches() {
         let sum = sum(&all, field);
         assert!(sum.is_some(), "a line {message:?} has no number {field:?}");
     }
-    // The metrics behind alarms count what the alarms are about.
+    // The metrics behind alarms count the events that the alarms are about.
     assert_eq!(sum(&all, "applied"), Some(1));
     assert_eq!(sum(&all, "conflict_recorded"), Some(1));
     assert_eq!(

@@ -22,13 +22,13 @@ use usage::{Usage, usage};
 /// The most tries of a step in the search for the highest rate. A step needs several tries, because
 /// a shared machine is away for a second now and then.
 const TRIES: usize = 3;
-/// The per cent of the processors above which latencies are the host's, because other machines take
-/// so much.
+/// The per cent of the processors that other machines may take. If they take more, latencies are
+/// the host's.
 const MUCH_STOLEN: u64 = 5;
 
 /// Measures latencies at a steady rate of orders, and the highest rate at which each is accepted.
 ///
-/// Starts stacks of its own. The exit code is 1 if anything is lost or doubled.
+/// Starts its own stacks. The exit code is 1 if anything is lost or doubled.
 #[derive(Parser)]
 #[command(name = "load", verbatim_doc_comment)]
 struct Options {
