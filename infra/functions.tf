@@ -1,6 +1,6 @@
 # The two functions, each with its log and a `live` alias that callers name. An update publishes a
-# version and then moves the alias, so there is no moment without a working version; a version that
-# is pinned stays where it is.
+# version and then moves the alias, so a working version serves at every moment. An alias whose
+# version is pinned stays at that version.
 
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.log_group_names.api
@@ -15,15 +15,15 @@ resource "aws_cloudwatch_log_group" "consumer" {
 }
 
 locals {
-  # Lambda filters JSON lines by level before they reach CloudWatch Logs; both filters have to let
-  # the same lines pass.
+  # Lambda filters JSON lines by level before the lines reach CloudWatch Logs. The function filters
+  # its lines too, and both filters have to let the same lines pass.
   application_log_level = upper(var.log_level)
   tracing_mode          = var.tracing ? "Active" : "PassThrough"
 }
 
 resource "aws_lambda_function" "api" {
   function_name                  = "${var.name}-api"
-  description                    = "Accepts intents: one record in the stream each. Reads orders."
+  description                    = "Accepts intents by putting one record each into the stream. Reads orders."
   role                           = aws_iam_role.api.arn
   runtime                        = "provided.al2023"
   handler                        = "bootstrap"
@@ -62,7 +62,7 @@ resource "aws_lambda_function" "api" {
 
 resource "aws_lambda_function" "consumer" {
   function_name                  = "${var.name}-consumer"
-  description                    = "Applies intents: one conditional write to the order's row each."
+  description                    = "Applies intents by one conditional write each to the order's row."
   role                           = aws_iam_role.consumer.arn
   runtime                        = "provided.al2023"
   handler                        = "bootstrap"
@@ -98,14 +98,14 @@ resource "aws_lambda_function" "consumer" {
 
 resource "aws_lambda_alias" "consumer" {
   name             = "live"
-  description      = "What the mapping invokes."
+  description      = "The version that the mapping invokes."
   function_name    = aws_lambda_function.consumer.function_name
   function_version = coalesce(var.consumer_pinned_version, aws_lambda_function.consumer.version)
 }
 
 resource "aws_lambda_alias" "api" {
   name             = "live"
-  description      = "What the front door invokes."
+  description      = "The version that the front door invokes."
   function_name    = aws_lambda_function.api.function_name
   function_version = coalesce(var.api_pinned_version, aws_lambda_function.api.version)
 
@@ -117,6 +117,7 @@ resource "aws_lambda_alias" "api" {
     }
   }
 
-  # A new version of an event is understood before it is written: the consumer moves first.
+  # The consumer moves first, because it has to understand a new version of an event before the api
+  # writes such an event.
   depends_on = [aws_lambda_alias.consumer]
 }

@@ -1,4 +1,4 @@
-# The front door as an HTTP API: routes, throttle, access log, CORS, and the check of tokens or
+# The front door as an HTTP API, with routes, throttle, access log, CORS, and the check of tokens or
 # signatures.
 
 locals {
@@ -11,7 +11,8 @@ locals {
   cors_methods = ["GET", "POST"]
   cors_request_headers = concat(
     ["authorization", "content-type", "idempotency-key", "prefer", "traceparent"],
-    # What a signature takes besides (IAM user guide, "Elements of an AWS API request signature").
+    # A signature takes these headers besides (IAM user guide, "Elements of an AWS API request
+    # signature").
     var.caller == "iam" ? ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"] : [],
   )
   cors_answer_headers = ["location", "retry-after", "preference-applied"]
@@ -71,9 +72,10 @@ resource "aws_apigatewayv2_route" "orders" {
   authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
 }
 
-# Whatever is no route of the service gets the service's own problem document (404, or 405 with
-# `Allow`) instead of the gateway's. Nothing can be reached this way where callers are known:
-# without an authorizer the event names no caller, and the api answers 401 before it does anything.
+# Every request off the service's routes gets the service's own problem document (404, or 405 with
+# `Allow`) instead of the gateway's. Such a request reaches nothing where callers are known. This
+# route has no authorizer, so the event names no caller, and the api answers 401 before it does
+# anything.
 resource "aws_apigatewayv2_route" "elsewhere" {
   #checkov:skip=CKV_AWS_309:It says NONE on purpose, see above
   count = local.http_api ? 1 : 0
@@ -92,8 +94,8 @@ resource "aws_cloudwatch_log_group" "access" {
   kms_key_id        = aws_kms_key.orders.arn
 }
 
-# At the stage `$default` there is no stage name in the path, so that the api's `Location:
-# /orders/{id}` is right.
+# The stage `$default` puts no stage name into the path, so the api's `Location: /orders/{id}` is
+# right.
 resource "aws_apigatewayv2_stage" "default" {
   count = local.http_api ? 1 : 0
 
@@ -109,8 +111,8 @@ resource "aws_apigatewayv2_stage" "default" {
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access[0].arn
-    # The route and not the path, which may hold an order id; no address, no caller. The api logs
-    # the same request id.
+    # The log has the route and not the path, because a path may hold an order id. It has no address
+    # and no caller. The api logs the same request id.
     format = jsonencode({
       request_id          = "$context.requestId"
       time                = "$context.requestTimeEpoch"

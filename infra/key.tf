@@ -1,4 +1,4 @@
-# One customer-managed key for everything at rest: stream, table, discards, logs, alarms.
+# One customer-managed key for all data at rest, which are stream, table, discards, logs and alarms.
 
 locals {
   log_group_names = {
@@ -9,15 +9,15 @@ locals {
 }
 
 resource "aws_kms_key" "orders" {
-  description             = "${var.name}: intents, orders, discards and logs"
+  description             = "The key of ${var.name} for intents, orders, discards and logs"
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
       {
-        # Without it nobody could ever change this policy again. What the roles may do with the key
-        # stands in roles.tf.
+        # Without this statement nobody could ever change this policy again. The rights of the roles
+        # to the key are in roles.tf.
         Sid       = "AccountDelegatesThroughIam"
         Effect    = "Allow"
         Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
@@ -40,8 +40,8 @@ resource "aws_kms_key" "orders" {
         }
       },
       {
-        # Without it alarms would go off and nobody would hear of them: CloudWatch could not publish
-        # to the encrypted topic.
+        # Without this statement CloudWatch could not publish to the encrypted topic. Alarms would
+        # fire, and nobody would hear of them.
         Sid       = "AlarmsOfThisAccount"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }

@@ -21,7 +21,7 @@ resource "aws_lambda_event_source_mapping" "consumer" {
     }
   }
 
-  # Off unless asked for; without it nobody is told that records were dropped.
+  # These metrics are off unless asked for. Without them nobody is told of dropped records.
   metrics_config {
     metrics = ["EventCount"]
   }

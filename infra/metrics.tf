@@ -1,9 +1,9 @@
-# The service's own metrics, taken from the lines that the functions log
-# (crates/consumer/src/outcomes.rs and crates/api/src/lib.rs). That the lines have these fields is
-# tested against a running stack (tests/tests/infra).
+# The service's own metrics, which are made from the lines that the functions log
+# (crates/consumer/src/outcomes.rs and crates/api/src/lib.rs). A test runs a stack and checks that
+# the lines have these fields (tests/tests/infra).
 
 locals {
-  # One line a batch, with a count each.
+  # The consumer logs one line a batch, which has a count for each of these outcomes.
   batch_metrics = {
     Applied           = "applied"
     AlreadyApplied    = "already_applied"
@@ -15,7 +15,7 @@ locals {
     Unfinished        = "unfinished"
   }
 
-  # One line a put that was not acknowledged, with its reason.
+  # The api logs one line for each put that was not acknowledged, with its reason.
   put_metrics = {
     PutNotAccepted    = "not_accepted"
     PutOutcomeUnknown = "outcome_unknown"

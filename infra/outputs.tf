@@ -1,16 +1,16 @@
-# What a deployment tells whoever uses, watches or extends it.
+# The outputs of a deployment, for people who use, watch or extend it.
 
 locals {
   url = local.http_api ? one(aws_apigatewayv2_api.orders[*].api_endpoint) : trimsuffix(one(aws_lambda_function_url.api[*].function_url), "/")
 }
 
 output "url" {
-  description = "Where the service is. Requests: docs/http.md."
+  description = "The URL of the service. docs/http.md describes the requests."
   value       = local.url
 }
 
 output "first_order" {
-  description = "A command that submits an order, and shows it. With caller = jwt:CLAIM or iam it needs a token or a signature besides."
+  description = "A command that submits an order and shows the order. With caller = jwt:CLAIM or iam the command also needs a token or a signature."
   value       = <<-EOT
     curl -s ${local.url}/orders -H 'Content-Type: application/json' -d '{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "A-1", "quantity": 2, "unit_price": 1299}]}' | tee order.json
     curl -s -H 'Prefer: wait=5' ${local.url}/orders/$(sed 's/.*"order_id":"\([^"]*\)".*/\1/' order.json)
@@ -18,17 +18,17 @@ output "first_order" {
 }
 
 output "outage_budget_seconds" {
-  description = "At least so long an outage of the table is ridden out without a discard. For a longer one use the stop switch (consumer_enabled = false)."
+  description = "The least seconds of an outage of the table that are ridden out without a discard. For a longer outage use the stop switch (consumer_enabled = false)."
   value       = local.outage_budget_seconds
 
   precondition {
     condition     = local.outage_budget_seconds < local.record_lifetime_seconds
-    error_message = "The retries must be used up within a record's lifetime, or it is gone before the outage is ridden out: lower maximum_retry_attempts or consumer_timeout_seconds, or raise retention_hours or maximum_record_age_seconds."
+    error_message = "The retries must be used up within a record's lifetime. Otherwise the record is gone before the outage is ridden out. Lower maximum_retry_attempts or consumer_timeout_seconds, or raise retention_hours or maximum_record_age_seconds."
   }
 }
 
 output "record_lifetime_seconds" {
-  description = "So long after it was accepted an intent can be applied. What has not been by then is discarded or expired."
+  description = "The seconds after its acceptance in which an intent can be applied. After this time the intent is discarded or expired."
   value       = local.record_lifetime_seconds
 }
 
@@ -38,7 +38,7 @@ output "stream_arn" {
 }
 
 output "table_arn" {
-  description = "The orders."
+  description = "The table of orders."
   value       = aws_dynamodb_table.orders.arn
 }
 
@@ -53,7 +53,7 @@ output "discard_destination_arn" {
 }
 
 output "discard_queue_url" {
-  description = "The queue of discards. It is there although the destination is a bucket, for what it held before."
+  description = "The queue of discards. If the destination is a bucket, the queue still keeps the discards from before."
   value       = aws_sqs_queue.discarded.url
 }
 
@@ -88,7 +88,7 @@ output "key_arn" {
 }
 
 output "alarm_topic_arn" {
-  description = "Where alarms are published; subscribe the pager to it."
+  description = "The topic on which alarms are published. Subscribe the pager to it."
   value       = aws_sns_topic.alarms.arn
 }
 

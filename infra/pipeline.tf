@@ -1,21 +1,24 @@
-# The settings of pipeline.auto.tfvars.json, which the local stack reads as well. Ranges are those
-# of AWS (Lambda API reference, CreateEventSourceMapping and CreateFunction; Kinesis API reference,
-# IncreaseStreamRetentionPeriod), narrowed where a value that AWS takes would break a promise of the
-# service.
+# The variables that pipeline.auto.tfvars.json sets. The local stack reads the same file.
+#
+# The ranges are AWS's. A range is narrower where a value that AWS takes would break a promise of
+# the service. The sources are these pages.
+#
+# - Lambda API reference, CreateEventSourceMapping and CreateFunction
+# - Kinesis API reference, IncreaseStreamRetentionPeriod
 
 variable "shard_count" {
-  description = "Shards of a provisioned stream. One takes 1 MB/s or 1,000 records/s. Ignored when the stream is on demand."
+  description = "The number of shards of a provisioned stream. One shard takes 1 MB/s or 1,000 records/s. An on-demand stream ignores this number."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.shard_count >= 1 && var.shard_count <= 500 && floor(var.shard_count) == var.shard_count
-    error_message = "shard_count must be a whole number from 1 to 500 (more needs a raised quota)."
+    error_message = "shard_count must be a whole number from 1 to 500. More shards need a raised quota."
   }
 }
 
 variable "retention_hours" {
-  description = "How long the stream keeps a record: as long as an order can still be applied, or put back after a discard."
+  description = "The hours that the stream keeps a record. For this time an order can still be applied, or put back after a discard."
   type        = number
   nullable    = false
 
@@ -26,7 +29,7 @@ variable "retention_hours" {
 }
 
 variable "batch_size" {
-  description = "Most records in one invocation of the consumer."
+  description = "The most records in one invocation of the consumer."
   type        = number
   nullable    = false
 
@@ -37,7 +40,7 @@ variable "batch_size" {
 }
 
 variable "batching_window_seconds" {
-  description = "How long a batch is collected before it is sent although it is not full."
+  description = "The seconds that a batch is collected before it is sent although it is not full."
   type        = number
   nullable    = false
 
@@ -48,7 +51,7 @@ variable "batching_window_seconds" {
 }
 
 variable "parallelization_factor" {
-  description = "Batches of one shard in flight at once. The records of one order stay in sequence."
+  description = "The number of batches of one shard that are in flight at once. The records of one order stay in sequence."
   type        = number
   nullable    = false
 
@@ -59,29 +62,29 @@ variable "parallelization_factor" {
 }
 
 variable "starting_position" {
-  description = "Where the mapping begins to read a shard. Changing it replaces the mapping."
+  description = "The place where the mapping begins to read a shard. Changing the place replaces the mapping."
   type        = string
   nullable    = false
 
   validation {
     condition     = var.starting_position == "TRIM_HORIZON"
-    error_message = "starting_position must be TRIM_HORIZON: with LATEST, what was accepted before the mapping reads is never applied."
+    error_message = "starting_position must be TRIM_HORIZON. With LATEST, intents that were accepted before the mapping reads are never applied."
   }
 }
 
 variable "maximum_retry_attempts" {
-  description = "Retries of a failed batch before it is discarded. Sets the outage that is ridden out: see the output outage_budget_seconds."
+  description = "The number of retries of a failed batch before the batch is discarded. It decides how long an outage is ridden out (output outage_budget_seconds)."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.maximum_retry_attempts >= 0 && var.maximum_retry_attempts <= 10000 && floor(var.maximum_retry_attempts) == var.maximum_retry_attempts
-    error_message = "maximum_retry_attempts must be a whole number from 0 to 10000. -1 (until the record expires) would let one poison record hold up its shard for the whole retention."
+    error_message = "maximum_retry_attempts must be a whole number from 0 to 10000. With -1 (until the record expires) one poison record would hold up its shard for the whole retention."
   }
 }
 
 variable "maximum_record_age_seconds" {
-  description = "Age from which a record is discarded; -1 leaves it to the stream's retention."
+  description = "The age in seconds from which a record is discarded. -1 leaves the age to the stream's retention."
   type        = number
   nullable    = false
 
@@ -92,61 +95,61 @@ variable "maximum_record_age_seconds" {
 
   validation {
     condition     = var.maximum_record_age_seconds == -1 || var.maximum_record_age_seconds < var.retention_hours * 3600
-    error_message = "maximum_record_age_seconds must be less than the stream's retention, or a discarded record is gone before it can be put back."
+    error_message = "maximum_record_age_seconds must be less than the stream's retention. Otherwise a discarded record is gone before it can be put back."
   }
 }
 
 variable "bisect_batch_on_function_error" {
-  description = "Whether a failed batch is split in two before it is retried."
+  description = "True if a failed batch is split in two before it is retried."
   type        = bool
   nullable    = false
 
   validation {
     condition     = var.bisect_batch_on_function_error
-    error_message = "bisect_batch_on_function_error must be true: without it a batch that kills the function is discarded whole."
+    error_message = "bisect_batch_on_function_error must be true. Otherwise a batch that kills the function is discarded whole."
   }
 }
 
 variable "report_batch_item_failures" {
-  description = "Whether the consumer's answer names the records that failed."
+  description = "True if the consumer's response names the records that failed."
   type        = bool
   nullable    = false
 
   validation {
     condition     = var.report_batch_item_failures
-    error_message = "report_batch_item_failures must be true: without it Lambda takes the consumer's answer for success, and what failed is lost."
+    error_message = "report_batch_item_failures must be true. Otherwise Lambda takes the consumer's response for success, and the failed records are lost."
   }
 }
 
 variable "api_timeout_seconds" {
-  description = "After how many seconds an invocation of the api is ended."
+  description = "The seconds after which an invocation of the api is ended."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.api_timeout_seconds > local.put_seconds + local.api_margin_seconds && floor(var.api_timeout_seconds) == var.api_timeout_seconds
-    error_message = "api_timeout_seconds must be a whole number of at least 7: three attempts of a put take up to 6 s, and the answer is kept 0.5 s."
+    error_message = "api_timeout_seconds must be a whole number of at least 7. Three attempts of a put take up to 6 s, and 0.5 s are kept for the response."
   }
 
   validation {
     condition     = var.api_timeout_seconds * 1000 < var.integration_timeout_milliseconds
-    error_message = "api_timeout_seconds must be less than integration_timeout_milliseconds, or the gateway gives up on a function that would still answer."
+    error_message = "api_timeout_seconds must be less than integration_timeout_milliseconds. Otherwise the gateway gives up on a function that would still answer."
   }
 }
 
 variable "consumer_timeout_seconds" {
-  description = "After how many seconds an invocation of the consumer is ended."
+  description = "The seconds after which an invocation of the consumer is ended."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.consumer_timeout_seconds >= 5 && var.consumer_timeout_seconds <= 900 && floor(var.consumer_timeout_seconds) == var.consumer_timeout_seconds
-    error_message = "consumer_timeout_seconds must be a whole number from 5 to 900: one write takes up to 2 s, and 0.5 s are kept for the answer."
+    error_message = "consumer_timeout_seconds must be a whole number from 5 to 900. One write takes up to 2 s, and 0.5 s are kept for the response."
   }
 }
 
 variable "api_memory_mb" {
-  description = "Memory of the api. Its share of a processor follows from it."
+  description = "The memory of the api in MB. The api's share of a processor follows from it."
   type        = number
   nullable    = false
 
@@ -157,7 +160,7 @@ variable "api_memory_mb" {
 }
 
 variable "consumer_memory_mb" {
-  description = "Memory of the consumer. Its share of a processor follows from it."
+  description = "The memory of the consumer in MB. The consumer's share of a processor follows from it."
   type        = number
   nullable    = false
 
@@ -168,7 +171,7 @@ variable "consumer_memory_mb" {
 }
 
 variable "consumer_max_in_flight" {
-  description = "Orders that one invocation of the consumer writes at once."
+  description = "The number of orders that one invocation of the consumer writes at once."
   type        = number
   nullable    = false
 
@@ -178,19 +181,21 @@ variable "consumer_max_in_flight" {
   }
 }
 
-# What stands in the functions' code; a test of the workspace compares them (tests/tests/infra).
+# Values that the functions' code has too. A test of the workspace compares them
+# (tests/tests/infra).
 locals {
   # Three attempts of 1.5 s and the back-offs between them (crates/api/src/stream.rs).
   put_seconds = 6
-  # What the api keeps of its time for the answer (crates/api/src/request.rs).
+  # The time that the api keeps for its response (crates/api/src/request.rs).
   api_margin_seconds = 0.5
-  # What the consumer keeps of its time for the answer (crates/keyed-batch/src/limits.rs).
+  # The time that the consumer keeps for its response (crates/keyed-batch/src/limits.rs).
   consumer_margin_seconds = 0.5
 
-  # At least so long an outage of the table is ridden out without a discard: each try works until
-  # the margin. Lambda's own back-offs between the tries come on top, and are not published.
+  # The outage of the table, in seconds, that is ridden out without a discard. This is the least,
+  # because each try works until the margin. Lambda's own back-offs between the tries come on top.
+  # AWS does not publish them.
   outage_budget_seconds = (var.maximum_retry_attempts + 1) * (var.consumer_timeout_seconds - local.consumer_margin_seconds)
 
-  # How long after it was accepted an intent can still be applied.
+  # The time after its acceptance in which an intent can still be applied.
   record_lifetime_seconds = var.maximum_record_age_seconds == -1 ? var.retention_hours * 3600 : var.maximum_record_age_seconds
 }

@@ -1,7 +1,9 @@
-# One role a function. Each statement is one sentence of the design: the api cannot write the table,
-# the consumer cannot write the stream. What AWS does on a function's behalf (polling, reporting
-# discards, KMS, logs, tracing) stands beside the calls that its code makes; a test of the workspace
-# holds both lists against the code (tests/tests/infra).
+# One role a function. Each statement is one sentence of the design. The api cannot write the table,
+# and the consumer cannot write the stream.
+#
+# AWS also makes calls on a function's behalf (polling, reporting discards, KMS, logs, tracing).
+# Their rights are beside the rights for the calls of the function's code. A test of the workspace
+# compares both with the code (tests/tests/infra).
 
 locals {
   assume_role_policy = jsonencode({
@@ -15,9 +17,12 @@ locals {
   })
 
   # The key is good for nothing but this stream, this table and this destination, and only by way of
-  # their services. The contexts are those of "Permissions to use user-generated KMS keys"
-  # (Kinesis), "DynamoDB encryption at rest: how it works" (DynamoDB), "Key management" (SQS) and
-  # "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys" (S3).
+  # their services. The encryption contexts are documented in these places.
+  #
+  # - Kinesis, "Permissions to use user-generated KMS keys"
+  # - DynamoDB, "DynamoDB encryption at rest: how it works"
+  # - SQS, "Key management"
+  # - S3, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys"
   through_kinesis = {
     StringEquals = {
       "kms:ViaService"                        = "kinesis.${local.region}.${local.dns_suffix}"
@@ -38,7 +43,7 @@ locals {
     }
   }
 
-  # X-Ray's actions know no resources.
+  # X-Ray's actions take no resources.
   trace = [for on in [var.tracing] : {
     Sid      = "Trace"
     Effect   = "Allow"
@@ -172,8 +177,8 @@ resource "aws_iam_role_policy" "consumer" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.consumer.arn}:*"
       },
-      # Also where the destination is the archive: until a change of it is done, Lambda still
-      # reports to the queue.
+      # The role has this right also where the destination is the archive. Until a change of the
+      # destination is done, Lambda still reports to the queue.
       {
         Sid      = "KeepDiscards"
         Effect   = "Allow"

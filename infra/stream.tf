@@ -1,4 +1,4 @@
-# The write-ahead log: what the api has accepted.
+# The stream, which is the write-ahead log of everything that the api has accepted.
 
 resource "aws_kinesis_stream" "intents" {
   name             = "${var.name}-intents"

@@ -1,11 +1,12 @@
-# The orders: one row an order, which is its own idempotency lock.
+# The table of orders. Each order has one row, which is the order's own idempotency lock.
 #
-# No time to live (an expired row would be revived by a replay) and no replicas (the last writer
-# would win, which voids the lock); see docs/architecture.md.
+# The table has no time to live, because a replay would revive an expired row. It has no replicas,
+# because the last writer would win there, which voids the lock. See docs/architecture.md.
 
 resource "aws_dynamodb_table" "orders" {
-  # What depends on something is destroyed before it. So the refusal of a protected table saves the
-  # accepted orders that are not applied yet, and what is known of discards.
+  # Terraform destroys a resource before the resources that it depends on. So a protected table,
+  # which refuses to be destroyed, saves the accepted orders that are not applied yet, and the
+  # reports of discards.
   depends_on = [aws_kinesis_stream.intents, aws_sqs_queue.discarded]
 
   name                        = coalesce(var.table_name, var.name)

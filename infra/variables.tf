@@ -1,32 +1,32 @@
-# What a deployment chooses besides the pipeline's settings (pipeline.tf). The defaults are the
+# The choices of a deployment besides the pipeline's settings (pipeline.tf). The defaults are the
 # minimal setting.
 
 variable "name" {
-  description = "Prefix of every resource's name; the table has this name itself, unless table_name says otherwise."
+  description = "The prefix of every resource's name. The table has this name itself, unless table_name says otherwise."
   type        = string
   default     = "orders"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
-    error_message = "name must have 3 to 20 lower-case letters, digits and hyphens (a bucket's name is made of it, the account and the region)."
+    error_message = "name must have 3 to 20 lower-case letters, digits and hyphens. The name of a bucket is made of it, the account and the region."
   }
 }
 
 variable "tags" {
-  description = "Tags of every resource, besides Service."
+  description = "The tags of every resource, besides Service."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = length(var.tags) <= 49 && alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value)) && !startswith(lower(key), "aws:")])
-    error_message = "tags must be at most 49, with keys of 1 to 128 and values of up to 256 letters, digits, spaces and _.:/=+-@; no key begins with aws:."
+    error_message = "tags must be at most 49, with keys of 1 to 128 and values of up to 256 letters, digits, spaces and _.:/=+-@. No key may begin with aws:."
   }
 }
 
 variable "permissions_boundary_arn" {
-  description = "The boundary of both roles, where the account requires one."
+  description = "The permissions boundary of both roles, where the account requires one."
   type        = string
   default     = null
 
@@ -63,7 +63,7 @@ variable "consumer_package" {
 }
 
 variable "architecture" {
-  description = "Processor of both functions; the packages must be built for it."
+  description = "The processor of both functions. The packages must be built for it."
   type        = string
   default     = "x86_64"
   nullable    = false
@@ -75,38 +75,38 @@ variable "architecture" {
 }
 
 variable "log_level" {
-  description = "What both functions log."
+  description = "The level from which both functions log."
   type        = string
   default     = "info"
   nullable    = false
 
   validation {
     condition     = contains(["info", "debug", "trace"], var.log_level)
-    error_message = "log_level must be info, debug or trace: alarms are made from lines of level info."
+    error_message = "log_level must be info, debug or trace, because alarms are made from lines of level info."
   }
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "The days that logs are kept."
   type        = number
   default     = 30
   nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one that CloudWatch Logs takes: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+    error_message = "log_retention_days must be a number that CloudWatch Logs takes, which is 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
   }
 }
 
 variable "tracing" {
-  description = "Whether Lambda traces the functions with X-Ray: one request a second and 5 % of the rest, at a price a trace."
+  description = "True if Lambda traces the functions with X-Ray. It traces one request a second and 5 % of the rest, and each trace has a price."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "api_reserved_concurrency" {
-  description = "Concurrency that is the api's own, and its limit; null leaves it to the account's."
+  description = "The concurrency that is reserved for the api, which is also the api's limit. With null the api shares the account's concurrency."
   type        = number
   default     = null
 
@@ -117,18 +117,18 @@ variable "api_reserved_concurrency" {
 }
 
 variable "consumer_reserved_concurrency" {
-  description = "Concurrency that is the consumer's own, and its limit; null leaves it to the account's."
+  description = "The concurrency that is reserved for the consumer, which is also the consumer's limit. With null the consumer shares the account's concurrency."
   type        = number
   default     = null
 
   validation {
     condition     = var.consumer_reserved_concurrency == null ? true : floor(var.consumer_reserved_concurrency) == var.consumer_reserved_concurrency && var.consumer_reserved_concurrency >= (var.stream_mode == "PROVISIONED" ? var.shard_count * var.parallelization_factor : 1)
-    error_message = "consumer_reserved_concurrency must be null or at least shard_count × parallelization_factor, or the mapping is throttled and falls behind."
+    error_message = "consumer_reserved_concurrency must be null or at least shard_count × parallelization_factor. Otherwise the mapping is throttled and falls behind."
   }
 }
 
 variable "account_concurrency_limit" {
-  description = "The account's quota of concurrent executions in this region, for the alarm that comes before it is reached."
+  description = "The account's quota of concurrent executions in this region. An alarm fires before the quota is reached."
   type        = number
   default     = 1000
   nullable    = false
@@ -140,7 +140,7 @@ variable "account_concurrency_limit" {
 
   validation {
     condition     = local.reserved_concurrency == 0 || local.reserved_concurrency + 100 <= var.account_concurrency_limit
-    error_message = "What is reserved must leave 100 of account_concurrency_limit to functions without a reservation: AWS refuses more."
+    error_message = "Reservations must leave 100 of account_concurrency_limit to functions without a reservation. AWS refuses larger reservations."
   }
 }
 
@@ -149,18 +149,18 @@ locals {
 }
 
 variable "api_pinned_version" {
-  description = "The version of the api that serves, instead of the newest: to roll back, or under a canary."
+  description = "The version of the api that serves instead of the newest version, for a rollback or a canary."
   type        = string
   default     = null
 
   validation {
     condition     = var.api_pinned_version == null || can(regex("^[1-9][0-9]*$", var.api_pinned_version))
-    error_message = "api_pinned_version must be a published version's number."
+    error_message = "api_pinned_version must be the number of a published version."
   }
 }
 
 variable "api_canary_weight" {
-  description = "Share of the requests that the newest version of the api gets while another one is pinned."
+  description = "The share of the requests that the newest version of the api gets while another version is pinned."
   type        = number
   default     = 0
   nullable    = false
@@ -172,25 +172,25 @@ variable "api_canary_weight" {
 
   validation {
     condition     = var.api_canary_weight == 0 || var.api_pinned_version != null
-    error_message = "api_canary_weight needs api_pinned_version: the version that gets the rest."
+    error_message = "api_canary_weight needs api_pinned_version, which is the version that gets the rest."
   }
 }
 
 variable "consumer_pinned_version" {
-  description = "The version of the consumer that works, instead of the newest: to roll back."
+  description = "The version of the consumer that works instead of the newest version, for a rollback."
   type        = string
   default     = null
 
   validation {
     condition     = var.consumer_pinned_version == null || can(regex("^[1-9][0-9]*$", var.consumer_pinned_version))
-    error_message = "consumer_pinned_version must be a published version's number."
+    error_message = "consumer_pinned_version must be the number of a published version."
   }
 }
 
 # Stream and mapping
 
 variable "stream_mode" {
-  description = "Whether the stream's capacity is provisioned (shard_count) or on demand."
+  description = "The mode of the stream's capacity, which is PROVISIONED (shard_count) or ON_DEMAND."
   type        = string
   default     = "PROVISIONED"
   nullable    = false
@@ -202,14 +202,14 @@ variable "stream_mode" {
 }
 
 variable "enhanced_fan_out" {
-  description = "Whether the mapping reads as a consumer of its own: 2 MB/s a shard for it alone, pushed within about 70 ms, at an additional price. Switching it replaces the mapping, which begins anew with all that the stream holds."
+  description = "True if the mapping reads through its own stream consumer. The mapping then has 2 MB/s of each shard for itself, and records arrive within about 70 ms, at an additional price. Switching replaces the mapping, which then begins with the oldest record of the stream."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "consumer_enabled" {
-  description = "The stop switch: false disables the mapping, which keeps its checkpoints. The api goes on accepting."
+  description = "The stop switch. False disables the mapping, which keeps its checkpoints. The api goes on accepting."
   type        = bool
   default     = true
   nullable    = false
@@ -218,7 +218,7 @@ variable "consumer_enabled" {
 # Discards
 
 variable "discard_destination" {
-  description = "Where discards are reported: sqs (their place in the stream) or s3 (their place and the records themselves)."
+  description = "The destination of discards. sqs keeps their place in the stream, and s3 keeps their place and the records themselves."
   type        = string
   default     = "sqs"
   nullable    = false
@@ -230,17 +230,17 @@ variable "discard_destination" {
 
   validation {
     condition     = var.discard_destination == "s3" || var.retention_hours * 3600 < var.queue_retention_seconds
-    error_message = "The queue must keep a message longer than the stream keeps the record it names: raise queue_retention_seconds (SQS ends at 14 days), or choose discard_destination = \"s3\"."
+    error_message = "The queue must keep a message longer than the stream keeps the record that the message names. Raise queue_retention_seconds (SQS takes at most 14 days), or choose discard_destination = \"s3\"."
   }
 
   validation {
     condition     = var.discard_destination == "sqs" || var.retention_hours < var.archive_retention_days * 24
-    error_message = "The archive must keep a discard longer than the stream keeps the record: raise archive_retention_days."
+    error_message = "The archive must keep a discard longer than the stream keeps the record. Raise archive_retention_days."
   }
 }
 
 variable "queue_retention_seconds" {
-  description = "How long the on-failure queue keeps a message."
+  description = "The seconds that the on-failure queue keeps a message."
   type        = number
   default     = 1209600
   nullable    = false
@@ -252,7 +252,7 @@ variable "queue_retention_seconds" {
 }
 
 variable "archive_retention_days" {
-  description = "How long the archive of discards keeps an object, where discard_destination is s3. It holds order content."
+  description = "The days that the archive of discards keeps an object, where discard_destination is s3. The archive holds order content."
   type        = number
   default     = 90
   nullable    = false
@@ -266,7 +266,7 @@ variable "archive_retention_days" {
 # Table
 
 variable "table_name" {
-  description = "The table's name, where it is not `name`: after a restore, which always makes a new table."
+  description = "The table's name, where it is not `name`. A restore always makes a new table, which has another name."
   type        = string
   default     = null
 
@@ -277,21 +277,21 @@ variable "table_name" {
 }
 
 variable "table_change_stream" {
-  description = "Whether the table has a change stream (new and old images), for a function that follows the rows."
+  description = "True if the table has a change stream (new and old images), for a function that follows the rows."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "deletion_protection" {
-  description = "Whether table and archive refuse to be deleted. Set it to false, and apply, before a teardown."
+  description = "True if the table and the archive refuse to be deleted. Set it to false, and apply, before a teardown."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "point_in_time_recovery_days" {
-  description = "How far back the table can be restored."
+  description = "The days back to which the table can be restored."
   type        = number
   default     = 35
   nullable    = false
@@ -305,7 +305,7 @@ variable "point_in_time_recovery_days" {
 # Front door
 
 variable "front_door" {
-  description = "What stands in front of the api: http_api (API Gateway) or function_url."
+  description = "The front door of the api, which is http_api (API Gateway) or function_url."
   type        = string
   default     = "http_api"
   nullable    = false
@@ -317,19 +317,19 @@ variable "front_door" {
 }
 
 variable "caller" {
-  description = "Where the caller's identity is read: none (an order's id is what protects it), jwt:CLAIM, or iam."
+  description = "The source of the caller's identity, which is none, jwt:CLAIM or iam. With none, only an order's id protects the order."
   type        = string
   default     = "none"
   nullable    = false
 
   validation {
     condition     = can(regex("^(none|iam|jwt:.+)$", var.caller))
-    error_message = "caller must be none, iam or jwt:CLAIM. (The api also reads lambda:FIELD; the authorizer for it is not deployed here.)"
+    error_message = "caller must be none, iam or jwt:CLAIM. The api also reads lambda:FIELD, but the authorizer for it is not deployed here."
   }
 
   validation {
     condition     = !startswith(var.caller, "jwt:") || var.front_door == "http_api"
-    error_message = "caller = \"jwt:CLAIM\" needs front_door = \"http_api\": a function URL does not check tokens."
+    error_message = "caller = \"jwt:CLAIM\" needs front_door = \"http_api\", because a function URL does not check tokens."
   }
 
   validation {
@@ -339,7 +339,7 @@ variable "caller" {
 }
 
 variable "base_path" {
-  description = "The path at which a custom domain of yours maps this API, such as /v1; / if it maps none. It is put into Location, and taken off requests that still have it."
+  description = "The path at which your custom domain maps this API, such as /v1, or / if no domain maps it. The api puts the path into Location, and takes it off requests that still have it."
   type        = string
   default     = "/"
   nullable    = false
@@ -376,43 +376,43 @@ variable "jwt_audience" {
 }
 
 variable "integration_timeout_milliseconds" {
-  description = "How long the HTTP API waits for the api."
+  description = "The milliseconds that the HTTP API waits for the api."
   type        = number
   default     = 30000
   nullable    = false
 
   validation {
     condition     = var.integration_timeout_milliseconds >= 50 && var.integration_timeout_milliseconds <= 30000 && floor(var.integration_timeout_milliseconds) == var.integration_timeout_milliseconds
-    error_message = "integration_timeout_milliseconds must be a whole number from 50 to 30000, the most that an HTTP API waits."
+    error_message = "integration_timeout_milliseconds must be a whole number from 50 to 30000, which is the longest that an HTTP API waits."
   }
 }
 
 variable "requests_per_second" {
-  description = "The HTTP API's throttle: requests a second, on average. What is above is answered 429."
+  description = "The average number of requests a second that the HTTP API lets pass. Further requests are answered 429."
   type        = number
   default     = 500
   nullable    = false
 
   validation {
     condition     = var.requests_per_second >= 1 && var.requests_per_second <= 10000
-    error_message = "requests_per_second must be from 1 to 10000, the account's default quota."
+    error_message = "requests_per_second must be from 1 to 10000, which is the account's default quota."
   }
 }
 
 variable "request_burst" {
-  description = "The HTTP API's throttle: requests at once."
+  description = "The number of requests at once that the HTTP API lets pass."
   type        = number
   default     = 500
   nullable    = false
 
   validation {
     condition     = var.request_burst >= 1 && var.request_burst <= 5000 && floor(var.request_burst) == var.request_burst
-    error_message = "request_burst must be a whole number from 1 to 5000, the account's default quota."
+    error_message = "request_burst must be a whole number from 1 to 5000, which is the account's default quota."
   }
 }
 
 variable "cors_allow_origins" {
-  description = "Origins whose pages may call the service; none: no CORS."
+  description = "The origins whose pages may call the service. Without an origin there is no CORS."
   type        = list(string)
   default     = []
   nullable    = false
@@ -431,7 +431,7 @@ variable "cors_allow_origins" {
 # Alarms
 
 variable "alarm_emails" {
-  description = "Who is told of alarms by e-mail; each has to confirm once. Others subscribe to the topic (output alarm_topic_arn)."
+  description = "The e-mail addresses that are told of alarms. Each address has to confirm once. Others subscribe to the topic (output alarm_topic_arn)."
   type        = list(string)
   default     = []
   nullable    = false
@@ -443,7 +443,7 @@ variable "alarm_emails" {
 }
 
 variable "runbook_url" {
-  description = "Where docs/runbook.md is published; each alarm links to its section there."
+  description = "The address at which docs/runbook.md is published. Each alarm links to its section there."
   type        = string
   default     = "docs/runbook.md"
   nullable    = false
@@ -455,7 +455,7 @@ variable "runbook_url" {
 }
 
 variable "iterator_age_alarm_seconds" {
-  description = "How far the consumer may fall behind before somebody is told."
+  description = "The seconds that the consumer may fall behind before somebody is told."
   type        = number
   default     = 300
   nullable    = false
@@ -467,7 +467,7 @@ variable "iterator_age_alarm_seconds" {
 }
 
 variable "latency_alarm_milliseconds" {
-  description = "How long POST /orders may take, p99 (with a function URL: any request), before somebody is told."
+  description = "The milliseconds that POST /orders may take (p99) before somebody is told. With a function URL any request counts."
   type        = number
   default     = 2000
   nullable    = false
@@ -479,7 +479,7 @@ variable "latency_alarm_milliseconds" {
 }
 
 variable "conflict_alarm_count" {
-  description = "How many different orders under one id in 15 minutes are more than clients' mistakes."
+  description = "The number of different orders under one id in 15 minutes from which somebody is told. Fewer are taken for clients' mistakes."
   type        = number
   default     = 10
   nullable    = false

@@ -1,8 +1,8 @@
-# What this configuration runs with. Region and credentials come from the environment, as with every
-# AWS tool.
+# The Terraform and the providers that this configuration needs. Region and credentials come from
+# the environment, as with every AWS tool.
 
 terraform {
-  # 1.9 lets a variable's validation look at other variables.
+  # Since 1.9 the validation of a variable may refer to other variables.
   required_version = ">= 1.9"
 
   required_providers {

@@ -1,7 +1,8 @@
-# For `make deploy-localstack`: what LocalStack's community edition knows.
+# The values for `make deploy-localstack`, which keep to the services of LocalStack's community
+# edition.
 
-# It has no HTTP APIs.
+# The community edition has no HTTP APIs.
 front_door = "function_url"
 
-# It is gone when LocalStack ends, or by `tests/localstack/terraform destroy`.
+# The table is gone when LocalStack ends, or after `tests/localstack/terraform destroy`.
 deletion_protection = false

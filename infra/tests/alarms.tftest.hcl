@@ -1,4 +1,5 @@
-# Alarms, the metrics that the service's logs are made into, and the dashboard.
+# The tests of the alarms, of the metrics that the service's logs are made into, and of the
+# dashboard.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -17,7 +18,7 @@ run "every_alarm_tells_somebody_and_says_what_to_do" {
 
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.ok_actions == toset([aws_sns_topic.alarms.arn]) || alarm.ok_actions == tolist([aws_sns_topic.alarms.arn])])
-    error_message = "Whoever was called must be told that it is over."
+    error_message = "An alarm must tell the same people that it is over."
   }
 
   assert {
@@ -25,20 +26,20 @@ run "every_alarm_tells_somebody_and_says_what_to_do" {
     error_message = "Every alarm must link to its section of the runbook."
   }
 
-  # CloudWatch API reference, PutMetricAlarm: AlarmDescription.
+  # CloudWatch API reference, PutMetricAlarm, AlarmDescription.
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : length(alarm.alarm_description) <= 1024])
-    error_message = "CloudWatch takes 1,024 characters of description."
+    error_message = "A description must have at most 1,024 characters, or CloudWatch refuses it."
   }
 
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.treat_missing_data == "notBreaching"])
-    error_message = "No traffic is no alarm."
+    error_message = "Missing data must not fire, because a service without traffic has no data."
   }
 
   assert {
     condition     = aws_sns_topic_subscription.email["pager@example.com"].topic_arn == aws_sns_topic.alarms.arn
-    error_message = "Whoever is named must be subscribed."
+    error_message = "Every address in alarm_emails must be subscribed."
   }
 
   assert {
@@ -50,7 +51,7 @@ run "every_alarm_tells_somebody_and_says_what_to_do" {
       Resource  = "arn:aws:sns:eu-test-1:123456789012:alarms"
       Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
     }]))
-    error_message = "CloudWatch must be able to publish, for this account, and nobody else."
+    error_message = "CloudWatch must be able to publish for this account, and nobody else."
   }
 }
 
@@ -61,44 +62,44 @@ run "each_thing_that_can_go_wrong_has_its_alarm" {
       "consumer-stopped", "consumer-throttles", "destination-failures", "discarded", "discards-waiting", "dropped", "iterator-age",
       "iterator-age-critical", "poison", "stream-capacity", "stream-throttles", "table-throttles", "unfinished",
     ]
-    error_message = "An alarm is missing, or new: then describe it in docs/runbook.md and name it here."
+    error_message = "An alarm is missing or new. Describe a new alarm in docs/runbook.md and name it here."
   }
 }
 
 run "alarms_come_before_it_is_too_late" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.orders["iterator-age-critical"].threshold == var.retention_hours * 3600 / 2
-    error_message = "Half of the stream's retention must be left to mend."
+    error_message = "The critical alarm must leave half of the stream's retention to mend."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.orders["iterator-age"].threshold < aws_cloudwatch_metric_alarm.orders["iterator-age-critical"].threshold
-    error_message = "The first alarm must come first."
+    error_message = "The first alarm must fire before the critical alarm."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.orders["discards-waiting"].evaluation_periods < var.retention_hours
-    error_message = "A discard must be looked at while the stream keeps the record."
+    error_message = "The alarm must fire while the stream keeps the record of a discard."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.orders["concurrency"].threshold == 800
-    error_message = "A fifth of the account's concurrency must be left."
+    error_message = "The alarm must leave a fifth of the account's concurrency."
   }
 
-  # Two shards take 2,000 records or 2 MB a second: 120,000 records or 120 MB a minute are 100 %.
+  # Two shards take 2,000 records or 2 MB a second. So 120,000 records or 120 MB a minute are 100 %.
   assert {
     condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["stream-capacity"].metric_query : query.expression], "IF(bytes > 1000 * records, bytes / 1000, records) / 1200")
-    error_message = "The alarm must reckon with the shards there are."
+    error_message = "The alarm must reckon with the number of shards."
   }
 
-  # What is lost is lost at once: one minute, one datapoint, one event.
+  # These alarms fire at one event, in one datapoint of one minute, because a loss happens at once.
   assert {
     condition = alltrue([for name in ["discarded", "dropped", "destination-failures", "poison", "unfinished"] : (
       aws_cloudwatch_metric_alarm.orders[name].threshold == 1 && aws_cloudwatch_metric_alarm.orders[name].evaluation_periods == 1
       && alltrue([for query in aws_cloudwatch_metric_alarm.orders[name].metric_query : try(one(query.metric).period, 60) == 60])
     )])
-    error_message = "The first discard must be told of, within a minute."
+    error_message = "The alarm must fire within a minute after the first discard."
   }
 }
 
@@ -107,17 +108,17 @@ run "a_service_with_few_orders_is_told_of_its_outage_too" {
     condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stalled"].metric_query :
       try(one(query.metric).period, 300) * aws_cloudwatch_metric_alarm.orders["consumer-stalled"].evaluation_periods == 600 && try(one(query.metric).period, 300) >= 300
     ])
-    error_message = "An order every five minutes must be enough for the alarm, and ten minutes without an invocation."
+    error_message = "The alarm must fire after ten minutes without an invocation if an order comes every five minutes."
   }
 
   assert {
     condition     = contains([for query in aws_cloudwatch_metric_alarm.orders["api-5xx"].metric_query : query.expression], "IF((errors >= 5) OR ((errors > 0) AND (errors == requests)), 100 * errors / requests, 0)")
-    error_message = "Where every request fails, the alarm must not wait for five a minute."
+    error_message = "The alarm must not wait for five errors a minute if every request fails."
   }
 }
 
-# CloudWatch API reference, PutMetricAlarm: a week at most where a period is an hour or longer,
-# otherwise a day.
+# An alarm looks back over a week at most if its period is an hour or longer, and over a day
+# otherwise (CloudWatch API reference, PutMetricAlarm).
 run "no_alarm_looks_back_further_than_cloudwatch_does" {
   command = plan
 
@@ -140,7 +141,7 @@ run "a_consumer_that_stands_still_is_noticed_while_the_stream_keeps_the_orders" 
     condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stopped"].metric_query :
       2 * one(query.metric).period <= 24 * 3600 / 2 if length(query.metric) > 0
     ])
-    error_message = "In the shortest retention there must be time for two periods, and as much again to mend."
+    error_message = "The shortest retention must have time for two periods, and as much again to mend."
   }
 }
 
@@ -150,14 +151,14 @@ run "a_discard_is_waiting_whether_somebody_looks_at_it_or_not" {
       contains([for query in aws_cloudwatch_metric_alarm.orders["discards-waiting"].metric_query : query.expression], "FILL(visible, 0) + FILL(looked, 0)")
       && aws_cloudwatch_metric_alarm.orders["discards-waiting"].threshold < 1
     )
-    error_message = "While nothing is in flight, that count may have no datapoint; and one discard must be enough."
+    error_message = "One discard must be enough, also while no message is in flight and that count has no datapoint."
   }
 
   assert {
     condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["discards-waiting"].metric_query :
       one(query.metric).stat == "Average" if length(query.metric) > 0
     ])
-    error_message = "A discard that is looked at once an hour must count: each count by itself is then 0 for a while."
+    error_message = "A discard that somebody receives once an hour must count, although each count by itself is 0 for a while."
   }
 }
 
@@ -201,8 +202,8 @@ run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
   }
 }
 
-# The dimensions that AWS documents, in the sources that alarms.tf names; with others a metric is
-# empty, and its alarm mute.
+# The dimensions that AWS documents, in the sources that alarms.tf names. With other dimensions a
+# metric has no data, and its alarm never fires.
 run "every_metric_has_the_dimensions_that_aws_gives_it" {
   assert {
     condition = alltrue(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : [for metric in query.metric :
@@ -237,22 +238,22 @@ run "every_metric_has_the_dimensions_that_aws_gives_it" {
 
   assert {
     condition     = one(aws_apigatewayv2_stage.default[0].default_route_settings).detailed_metrics_enabled
-    error_message = "Without detailed metrics a route has no latency of its own, and the alarm api-latency no data."
+    error_message = "Detailed metrics must be on. Otherwise a route has no latency metric, and the alarm api-latency has no data."
   }
 }
 
 run "the_dashboard_goes_from_left_to_right" {
   assert {
     condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.properties.markdown if widget.type == "text"] == ["## 1 · Front door", "## 2 · Stream", "## 3 · Consumer", "## 4 · Orders"]
-    error_message = "The columns must follow an order's way."
+    error_message = "The columns must follow the way of an intent."
   }
 
   assert {
     condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.x + widget.width <= 24])
-    error_message = "A dashboard is 24 units wide."
+    error_message = "The graphs must fit into the 24 units of a dashboard's width."
   }
 
-  # Namespace, name, dimensions in pairs, options.
+  # A metric is a namespace, a name, dimensions in pairs, and options.
   assert {
     condition = alltrue(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : [
       for metric in try(widget.properties.metrics, []) : length(metric) % 2 == 1 && can(keys(metric[length(metric) - 1]))
@@ -260,12 +261,13 @@ run "the_dashboard_goes_from_left_to_right" {
     error_message = "A metric is not in CloudWatch's form."
   }
 
-  # An alarm whose metric no graph shows leaves whoever is paged without a picture.
+  # The dashboard shows the metric of every alarm. Otherwise the person who is paged would have no
+  # picture.
   assert {
     condition = length(setsubtract(
       toset(flatten([for name, alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : [for metric in query.metric : "${metric.namespace} ${metric.metric_name}"]]])),
       toset(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : [for metric in try(widget.properties.metrics, []) : "${metric[0]} ${metric[1]}"]])),
     )) == 0
-    error_message = "The dashboard must show what alarms are about."
+    error_message = "The dashboard must show the metrics of all alarms."
   }
 }

@@ -1,4 +1,4 @@
-# The front door in each of its forms.
+# The tests of the front door in each of its forms.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -12,12 +12,12 @@ run "an_http_api_has_the_services_routes_and_answers_the_rest_with_the_services_
 
   assert {
     condition     = alltrue([for route in aws_apigatewayv2_route.orders : route.authorization_type == "NONE"]) && aws_apigatewayv2_route.elsewhere[0].route_key == "$default"
-    error_message = "With caller = none everybody may call."
+    error_message = "Everybody must be allowed to call with caller = none."
   }
 
   assert {
     condition     = aws_apigatewayv2_integration.api[0].payload_format_version == "2.0" && aws_apigatewayv2_integration.api[0].integration_uri == aws_lambda_alias.api.invoke_arn
-    error_message = "The api reads payload format 2.0, and is invoked by its alias."
+    error_message = "The integration must use payload format 2.0, which the api reads, and must invoke the api by its alias."
   }
 
   assert {
@@ -49,7 +49,7 @@ run "requests_are_throttled_and_logged_without_path_address_or_caller" {
 
   assert {
     condition     = !can(regex("path|Path|sourceIp|userAgent|claims|identity|protocol|domain", one(aws_apigatewayv2_stage.default[0].access_log_settings).format))
-    error_message = "An order id in a path is a capability, an address is personal: neither goes into a log."
+    error_message = "The log must have neither a path nor an address. An order id in a path is a capability, and an address is personal."
   }
 
   assert {
@@ -77,7 +77,7 @@ run "tokens_are_checked_before_the_api" {
 
   assert {
     condition     = aws_lambda_function.api.environment[0].variables.CALLER == "jwt:sub"
-    error_message = "The api must require the claim: the catch-all route has no authorizer."
+    error_message = "The api must require the claim, because the catch-all route has no authorizer."
   }
 }
 
@@ -93,7 +93,7 @@ run "signatures_are_checked_before_the_api" {
 
   assert {
     condition     = aws_lambda_function.api.environment[0].variables.CALLER == "iam"
-    error_message = "The api must require the caller: the catch-all route has no authorizer."
+    error_message = "The api must require the caller, because the catch-all route has no authorizer."
   }
 }
 
@@ -105,7 +105,7 @@ run "a_page_may_send_a_signature_where_one_is_asked_for" {
 
   assert {
     condition     = length(setsubtract(["authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"], one(aws_apigatewayv2_api.orders[0].cors_configuration).allow_headers)) == 0
-    error_message = "The browser would refuse to send a signed request."
+    error_message = "The headers of a signature must be allowed, or the browser refuses to send a signed request."
   }
 }
 
@@ -121,7 +121,7 @@ run "pages_of_named_origins_may_call" {
 
   assert {
     condition     = contains(one(aws_apigatewayv2_api.orders[0].cors_configuration).allow_headers, "idempotency-key") && contains(one(aws_apigatewayv2_api.orders[0].cors_configuration).expose_headers, "location")
-    error_message = "A page must be able to send a key and to read where its order will be."
+    error_message = "A page must be able to send a key and to read the place of its order."
   }
 }
 
@@ -142,12 +142,12 @@ run "a_function_url_replaces_the_gateway" {
 
   assert {
     condition     = aws_lambda_permission.function_url[0].function_url_auth_type == "NONE" && aws_lambda_permission.function_url_invoke[0].invoked_via_function_url
-    error_message = "Everybody may call the URL, and only the URL."
+    error_message = "Everybody must be allowed to invoke the function by the URL, and only by the URL."
   }
 
   assert {
     condition     = output.url == "https://u.lambda-url.eu-test-1.on.aws"
-    error_message = "The URL must end without a slash, for paths are appended to it."
+    error_message = "The URL must end without a slash, because paths are appended to it."
   }
 
   assert {

@@ -1,4 +1,5 @@
-# The minimal setting: the defaults and pipeline.auto.tfvars.json, nothing else.
+# The tests of the minimal setting, which is the defaults and pipeline.auto.tfvars.json, and nothing
+# else.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -7,22 +8,22 @@ mock_provider "aws" {
 run "a_day_three_retries_and_a_queue" {
   assert {
     condition     = aws_kinesis_stream.intents.retention_period == 24 && one(aws_kinesis_stream.intents.stream_mode_details).stream_mode == "PROVISIONED"
-    error_message = "The minimal stream keeps a day."
+    error_message = "The minimal stream must keep a day."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.batch_size == 10 && aws_lambda_event_source_mapping.consumer.maximum_retry_attempts == 3
-    error_message = "The minimal mapping has batches of ten and three retries."
+    error_message = "The minimal mapping must have batches of ten and three retries."
   }
 
   assert {
     condition     = aws_sqs_queue.discarded.message_retention_seconds == 1209600 && length(aws_s3_bucket.discarded) == 0
-    error_message = "The minimal destination is a queue that keeps 14 days."
+    error_message = "The minimal destination must be a queue that keeps 14 days."
   }
 
   assert {
     condition     = output.outage_budget_seconds == 118 && output.record_lifetime_seconds == 86400
-    error_message = "(3 + 1) × (30 s − 0.5 s) = 118 s."
+    error_message = "The outage budget must be (3 + 1) × (30 s − 0.5 s) = 118 s, and the lifetime a day."
   }
 
   assert {
@@ -39,7 +40,7 @@ run "the_outputs_can_be_used_as_they_are" {
 
   assert {
     condition     = output.discard_destination_arn == aws_sqs_queue.discarded.arn && output.discard_queue_url == aws_sqs_queue.discarded.url && output.table_stream_arn == null
-    error_message = "The outputs must name what there is."
+    error_message = "The outputs must name the resources that exist."
   }
 }
 
@@ -55,7 +56,7 @@ run "the_stop_switch_disables_the_mapping_and_nothing_else" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.uuid == run.a_day_three_retries_and_a_queue.mapping_id
-    error_message = "It must be the same mapping afterwards: its checkpoints are kept in it."
+    error_message = "The mapping must be the same afterwards, because its checkpoints are kept in it."
   }
 }
 
@@ -66,7 +67,7 @@ run "an_on_demand_stream_has_no_shard_count_and_no_alarm_on_it" {
 
   assert {
     condition     = one(aws_kinesis_stream.intents.stream_mode_details).stream_mode == "ON_DEMAND" && !contains(keys(aws_cloudwatch_metric_alarm.orders), "stream-capacity")
-    error_message = "On demand, shards are not ours to count."
+    error_message = "An on-demand stream must have no alarm on shards, because AWS decides their number."
   }
 }
 
@@ -77,7 +78,7 @@ run "a_record_age_shortens_the_lifetime" {
 
   assert {
     condition     = output.record_lifetime_seconds == 7200 && aws_cloudwatch_metric_alarm.orders["iterator-age-critical"].threshold == 3600
-    error_message = "The critical alarm must come at half of what a record has."
+    error_message = "The critical alarm must fire at half of a record's lifetime."
   }
 }
 
@@ -88,7 +89,7 @@ run "a_change_stream_is_there_when_asked_for" {
 
   assert {
     condition     = aws_dynamodb_table.orders.stream_view_type == "NEW_AND_OLD_IMAGES" && output.table_stream_arn == aws_dynamodb_table.orders.stream_arn
-    error_message = "A function behind the table needs both images."
+    error_message = "The change stream must have both images, for a function behind the table."
   }
 }
 
@@ -119,7 +120,7 @@ run "a_pinned_version_stays_and_a_canary_gets_its_share" {
 
   assert {
     condition     = aws_lambda_alias.api.function_version == "5" && one(aws_lambda_alias.api.routing_config).additional_version_weights == tomap({ "7" = 0.1 })
-    error_message = "The pinned version must serve, and the newest get its share."
+    error_message = "The pinned version must serve, and the newest version must get its share."
   }
 
   assert {

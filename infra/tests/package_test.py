@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How infra/bin/package has the functions built, what it packs and what it refuses. A program in
-the place of cargo puts small C programs in the place of the functions. Needs cc, readelf and
-strip."""
+"""Tests how infra/bin/package has the functions built, and which binaries it packs or refuses. A
+program in the place of cargo puts small C programs in the place of the functions. The tests need
+cc, readelf and strip."""
 
 import json
 import os
@@ -23,7 +23,8 @@ PROGRAM = "int main(void) { return 0; }"
 # A program that needs a library of `library`.
 USES = "int odd(void); int main(void) { return odd(); }"
 
-# Notes how it was called, and puts what the test has built to where cargo puts binaries.
+# A program that notes how it was called, and copies the binaries of the test to where cargo puts
+# binaries.
 CARGO = r"""#!/usr/bin/env python3
 import json, os, pathlib, shutil, sys
 here = pathlib.Path(__file__).parent
@@ -67,7 +68,8 @@ class Package(unittest.TestCase):
             self.build(function, *options, source=source)
 
     def library(self, name: str, version: str) -> list[str]:
-        """A library of which a program needs this version, and how to link it."""
+        """Builds a library. A program that is linked with the library needs this version of it.
+        Returns the options that link the library."""
         script = self.folder / "versions"
         script.write_text(f"{version} {{ global: odd; local: *; }};")
         path = str(self.folder / name)
@@ -90,7 +92,7 @@ class Package(unittest.TestCase):
         return self.pack(*to, *options, **variables)
 
     def calls(self) -> list[dict]:
-        """How cargo was called."""
+        """The calls of cargo."""
         return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
 
     def bootstrap(self, package: Path) -> bytes:
@@ -106,7 +108,7 @@ class Package(unittest.TestCase):
         self.assertIn(reason, packed.stderr)
         self.assertFalse((self.dist / "consumer.zip").exists())
 
-    # How it is built.
+    # The build.
 
     def test_a_release_is_built_of_the_two_functions_alone_and_packed_as_it_is(self) -> None:
         self.build_both("-g")
@@ -188,7 +190,7 @@ class Package(unittest.TestCase):
         self.assertIn("built again, consumer.zip is not the same", packed.stderr)
         self.assertTrue((self.target / "again/dist/consumer.zip").exists())
 
-    # What is packed.
+    # The packages.
 
     def test_a_package_is_one_executable_bootstrap_and_the_same_bytes_each_time(self) -> None:
         self.build_both()
@@ -213,7 +215,7 @@ class Package(unittest.TestCase):
         self.build_both(*self.library("libm.so.7", "GLIBC_2.34"), source=USES)
         self.assert_packed(self.pack())
 
-    # What is refused.
+    # The refusals.
 
     def test_a_function_that_was_not_built_is_named(self) -> None:
         self.build("api")

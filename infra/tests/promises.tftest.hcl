@@ -1,4 +1,5 @@
-# What holds of every setting: run with the defaults and again with settings/production.tfvars.
+# The promises of every setting. The tests run with the defaults, and again with
+# settings/production.tfvars.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -7,22 +8,22 @@ mock_provider "aws" {
 run "the_mapping_loses_nothing_silently" {
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.bisect_batch_on_function_error
-    error_message = "A batch that kills the function must be split until the record that does it is alone."
+    error_message = "A batch that kills the function must be split until the record at fault is alone."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.function_response_types == tolist(["ReportBatchItemFailures"])
-    error_message = "The consumer's answer must be read."
+    error_message = "Lambda must read the consumer's response."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.starting_position == "TRIM_HORIZON"
-    error_message = "What was accepted before the mapping reads must be applied."
+    error_message = "Intents that were accepted before the mapping reads must be applied."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.maximum_retry_attempts >= 0
-    error_message = "Retries must be bounded, or poison holds up its shard until it expires."
+    error_message = "Retries must be bounded, or a poison record holds up its shard until the record expires."
   }
 
   assert {
@@ -42,7 +43,7 @@ run "the_mapping_loses_nothing_silently" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.function_name == aws_lambda_alias.consumer.arn
-    error_message = "The mapping must invoke the alias, or an update is not one step and cannot be rolled back."
+    error_message = "The mapping must invoke the alias. Otherwise an update is not one step and cannot be rolled back."
   }
 
   assert {
@@ -66,22 +67,22 @@ run "the_mapping_has_every_setting_of_the_pipeline" {
       maximum_retry_attempts             = var.maximum_retry_attempts
       maximum_record_age_in_seconds      = var.maximum_record_age_seconds
     }
-    error_message = "Each of the mapping's settings must come from the pipeline's."
+    error_message = "Each setting of the mapping must come from the pipeline's settings."
   }
 
   assert {
     condition     = aws_kinesis_stream.intents.retention_period == var.retention_hours && aws_kinesis_stream.intents.shard_count == var.shard_count
-    error_message = "The stream's settings must come from the pipeline's."
+    error_message = "The settings of the stream must come from the pipeline's settings."
   }
 
   assert {
     condition     = aws_lambda_function.api.timeout == var.api_timeout_seconds && aws_lambda_function.api.memory_size == var.api_memory_mb
-    error_message = "The api's settings must come from the pipeline's."
+    error_message = "The settings of the api must come from the pipeline's settings."
   }
 
   assert {
     condition     = aws_lambda_function.consumer.timeout == var.consumer_timeout_seconds && aws_lambda_function.consumer.memory_size == var.consumer_memory_mb
-    error_message = "The consumer's settings must come from the pipeline's."
+    error_message = "The settings of the consumer must come from the pipeline's settings."
   }
 
   assert {
@@ -98,12 +99,12 @@ run "everything_is_encrypted_under_the_services_own_key" {
 
   assert {
     condition     = aws_kinesis_stream.intents.encryption_type == "KMS" && aws_kinesis_stream.intents.kms_key_id == aws_kms_key.orders.arn
-    error_message = "The stream holds order content."
+    error_message = "The stream must be encrypted, because it holds order content."
   }
 
   assert {
     condition     = one(aws_dynamodb_table.orders.server_side_encryption).enabled && one(aws_dynamodb_table.orders.server_side_encryption).kms_key_arn == aws_kms_key.orders.arn
-    error_message = "The table holds order content."
+    error_message = "The table must be encrypted, because it holds order content."
   }
 
   assert {
@@ -128,7 +129,7 @@ run "everything_is_encrypted_under_the_services_own_key" {
       for encryption in aws_s3_bucket_server_side_encryption_configuration.discarded : [for rule in encryption.rule :
         rule.bucket_key_enabled && one(rule.apply_server_side_encryption_by_default).sse_algorithm == "aws:kms" && one(rule.apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.orders.arn
     ]]))
-    error_message = "The archive holds order content."
+    error_message = "The archive must be encrypted, because it holds order content."
   }
 
   assert {
@@ -176,25 +177,25 @@ run "the_keys_policy_says_this_and_no_more" {
     error_message = "The key's policy is not as reviewed."
   }
 
-  # The names in the policy are written, not read off the groups (they need the key first): they
-  # must agree.
+  # The names in the policy are written out, because the log groups need the key first. So the names
+  # must agree with the groups.
   assert {
     condition = toset([for group in concat([aws_cloudwatch_log_group.api, aws_cloudwatch_log_group.consumer], aws_cloudwatch_log_group.access) : group.name]) == (
       toset(["/aws/apigateway/orders", "/aws/lambda/orders-api", "/aws/lambda/orders-consumer"])
     )
-    error_message = "The key's policy names other log groups than there are."
+    error_message = "The key's policy must name exactly the log groups that exist."
   }
 }
 
 run "a_discard_is_kept_longer_than_the_record_it_names" {
   assert {
     condition     = var.discard_destination == "s3" || aws_sqs_queue.discarded.message_retention_seconds > aws_kinesis_stream.intents.retention_period * 3600
-    error_message = "The queue would forget a discard that could still be put back."
+    error_message = "The queue must keep a discard as long as it could still be put back."
   }
 
   assert {
     condition     = alltrue([for lifecycle in aws_s3_bucket_lifecycle_configuration.discarded : one(one(lifecycle.rule).expiration).days * 24 > aws_kinesis_stream.intents.retention_period])
-    error_message = "The archive would forget a discard that could still be put back."
+    error_message = "The archive must keep a discard as long as it could still be put back."
   }
 
   assert {
@@ -211,12 +212,12 @@ run "the_table_can_be_restored_and_not_be_deleted_by_mistake" {
 
   assert {
     condition     = aws_dynamodb_table.orders.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.orders.hash_key == "order_id"
-    error_message = "One row an order, on demand."
+    error_message = "The table must have one row an order, and its capacity must be on demand."
   }
 
   assert {
     condition     = length(aws_dynamodb_table.orders.ttl) == 0 && length(aws_dynamodb_table.orders.replica) == 0
-    error_message = "Neither time to live nor replicas: both void the lock."
+    error_message = "The table must have neither time to live nor replicas, because both void the lock."
   }
 }
 
@@ -234,7 +235,7 @@ run "functions_run_as_they_are_built" {
       function.logging_config[0].log_format == "JSON"
       && function.logging_config[0].application_log_level == upper(function.environment[0].variables.LOG_LEVEL)
     )])
-    error_message = "Lambda's filter of log lines must let pass what the function logs: alarms are made of it."
+    error_message = "Lambda's filter must let pass the lines that the function logs, because alarms are made of them."
   }
 
   assert {
@@ -251,11 +252,11 @@ run "functions_run_as_they_are_built" {
 run "time_is_nested_from_the_call_to_the_gateway" {
   assert {
     condition     = local.put_seconds + local.api_margin_seconds < aws_lambda_function.api.timeout
-    error_message = "The api must be able to give up a put and say so."
+    error_message = "The api must have the time to give up a put and to answer."
   }
 
   assert {
     condition     = alltrue([for integration in aws_apigatewayv2_integration.api : aws_lambda_function.api.timeout * 1000 < integration.timeout_milliseconds && integration.timeout_milliseconds <= 30000])
-    error_message = "The gateway must outwait the api."
+    error_message = "The gateway must wait longer than the api works."
   }
 }

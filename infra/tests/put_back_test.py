@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What infra/bin/put-back reads, what it puts and what it says, with a program in the place of the
-AWS CLI that keeps one shard."""
+"""Tests what infra/bin/put-back reads, puts and says. A program that keeps one shard is in the
+place of the AWS CLI."""
 
 import base64
 import json
@@ -17,19 +17,20 @@ from pathlib import Path
 PUT_BACK = Path(__file__).resolve().parent.parent / "bin/put-back"
 STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders-intents"
 SHARD = "shardId-000000000003"
-# As texts the first of them is the largest.
+# The first number of the range. The range crosses 100,000, so texts have another sequence than
+# numbers.
 FIRST = 99_998
 
-# It is a program, and leaves nothing compiled beside it.
+# The program under test leaves nothing compiled beside it.
 sys.dont_write_bytecode = True
 PROGRAM = SourceFileLoader("put_back", str(PUT_BACK))
 put_back = module_from_spec(spec_from_loader("put_back", PROGRAM))
 sys.modules["put_back"] = put_back
 PROGRAM.exec_module(put_back)
 
-# The errors that the functions wait for, and which service answers them.
+# The errors that the functions wait for, each with the service that answers it.
 FUNCTIONS_ERRORS = PUT_BACK.parents[2] / "crates/function-runtime/src/passing_errors.json"
-# How the CLI says that no answer has come, or none of AWS's own.
+# The CLI's words for an answer that has not come, or that is not AWS's.
 URL = "https://kinesis.eu-west-1.amazonaws.com/"
 NO_ANSWER = (
     f'Could not connect to the endpoint URL: "{URL}"',
@@ -46,8 +47,8 @@ NOT_PASSING = (
     "An error occurred (ValidationException) when calling the PutRecord operation: Could not connect to the endpoint URL",
 )
 
-# Keeps the shard in shard.json, and every call's arguments. `faults` are what the next calls of a
-# command fail with, or null.
+# A CLI that keeps the shard in shard.json, with every call's arguments. `faults` has for a command
+# the faults of its next calls, where null is a call without a fault.
 FAKE = r"""
 import json, os, pathlib, signal, sys, time
 here = pathlib.Path(__file__).parent
@@ -123,7 +124,7 @@ if command == "put-record":
     file = pathlib.Path(value("--cli-input-json")[len("file://"):])
     assert file.stat().st_mode & 0o077 == 0
     shard["files"].append(str(file))
-    # Version 2 reads it twice.
+    # Version 2 of the CLI reads the file twice.
     given = file.read_text() and json.loads(file.read_text())
     assert given["StreamARN"] == shard["stream"]
     number = str(int(shard["records"][-1]["SequenceNumber"]) + 1)
@@ -132,7 +133,7 @@ if command == "put-record":
 raise SystemExit(f"no such command: {arguments}")
 """
 
-# Nobody waits for the pauses, which are noted.
+# The program does not sleep in its pauses, which are noted.
 NO_SLEEP = """
 import os, time
 def sleep(seconds):
@@ -148,7 +149,8 @@ def record(number: int) -> dict[str, str]:
 
 
 def heed_interruptions() -> None:
-    """A shell ignores an interrupt for what runs in the background, and nohup ignores a hang-up."""
+    """Sets both signals back. A shell ignores an interrupt for a background process, and nohup
+    ignores a hang-up, and a child process inherits both."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -162,11 +164,11 @@ class PutBack(unittest.TestCase):
         fake.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -S "{self.folder}/aws.py" "$@"\n')
         fake.chmod(0o755)
         (self.folder / "sitecustomize.py").write_text(NO_SLEEP)
-        # Two records before the range and two behind it.
+        # The shard has two records before the range and two behind it.
         self.shard(records=[record(number) for number in range(FIRST - 2, FIRST + 8)])
 
     def shard(self, **changes: object) -> None:
-        """Changes what the shard is."""
+        """Changes the shard."""
         path = self.folder / "shard.json"
         shard = json.loads(path.read_text()) if path.exists() else {
             "version": "aws-cli/2.17.1 Python/3.11.8 Linux/6.1 exe/x86_64.debian.12",
@@ -179,15 +181,15 @@ class PutBack(unittest.TestCase):
         return json.loads((self.folder / "shard.json").read_text())[what]
 
     def put(self) -> list[tuple[str, str]]:
-        """Key and data of what was put."""
+        """Key and data of the records that were put."""
         return [(record["PartitionKey"], record["Data"]) for record in self.now() if int(record["SequenceNumber"]) > FIRST + 7]
 
     def records(self, first: int, last: int) -> list[tuple[str, str]]:
         return [(entry["PartitionKey"], entry["Data"]) for entry in map(record, range(first, last + 1))]
 
     def report(self, first: int = FIRST, last: int = FIRST + 5, **more: object) -> dict[str, object]:
-        """As a queue gets it (Lambda developer guide, "Retain discarded batch records for a Kinesis
-        Data Streams event source")."""
+        """A report as a queue gets it (Lambda developer guide, "Retain discarded batch records for
+        a Kinesis Data Streams event source")."""
         more = {"batchSize": last - first + 1, "streamArn": STREAM} | more
         payload = {"payload": more.pop("payload")} if "payload" in more else {}
         return {
@@ -214,8 +216,8 @@ class PutBack(unittest.TestCase):
     def put_back(
         self, *arguments: str, given: object = None, status: int = 0, path: str | None = None, before: tuple[str, ...] = ()
     ) -> str:
-        """What it says. Neither content nor key of a record is in it, nor in the list of processes,
-        and no file is left behind."""
+        """Runs the program, and returns its output. Checks that neither content nor key of a record
+        is in the output or in the list of processes, and that no file is left behind."""
         run = subprocess.run(
             [*before, sys.executable, str(PUT_BACK), *(arguments or ["-"])],
             input=given if isinstance(given, str) else json.dumps(given),
@@ -383,7 +385,7 @@ class PutBack(unittest.TestCase):
         self.assertEqual(self.put(), self.records(FIRST, FIRST + 5))
 
     def meets(self, fault: str) -> None:
-        """Each call meets this once, and is made again."""
+        """Checks that each call meets this fault once, and is made again."""
         commands = ("get-shard-iterator", "get-records", "put-record")
         self.shard(records=[record(number) for number in range(FIRST - 2, FIRST + 8)], calls=[])
         self.shard(faults={command: [fault] for command in commands})
@@ -463,7 +465,7 @@ class PutBack(unittest.TestCase):
 
     def test_an_archived_report_has_the_records_with_it(self) -> None:
         event = self.event(FIRST, FIRST + 5)
-        # The stream has forgotten them.
+        # The stream has forgotten the records.
         self.shard(records=self.now()[8:])
         for payload in (json.dumps(event), event):
             with self.subTest(type(payload).__name__):
@@ -527,10 +529,11 @@ class PutBack(unittest.TestCase):
 
 
 class OneListOfPassingErrors(unittest.TestCase):
-    """The program runs alone, so it has a list of its own. It is that of the functions, but for
-    what only they call."""
+    """The program runs alone, so it has its own list of passing errors. The list agrees with the
+    functions' list, except for two services. Only the functions call DynamoDB, and only the program
+    calls S3."""
 
-    # Of S3, from which the program reads reports and which no function calls (Amazon S3 API
+    # The codes of S3, which no function calls. The program reads reports from it (Amazon S3 API
     # reference, "Error responses").
     OF_S3 = {"ExpiredToken", "InternalError", "RequestTimeTooSkewed", "SlowDown"}
 
@@ -544,7 +547,7 @@ class OneListOfPassingErrors(unittest.TestCase):
 
     def test_put_back_waits_for_what_the_functions_wait_for(self) -> None:
         missing = self.codes("kinesis", "sqs", "any") - put_back.PASSING_ERRORS
-        self.assertEqual(missing, set(), "infra/bin/put-back gives up at what the functions wait for")
+        self.assertEqual(missing, set(), "infra/bin/put-back gives up at errors that the functions wait for")
 
     def test_the_functions_wait_for_what_put_back_waits_for(self) -> None:
         missing = put_back.PASSING_ERRORS - self.OF_S3 - self.codes("kinesis", "sqs", "any")

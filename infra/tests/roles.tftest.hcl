@@ -1,11 +1,11 @@
-# Each role's policy, statement by statement. Who changes one changes it here as well, under
-# somebody's eyes.
+# Each role's policy, statement by statement. A change of a policy changes this file as well, so a
+# reviewer sees the change.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-# With everything on that adds a statement.
+# Tracing is on, because it adds a statement.
 variables {
   tracing = true
 }
@@ -81,7 +81,7 @@ run "only_lambda_takes_the_roles" {
     condition = alltrue([for role in [aws_iam_role.api, aws_iam_role.consumer] : jsondecode(role.assume_role_policy).Statement == jsondecode(jsonencode([
       { Sid = "LambdaOnly", Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" },
     ]))])
-    error_message = "Nobody but Lambda may take a function's role."
+    error_message = "Lambda and nobody else must be allowed to take a function's role."
   }
 }
 
@@ -112,7 +112,7 @@ run "without_tracing_nothing_is_allowed_on_every_resource" {
 
   assert {
     condition     = alltrue([for statement in concat(jsondecode(aws_iam_role_policy.api.policy).Statement, jsondecode(aws_iam_role_policy.consumer.policy).Statement) : statement.Resource != "*"])
-    error_message = "X-Ray is the only reason for a statement on every resource."
+    error_message = "No statement but X-Ray's may name every resource."
   }
 
   assert {

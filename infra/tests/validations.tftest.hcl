@@ -1,5 +1,6 @@
-# Every rule for a variable refuses what it is there to refuse: first the rules for one value, many
-# variables at a time (each of them has to fail), then the rules between values.
+# Tests that every rule for a variable refuses the values that it is for. The first runs are about
+# the rules for one value. They set many variables at a time, and each of them has to fail. The
+# other runs are about the rules between values.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -250,7 +251,7 @@ run "a_base_path_reaches_the_api" {
 
   assert {
     condition     = aws_lambda_function.api.environment[0].variables.BASE_PATH == "/shop/v1.0"
-    error_message = "BASE_PATH must be what base_path says."
+    error_message = "BASE_PATH must be the value of base_path."
   }
 }
 

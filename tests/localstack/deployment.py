@@ -8,18 +8,22 @@ again.
     deployment.py sweep PREFIX
     deployment.py account
 
-`create` makes what infra/ describes, as far as LocalStack knows it and a test needs it: stream,
-table, on-failure queue, roles, functions with an alias each, event source mapping, function URL.
-All names begin with NAME. What it made it prints as one JSON object; if it fails, it removes what
-it had made. `log` prints what the functions have logged. `remove` removes everything of that name,
-and is content if there is nothing. `sweep` removes every deployment whose name begins with PREFIX
-and a dash. Its exit code is 0 if there was none, 3 if there was one and it is gone now (whoever had
-made it should have removed it), and another one if anything may be left. `account` prints whose the
-credentials are.
+- `create` makes the resources of infra/, as far as LocalStack knows them and a test needs them.
+  They are stream, table, on-failure queue, roles, functions with an alias each, event source
+  mapping, and function URL. All names begin with NAME. The command prints the resources as one JSON
+  object. If it fails, it removes the resources that it has made.
+- `log` prints the log of the functions.
+- `remove` removes everything of that name. It succeeds if there is nothing.
+- `sweep` removes every deployment whose name begins with PREFIX and a dash. Its exit code is 0 if
+  there was no deployment. It is 3 if there was a deployment and it is gone now, because its maker
+  should have removed it. It is another number if anything may be left.
+- `account` prints the account of the credentials.
 
-Where the APIs are, and who calls, is in the environment as for every AWS tool: AWS_ENDPOINT_URL,
-AWS_REGION, credentials. So are the folder of the packages, E2E_PACKAGES, which is dist/ if not
-given, and what they are built for, ARCHITECTURE.
+The environment has these values.
+
+- AWS_ENDPOINT_URL, AWS_REGION and the credentials are as for every AWS tool.
+- E2E_PACKAGES is the folder of the packages, which is dist/ if not given.
+- ARCHITECTURE is the processor that the packages are built for.
 """
 
 import argparse
@@ -37,12 +41,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 PATIENCE_SECONDS = 120
-# DeleteQueue takes up to 60 s (SQS API reference), and a table that is being deleted is listed
-# until it is gone.
+# DeleteQueue takes up to 60 s (SQS API reference). A table that is being deleted is listed until it
+# is gone.
 AWS_FORGETS_WITHIN_SECONDS = 90
-# What it is about is still being made or changed, so it can be deleted in a while.
+# The errors of a resource that is still being made or changed. It can be deleted in a while.
 BUSY = ("(ResourceInUseException)", "(ResourceConflictException)")
-# That of a sweep which has found something and removed it.
+# The exit code of a sweep that has found something and removed it.
 REMOVED_NOW = 3
 POLLS = {"Delay": 0.2, "MaxAttempts": 5 * PATIENCE_SECONDS}
 
@@ -97,7 +101,8 @@ class Deployment:
             "dynamodb:UpdateItem": table_arn,
             "sqs:SendMessage": queue_arn,
         })
-        # The consumer first, as in infra/: what is written is understood.
+        # The consumer is created first, as in infra/, because it has to understand the api's
+        # events.
         consumer = self.create_function("consumer", consumer_role, packages, settings, {
             "TABLE_NAME": self.table,
             "MAX_IN_FLIGHT": str(settings["consumer_max_in_flight"]),
@@ -113,7 +118,7 @@ class Deployment:
         url = self.create_url()
         self.until("the mapping is enabled", lambda: self.awslambda.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
         if is_localstack():
-            # It tells functions apart by the host, whose name nobody resolves.
+            # LocalStack tells functions apart by the host, whose name nobody resolves.
             return {**made, "url": os.environ["AWS_ENDPOINT_URL"].rstrip("/"), "host": urlsplit(url).netloc}
         return {**made, "url": url.rstrip("/"), "host": urlsplit(url).netloc}
 
@@ -129,7 +134,7 @@ class Deployment:
         return role["Role"]["Arn"]
 
     def create_function(self, function: str, role: str, packages: Path, settings: dict, variables: dict[str, str]) -> str:
-        """Gives the ARN of its alias."""
+        """Creates a function. Returns the ARN of its alias."""
         name = self.functions[function]
         create = lambda: self.awslambda.create_function(
             FunctionName=name,
@@ -142,7 +147,7 @@ class Deployment:
             MemorySize=settings[f"{function}_memory_mb"],
             Environment={"Variables": variables},
         )
-        # A new role is not known everywhere at once.
+        # Some parts of AWS do not know a new role at once.
         self.until_accepted(create, "cannot be assumed")
         self.awslambda.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=POLLS)
         version = self.awslambda.publish_version(FunctionName=name)["Version"]
@@ -166,15 +171,15 @@ class Deployment:
             FunctionResponseTypes=["ReportBatchItemFailures"] if settings["report_batch_item_failures"] else [],
             DestinationConfig={"OnFailure": {"Destination": queue_arn}},
         )
-        # The second is the sentence about a role that is not known yet.
+        # The second text is AWS's sentence about a role that is not known yet.
         return self.until_accepted(create, "permission", "ensure the role can perform")["UUID"]
 
     def create_url(self) -> str:
         """A function URL that everybody may call."""
         name = self.functions["api"]
         url = self.awslambda.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")
-        # Since October 2025 both are needed (Lambda developer guide, "Control access to Lambda
-        # function URLs").
+        # Since October 2025 both permissions are needed (Lambda developer guide, "Control access to
+        # Lambda function URLs").
         for statement, action, condition in [
             ("FunctionUrl", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
             ("FunctionUrlInvoke", "lambda:InvokeFunction", {} if is_localstack() else {"InvokedViaFunctionUrl": True}),
@@ -197,9 +202,9 @@ class Deployment:
     # --- removing
 
     def remove(self) -> None:
-        """Removes whatever there is. What cannot be removed keeps nothing else from it."""
+        """Removes everything that exists. If one part cannot be removed, the others still are."""
         api = self.functions["api"]
-        # The mapping goes first, so that nothing polls what is gone.
+        # The mapping is removed first, so that nothing polls a stream that is gone.
         steps = [self.remove_mappings, partial(self.awslambda.delete_function_url_config, FunctionName=api, Qualifier="live")]
         for function, name in self.functions.items():
             steps += [
@@ -224,8 +229,8 @@ class Deployment:
             raise NotRemoved(f"{self.name}: " + "; ".join(errors))
 
     def remove_mappings(self) -> None:
-        """Of all mappings, those of the consumer: they are listed also when the function is
-        gone."""
+        """Removes the consumer's mappings. It looks through all mappings, because AWS lists a
+        mapping also when its function is gone."""
         pages = self.awslambda.get_paginator("list_event_source_mappings").paginate()
         for mapping in [mapping for page in pages for mapping in page["EventSourceMappings"]]:
             if f":function:{self.functions['consumer']}:" in mapping["FunctionArn"]:
@@ -265,7 +270,7 @@ def is_localstack() -> bool:
 
 
 def gone(call):
-    """What the call gives, or None if what it is about does not exist."""
+    """The result of the call, or None if the resource of the call does not exist."""
     try:
         return call()
     except ClientError as error:
@@ -276,7 +281,7 @@ def gone(call):
 
 
 def left(prefix: str) -> list[str]:
-    """What exists under a prefix, of every kind that a deployment makes."""
+    """The resources that exist under a prefix, of every kind that a deployment makes."""
     of = Deployment(prefix)
     pages = lambda client, call, key, **more: (
         item for page in client.get_paginator(call).paginate(**more) for item in page.get(key, [])
@@ -299,7 +304,7 @@ def left(prefix: str) -> list[str]:
 
 
 def left_for_good(prefix: str) -> list[str]:
-    """The same, when AWS has had the time to forget what was deleted."""
+    """The same resources, after AWS has had the time to forget the deleted resources."""
     give_up = time.monotonic() + (0 if is_localstack() else AWS_FORGETS_WITHIN_SECONDS)
     while (found := left(prefix)) and time.monotonic() < give_up:
         time.sleep(5)
@@ -307,12 +312,13 @@ def left_for_good(prefix: str) -> list[str]:
 
 
 def sweep(prefix: str) -> int:
-    """Gives the exit code."""
+    """Removes every deployment with the prefix. Returns the exit code."""
     found = left_for_good(prefix)
     if not found:
         return 0
     print("left behind: " + ", ".join(found), file=sys.stderr)
-    # What a deployment makes begins with its name, and that ends with eight hexadecimal digits.
+    # The name of each resource begins with the deployment's name. The deployment's name ends with
+    # eight hexadecimal digits.
     names = {re.search(rf"{re.escape(prefix)}-[0-9a-f]{{8}}", thing) for thing in found}
     for name in {name.group() for name in names if name}:
         try:

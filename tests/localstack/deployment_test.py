@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What deployment.py does when AWS does not do at once what it is asked for, with a mock in the
-place of boto3's clients."""
+"""Tests deployment.py while AWS does not do a request at once. A mock is in the place of boto3's
+clients."""
 
 import contextlib
 import io
@@ -69,7 +69,7 @@ class Removing(unittest.TestCase):
         self.aws["lambda"].delete_event_source_mapping.assert_called_once_with(UUID="own")
 
     def swept(self, *found: list[str]) -> tuple[int, list[str]]:
-        """The exit code of a sweep that finds this, look by look, and what it has said."""
+        """The exit code of a sweep that finds this, look by look, and the sweep's output."""
         said = io.StringIO()
         with patch.object(deployment, "left", side_effect=found), contextlib.redirect_stderr(said):
             return sweep("e2e"), said.getvalue().splitlines()

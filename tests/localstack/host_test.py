@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What DynamoDB in host mode does with requests that come at the same time, by LocalStack's own
+"""Tests DynamoDB in host mode with requests that come at the same time, by LocalStack's own
 dispatch and moto's own code.
 
-A race is a matter of luck, so these tests leave nothing to it: what moto does between its read and
-its write waits for the other request. If the other one never comes, because it has to wait for its
-turn, the first goes on after a while.
+A race is a matter of luck, so these tests leave nothing to luck. Between its read and its write
+moto waits for the other request. The other request may never come, because it has to wait for its
+turn. Then the first request goes on after a while.
 """
 
 import threading
@@ -23,8 +23,8 @@ from localstack.aws.skeleton import Skeleton
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing import partiql
 
-# How long one waits for the other. Without turns the other comes within milliseconds; a green run
-# waits for all of it.
+# The time that one request waits for the other. Without turns the other request comes within
+# milliseconds. A green run waits for the whole time.
 PATIENCE_SECONDS = 0.5
 
 service = moto_dynamodb.dynamodb.factory().create_service()
@@ -32,7 +32,7 @@ streams = moto_dynamodb.dynamodbstreams.factory().create_service()
 
 
 def call(operation: str, **request: object) -> tuple[int, dict]:
-    """Status and body of the answer."""
+    """Makes a request. Returns the status and the body of the answer."""
     context = create_aws_request_context("dynamodb", operation, parameters=request)
     answer = service.skeleton.invoke(context)
     return answer.status_code, parse_response(context.operation, context.protocol, answer)
@@ -72,7 +72,7 @@ class AtTheSameTime(unittest.TestCase):
 
     @contextmanager
     def meeting(self, where: object, function: str) -> Iterator[None]:
-        """Lets a request that has come from this function of moto's wait until another one has
+        """Lets a request wait behind this function of moto's until another request has come there,
         too."""
         moto_does, met = getattr(where, function), threading.Barrier(2)
 
@@ -89,8 +89,8 @@ class AtTheSameTime(unittest.TestCase):
 
     @contextmanager
     def meanwhile(self, place: str, request: Callable[[], object]) -> Iterator[list]:
-        """When a request looks for the item of this id, makes another one; gives a list that has
-        its answer in the end."""
+        """Makes another request when a request looks for the item of this id. Yields a list that
+        has the other request's answer in the end."""
         moto_looks, answers, makers = Table.get_item, [], []
 
         def make() -> None:
@@ -136,7 +136,7 @@ class AtTheSameTime(unittest.TestCase):
             "ConditionExpression": "version = :old",
         }
         requests = [request | {"ExpressionAttributeValues": values | {":by": {"S": by}}} for by in "12"]
-        # Behind the condition and before the change.
+        # The requests meet behind the condition and before the change.
         with self.meeting(moto.dynamodb.models, "UpdateExpressionValidator"):
             statuses = self.both("UpdateItem", requests)
         self.assertEqual(sorted(statuses), [200, 400])
@@ -173,7 +173,8 @@ class AtTheSameTime(unittest.TestCase):
         self.done("CreateTable", TableName="pairs", **pairs)
         self.addCleanup(call, "DeleteTable", TableName="pairs")
         put = lambda place: {"PutRequest": {"Item": key("a") | {"place": {"S": place}}}}
-        # Where moto begins the list of a partition key's items, which the second would begin again.
+        # Here moto begins the list of a partition key's items. Without turns the second request
+        # would begin the list again.
         made = moto.dynamodb.models.dynamodb_backends["123456789012"]["us-east-1"].tables["pairs"].items
         begin = made.default_factory
         met = threading.Barrier(2)

@@ -7,8 +7,9 @@ broken.
 LocalStack is at AWS_ENDPOINT_URL, or on this machine at LOCALSTACK_PORT, which is 4566 if not
 given. Ten callers at once make a round. The exit code is 1 if a promise was broken in any round.
 
-The suites do not run it, because it finds a fault by luck: of DynamoDB in host mode, host_test.py
-finds the same for certain. It is for a new version of LocalStack, and for one that is in doubt.
+The suites do not run this program, because it finds a fault by luck. For DynamoDB in host mode,
+host_test.py finds the same faults for certain. This program is for a new version of LocalStack, and
+for a version that is in doubt.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from botocore.exceptions import ClientError
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL") or f"http://127.0.0.1:{os.environ.get('LOCALSTACK_PORT', '4566')}"
 CALLERS = 10
 REFUSED = ("ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException")
-# One that is sent again would count twice.
+# A request that is sent again would count twice.
 CONFIG = Config(max_pool_connections=CALLERS, retries={"total_max_attempts": 1}, read_timeout=60)
 
 dynamodb = sqs = kinesis = None
@@ -38,9 +39,9 @@ caller_of_this_thread = threading.local()
 
 
 def at_once(call: Callable[[int], object]) -> list:
-    """What each of the callers is answered. Their first requests are sent when all of them are made
-    and signed, which takes longer than the answers: otherwise hardly two would ever be at
-    LocalStack together."""
+    """The results of all callers. Their first requests are sent when all of them are made and
+    signed. Making and signing takes longer than answering, so otherwise hardly two requests would
+    be at LocalStack together."""
 
     def begin(caller: int) -> object:
         caller_of_this_thread.waits = True
@@ -56,7 +57,7 @@ def wait_for_all(**_: object) -> None:
 
 
 def done(call: Callable[..., object], **request: object) -> bool:
-    """Makes the call; False if a condition or another transaction refused it."""
+    """Makes the call. Returns False if a condition or another transaction refused it."""
     try:
         call(**request)
     except ClientError as error:
@@ -104,7 +105,8 @@ def counters(table: str, key: str) -> bool:
 
 
 def updates(table: str, key: str) -> bool:
-    """Of updates on condition of what was read, one is done: how a lock is taken over."""
+    """Of updates on condition of the version that was read, one is done. A lock is taken over in
+    this way."""
     dynamodb.put_item(TableName=table, Item={"id": {"S": key}, "version": {"N": "1"}})
     request = {
         "TableName": table,
@@ -129,9 +131,9 @@ def deletes(table: str, key: str) -> bool:
 
 
 def transactions(table: str, key: str) -> bool:
-    """Of transactions that put the same two items one is done as a whole, and undoes nothing of
-    anybody else. AWS may also do none, since each can be in another's way (DynamoDB developer
-    guide, "Transaction conflict handling")."""
+    """Of transactions that put the same two items, one is done as a whole. It undoes nothing of
+    other callers. AWS may also do none, because each transaction can be in another's way (DynamoDB
+    developer guide, "Transaction conflict handling")."""
     both = [f"{key}-a", f"{key}-b"]
 
     def call(caller: int) -> bool:
@@ -154,8 +156,8 @@ def transactions(table: str, key: str) -> bool:
 
 
 def receives(url: str, key: str) -> bool:
-    """What a standard queue hands out is hidden from all others. AWS promises it at least once;
-    LocalStack, exactly."""
+    """A message that a standard queue hands out is hidden from all others. AWS delivers a message
+    at least once, and LocalStack exactly once."""
     entries = [{"Id": str(number), "MessageBody": f"{key}-{number}"} for number in range(CALLERS)]
     sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
@@ -171,9 +173,8 @@ def receives(url: str, key: str) -> bool:
 
 
 def records(stream: str, key: str) -> bool:
-    """Each record has a sequence number of its own, which grows from put to put of one caller, and
-    the shard has the records in the sequence of their numbers (Kinesis API reference,
-    "PutRecord")."""
+    """Each record has its own sequence number, which grows from put to put of one caller. The shard
+    has the records in the sequence of their numbers (Kinesis API reference, "PutRecord")."""
 
     def put(caller: int) -> list[tuple[int, str]]:
         put = []
@@ -228,7 +229,7 @@ def holds(race: Callable[[str, str], bool], where: str) -> bool:
     try:
         return race(where, uuid.uuid4().hex)
     except ClientError as error:
-        # Moto's, when what it walks through is changed meanwhile.
+        # The error is moto's, if its data changes while moto walks through it.
         print(f"{race.__name__}: {error}", flush=True)
         return False
 
@@ -240,7 +241,7 @@ def main() -> None:
     parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=300)
     parser.add_argument("--only", metavar="RACE", choices=names, help=", ".join(names))
     options = parser.parse_args()
-    # LocalStack asks nobody who he is. These are never anybody's on AWS.
+    # LocalStack checks nobody's identity. These credentials are never anybody's on AWS.
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
     client = lambda service: session.client(service, endpoint_url=ENDPOINT, config=CONFIG)
     dynamodb, sqs, kinesis = map(client, ("dynamodb", "sqs", "kinesis"))

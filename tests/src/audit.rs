@@ -1,10 +1,12 @@
-//! The promise, checked: what clients were told against what is in stream, table and queue.
+//! The audit, which compares the responses to clients with stream, table and queue. It checks three
+//! promises.
 //!
-//! Nothing that was acknowledged is lost: each accepted intent is applied, a duplicate, a recorded
-//! conflict, a cancel that the row refuses, or lies in a discarded range and is still in the
-//! stream. Nothing is doubled: one order a key, no more intents in the stream than calls were made.
-//! Nothing comes from nowhere: each row holds what an intent of the stream says, and each intent
-//! says what a client has asked for.
+//! - **Nothing is lost.** Each accepted intent is applied, a duplicate, a recorded conflict, or a
+//!   cancel that the row refuses. Otherwise it is in a discarded range and still in the stream.
+//! - **Nothing is doubled.** A key has one order, and the stream has no more intents than calls
+//!   were made.
+//! - **Nothing is unexplained.** Each row agrees with an intent of the stream, and each intent
+//!   agrees with the request of a client.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,37 +14,37 @@ use orders::{Cancel, Fingerprint, Intent, IntentId, IntentKind, OrderId, Row, Su
 
 use crate::{Call, Evidence, StreamRecord, Told, What};
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
-    /// Calls that were answered 202.
+    /// The number of calls that were answered 202.
     pub accepted: usize,
-    /// What became of these calls.
+    /// The effects of these calls.
     pub became: Accepted,
-    /// Orders that these calls were about and of which there is a row with content.
+    /// The number of orders in these calls whose row has content.
     pub persisted: usize,
-    /// Of these, the cancelled ones.
+    /// The number of these orders that are cancelled.
     pub cancelled: usize,
-    /// Accepted submits beyond the first one of the same order, absorbed by the one row.
+    /// The number of accepted submits that repeat an order. The one row has absorbed them.
     pub absorbed: usize,
-    /// Calls that were turned away with a 4xx.
+    /// The number of calls that were turned away with a 4xx.
     pub turned_away: usize,
-    /// Calls that were answered 503, or by the gateway.
+    /// The number of calls that were answered 503, or by the gateway.
     pub unavailable: usize,
-    /// Records that lie in discarded ranges and can never be applied.
+    /// The number of records in discarded ranges that can never be applied.
     pub poison_discarded: usize,
-    /// Intents that lie in discarded ranges and are not applied: to be put back.
+    /// The intents in discarded ranges that are not applied. They are to be put back.
     pub recoverable: BTreeSet<IntentId>,
-    /// What was accepted and is nowhere.
+    /// The accepted intents that are nowhere.
     pub lost: Vec<String>,
-    /// What is there more than once.
+    /// The orders and intents that are there more often than clients asked.
     pub doubled: Vec<String>,
-    /// What is there and was never sent.
+    /// The rows and intents that no client asked for.
     pub unexplained: Vec<String>,
 }
 
-/// What became of the calls that were answered 202. Each is counted in one place, so the sum is
-/// [`Audit::accepted`].
+/// The effects of the calls that were answered 202. Each call is counted in one place, so the sum
+/// is [`Audit::accepted`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// The first submit of an order, which is applied.
@@ -51,16 +53,16 @@ pub struct Accepted {
     pub repeated: usize,
     /// The first cancel of an order, which is applied or refused by the row.
     pub cancels: usize,
-    /// A further cancel of an order, likewise.
+    /// A further cancel of an order, which is applied or refused likewise.
     pub cancels_repeated: usize,
-    /// An intent that lies in a discarded range and is not applied: to be put back.
+    /// An intent in a discarded range that is not applied. It is to be put back.
     pub discarded: usize,
     /// An intent that is nowhere.
     pub lost: usize,
 }
 
 impl Accepted {
-    /// How many calls these are.
+    /// The number of these calls.
     #[must_use]
     pub fn sum(&self) -> usize {
         let submits = self.persisted + self.repeated;
@@ -69,8 +71,8 @@ impl Accepted {
 }
 
 impl Audit {
-    /// Compares the calls of clients with what is there now; what was there `before` the first call
-    /// is not theirs.
+    /// Compares the calls of clients with the `evidence` after them. The clients have caused
+    /// nothing that is in the evidence `before` their first call.
     #[must_use]
     pub fn of(calls: &[Call], before: &Evidence, evidence: &Evidence) -> Self {
         let intents = Intents::in_the_stream(evidence);
@@ -87,7 +89,7 @@ impl Audit {
     /// Fails unless nothing is lost, doubled or unexplained.
     ///
     /// # Panics
-    /// With what is.
+    /// If anything is lost, doubled or unexplained, with a list of it.
     pub fn assert_kept(&self) {
         let nothing: [String; 0] = [];
         assert_eq!(self.lost, nothing, "lost");
@@ -196,7 +198,7 @@ impl Audit {
             };
             match order_id {
                 Some(order_id) => *calls_about.entry(order_id).or_default() += 1,
-                // What it may have left in the stream has an order id that only the stream knows.
+                // The call may have left an order in the stream whose id only the stream knows.
                 None => unnamed += 1,
             }
         }
@@ -219,7 +221,7 @@ impl Audit {
         }
         if surplus > unnamed {
             self.doubled.push(format!(
-                "{surplus} orders in the stream of which no client was told, from {unnamed} calls without an answer"
+                "{surplus} orders in the stream that no client was told of, from {unnamed} calls without a response"
             ));
         }
     }
@@ -239,7 +241,7 @@ impl Audit {
                 });
                 if !is_said {
                     self.unexplained
-                        .push(format!("no intent says what the row {order_id} holds"));
+                        .push(format!("no intent explains the row {order_id}"));
                 }
             }
             for (caller, register) in &row.cancels {
@@ -256,8 +258,9 @@ impl Audit {
         }
     }
 
-    /// An intent is what was asked for in the call that it was the answer to, or in one of which
-    /// nobody knows what came of it.
+    /// Finds the intents that no client asked for. If a call was answered with the intent's id, the
+    /// intent has to agree with that call. Otherwise it has to agree with one of the calls without
+    /// a known result.
     fn find_unasked(&mut self, calls: &[Call], others: &Intents, intents: &Intents) {
         let mut answered = BTreeMap::new();
         let mut unknown = Vec::new();
@@ -280,7 +283,7 @@ impl Audit {
             };
             if !is_asked_for && !others.by_id.contains_key(id) {
                 self.unexplained.push(format!(
-                    "intent {id} about {} is not what a client has asked for",
+                    "intent {id} about {} is not a client's request",
                     intent.order_id
                 ));
             }
@@ -288,7 +291,7 @@ impl Audit {
     }
 }
 
-/// The intents of the stream, each once however often it stands there.
+/// The intents of the stream, each once even if it is there several times.
 struct Intents {
     by_id: BTreeMap<IntentId, Intent>,
     of_order: BTreeMap<OrderId, BTreeSet<IntentId>>,
@@ -309,7 +312,7 @@ impl Intents {
     }
 }
 
-/// True if the row shows that the intent has had its effect, or that it has none.
+/// True if the row shows that the intent has had its effect, or that it will have none.
 fn is_applied(intent: &Intent, rows: &BTreeMap<OrderId, Row>) -> bool {
     let Some(row) = rows.get(&intent.order_id) else {
         return false;

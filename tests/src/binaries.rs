@@ -1,11 +1,11 @@
-//! The binaries of the service, built from the sources as they are, and where they are.
+//! The binaries of the service, built from the sources as they are.
 
 use std::path::{Path, PathBuf};
 
 /// The folder of the repository.
 ///
 /// # Panics
-/// Never: the tests have a folder of their own in it.
+/// Never, because the tests have their own folder in the repository.
 #[must_use]
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,16 +16,17 @@ pub fn repository() -> &'static Path {
 /// A binary of the service, built from the sources as they are.
 ///
 /// # Panics
-/// If it is missing, or older than one of its sources: a test of it would then test something else.
+/// If the binary is missing, or older than one of its sources. A test of such a binary would test
+/// something else.
 #[must_use]
 pub fn function(name: &str) -> PathBuf {
     let folder = build_folder();
     let binary = folder.join(name);
     let advice = "run `make build`, or all tests by `make test`";
     assert!(binary.exists(), "{} is missing: {advice}", binary.display());
-    // Beside a binary that it builds by name, cargo writes what it was made from: `binary: source
-    // source …`, spaces escaped. When it builds all tests it does not, and the binary is as new as
-    // they are.
+    // Cargo writes the sources of a binary beside the binary, if it builds the binary by name. The
+    // form is `binary: source source …`, with escaped spaces. If cargo builds all tests, it writes
+    // no such file, and the binary is as new as the tests.
     let Ok(made_from) = std::fs::read_to_string(folder.join(format!("{name}.d"))) else {
         return binary;
     };
@@ -44,7 +45,8 @@ pub fn function(name: &str) -> PathBuf {
     binary
 }
 
-/// Where cargo puts binaries. A command is there itself; a test is in the folder `deps` below.
+/// The folder in which cargo puts binaries. A command is in this folder, and a test is in the
+/// folder `deps` below it.
 fn build_folder() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().unwrap();
@@ -55,8 +57,8 @@ fn build_folder() -> PathBuf {
     }
 }
 
-/// Puts the three binaries into a folder, each under the name that it has to have; gives the
-/// stack's own path there.
+/// Puts the three binaries into a folder, each under the name that it has to have. Returns the path
+/// of `local` in the folder.
 pub(crate) fn install(folder: &Path, binaries: [&Path; 3]) -> PathBuf {
     for (binary, name) in binaries.into_iter().zip(["local", "api", "consumer"]) {
         let to = folder.join(name);

@@ -1,4 +1,5 @@
-//! Clients of a stack, and all that they were told: what the service has promised.
+//! The clients of a stack, with all responses that they got. These responses are the service's
+//! promises.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,46 +7,46 @@ use orders::{Caller, Cancel, Intent, IntentId, IntentKind, NewOrder, OrderId, Su
 
 use crate::{Answer, Audit, Evidence, Stack};
 
-/// Clients of one stack. What they call concurrently is remembered in the order of the answers.
+/// Clients of one stack. Concurrent calls are remembered in the sequence of their responses.
 pub struct Clients<'a> {
     stack: &'a Stack,
     calls: Mutex<Vec<Call>>,
-    /// What was there before the first call.
+    /// The evidence from before the first call.
     before: Evidence,
 }
 
-/// A request and what came of it.
+/// A request and its result.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What was asked for.
+    /// The request.
     pub what: What,
-    /// What was answered.
+    /// The knowledge of the client after the response.
     pub told: Told,
 }
 
-/// What a client asked for.
+/// The request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// An order.
     Submit {
-        /// Who asked.
+        /// The caller.
         by: Caller,
-        /// What was ordered; `None` if it was no order.
+        /// The content, or `None` if the content was not an order.
         order: Option<NewOrder>,
         /// The `Idempotency-Key`, if there was one.
         key: Option<String>,
     },
-    /// The cancelling of an order.
+    /// The cancel of an order.
     Cancel {
-        /// Who asked.
+        /// The caller.
         by: Caller,
-        /// Which order.
+        /// The order's id.
         order_id: OrderId,
     },
 }
 
 impl What {
-    /// True if this is what an intent says.
+    /// True if the intent is this request.
     #[must_use]
     pub fn is(&self, intent: &Intent) -> bool {
         match (self, &intent.kind) {
@@ -66,7 +67,7 @@ impl What {
 }
 
 impl From<&Intent> for What {
-    /// What somebody asked for whose intent this is, without a key.
+    /// The request that leads to this intent, without a key.
     fn from(intent: &Intent) -> Self {
         match &intent.kind {
             IntentKind::Submit(Submit { owner, order, .. }) => Self::Submit {
@@ -82,18 +83,19 @@ impl From<&Intent> for What {
     }
 }
 
-/// What a client knows when it has its answer.
+/// The knowledge of a client after the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// 202: this intent about this order is kept.
+    /// The status is 202, so this intent about this order is kept.
     Accepted(OrderId, IntentId),
-    /// 503 that names the order: it may have been accepted.
+    /// The status is 503 and the response names the order, so the intent may have been accepted.
     Unknown(OrderId),
-    /// 503: nothing was accepted.
+    /// The status is 503 without an order, so nothing was accepted.
     Unavailable,
-    /// 4xx: nothing was accepted, and nothing will be.
+    /// The status is 4xx, so nothing was accepted, and nothing will be.
     TurnedAway,
-    /// The gateway's own 500 or 503, because the function died or took too long: nobody knows.
+    /// The response is the gateway's own 500 or 503, because the function died or took too long. So
+    /// the result is unknown.
     Failed,
 }
 
@@ -126,7 +128,7 @@ impl<'a> Clients<'a> {
     /// Cancels an order.
     ///
     /// # Panics
-    /// If this is no order's id.
+    /// If the text is not an order's id.
     pub async fn cancel(&self, order_id: &str) -> Answer {
         let answer = self.stack.cancel(order_id, &[]).await;
         let what = What::Cancel {
@@ -140,7 +142,7 @@ impl<'a> Clients<'a> {
     /// Puts an intent into the stream without the API, and counts it as accepted.
     ///
     /// # Panics
-    /// If the stream does not take it.
+    /// If the stream does not take the intent.
     pub async fn put(&self, intent: &Intent) {
         let key = intent.order_id.to_string();
         self.stack.put(&key, intent.encode()).await;
@@ -154,7 +156,7 @@ impl<'a> Clients<'a> {
         self.calls().push(Call { what, told });
     }
 
-    /// Holds what the clients were told against what is there now.
+    /// Compares the responses to the clients with the evidence now.
     pub async fn audit(&self) -> Audit {
         let now = Evidence::gather(self.stack).await;
         Audit::of(&self.calls(), &self.before, &now)
@@ -163,7 +165,7 @@ impl<'a> Clients<'a> {
     fn remember(&self, what: What, answer: &Answer) {
         let order_id = answer.body["order_id"].as_str().and_then(OrderId::parse);
         let intent_id = answer.body["intent_id"].as_str().and_then(IntentId::parse);
-        // The gateway's own answers are no problem documents.
+        // The gateway's own responses are not problem documents.
         let is_problem = answer.header("content-type") == Some("application/problem+json");
         let told = match (answer.status, order_id, intent_id) {
             (202, Some(order_id), Some(intent_id)) => Told::Accepted(order_id, intent_id),
@@ -172,7 +174,7 @@ impl<'a> Clients<'a> {
             (400..=499, None, None) => Told::TurnedAway,
             (500 | 503, None, None) if !is_problem => Told::Failed,
             _ => panic!(
-                "no answer of this service: {} {}",
+                "not a response of this service: {} {}",
                 answer.status, answer.body
             ),
         };

@@ -1,5 +1,5 @@
-//! The service as it is deployed by the AWS APIs: made for one test by
-//! `tests/localstack/deployment.py`, removed with it.
+//! The service as the AWS APIs deploy it. `tests/localstack/deployment.py` makes a deployment for
+//! one test, and removes it after the test.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,12 +11,12 @@ use tokio::sync::Mutex;
 
 use crate::binaries::repository;
 
-/// A deployment under a name of its own. It is removed when it is dropped.
+/// A deployment under its own name. It is removed when it is dropped.
 pub(crate) struct Deployment {
     name: String,
-    /// Where the HTTP API is; empty without functions.
+    /// The URL of the HTTP API, or nothing without functions.
     pub(crate) url: String,
-    /// The host by which LocalStack knows which function is meant.
+    /// The host by which LocalStack finds the function.
     pub(crate) host: String,
     pub(crate) stream: String,
     pub(crate) stream_arn: String,
@@ -24,12 +24,12 @@ pub(crate) struct Deployment {
     pub(crate) queue_url: String,
 }
 
-/// What tests at the same time share of stream, table and queue.
+/// The stream, table and queue that tests share while they run at the same time.
 static SHARED: Mutex<Weak<Deployment>> = Mutex::const_new(Weak::new());
 
 impl Deployment {
     /// Stream, table and queue with these settings, and nothing that reads or writes them. Tests
-    /// that run at the same time share them; the last one removes them.
+    /// that run at the same time share them. The last test removes them.
     pub(crate) async fn shared(settings: &Value) -> Arc<Self> {
         let mut shared = SHARED.lock().await;
         if let Some(running) = shared.upgrade() {
@@ -40,7 +40,8 @@ impl Deployment {
         created
     }
 
-    /// Deploys with these settings. Without functions it is stream, table and queue alone.
+    /// Deploys with these settings. Without functions the deployment has stream, table and queue
+    /// alone.
     pub(crate) async fn create(settings: &Value, log_level: &str, with_functions: bool) -> Self {
         let prefix = std::env::var("E2E_PREFIX").unwrap_or_else(|_| "e2e".to_owned());
         let random = uuid::Uuid::new_v4().simple().to_string();
@@ -72,7 +73,7 @@ impl Deployment {
         }
     }
 
-    /// What the functions have logged, as far as it has arrived.
+    /// The functions' log so far, as far as it has arrived.
     pub(crate) fn log(&self) -> String {
         let output = command().args(["log", &self.name]).output();
         output.map_or_else(

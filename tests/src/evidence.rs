@@ -1,5 +1,5 @@
-//! What a stack holds when all is done: every record of the stream, every row of the table, every
-//! discard in the queue.
+//! The evidence of a stack after its work, which is every record of the stream, every row of the
+//! table, and every discard in the queue.
 
 use std::collections::BTreeMap;
 
@@ -14,29 +14,29 @@ use crate::Stack;
 /// The three places where an intent can be.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// The stream's records, shard by shard, each in its order.
+    /// The stream's records, shard by shard, each shard in its sequence.
     pub records: Vec<StreamRecord>,
     /// The table's rows.
     pub rows: BTreeMap<OrderId, Row>,
-    /// What the on-failure queue names.
+    /// The ranges that the on-failure queue names.
     pub discards: Vec<Discarded>,
 }
 
 /// A record of the stream.
 #[derive(Clone, Debug)]
 pub struct StreamRecord {
-    /// Its shard.
+    /// The record's shard.
     pub shard_id: String,
-    /// Its place in the shard.
+    /// The record's place in the shard.
     pub sequence_number: SequenceNumber,
-    /// The partition key that it was put with.
+    /// The partition key that the record was put with.
     pub partition_key: String,
-    /// Its data.
+    /// The record's data.
     pub data: Vec<u8>,
 }
 
-/// A range of a shard that was given up, both ends included. It may hold records that were
-/// processed.
+/// A range of a shard that Lambda gave up on, both ends included. The range may contain records
+/// that were processed.
 #[derive(Clone, Debug)]
 pub struct Discarded {
     /// The shard.
@@ -48,7 +48,7 @@ pub struct Discarded {
 }
 
 impl StreamRecord {
-    /// The intent in it, or nothing if it is poison.
+    /// The intent of the record, or nothing if the record is poison.
     #[must_use]
     pub fn intent(&self) -> Option<Intent> {
         Intent::decode(&self.data).ok()
@@ -59,7 +59,7 @@ impl Discarded {
     /// Reads the message that Lambda sends to the queue.
     ///
     /// # Panics
-    /// If it is no such message.
+    /// If the message is not of this kind.
     #[must_use]
     pub fn of(message: &Value) -> Self {
         let range = &message["KinesisBatchInfo"];
@@ -71,7 +71,7 @@ impl Discarded {
         }
     }
 
-    /// True if the record lies in the range.
+    /// True if the record is in the range.
     #[must_use]
     pub fn covers(&self, record: &StreamRecord) -> bool {
         self.shard_id == record.shard_id
@@ -80,10 +80,10 @@ impl Discarded {
 }
 
 impl Evidence {
-    /// Reads stream, table and queue. The queue's messages stay in it.
+    /// Reads stream, table and queue. The queue keeps its messages.
     ///
     /// # Panics
-    /// If one of them cannot be read, or holds what the service never writes.
+    /// If stream, table or queue cannot be read, or has content that the service never writes.
     pub async fn gather(stack: &Stack) -> Self {
         Self {
             records: records(stack).await,
@@ -98,11 +98,12 @@ impl Evidence {
         self.discards.iter().any(|discard| discard.covers(record))
     }
 
-    /// Puts the records that were given up into the stream again, as a person does who was told of
-    /// them by the queue: with their partition keys and their data. Gives how many there were.
+    /// Puts the discarded records into the stream again, with their partition keys and their data.
+    /// A person who was told of them by the queue does the same. Returns the number of these
+    /// records.
     ///
     /// # Panics
-    /// If the stream does not take one.
+    /// If the stream does not take a record.
     pub async fn replay_discarded(&self, stack: &Stack) -> usize {
         let mut put = 0;
         for record in self
@@ -120,7 +121,7 @@ impl Evidence {
 /// Reads every record of the stream.
 ///
 /// # Panics
-/// If it cannot be read.
+/// If the stream cannot be read.
 pub async fn records(stack: &Stack) -> Vec<StreamRecord> {
     let kinesis = stack.kinesis();
     let shards = kinesis
@@ -160,7 +161,7 @@ pub async fn records(stack: &Stack) -> Vec<StreamRecord> {
 /// Reads every row of the table.
 ///
 /// # Panics
-/// If it cannot be read, or holds what the service never writes.
+/// If the table cannot be read, or has content that the service never writes.
 pub async fn rows(stack: &Stack) -> BTreeMap<OrderId, Row> {
     let scan = stack.dynamodb().scan().table_name(stack.table());
     let pages = scan.consistent_read(true).into_paginator().items().send();
@@ -189,7 +190,7 @@ async fn discards(stack: &Stack) -> Vec<Discarded> {
             handles.push(message.receipt_handle.unwrap());
         }
     }
-    // They are for whoever comes next.
+    // The messages become visible again, because later readers need them.
     for handle in handles {
         let request = sqs.change_message_visibility().queue_url(&url);
         let request = request.receipt_handle(handle).visibility_timeout(0);

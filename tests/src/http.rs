@@ -9,14 +9,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, `null` if it is no JSON.
+    /// The body, or `null` if the body is not JSON.
     pub body: Value,
 }
 
@@ -30,7 +30,7 @@ impl Answer {
     /// A string in the body.
     ///
     /// # Panics
-    /// If it is not there.
+    /// If the body does not have the string.
     #[must_use]
     pub fn text(&self, field: &str) -> &str {
         self.body[field]
@@ -63,7 +63,7 @@ pub(crate) async fn send(
         .unwrap_or_else(|error| panic!("{method} {url}: {error:?}"))
 }
 
-/// Fails if nobody answers.
+/// Sends a request. Fails if nobody answers.
 pub(crate) async fn try_send(
     client: &HttpClient,
     method: &str,

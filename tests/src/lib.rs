@@ -1,5 +1,6 @@
-//! Black-box tests of the whole service: this library starts it as a user does, as processes of its
-//! own, or deploys it to LocalStack or AWS, and talks to it over HTTP and through AWS's SDK.
+//! Black-box tests of the whole service. This library starts the service in its own processes, as a
+//! user does, or deploys it to LocalStack or AWS. It talks to the service over HTTP and through
+//! AWS's SDK.
 
 #![expect(
     clippy::unwrap_used,
@@ -42,7 +43,7 @@ pub fn order(number: usize) -> String {
     )
 }
 
-/// The intent of submitting an order to an id of its own, as the API would make it.
+/// The intent of submitting an order to a new id, as the API would make the intent.
 ///
 /// # Panics
 /// If the order breaks a rule.
@@ -67,7 +68,7 @@ pub fn key() -> String {
 /// Asks again and again until there is a value.
 ///
 /// # Panics
-/// If there is none within a minute: `what` says what was waited for.
+/// If there is no value within a minute. The message has `what`, which names the awaited event.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     look: impl FnMut() -> F,
@@ -78,7 +79,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 /// Asks again and again until there is a value.
 ///
 /// # Panics
-/// If there is none within this time: `what` says what was waited for.
+/// If there is no value within this time. The message has `what`, which names the awaited event.
 pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
     patience: Duration,
     what: &str,

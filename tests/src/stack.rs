@@ -1,5 +1,5 @@
-//! The running service that a test talks to: started as `make run` does, on free ports, or deployed
-//! by the AWS APIs.
+//! The running service that a test talks to. It is started as `make run` does, on free ports, or
+//! deployed by the AWS APIs.
 
 mod aws;
 mod control;
@@ -23,15 +23,16 @@ use crate::{Target, eventually};
 
 pub use aws::{QUEUE, STREAM, TABLE};
 
-/// What a stack is started with, besides the shipped settings.
+/// The options of a stack, besides the shipped settings.
 #[derive(Clone, Debug, Default)]
 pub struct StackOptions {
-    /// `CALLER`; `none` if not given, and wherever the front door knows no callers
-    /// ([`Stack::knows_callers`]).
+    /// The value of `CALLER`. It is `none` if not given, and wherever the front door knows no
+    /// callers ([`Stack::knows_callers`]).
     pub caller: Option<&'static str>,
-    /// `LOG_LEVEL`; `info` if not given. All of the functions' log lines are in [`Stack::log`].
+    /// The value of `LOG_LEVEL`, which is `info` if not given. All of the functions' log lines are
+    /// in [`Stack::log`].
     pub log_level: Option<&'static str>,
-    /// Keys of the settings file with other values.
+    /// The keys of the settings file that get other values.
     pub settings: Vec<(&'static str, Value)>,
     /// A binary of this package to run in the consumer's place.
     pub consumer: Option<&'static str>,
@@ -49,7 +50,7 @@ pub struct Stack {
     probes: Mutex<BTreeSet<OrderId>>,
 }
 
-/// A stack that was started here. It ends, with every process of its own, when it is dropped.
+/// A stack that was started here. The stack and all its processes end when it is dropped.
 struct Own {
     process: Child,
     folder: TempDir,
@@ -64,12 +65,15 @@ impl Stack {
     /// Starts a stack on the target of this run, and waits until it is ready.
     ///
     /// # Panics
-    /// If it does not get ready; with what it printed.
+    /// If the stack does not get ready. The message has the stack's output.
     pub async fn start_with(options: StackOptions) -> Self {
         match Target::chosen() {
             Target::Embedded => Self::embedded(options).await,
             Target::LocalStack | Target::Aws => {
-                assert_eq!(options.consumer, None, "only the embedded stack swaps it");
+                assert_eq!(
+                    options.consumer, None,
+                    "only the embedded stack runs another consumer"
+                );
                 let log_level = options.log_level.unwrap_or("info");
                 let deployment = Deployment::create(&settings(&options), log_level, true).await;
                 Self::of(Arc::new(deployment)).await
@@ -77,11 +81,12 @@ impl Stack {
         }
     }
 
-    /// Starts what a test of AWS's own APIs needs: stream, table and queue, and nothing that reads
-    /// or writes them. Where they are deployed, other tests use them at the same time.
+    /// Starts the resources for a test of AWS's own APIs. They are stream, table and queue, and
+    /// nothing that reads or writes them. Where they are deployed, other tests use them at the same
+    /// time.
     ///
     /// # Panics
-    /// If it does not get ready; with what it printed.
+    /// If the stack does not get ready. The message has the stack's output.
     pub async fn start_without_functions() -> Self {
         match Target::chosen() {
             Target::Embedded => Self::embedded_without_functions().await,
@@ -177,8 +182,8 @@ impl Stack {
         }
     }
 
-    /// True if the front door tells callers apart, by the header `X-Local-Caller`. That of
-    /// LocalStack does not: what a caller would have put into the stream, a test puts there itself.
+    /// True if the front door tells callers apart, by the header `X-Local-Caller`. LocalStack's
+    /// front door does not. There a test itself puts a caller's intent into the stream.
     #[must_use]
     pub fn knows_callers(&self) -> bool {
         self.knows_callers
@@ -196,7 +201,7 @@ impl Stack {
         self.aws_port
     }
 
-    /// What it has printed, if it was started here.
+    /// The stack's output, if the stack was started here, or the log of the deployed functions.
     #[must_use]
     pub fn log(&self) -> String {
         if let Some(deployment) = &self.deployment {
@@ -217,14 +222,14 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- what the stack printed ---\n{}", self.log());
+            eprintln!("--- the stack's output ---\n{}", self.log());
         }
     }
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // Its watchdog ends its functions when it is gone, however it went.
+        // The stack's watchdog ends the stack's functions, however the stack ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -235,7 +240,7 @@ fn settings(options: &StackOptions) -> Value {
     let path = repository().join("infra/pipeline.auto.tfvars.json");
     let mut settings: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for (key, value) in &options.settings {
-        assert!(settings.get(*key).is_some(), "{key} is no setting");
+        assert!(settings.get(*key).is_some(), "{key} is not a setting");
         settings[*key] = value.clone();
     }
     settings

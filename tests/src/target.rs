@@ -1,9 +1,9 @@
-//! Which AWS a test runs against: the embedded stack, LocalStack, or AWS itself.
+//! The AWS that a test runs against, which is the embedded stack, LocalStack, or AWS itself.
 
-/// What `E2E_TARGET` says.
+/// The value of `E2E_TARGET`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The stack of `make run`, with faults to inject: the default.
+    /// The stack of `make run`, with faults to inject. It is the default.
     Embedded,
     /// LocalStack, at `AWS_ENDPOINT_URL`, with functions from the packages in `E2E_PACKAGES`.
     LocalStack,
@@ -16,7 +16,7 @@ impl Target {
     /// The target of this run.
     ///
     /// # Panics
-    /// If `E2E_TARGET` names none.
+    /// If `E2E_TARGET` names no target.
     #[must_use]
     pub fn chosen() -> Self {
         match std::env::var("E2E_TARGET").as_deref() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::{Clients, Evidence, Stack, StackOptions, eventually, key, order, submit_intent};
 use tokio::time::{Instant, sleep};
 
-/// Waits until one of a function's counters has reached this.
+/// Waits until one of a function's counters has reached this number.
 async fn counted(stack: &Stack, function: &str, counter: &str, at_least: u64) {
     eventually(counter, || async {
         let state = stack.state().await;
@@ -37,7 +37,7 @@ async fn a_consumer_killed_again_and_again_during_five_thousand_orders_loses_and
     const ORDERS: usize = 5_000;
     let stack = Stack::start().await;
     let clients = Clients::of(&stack).await;
-    // Long enough for a batch to be killed between its writes.
+    // Each write is slow enough for a batch to be killed between its writes.
     stack.slow("dynamodb", 5, 600).await;
     let submit = async {
         let calls = stream::iter(0..ORDERS).map(async |number| {
@@ -60,7 +60,7 @@ async fn a_consumer_killed_again_and_again_during_five_thousand_orders_loses_and
     stack.drained_within(Duration::from_secs(180)).await;
     counted(&stack, "consumer", "crashes", 5).await;
 
-    // Four deaths in a row discard what was tried then; it is still in the stream.
+    // Four deaths in a row discard the batch of that time. Its records are still in the stream.
     let evidence = Evidence::gather(&stack).await;
     evidence.replay_discarded(&stack).await;
     stack.drained().await;
@@ -102,8 +102,8 @@ async fn a_consumer_that_is_thawed_in_time_goes_on() {
     }
     consumer_at_work(&stack).await;
     stack.disturb("consumer", "freeze").await;
-    // Longer than a call to the table may take: when it thaws, its timer has run out although the
-    // answer is there.
+    // The consumer is frozen for longer than a call to the table may take. When it thaws, its timer
+    // has run out although the answer is there.
     sleep(Duration::from_secs(3)).await;
     stack.no_faults().await;
     stack.disturb("consumer", "thaw").await;
@@ -117,8 +117,9 @@ async fn a_consumer_that_is_thawed_in_time_goes_on() {
 
 #[tokio::test]
 async fn a_timeout_shorter_than_the_work_makes_progress_with_every_invocation() {
-    // Ten writes of one key take eight seconds, one after the other, and an invocation has two and
-    // a half for them: time for three, and for one of them on the slowest machine.
+    // Ten writes of one key take eight seconds, one after the other. An invocation has two and a
+    // half seconds for them. That is enough for three writes, and for one write on the slowest
+    // machine.
     let stack = Stack::start_with(StackOptions {
         settings: vec![
             ("consumer_timeout_seconds", json!(3)),
@@ -148,7 +149,7 @@ async fn a_timeout_shorter_than_the_work_makes_progress_with_every_invocation() 
     );
     assert_eq!(
         counters["batches_failed"], 0,
-        "it was never cut off: {counters}"
+        "the consumer was never cut off: {counters}"
     );
 }
 
@@ -194,7 +195,7 @@ async fn a_function_is_frozen_between_two_requests_and_answers_the_next_one_all_
     for number in 0..3 {
         assert_eq!(clients.submit(None, &order(number)).await.status, 202);
         stack.drained().await;
-        // Longer than the client's connection pools and timers are used to waiting.
+        // The pause is longer than the client's connection pools and timers usually wait.
         let until = Instant::now() + Duration::from_secs(2);
         while Instant::now() < until {
             sleep(Duration::from_millis(100)).await;

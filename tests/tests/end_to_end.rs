@@ -1,5 +1,6 @@
-//! The service from outside: the real binaries over HTTP, from a request to a row. On the embedded
-//! stack, and on LocalStack or AWS with the functions as they are deployed (docs/testing.md).
+//! The service from outside, where the real binaries serve over HTTP, from a request to a row. The
+//! tests run on the embedded stack, and on LocalStack or AWS with the functions as they are
+//! deployed (docs/testing.md).
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -104,7 +105,7 @@ async fn a_key_sent_with_another_body_is_recorded_as_a_conflict() {
     assert_eq!(order.body["conflicts"], json!([second.text("fingerprint")]));
     assert_eq!(
         order.body["items"][0]["sku"], "A-1",
-        "the first one applied stands"
+        "the first order applied counts"
     );
 }
 
@@ -123,7 +124,7 @@ async fn a_cancel_after_the_order_cancels_it() {
 async fn a_cancel_before_the_order_lets_it_be_born_cancelled() {
     let stack = with_callers().await;
     let (ann, key) = (("x-local-caller", "ann"), key());
-    // The key fixes the order's id, so what the client would submit it can cancel first.
+    // The key fixes the order's id, so the client can cancel the order before submitting it.
     let known = stack
         .submit(&[ann, ("idempotency-key", &key)], ORDER)
         .await
@@ -135,7 +136,7 @@ async fn a_cancel_before_the_order_lets_it_be_born_cancelled() {
     assert_eq!(
         fresh.read(&known, &[ann]).await.status,
         404,
-        "a cancel alone is no order"
+        "a cancel alone is not an order"
     );
     fresh.submit(&[ann, ("idempotency-key", &key)], ORDER).await;
     let order = fresh.persisted(&known, &[ann]).await;
@@ -225,7 +226,8 @@ async fn poison_between_good_neighbours_is_discarded_and_they_are_all_persisted(
 #[tokio::test]
 async fn a_consumer_killed_in_mid_batch_loses_nothing_and_doubles_nothing() {
     let stack = Stack::start().await;
-    // Writes are done and none is acknowledged, so what is killed has had its effect.
+    // Writes are done but not acknowledged, so the consumer is killed after its writes had their
+    // effect.
     stack.fault("dynamodb", "lost-answer", 60).await;
     let mut accepted = Vec::new();
     for _ in 0..20 {
@@ -270,7 +272,7 @@ async fn a_consumer_killed_in_mid_batch_loses_nothing_and_doubles_nothing() {
         stack.state().await["mapping"]["counters"]["records_discarded"],
         0
     );
-    // The redelivery found done what had been: the consumer's line counts it.
+    // The redelivery found the earlier writes done, and the consumer's line counts them.
     let log = stack.log();
     let counts = log.split("already_applied=").skip(1);
     assert!(
@@ -311,7 +313,8 @@ async fn a_stream_that_does_not_answer_is_a_503_that_names_the_order() {
     assert_eq!(unknown.status, 503);
     assert!(unknown.text("detail").contains("outcome is unknown"));
     stack.no_faults().await;
-    // What was put without an answer is applied all the same, and the retry is its duplicate.
+    // The record that was put without an answer is applied all the same, and the retry is its
+    // duplicate.
     let id = unknown.text("order_id").to_owned();
     stack.persisted(&id, &[]).await;
     let retried = stack.submit(&[("idempotency-key", &key)], ORDER).await;
@@ -364,8 +367,8 @@ async fn bad_requests_are_answered_with_problems_and_leave_no_trace() {
 async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
     let stack = Stack::start().await;
     // LocalStack is one Python process, and may need more than the 1.5 s that the API gives each
-    // attempt of a put. There a client gets the 503 of an unknown outcome, and does what it says:
-    // it sends the same again under its key.
+    // attempt of a put. There a client gets the 503 of an unknown outcome. As the 503 says, the
+    // client sends the same request again under its key.
     let is_slow = Target::chosen() == Target::LocalStack;
     let at_once = if is_slow { 5 } else { 50 };
     let orders = stream::iter(0..500).map(async |_| {
@@ -380,7 +383,7 @@ async fn a_spike_of_five_hundred_orders_is_accepted_and_persisted() {
     });
     let ids: BTreeSet<String> = orders.buffer_unordered(at_once).collect().await;
     assert_eq!(ids.len(), 500);
-    // However slow the target is, it goes on.
+    // The loop has no time limit for all rows, because the target may be slow.
     let mut persisted = 0;
     while persisted < ids.len() {
         persisted = eventually("the next of five hundred rows", || async {
@@ -395,7 +398,7 @@ async fn rows(stack: &Stack) -> usize {
     tests::rows(stack).await.len()
 }
 
-/// What the API puts into the stream when this caller cancels an order.
+/// The intent that the API puts into the stream when this caller cancels an order.
 fn cancel_by(caller: &str, order_id: &str) -> Intent {
     Intent::cancel(
         IntentId::from_random(uuid::Uuid::new_v4().into_bytes()),

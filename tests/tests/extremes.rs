@@ -1,4 +1,4 @@
-//! A backlog, one hot key, a flood of poison: every good order is persisted.
+//! A backlog, one hot key, and a flood of poison. Every good order is persisted.
 
 #![expect(clippy::expect_used, reason = "in a test a panic is the report")]
 
@@ -20,9 +20,9 @@ async fn put_all(stack: &Stack, clients: &Clients<'_>, intents: &[Intent]) {
         });
         let entries = entries
             .collect::<Result<Vec<_>, _>>()
-            .expect("all that is required is given");
-        // A shard takes a thousand records a second; the SDK does not repeat what a PutRecords
-        // leaves undone.
+            .expect("all required fields are given");
+        // A shard takes a thousand records a second. The SDK does not repeat the records that a
+        // PutRecords leaves undone.
         loop {
             let request = stack.kinesis().put_records().stream_name(STREAM);
             let output = request.set_records(Some(entries.clone())).send().await;
@@ -67,8 +67,8 @@ async fn a_thousand_requests_for_one_order_are_one_order() {
     let clients = Clients::of(&stack).await;
     let (key, hot) = (key(), order(1));
     let calls = stream::iter(0..REQUESTS).map(async |number| {
-        // Every tenth request is about an order of its own, which must not wait for ever behind the
-        // hot one.
+        // Every tenth request is about another order, which must not wait for ever behind the hot
+        // order.
         let answer = if number % 10 == 0 {
             clients.submit(None, &order(number)).await
         } else {
@@ -102,7 +102,7 @@ async fn a_flood_of_poison_beside_good_orders_harms_none_of_them() {
     stack.enable_mapping(false).await;
     for number in 0..ORDERS {
         let good = submit_intent(&order(number));
-        // Under the same key, so in front of the order and in the same shard.
+        // The poison has the order's key, so it is in front of the order and in the same shard.
         stack.put(&good.order_id.to_string(), "not an event").await;
         clients.put(&good).await;
     }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// By crate, the crates of the project that it uses.
+/// The crates of the project that each crate uses, by crate.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 fn repository() -> PathBuf {

@@ -1,4 +1,4 @@
-//! What the functions write into their logs, and what they say when they cannot start.
+//! The logs of the functions, and their output when they cannot start.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use tests::{Stack, StackOptions, function};
 
-/// What stands in everything that a client sends, and nowhere else.
+/// A text that is in everything that a client sends, and nowhere else.
 const MARK: &str = "zq7marker";
 
 #[tokio::test]
@@ -65,12 +65,12 @@ async fn no_order_content_caller_key_or_header_is_in_a_log_at_any_level() {
     ] {
         assert!(
             log.contains(expected),
-            "the log is there, and has no {expected:?}:\n{log}"
+            "the log has no {expected:?}:\n{log}"
         );
     }
 }
 
-/// Starts a function by hand, with these variables only.
+/// Starts a function without a stack, with these variables only.
 fn start(name: &str, variables: &[(&str, &str)]) -> Output {
     let lambda = [
         ("AWS_LAMBDA_FUNCTION_NAME", "f"),

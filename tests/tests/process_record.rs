@@ -1,5 +1,5 @@
-//! The example against the local stack: the usual recipe, with real HTTP between two consumers and
-//! AWS's APIs.
+//! The example against the local stack. This is the usual recipe, with real HTTP between two
+//! consumers and AWS's APIs.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -123,7 +123,7 @@ async fn a_hundred_records_delivered_three_times_by_two_consumers_at_once_are_ea
         let rounds = rounds
             .iter()
             .map(|event| consumer.handle(event, deadline()));
-        // All three deliveries are under way at once, too.
+        // All three deliveries of a consumer are under way at once, too.
         for report in futures::future::join_all(rounds).await {
             assert_eq!(report.summary.done, 100, "{:?}", report.summary);
         }
@@ -134,7 +134,7 @@ async fn a_hundred_records_delivered_three_times_by_two_consumers_at_once_are_ea
     assert_eq!(charges.len(), 100);
     let orders: BTreeSet<_> = charges.iter().map(|(_, order_id)| order_id).collect();
     assert_eq!(orders.len(), 100);
-    // Whoever comes later is answered with the result of the one execution.
+    // A later delivery is answered with the result of the one execution.
     for n in [0, 42, 99] {
         let outcome = one.process_record(&order(n), deadline()).await.unwrap();
         let Once::Replayed(Ok(Receipt { amount, message_id })) = outcome else {
@@ -187,7 +187,7 @@ async fn records_that_cannot_be_charged_are_told_apart() {
         process("{").await,
         Err(Unworkable::Poison(Poison::NotAnOrder(_)))
     ));
-    // Without a key nothing is done: it would be done once a delivery.
+    // Without a key nothing is done, because it would be done once a delivery.
     for data in [
         "{}",
         r#"{"order_id": null, "amount": 5}"#,

@@ -1,4 +1,4 @@
-//! The README and docs/faults.md: their commands do what the pages say, and the tests that they
+//! The README and docs/faults.md. Their commands do what the pages say, and the tests that they
 //! name exist.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
@@ -25,7 +25,7 @@ fn shell_blocks() -> Vec<String> {
         .collect()
 }
 
-/// Runs a block in this folder, against a stack on other ports; gives what it printed.
+/// Runs a block in this folder, against a stack on other ports. Returns the block's output.
 fn run(block: &str, stack: &Stack, folder: &Path) -> String {
     let script = block
         .replace("localhost:3000", &format!("127.0.0.1:{}", stack.port()))
@@ -146,11 +146,11 @@ fn every_link_of_the_documentation_leads_somewhere() {
     assert!(links > 30, "{links}");
 }
 
-/// True if a page has a heading of this anchor: its words in lower case, joined by hyphens, without
-/// punctuation.
+/// True if a page has a heading of this anchor. The anchor is the heading's words in lower case,
+/// joined by hyphens, without punctuation.
 fn has_heading(page: &Path, anchor: &str) -> bool {
     let text = std::fs::read_to_string(page).unwrap();
-    // Between fences, a line that begins so is a comment.
+    // Between fences, a line with a `#` at its start is a comment.
     let prose = text.split("```").step_by(2).flat_map(str::lines);
     prose
         .filter(|line| line.starts_with('#'))

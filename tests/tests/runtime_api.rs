@@ -1,5 +1,5 @@
-//! The function binaries at a Runtime API of the test's own, which sends what no front door and no
-//! event source mapping of the local stack sends.
+//! The function binaries at a Runtime API that the test itself provides. It sends events that no
+//! front door and no event source mapping of the local stack sends.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -15,13 +15,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// What is in everything that a client sends, and nowhere else.
+/// A text that is in everything that a client sends, and nowhere else.
 const MARK: &str = "zq7marker";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a function told the Runtime API of its one invocation.
+/// The function's message to the Runtime API about its one invocation, with the function's log.
 struct Told {
-    /// `response` or `error`.
+    /// The kind of the message, which is `response` or `error`.
     kind: String,
     body: Value,
     log: String,
@@ -77,7 +77,7 @@ async fn start(name: &str, environment: &[(&str, &str)]) -> (TcpListener, Child)
     (listener, process)
 }
 
-/// All that the function has written.
+/// The whole output of the function.
 async fn log(mut process: Child) -> String {
     let mut log = String::new();
     let mut output = process.stdout.take().unwrap();
@@ -85,7 +85,7 @@ async fn log(mut process: Child) -> String {
     log
 }
 
-/// The next request, with its connection and body. One request a connection.
+/// The next request, with its connection and body. A connection has one request.
 async fn request(listener: &TcpListener) -> (TcpStream, String, Vec<u8>) {
     let (connection, _) = listener.accept().await.unwrap();
     let mut connection = BufReader::new(connection);
@@ -205,7 +205,8 @@ async fn a_header_of_the_invocation_that_cannot_be_read_ends_the_process_and_is_
     }
 }
 
-// X-Ray keeps what a client adds to its header, and the runtime's span has it on every line.
+// X-Ray keeps the parts that a client adds to its header, and the runtime's span puts the header on
+// every line.
 #[tokio::test]
 async fn of_the_trace_header_the_log_has_what_x_ray_makes_and_nothing_that_a_client_adds() {
     let root = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";

@@ -1,18 +1,19 @@
-//! The stream refuses, is silent or answers late: what the client is told, and that a retry under
-//! its key ends in one row.
+//! Outages of the stream, which refuses, is silent or answers late. The tests check the response to
+//! the client, and that a retry under its key ends in one row.
 
 use serde_json::json;
 use tests::{Clients, Stack, eventually, key, order};
 
-/// What a client sees while the fault lasts.
+/// The response to a client while the fault lasts.
 enum Seen {
-    /// 503, and nothing was accepted.
+    /// The status is 503, and nothing was accepted.
     Refused,
-    /// 503 that says that the outcome is unknown and names the order.
+    /// The status is 503. The response says that the outcome is unknown, and names the order.
     Unknown,
 }
 
-/// A submit during the fault, a retry with the same key after it, and one row in the end.
+/// Submits during the fault, and submits again with the same key after it. Checks that there is one
+/// row in the end.
 async fn during(stack: &Stack, clients: &Clients<'_>, seen: Seen) {
     let (key, order) = (key(), order(1));
     let first = clients.submit(Some(&key), &order).await;
@@ -85,7 +86,8 @@ async fn what_passes_by_itself_within_three_attempts_costs_nobody_an_order() {
         "InvalidSignatureException",
         "ExpiredTokenException",
     ] {
-        // Each call of four, so that three attempts in a row fail for one order of sixty-four.
+        // The fault hits one call of four. So three attempts in a row fail for one order of
+        // sixty-four.
         let fault = json!({"service": "kinesis", "error": error, "rate": 0.25, "seconds": 60});
         stack.inject(&fault).await;
         let refused = refused_of(&clients, 60).await;
@@ -96,7 +98,7 @@ async fn what_passes_by_itself_within_three_attempts_costs_nobody_an_order() {
     clients.audit().await.assert_kept();
 }
 
-/// Submits so many orders, and counts those that were refused.
+/// Submits this many orders. Returns the number of orders that were refused.
 async fn refused_of(clients: &Clients<'_>, orders: usize) -> usize {
     let mut refused = 0;
     for n in 0..orders {
@@ -176,7 +178,7 @@ async fn while_the_stream_comes_and_goes_every_answer_is_true() {
     }
     let keys: Vec<String> = (0..60).map(|_| key()).collect();
     let mut told = 0;
-    // Every client tries until it knows.
+    // Every client tries until its order is accepted.
     for (number, key) in keys.iter().enumerate() {
         while clients.submit(Some(key), &order(number)).await.status != 202 {
             told += 1;

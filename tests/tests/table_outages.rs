@@ -1,5 +1,5 @@
-//! The table is away, in every way that tables are: what outlasts the retries is discarded and can
-//! be put back, what does not is only late.
+//! Outages of the table, in every way that a table can be away. If an outage outlasts the retries
+//! of a record, the record is discarded and can be put back. Otherwise the record is only late.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -13,8 +13,8 @@ use serde_json::json;
 use tests::{Clients, Evidence, Stack, StackOptions, TABLE, eventually, order};
 use tokio::time::sleep;
 
-/// Each invocation tries for 1.5 s, and a record is discarded after one more of them than there are
-/// retries.
+/// A stack whose invocations try for 1.5 s each. A record is discarded after its first try and all
+/// its retries.
 async fn with_short_invocations(maximum_retry_attempts: u64) -> Stack {
     Stack::start_with(StackOptions {
         settings: vec![
@@ -34,14 +34,15 @@ async fn submit(clients: &Clients<'_>, orders: usize) {
     }
 }
 
-/// `records_discarded` and the like.
+/// A counter of the mapping, such as `records_discarded`.
 async fn counter(stack: &Stack, name: &str) -> u64 {
     stack.state().await["mapping"]["counters"][name]
         .as_u64()
         .unwrap()
 }
 
-/// With the settings shipped, so within one invocation.
+/// Checks that a fault of a few seconds delays orders and discards none. The stack has the shipped
+/// settings, so one invocation outlasts the fault.
 async fn ride_out(error: &str) {
     let stack = Stack::start().await;
     let clients = Clients::of(&stack).await;
@@ -58,7 +59,7 @@ async fn ride_out(error: &str) {
     assert_eq!(counter(&stack, "batches_retried").await, 0);
 }
 
-/// Waits until this fault has hit more than so many calls.
+/// Waits until this fault has hit more than this many calls.
 async fn hit_more_than(stack: &Stack, error: &str, calls: u64) {
     eventually("more calls that fail", || async {
         let state = stack.state().await;
@@ -94,7 +95,7 @@ async fn a_key_that_is_throttled_delays_orders_and_discards_none() {
     ride_out("KMSThrottlingException").await;
 }
 
-// A function that was frozen between signing and sending.
+// This happens to a function that was frozen between signing and sending.
 #[tokio::test]
 async fn signatures_that_have_expired_delay_orders_and_discard_none() {
     ride_out("InvalidSignatureException").await;
@@ -189,7 +190,7 @@ async fn the_stop_switch_carries_orders_through_an_outage_longer_than_the_budget
     stack.enable_mapping(false).await;
     stack.fault("dynamodb", "ThrottlingException", 600).await;
     submit(&clients, 40).await;
-    // Longer than both invocations that a record would have had.
+    // The pause is longer than both invocations that a record would have had.
     sleep(Duration::from_secs(4)).await;
     stack.no_faults().await;
     assert_eq!(counter(&stack, "records_read").await, 0);

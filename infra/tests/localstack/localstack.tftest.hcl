@@ -1,5 +1,5 @@
-# What settings/localstack.tfvars promises: nothing that LocalStack's community edition does not
-# know, and nothing that stays.
+# The promises of settings/localstack.tfvars. The deployment uses only what LocalStack's community
+# edition knows, and it can be destroyed.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -10,12 +10,12 @@ run "the_front_door_is_a_function_url_that_everybody_may_call" {
 
   assert {
     condition     = length(aws_apigatewayv2_api.orders) == 0
-    error_message = "LocalStack's community edition has no HTTP APIs."
+    error_message = "There must be no HTTP API, because LocalStack's community edition has none."
   }
 
   assert {
     condition     = one(aws_lambda_function_url.api[*].authorization_type) == "NONE"
-    error_message = "Who calls LocalStack has nothing to sign with."
+    error_message = "The function URL must be open, because a caller of LocalStack has nothing to sign with."
   }
 }
 

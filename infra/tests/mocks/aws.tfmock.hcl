@@ -1,4 +1,4 @@
-# What AWS would answer, as far as other resources are made of it. Region and account are made up.
+# AWS's answers, as far as other resources are made of them. Region and account are made up.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }

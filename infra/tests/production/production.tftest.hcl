@@ -1,4 +1,5 @@
-# What settings/production.tfvars promises on top; run with that file (see infra/bin/test).
+# The further promises of settings/production.tfvars. The tests run with that file (see
+# infra/bin/test).
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -39,7 +40,7 @@ run "nobody_else_gets_into_the_archive" {
 
   assert {
     condition     = one(aws_s3_bucket_ownership_controls.discarded[0].rule).object_ownership == "BucketOwnerEnforced" && !aws_s3_bucket.discarded[0].force_destroy
-    error_message = "The archive must be its owner's, and not be emptied by a teardown."
+    error_message = "The archive must be its owner's, and a teardown must not empty it."
   }
 
   assert {
@@ -51,7 +52,7 @@ run "nobody_else_gets_into_the_archive" {
 run "the_archive_forgets_by_itself" {
   assert {
     condition     = one(aws_s3_bucket_lifecycle_configuration.discarded[0].rule).status == "Enabled" && one(one(aws_s3_bucket_lifecycle_configuration.discarded[0].rule).filter).prefix == "" && one(one(aws_s3_bucket_lifecycle_configuration.discarded[0].rule).expiration).days == 90
-    error_message = "Every object must expire: it holds a person's data."
+    error_message = "Every object must expire, because it holds a person's data."
   }
 }
 
@@ -68,7 +69,7 @@ run "the_consumer_may_write_the_archive_and_find_it" {
         } }
       },
     ]))
-    error_message = "Without these rights discards are lost silently."
+    error_message = "The consumer's role must have these rights, or discards are lost silently."
   }
 }
 
@@ -80,6 +81,6 @@ run "concurrency_is_reserved_for_every_batch_in_flight" {
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.orders["concurrency"].threshold == 320
-    error_message = "The alarm must come at 80 % of the api's reserved concurrency."
+    error_message = "The alarm must fire at 80 % of the api's reserved concurrency."
   }
 }

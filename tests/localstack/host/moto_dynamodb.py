@@ -1,26 +1,32 @@
-"""DynamoDB by moto, which LocalStack stands on already, one request after the other.
+"""DynamoDB by moto, which LocalStack uses already, one request after the other.
 
-LocalStack's own provider is DynamoDB Local, a Java program that it downloads at run time from a
-place that is no package registry. Where LocalStack runs in its container, DynamoDB Local is inside,
-and this file is not used.
+LocalStack's own provider is DynamoDB Local, a Java program that LocalStack downloads at run time
+from a place that is not a package registry. LocalStack's container contains DynamoDB Local, and
+does not use this file.
 
-Moto is made for one caller: it looks at an item and writes it later, changes items in place while
-others read them, and cancels a transaction by putting the whole table back to what it was.
-LocalStack calls it from many threads. On AWS a write with its condition is atomic, and so is a
-transaction (DynamoDB developer guide, "Working with items", "Amazon DynamoDB Transactions: How it
-works"). So all requests take turns here, from the bytes that come to the bytes that go: reads too,
-since moto hands out items that the next write changes, and those of the change streams, which are
-parts of the tables.
+Moto is made for one caller, but LocalStack calls moto from many threads.
 
-One lock for all tables is enough. A transaction may name many of them, moto finds a table by
-walking through all, and a request takes a millisecond of a process whose threads share one
-processor anyway. It cannot wait for itself: behind the lock moto calls nobody, neither this
-LocalStack nor a function. Event source mappings read a stream by requests of their own, and those
-are answered at once, with or without records. AWS would cancel one of two transactions that meet
-(`TransactionConflict`); here the second finds what the first has left, which AWS allows as well.
+- Moto looks at an item and writes it later.
+- Moto changes items in place while others read them.
+- Moto cancels a transaction by putting the whole table back to its earlier state.
 
-Nothing of moto or LocalStack is patched. If a later version has no such functions, the import below
-fails; if it goes another way than through them, `host_test.py` does.
+On AWS a write with its condition is atomic, and so is a transaction (DynamoDB developer guide,
+"Working with items", "Amazon DynamoDB Transactions: How it works"). So all requests take turns
+here, from the first byte of the request to the last byte of the response. Reads take turns too,
+because moto hands out items that the next write changes. So do the requests of the change streams,
+which are parts of the tables.
+
+One lock for all tables is enough. A transaction may name many tables, and moto finds a table by
+walking through all tables. A request takes a millisecond, and the threads of the process share one
+processor anyway. The lock cannot wait for itself, because moto calls nobody while it has the lock,
+neither this LocalStack nor a function. Event source mappings read a stream by their own requests.
+Such a request is answered at once, with or without records.
+
+AWS would cancel one of two transactions that meet (`TransactionConflict`). Here the second
+transaction finds the result of the first, which AWS allows as well.
+
+Nothing of moto or LocalStack is patched. If a later version does not have these functions, the
+import below fails. If a later version does not use them, `host_test.py` fails.
 """
 
 import threading
@@ -47,7 +53,7 @@ def call_moto(context: RequestContext, _: ServiceRequest) -> ServiceResponse:
 
 
 def dispatcher(api: object) -> DispatchTable:
-    """LocalStack's `MotoFallbackDispatcher`, with turns: the API itself implements nothing, so
+    """LocalStack's `MotoFallbackDispatcher`, with turns. The API itself implements nothing, so
     every operation goes to moto."""
     return ForwardingFallbackDispatcher(api, call_moto)
 

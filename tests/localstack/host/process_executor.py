@@ -1,9 +1,11 @@
 """Runs Lambda functions as processes of this machine where LocalStack would start containers.
 
-LocalStack does all the rest: it keeps the zip, decides how many execution environments there are,
-and turns what is returned here into answers of the Lambda API, of function URLs and of event source
-mappings. An environment is one `bootstrap` process and an HTTP server of its own that speaks the
-Lambda Runtime API (Lambda developer guide, "Using the Lambda runtime API for custom runtimes").
+LocalStack does all the rest. It keeps the zip, and decides how many execution environments there
+are. It turns the results of this program into answers of the Lambda API, of function URLs and of
+event source mappings.
+
+An environment is one `bootstrap` process and its own HTTP server, which speaks the Lambda Runtime
+API (Lambda developer guide, "Using the Lambda runtime API for custom runtimes").
 """
 
 import json
@@ -23,13 +25,14 @@ from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
 RUNTIME_API = "/2018-06-01/runtime"
-# Of a synchronous answer: 6 MB and some for its frame (Lambda developer guide, "Lambda quotas").
+# The limit of a synchronous answer, which is 6 MB and a little for its frame (Lambda developer
+# guide, "Lambda quotas").
 LARGEST_ANSWER = 6 * 1024 * 1024 + 100
 
 
 class Exchange:
-    """What the Runtime API's server and the caller of the function hand each other. One invocation
-    at a time."""
+    """The exchange between the Runtime API's server and the caller of the function. It has one
+    invocation at a time."""
 
     def __init__(self, timeout_seconds: int) -> None:
         self.timeout_seconds = timeout_seconds
@@ -40,10 +43,10 @@ class Exchange:
         self.invocation: dict | None = None  # not yet taken by the function
         self.request_id: str | None = None  # at the function
         self.deadline = 0.0
-        self.answer: tuple[bytes, bool] | None = None  # and whether it is an error
+        self.answer: tuple[bytes, bool] | None = None  # True for an error
 
     def next_invocation(self) -> dict | None:
-        """Waits for an invocation; None when the environment has ended."""
+        """Waits for an invocation. Returns None when the environment has ended."""
         with self.changed:
             self.is_waiting = True
             self.changed.notify_all()
@@ -135,7 +138,7 @@ def runtime_api(exchange: Exchange) -> ThreadingHTTPServer:
 
 
 class Environment:
-    """One execution environment: a process of the function, and its Runtime API."""
+    """One execution environment, which is a process of the function and its Runtime API."""
 
     def __init__(self, code: Path, variables: dict[str, str], timeout_seconds: int) -> None:
         self.exchange = Exchange(timeout_seconds)
@@ -169,7 +172,7 @@ class Environment:
         return error("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}")
 
     def wait_until_ready(self) -> bytes | None:
-        """Waits for the first request for an invocation; gives the error if there is none."""
+        """Waits for the first request for an invocation. Returns an error if none comes."""
         give_up = time.monotonic() + config.LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT
         with self.exchange.changed:
             while not self.exchange.is_waiting:
@@ -183,8 +186,8 @@ class Environment:
         return None
 
     def invoke(self, payload: dict) -> tuple[bytes, bool]:
-        """Hands over one invocation; gives the answer and whether it is an error. The environment
-        may have ended then."""
+        """Hands over one invocation. Returns the answer, with True if it is an error. The
+        environment may have ended then."""
         exchange, request_id = self.exchange, payload["invoke-id"]
         with exchange.changed:
             exchange.deadline = time.time() + exchange.timeout_seconds
@@ -204,7 +207,7 @@ class Environment:
         return error("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds} seconds"), True
 
     def end(self) -> None:
-        """Kills the process with all that it may have started, and closes the port."""
+        """Kills the process with all processes that it may have started, and closes the port."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -254,7 +257,7 @@ class ProcessExecutor(RuntimeExecutor):
         environment, request_id = self.environment, payload["invoke-id"]
         first, began = len(environment.lines), time.monotonic()
         body, is_error = environment.invoke(payload)
-        # What the function has written before its answer may still be in the pipe.
+        # The last output of the function before its answer may still be in the pipe.
         time.sleep(0.005)
         milliseconds = (time.monotonic() - began) * 1000
         log = "".join([
@@ -269,7 +272,8 @@ class ProcessExecutor(RuntimeExecutor):
     def get_logs(self) -> str:
         return "".join(self.environment.lines) if self.environment else ""
 
-    # Where LocalStack's own runtime in a container would be found, and would find LocalStack.
+    # The addresses by which LocalStack would find its own runtime in a container, and the runtime
+    # would find LocalStack.
     def get_address(self) -> str:
         return "127.0.0.1"
 

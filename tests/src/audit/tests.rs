@@ -27,8 +27,8 @@ fn cancel(order: u8, intent: u8) -> Intent {
     Intent::cancel(id, order_id, time, Caller::anonymous())
 }
 
-/// A stream with these records, and a table to which those of them that `applied` picks were
-/// applied.
+/// A stream with these records, and a table. The intents that `applied` picks were applied to the
+/// table.
 fn evidence(intents: &[Intent], applied: impl Fn(&Intent) -> bool) -> Evidence {
     let mut items = BTreeMap::new();
     for intent in intents.iter().filter(|intent| applied(intent)) {
@@ -165,7 +165,7 @@ fn what_lies_in_a_discarded_range_can_be_put_back() {
     });
     let audit = audit(&calls, &evidence);
     assert_eq!(audit.recoverable, BTreeSet::from([intents[1].id]));
-    assert_eq!(audit.lost.len(), 1, "the third one is not in the range");
+    assert_eq!(audit.lost.len(), 1, "the third intent is not in the range");
     let expected = Accepted {
         persisted: 1,
         discarded: 1,
@@ -286,7 +286,7 @@ fn a_row_that_no_intent_explains_is_found() {
     let mut evidence = evidence(&sent, |_| true);
     evidence.records.clear();
     assert_eq!(audit(&[], &evidence).unexplained.len(), 2);
-    // An intent under the same id that says something else does not explain it.
+    // An intent under the same id with another content does not explain the row.
     let other = submit(1, 1, OTHER);
     evidence.records = self::evidence(std::slice::from_ref(&other), |_| false).records;
     let audit = audit(&[accepted(&other, None)], &evidence);

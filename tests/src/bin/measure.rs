@@ -1,4 +1,5 @@
-//! `make measure`: how soon the stack is ready, and how soon an order can be read after its 202.
+//! The command behind `make measure`. It measures how soon the stack is ready, and how soon an
+//! order can be read after its 202.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 

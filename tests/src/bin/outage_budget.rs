@@ -1,5 +1,5 @@
-//! `make outage-budget`: how long the table may be away, with the settings shipped, before the
-//! first record is discarded.
+//! The command behind `make outage-budget`. With the shipped settings it measures how long the
+//! table may be away before the first record is discarded.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 /// Measures how long the table may be away before the first record is discarded.
 ///
-/// Starts a stack with the settings shipped, takes the table away, and waits for the discard: about
-/// two minutes.
+/// Starts a stack with the shipped settings, takes the table away, and waits for the discard. This
+/// takes about two minutes.
 #[derive(Parser)]
 #[command(name = "outage-budget", verbatim_doc_comment)]
 struct Options {}

@@ -1,5 +1,5 @@
-//! A consumer whose business logic panics on some orders: those with the note `panic`. Tests run it
-//! in the consumer's place.
+//! A consumer whose business logic panics on orders with the note `panic`. Tests run it in the
+//! consumer's place.
 
 use std::process::ExitCode;
 

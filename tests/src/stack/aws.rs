@@ -1,4 +1,4 @@
-//! The AWS resources of a stack: their names, and what a test reads of them and puts into them.
+//! The AWS resources of a stack, with their names, and the calls of tests that read and write them.
 
 use std::collections::HashMap;
 
@@ -48,8 +48,8 @@ impl Stack {
         )
     }
 
-    /// The version of the consumer that the mapping invokes: a local function has none, a deployed
-    /// one is invoked by an alias that names its first.
+    /// The version of the consumer that the mapping invokes. A local function has no versions. A
+    /// deployed function is invoked by an alias, which names the first version.
     #[must_use]
     pub fn consumer_version(&self) -> &'static str {
         if self.deployment.is_some() {
@@ -83,7 +83,7 @@ impl Stack {
         &self.config
     }
 
-    /// The row of an order, if there is one.
+    /// The row of an order, if the order has one.
     ///
     /// # Panics
     /// If the table cannot be read.
@@ -97,10 +97,10 @@ impl Stack {
         request.consistent_read(true).send().await.unwrap().item
     }
 
-    /// Puts data straight into the stream; gives the sequence number.
+    /// Puts data straight into the stream. Returns the sequence number.
     ///
     /// # Panics
-    /// If the stream does not take it.
+    /// If the stream does not take the data.
     pub async fn put(&self, partition_key: &str, data: impl Into<Vec<u8>>) -> String {
         let request = self
             .kinesis()
@@ -118,7 +118,7 @@ impl Stack {
     /// Waits for the next message of the on-failure queue, and takes it.
     ///
     /// # Panics
-    /// If none comes within a minute.
+    /// If no message comes within a minute.
     pub async fn discarded(&self) -> Value {
         let url = self.queue_url();
         eventually("a discard", || async {

@@ -1,5 +1,5 @@
-//! What only the embedded stack has: a view of its state, faults, signals to functions and the stop
-//! switch.
+//! The controls that only the embedded stack has. They are a view of its state, faults, signals to
+//! functions, and the stop switch.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ impl Stack {
         answer.is_ok_and(|answer| answer.body["status"] == "ready")
     }
 
-    /// `GET /_local/state`.
+    /// The response to `GET /_local/state`.
     pub async fn state(&self) -> Value {
         self.control("GET", "state", &json!(null)).await
     }
@@ -22,16 +22,16 @@ impl Stack {
     /// Injects a fault into every call of a service.
     ///
     /// # Panics
-    /// If it is refused.
+    /// If the fault is refused.
     pub async fn fault(&self, service: &str, error: &str, seconds: u64) {
         let fault = json!({"service": service, "error": error, "rate": 1, "seconds": seconds});
         self.inject(&fault).await;
     }
 
-    /// Lets every call of a service take effect and be answered this much later.
+    /// Delays the responses to every call of a service by this time. The calls take effect.
     ///
     /// # Panics
-    /// If it is refused.
+    /// If the fault is refused.
     pub async fn slow(&self, service: &str, milliseconds: u64, seconds: u64) {
         let fault = json!({
             "service": service, "error": "slow", "milliseconds": milliseconds, "rate": 1, "seconds": seconds,
@@ -42,7 +42,7 @@ impl Stack {
     /// Injects a fault as the stack's user would.
     ///
     /// # Panics
-    /// If it is refused.
+    /// If the fault is refused.
     pub async fn inject(&self, fault: &Value) {
         self.control("POST", "faults", fault).await;
     }
@@ -52,7 +52,7 @@ impl Stack {
         self.control("DELETE", "faults", &json!(null)).await;
     }
 
-    /// Kills, freezes or thaws every process of a function; says how many there were.
+    /// Kills, freezes or thaws every process of a function. Returns the number of the processes.
     ///
     /// # Panics
     /// If there is no such function or action.
@@ -62,10 +62,10 @@ impl Stack {
         answer["pids"].as_array().unwrap().len()
     }
 
-    /// Turns the stop switch of the mapping, and waits until it has come into force.
+    /// Sets the stop switch of the mapping, and waits until the change has come into force.
     ///
     /// # Panics
-    /// If it does not within a minute.
+    /// If the change does not come into force within a minute.
     pub async fn enable_mapping(&self, enabled: bool) {
         self.control("POST", "mapping", &json!({"enabled": enabled}))
             .await;
@@ -79,7 +79,7 @@ impl Stack {
     async fn control(&self, method: &str, route: &str, body: &Value) -> Value {
         assert!(
             self.deployment.is_none(),
-            "only the embedded stack has this"
+            "only the embedded stack has this control"
         );
         let url = format!("http://127.0.0.1:{}/_local/{route}", self.aws_port);
         let body = body.to_string().into_bytes();

@@ -1,4 +1,4 @@
-//! When all is done: nothing is left in the stream that the consumer has not worked off.
+//! The end of a stack's work, when the consumer has worked off everything in the stream.
 
 use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
@@ -21,14 +21,17 @@ impl Stack {
     /// Waits for at most this long until the mapping has read all that is in the stream and has
     /// nothing unfinished.
     ///
-    /// A deployed mapping shows no such state. There an order is put behind all others into every
-    /// shard, and awaited, and then another one. The first may be of one batch with what is before
-    /// it, and keys of a batch are worked off concurrently; the second is of a later batch, and the
-    /// batches of a shard follow each other. So what was there before has been worked off by then,
-    /// though a record that failed may be tried again later.
+    /// A deployed mapping does not show its state. There this function puts an order into every
+    /// shard, behind all other orders, and waits for its row. Then it does the same with a second
+    /// order.
+    ///
+    /// The first order may be in one batch with the orders before it, and the keys of a batch are
+    /// worked off concurrently. The second order is in a later batch, and the batches of a shard
+    /// follow each other. So every earlier order has been worked off by then. A record that failed
+    /// may still be tried again later.
     ///
     /// # Panics
-    /// If it is not so then.
+    /// If the stream is not worked off within this time.
     pub async fn drained_within(&self, patience: Duration) {
         if self.deployment.is_some() {
             return self.probed_within(patience).await;
@@ -60,14 +63,14 @@ impl Stack {
         }
     }
 
-    /// Puts at least one order into every shard; gives their ids.
+    /// Puts at least one order into every shard. Returns the orders' ids.
     async fn probe(&self) -> Vec<String> {
         let kinesis = self.kinesis();
         let shards = kinesis.list_shards().stream_name(self.stream()).send();
         let shards = shards.await.unwrap().shards.unwrap_or_default();
         let mut ahead: BTreeSet<String> = shards.into_iter().map(|shard| shard.shard_id).collect();
         let mut probes = Vec::new();
-        // Each has an id of its own, whose hash decides on the shard.
+        // Each order has a new id, whose hash decides on the shard.
         while !ahead.is_empty() {
             let probe = submit_intent(ORDER);
             self.probes().insert(probe.order_id);
@@ -80,8 +83,8 @@ impl Stack {
         probes
     }
 
-    /// The orders that no client has sent, but [`drained_within`](Self::drained_within) has put
-    /// behind theirs.
+    /// The orders that no client has sent. [`drained_within`](Self::drained_within) has put them
+    /// behind the clients' orders.
     pub(crate) fn probes(&self) -> MutexGuard<'_, BTreeSet<OrderId>> {
         self.probes.lock().unwrap_or_else(PoisonError::into_inner)
     }

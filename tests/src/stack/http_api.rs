@@ -30,10 +30,10 @@ impl Stack {
         self.send("POST", "/orders", &all, body).await
     }
 
-    /// Submits [`ORDER`]; gives the order's id.
+    /// Submits [`ORDER`]. Returns the order's id.
     ///
     /// # Panics
-    /// If it is not accepted.
+    /// If the order is not accepted.
     pub async fn accepted(&self) -> String {
         let answer = self.submit(&[], ORDER).await;
         assert_eq!(answer.status, 202, "{}", answer.body);

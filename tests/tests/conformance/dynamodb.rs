@@ -1,5 +1,6 @@
-//! The writes and reads of an order's row, as the consumer and the api call them: `UpdateItem` and
-//! `GetItem`; and conditions of `PutItem` and `UpdateItem` that the lease lock relies on.
+//! The writes and reads of an order's row, as the consumer and the api call them. These are
+//! `UpdateItem` and `GetItem`. The tests also cover conditions of `PutItem` and `UpdateItem` that
+//! the lease lock relies on.
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -39,8 +40,8 @@ fn table(stack: &Stack) -> OrdersTable {
     table_named(stack, stack.table())
 }
 
-/// The consumer's table, but more patient. Still without retries: a write that is sent again is
-/// refused if it was done.
+/// The consumer's table with more patience. It also makes no retries, because a write that is sent
+/// again is refused if it was done.
 fn table_named(stack: &Stack, name: &str) -> OrdersTable {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(SLOWEST_ANSWER)
@@ -57,8 +58,8 @@ fn api_table(stack: &Stack) -> OrdersTable {
     OrdersTable::new(client_for_reads(stack.config()), stack.table())
 }
 
-/// The row of an order of everyone's. A read that is not answered in the api's time does no harm,
-/// and is tried again.
+/// The row of an order that belongs to everyone. A read that is not answered in the api's time does
+/// no harm, and is tried again.
 async fn read(table: &OrdersTable, id: OrderId) -> Option<Row> {
     eventually("the answer to a read", || async {
         match table.read(id, &Caller::anonymous(), PATIENCE).await {
@@ -70,8 +71,8 @@ async fn read(table: &OrdersTable, id: OrderId) -> Option<Row> {
     .await
 }
 
-/// Applies an intent as the consumer does, and to a model of the row; every answer has to be the
-/// model's.
+/// Applies an intent as the consumer does, and applies it to a model of the row. Every answer has
+/// to be the model's.
 async fn apply(table: &OrdersTable, item: &mut Option<Item>, intent: &Intent) {
     let mut seen: Option<Row> = None;
     loop {
@@ -102,8 +103,8 @@ async fn every_write_of_an_order_is_done_or_refused_with_the_row_as_it_is() {
     let mallory = Caller::parse("mallory").unwrap();
     let first = submit(id, ORDER);
     let mut intents = vec![
-        // A stranger's cancel before the order, the order, the order again by itself and by another
-        // intent, cancels.
+        // The list has a stranger's cancel before the order, the order, the same intent again, the
+        // same order by another intent, and cancels.
         cancel(id, mallory.clone()),
         first.clone(),
         first,
@@ -112,7 +113,7 @@ async fn every_write_of_an_order_is_done_or_refused_with_the_row_as_it_is() {
         cancel(id, Caller::anonymous()),
         cancel(id, Caller::anonymous()),
     ];
-    // Conflicts fill their set, each comes twice, and the eleventh is told from the tenth.
+    // Conflicts fill their set. Each conflict comes twice, and the eleventh is told from the tenth.
     for number in 0..12 {
         let conflict = submit(id, &order(number));
         intents.extend([conflict.clone(), conflict]);
@@ -122,7 +123,7 @@ async fn every_write_of_an_order_is_done_or_refused_with_the_row_as_it_is() {
         apply(&table, &mut item, &intent).await;
         let row = read(&reader, id).await;
         let expected = item.as_ref().map(|item| Row::from_item(item).unwrap());
-        // A row without an owner is nobody's to read.
+        // Nobody may read a row without an owner.
         assert_eq!(row, expected.filter(|row| row.submitted.is_some()));
     }
     let row = read(&reader, id).await.unwrap();
@@ -176,15 +177,15 @@ async fn a_condition_that_there_is_no_row_to_hold_of_is_refused_without_one() {
     assert_eq!(stack.row("none").await, None);
 }
 
-/// What an item of an order id and an attribute `a` may have in `a`, in bytes: names and values
-/// count, in UTF-8.
+/// The most bytes of an attribute `a` in an item that has only an order id besides. Names and
+/// values count, in UTF-8.
 const MOST: usize = 400 * 1024 - "order_id".len() - 36 - "a".len();
 
 fn set_a(bytes: usize) -> Write {
     set(vec![("a", Value::S("x".repeat(bytes)))], "a")
 }
 
-/// A row that says `much`, and has no room for 20,000 bytes more; gives its id.
+/// Writes a row that says `much`, and that has no room for 20,000 bytes more. Returns the row's id.
 pub(crate) async fn large_row(stack: &Stack) -> String {
     let id = OrderId::from_random(random());
     let attributes = vec![

@@ -1,4 +1,4 @@
-//! `PutRecord` and what reads the stream.
+//! `PutRecord`, and the calls that read the stream.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ async fn what_is_put_is_read_from_the_shard_of_its_key_in_the_order_of_the_ackno
     for round in 0..3 {
         for id in &ids {
             let intent = submit(*id, &order(round));
-            // One whose outcome is unknown may stand there already; the next one is put behind it
-            // all the same.
+            // A put whose outcome is unknown may have left its record in the stream. The next
+            // record is put behind it all the same.
             eventually("an acknowledgement", || async {
                 stream.put(&intent, PATIENCE).await.ok()
             })
@@ -36,7 +36,7 @@ async fn what_is_put_is_read_from_the_shard_of_its_key_in_the_order_of_the_ackno
     let records = eventually("all records", || async {
         let mut records = tests::records(&stack).await;
         records.retain(|record| keys.contains(&record.partition_key));
-        // A put whose answer is late is tried again, and stands twice.
+        // A put whose answer is late is tried again, so its record appears twice.
         let mut known = BTreeSet::new();
         records.retain(|record| known.insert(record.intent().unwrap().id));
         (records.len() == put.len()).then_some(records)
@@ -51,7 +51,7 @@ async fn what_is_put_is_read_from_the_shard_of_its_key_in_the_order_of_the_ackno
             .iter()
             .map(|record| record.shard_id.as_str())
             .collect();
-        assert_eq!(shards.len(), 1, "one key, one shard");
+        assert_eq!(shards.len(), 1, "a key has one shard");
         let read: Vec<Intent> = of_it
             .iter()
             .map(|record| record.intent().unwrap())
@@ -77,7 +77,7 @@ async fn what_is_put_is_read_from_the_shard_of_its_key_in_the_order_of_the_ackno
 #[tokio::test]
 async fn a_key_goes_to_the_shard_whose_range_has_its_md5() {
     let stack = Stack::start_without_functions().await;
-    // MD5 of "a" is 0cc1…, of "b" is 92eb…; two shards halve the range at 8000….
+    // The MD5 of "a" is 0cc1…, and the MD5 of "b" is 92eb…. Two shards halve the range at 8000….
     for (key, shard) in [("a", "shardId-000000000000"), ("b", "shardId-000000000001")] {
         let output = stack
             .kinesis()
@@ -92,7 +92,8 @@ async fn a_key_goes_to_the_shard_whose_range_has_its_md5() {
     }
 }
 
-/// The answer to a put of so many bytes: its status, and its error code if it is one.
+/// Puts a record of this many bytes. Returns the status of the answer, and the code if the answer
+/// is an error.
 async fn put(stack: &Stack, key: &str, bytes: usize) -> (u16, Option<String>) {
     let request = stack.kinesis().put_record().stream_name(stack.stream());
     let request = request.partition_key(key);
@@ -108,7 +109,7 @@ async fn put(stack: &Stack, key: &str, bytes: usize) -> (u16, Option<String>) {
 #[tokio::test]
 async fn a_record_may_have_one_mebibyte_and_a_key_256_characters() {
     let stack = Stack::start_without_functions().await;
-    // The two keys are of two shards, neither of which takes more than a mebibyte a second.
+    // The two keys belong to two shards. A shard takes no more than a mebibyte a second.
     assert_eq!(put(&stack, "a", MIB - 1).await.0, 200);
     assert_eq!(put(&stack, &"b".repeat(256), 1).await.0, 200);
     for (key, bytes) in [("b", MIB + 1), (&"b".repeat(257), 1), ("", 1)] {

@@ -13,12 +13,12 @@ use crate::dynamodb::large_row;
 use crate::transactions::{put_in_transaction, said, transact, update_in_transaction};
 use crate::{SLOWEST_ANSWER, random, two_ids};
 
-/// How long a lock's holder may work, and how long its lease lasts.
+/// The time that a lock's holder may work, and the time that its lease lasts.
 const INVOCATION: Duration = Duration::from_secs(600);
 const LEASE: Duration = Duration::from_secs(120);
 
-/// The locks, in the table of the orders, as a process sees them whose clock is so far ahead of the
-/// machine's.
+/// The locks, in the table of the orders, for a process whose clock is ahead of the machine's
+/// clock.
 fn locks(stack: &Stack, ahead: Duration) -> LeaseTable {
     let settings = idempotency::LeaseOptions::default()
         .partition_key("order_id")
@@ -47,7 +47,7 @@ async fn leased(locks: &LeaseTable, key: &Key) -> Lease {
     }
 }
 
-/// What was kept: the result, or the failure.
+/// The result that the lock keeps, or the failure.
 async fn replayed(locks: &LeaseTable, key: &Key) -> Result<String, String> {
     match begin(locks, key, "5 EUR").await {
         Begin::Replayed(stored) => stored.result().unwrap(),

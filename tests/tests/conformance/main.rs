@@ -1,6 +1,6 @@
-//! What production code and the lease lock rely on of AWS's own APIs: each call, limit and error
-//! code. The same on the embedded models, on LocalStack and on AWS (docs/testing.md lists where
-//! they differ), and through the clients that the functions use.
+//! The behaviour of AWS's own APIs that production code and the lease lock rely on, which is each
+//! call, limit and error code. The tests use the clients of the functions. They pass on the
+//! embedded models, on LocalStack and on AWS (docs/testing.md lists the differences).
 
 #![expect(
     clippy::unwrap_used,
@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Timestamp};
 
-/// How long a call of the api may take.
+/// The time that a call of the api may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What is tested is what AWS says, not how fast: a busy LocalStack may need long for one answer.
+/// The time that an answer may take. It is long, because a busy LocalStack may be slow, and the
+/// tests check what AWS answers and not how fast.
 const SLOWEST_ANSWER: Duration = Duration::from_secs(30);
 
 fn random() -> [u8; 16] {

@@ -7,8 +7,8 @@ use tests::{Stack, eventually};
 async fn a_message_is_received_hidden_shown_again_and_deleted() {
     let stack = Stack::start_without_functions().await;
     let (sqs, url) = (stack.sqs(), stack.queue_url());
-    // No other test uses the queue. As long as a discard of Lambda's, and with what JSON and XML
-    // would escape.
+    // No other test uses the queue. The body is as long as a discard of Lambda's, and has
+    // characters that JSON and XML escape.
     let body = format!("{{\"a\": \"<&ü\\n\"}}{}", "x".repeat(2_000));
     let sent = sqs.send_message().queue_url(&url).message_body(&body);
     let sent = sent.send().await.unwrap();
@@ -20,7 +20,7 @@ async fn a_message_is_received_hidden_shown_again_and_deleted() {
     assert_eq!(message.body.as_ref(), Some(&body));
     assert_eq!(message.message_id, sent.message_id);
     assert_eq!(message.md5_of_body, sent.md5_of_message_body);
-    assert_eq!(receive().await, [], "it is hidden");
+    assert_eq!(receive().await, [], "the message is hidden");
 
     let request = sqs.change_message_visibility().queue_url(&url);
     let request = request.receipt_handle(message.receipt_handle.unwrap());
@@ -33,7 +33,11 @@ async fn a_message_is_received_hidden_shown_again_and_deleted() {
     request.send().await.unwrap();
     let request = sqs.delete_message().queue_url(&url).receipt_handle(handle);
     request.send().await.unwrap();
-    assert_eq!(receive().await, [], "it is gone, and may be deleted twice");
+    assert_eq!(
+        receive().await,
+        [],
+        "the message is gone, and may be deleted twice"
+    );
 }
 
 #[tokio::test]

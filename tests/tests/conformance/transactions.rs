@@ -12,7 +12,7 @@ use tests::Stack;
 use crate::dynamodb::large_row;
 use crate::two_ids;
 
-/// A put of an item that says only this, if there is none under its key; if there is one, it comes
+/// A put of an item with this text, if there is no item under its key. An item that is there comes
 /// back.
 pub(crate) fn put_if_absent(stack: &Stack, order_id: &str, said: &str) -> Put {
     Put::builder()
@@ -25,7 +25,7 @@ pub(crate) fn put_if_absent(stack: &Stack, order_id: &str, said: &str) -> Put {
         .unwrap()
 }
 
-/// The texts of these items, of those that are there.
+/// The texts of these items. An item that does not exist is left out.
 pub(crate) async fn said(stack: &Stack, order_ids: &[&str]) -> Vec<String> {
     let mut found = vec![];
     for order_id in order_ids {
@@ -47,8 +47,8 @@ pub(crate) fn put_in_transaction(stack: &Stack, order_id: &str, said: &str) -> T
     TransactWriteItem::builder().put(put).build()
 }
 
-/// An update of an attribute that is not of the key, on condition that the row says this; if it
-/// does not, it comes back.
+/// An update of an attribute outside of the key, on condition that the row has this text. A row
+/// with another text comes back.
 pub(crate) fn update_in_transaction(
     stack: &Stack,
     order_id: &str,
@@ -68,7 +68,8 @@ pub(crate) fn update_in_transaction(
     TransactWriteItem::builder().update(update).build()
 }
 
-/// These writes as one transaction under a token; the reasons, if it is cancelled.
+/// Sends these writes as one transaction under a token. Returns the reasons if the transaction is
+/// cancelled.
 pub(crate) async fn transact(
     stack: &Stack,
     token: &str,
@@ -92,7 +93,7 @@ pub(crate) async fn transact(
     }
 }
 
-/// The codes of the reasons, and what the items say that were in the way.
+/// The codes of the reasons, each with the text of the item that was in the way.
 fn codes(reasons: &[CancellationReason]) -> Vec<(&str, Option<&str>)> {
     let reasons = reasons.iter().map(|reason| {
         let said = reason.item().and_then(|item| item.get("said"));

@@ -13,8 +13,8 @@ fn alarms() -> BTreeSet<String> {
         .collect()
 }
 
-/// The sections of the runbook that are named like an alarm: `## name`, everything until the next
-/// one.
+/// The sections of the runbook that are named like an alarm. A section begins with `## name`, and
+/// ends before the next heading.
 fn sections() -> Vec<(String, String)> {
     let runbook = read("docs/runbook.md");
     runbook

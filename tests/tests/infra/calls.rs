@@ -1,6 +1,6 @@
-//! The calls that the functions make, recorded by the local stack while the real binaries do all
-//! that they can do, are allowed by their roles. The roles allow besides what the platform does on
-//! the functions' behalf, which is listed here with its reason.
+//! The calls of the functions against the rights of their roles. The local stack records the calls
+//! while the real binaries do all that they can do. A role also allows the calls that the platform
+//! makes on the function's behalf. These rights are listed here with their reasons.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use tests::{ORDER, Stack};
 
 use crate::source::{Terraform, attribute, entries, parts, references, texts};
 
-/// What a role allows although the function's code never calls it.
+/// The actions that a role allows although the function's code never calls them.
 const API_SURPLUS: [(&str, &str); 6] = [
     ("kms:GenerateDataKey", "Kinesis encrypts what is put"),
     ("kms:Decrypt", "DynamoDB decrypts what is read"),
@@ -49,14 +49,14 @@ const CONSUMER_SURPLUS: [(&str, &str); 16] = [
     ("xray:PutTelemetryRecords", "Lambda traces the invocation"),
 ];
 
-/// Sends every kind of request, and delivers every kind of intent twice; gives what the two
-/// functions called.
+/// Sends every kind of request, and delivers every kind of intent twice. Returns the calls of the
+/// two functions.
 async fn record() -> [BTreeSet<String>; 2] {
     let stack = Stack::start().await;
     let key = [("idempotency-key", "0b3f0c52-7b53-4d0c-9f36-52e1c8c1a5d2")];
     let mut id = String::new();
-    // One order and twelve others under its key: duplicates, conflicts, and the one that is too
-    // many.
+    // One order and twelve other orders come under one key. They are duplicates, conflicts, and the
+    // conflict that is too many.
     for number in [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] {
         let order = ORDER.replace("A-1", &format!("A-{number}"));
         let answer = stack.submit(&key, &order).await;
@@ -81,8 +81,8 @@ async fn record() -> [BTreeSet<String>; 2] {
     })
 }
 
-/// What a role's policy allows in any setting: the actions in it and in what it is put together
-/// from.
+/// The actions that a role's policy allows in any setting. They are the actions in the policy, and
+/// in the parts that it is put together from.
 fn allowed(role: &str) -> BTreeSet<String> {
     let terraform = Terraform::all();
     let policy = attribute(terraform.resource("aws_iam_role_policy", role), "policy");

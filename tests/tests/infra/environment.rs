@@ -1,5 +1,5 @@
-//! The environment that Terraform gives each function is the one that its code reads: every
-//! variable of it is needed, and no other one is.
+//! The environment that Terraform gives each function. The function's code needs every variable of
+//! it, and no other variable.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -15,18 +15,18 @@ fn given(name: &str) -> BTreeSet<String> {
     names(attribute(block(function, "environment"), "variables"))
 }
 
-/// What a function says when it is started with these variables and what Lambda itself sets.
+/// The output of a function that is started with these variables and with Lambda's own variables.
 pub(crate) fn start(name: &str, variables: &BTreeSet<String>) -> String {
     start_with(name, variables, &[])
 }
 
-/// The same with these variables besides, or with these values.
+/// The same output with further variables, or with other values.
 fn start_with(name: &str, variables: &BTreeSet<String>, others: &[(&str, &str)]) -> String {
     let lambda = [
         ("AWS_LAMBDA_FUNCTION_NAME", "f"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
         ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-        // Nobody listens there: whoever gets so far has read its settings, and ends.
+        // Nobody listens on this port, so a function that has read its settings ends there.
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "x"),
@@ -63,7 +63,7 @@ fn no_function_is_given_a_variable_that_its_code_does_not_read() {
     for name in ["api", "consumer"] {
         let given = given(name);
         assert!(given.len() >= 3, "{name}: {given:?}");
-        // One that may be missing is read if it can be wrong.
+        // The code reads an optional variable if the function refuses a wrong value of it.
         let optional = |variable: &&String| *variable == "BASE_PATH";
         for variable in given.iter().filter(optional) {
             let said = start_with(name, &given, &[(variable, "//")]);

@@ -1,4 +1,4 @@
-//! The metrics that Terraform makes of log lines are made of lines that the functions write.
+//! The lines behind the metrics that Terraform makes of the log. The functions write these lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use tests::{ORDER, Stack, StackOptions, eventually};
 use crate::environment::start;
 use crate::source::{Terraform, attribute, template, texts};
 
-/// The fields of every line with this message in a stack's log, where it stands as `… INFO message
+/// The fields of every line with this message in a stack's log. A line has the form `… INFO message
 /// field=value …`.
 fn lines(stack: &Stack, message: &str) -> Vec<BTreeMap<String, String>> {
     let log = stack.log();
@@ -23,7 +23,8 @@ fn lines(stack: &Stack, message: &str) -> Vec<BTreeMap<String, String>> {
     fields.collect()
 }
 
-/// The fields of a table of metrics in `metrics.tf`: `Metric = "field"`.
+/// The fields of a table of metrics in `metrics.tf`, whose entries have the form `Metric =
+/// "field"`.
 fn fields(table: &str) -> Vec<String> {
     let terraform = Terraform::all();
     texts(terraform.local(table))
@@ -41,7 +42,7 @@ fn message(filter: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// The sum of a field over lines; `None` unless each of them has it, as a number.
+/// The sum of a field over lines, or `None` if a line does not have the field as a number.
 fn sum(lines: &[BTreeMap<String, String>], field: &str) -> Option<u64> {
     let mut values = lines
         .iter()
@@ -49,7 +50,7 @@ fn sum(lines: &[BTreeMap<String, String>], field: &str) -> Option<u64> {
     values.try_fold(0, |sum, value| Some(sum + value?))
 }
 
-/// Filters look for `$.message` and `$.field`: both have to stand at the top of the line's JSON.
+/// Filters look for `$.message` and `$.field`, so both have to be at the top of the line's JSON.
 #[test]
 fn a_line_has_its_message_and_its_fields_at_the_top() {
     let said = start("consumer", &BTreeSet::new());
@@ -68,7 +69,7 @@ async fn each_batch_metric_is_a_number_in_the_line_that_its_filter_matches() {
     let id = stack.submit(&key, ORDER).await.text("order_id").to_owned();
     stack.persisted(&id, &[]).await;
     stack.submit(&key, &ORDER.replace("A-1", "B-2")).await;
-    // Poison in a batch of its own: behind a record that is done it would be delivered once more.
+    // The poison gets its own batch. Behind a record that is done, it would be delivered once more.
     stack.drained().await;
     stack.put("poison", "poison").await;
     stack.discarded().await;
@@ -85,7 +86,7 @@ async fn each_batch_metric_is_a_number_in_the_line_that_its_filter_matches() {
         let sum = sum(&all, field);
         assert!(sum.is_some(), "a line {message:?} has no number {field:?}");
     }
-    // The metrics behind alarms count what the alarms are about.
+    // The metrics behind alarms count the events that the alarms are about.
     assert_eq!(sum(&all, "applied"), Some(1));
     assert_eq!(sum(&all, "conflict_recorded"), Some(1));
     assert_eq!(

@@ -1,6 +1,10 @@
-//! What `infra/` deploys is what the code is: its settings, its environment, its routes, its calls,
-//! its log lines, its time limits, an entry of the runbook for each alarm, and what the documents
-//! say of it. What Terraform itself can check is in `infra/tests`.
+//! The agreement of `infra/` with the code and the documents. Terraform's own tests are in
+//! `infra/tests`. The tests here compare these parts.
+//!
+//! - The settings, the environment and the time limits of the functions
+//! - The routes, the calls and the log lines
+//! - The alarms with their sections of the runbook
+//! - The prices in the documents
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! What docs/deploy.md says that the service costs: its sums, and what it counts of the
-//! configuration.
+//! The costs of the service in docs/deploy.md. The tests check the sums, and the numbers that come
+//! from the configuration.
 
 use hcl::Expression;
 
@@ -12,7 +12,7 @@ fn cents(amount: &str) -> u64 {
     whole.parse::<u64>().unwrap() * 100 + hundredths.parse::<u64>().unwrap()
 }
 
-/// The tables of prices, each without its head, row for row the last cell.
+/// The tables of prices, without their heads. Each row is its last cell.
 fn tables(document: &str) -> Vec<Vec<&str>> {
     document
         .split("| | arithmetic | $ |\n|---|---|---|\n")
@@ -39,7 +39,7 @@ fn each_sum_is_the_sum_of_its_rows() {
     }
 }
 
-/// How many metrics of CloudWatch an expression looks at.
+/// The number of CloudWatch's metrics that an expression looks at.
 fn metrics(expression: &Expression) -> usize {
     let is_metric = |part: &Expression| match part {
         Expression::Object(_) => names(part).contains("namespace"),
@@ -59,7 +59,8 @@ fn every_metric_is_paid_for() {
     let document = read("docs/deploy.md");
     let priced = |price: String| assert!(document.contains(&price), "no {price:?}");
 
-    // An alarm costs as many metrics as it looks at. Of a choice between two it looks at one.
+    // An alarm costs as many metrics as it looks at. If the expression chooses between two metrics,
+    // the alarm looks at one of them.
     let terraform = Terraform::all();
     let alarms = terraform
         .locals()

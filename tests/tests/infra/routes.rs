@@ -1,5 +1,5 @@
-//! The gateway's routes are the api's. A route that is missing there goes to the route `$default`,
-//! which has no authorizer, so the api answers 401, and on AWS alone.
+//! The gateway's routes are the api's. If the gateway lacks a route, the request goes to the route
+//! `$default`, which has no authorizer. Then the api answers 401, and only on AWS.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The pipeline's settings: the file that the local stack reads sets Terraform's variables, and the
-//! times that Terraform reckons with are the code's.
+//! The pipeline's settings. The file that the local stack reads sets Terraform's variables, and
+//! Terraform reckons with the times of the code.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,8 +23,8 @@ fn settings() -> Map<String, Value> {
     serde_json::from_str(&read("infra/pipeline.auto.tfvars.json")).unwrap()
 }
 
-/// A constant of the code, as a duration: `NAME: Duration = Duration::from_millis(1_500)` or
-/// `name: Duration::from_…`.
+/// A constant of the code, as a duration. Its line has the form `NAME: Duration =
+/// Duration::from_millis(1_500)` or `name: Duration::from_…`.
 fn duration(path: &str, name: &str) -> Duration {
     let text = read(path);
     let line = text

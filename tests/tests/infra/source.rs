@@ -1,4 +1,4 @@
-//! What the tests read of Terraform's configuration and of Rust's sources.
+//! The readers of Terraform's configuration and of Rust's sources.
 
 use std::collections::BTreeSet;
 
@@ -35,12 +35,12 @@ impl Terraform {
         Self(parts.collect())
     }
 
-    /// One file, a `.tf` file or one of values.
+    /// One file, which is a `.tf` file or a file of values.
     pub(crate) fn file(path: &str) -> Self {
         Self(hcl::parse(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}")))
     }
 
-    /// The names that are given a value, not in any block.
+    /// The names outside of blocks that are given a value.
     pub(crate) fn names(&self) -> BTreeSet<String> {
         let attributes = self.0.attributes();
         attributes.map(|given| given.key().to_owned()).collect()
@@ -79,13 +79,13 @@ impl Terraform {
         found.unwrap_or_else(|| panic!("no local.{name}")).expr()
     }
 
-    /// Every expression, and those that each is put together from.
+    /// Every expression, and the expressions that each expression is put together from.
     pub(crate) fn expressions(&self) -> Vec<&Expression> {
         inside(&self.0)
     }
 }
 
-/// Every expression in a block, and those that each is put together from.
+/// Every expression in a block, and the expressions that each expression is put together from.
 fn inside(body: &Body) -> Vec<&Expression> {
     let attributes = body.attributes().flat_map(|given| parts(given.expr()));
     let blocks = body.blocks().flat_map(|block| inside(block.body()));
@@ -104,7 +104,8 @@ pub(crate) fn block<'a>(body: &'a Body, name: &str) -> &'a Body {
     found.unwrap_or_else(|| panic!("no block {name}")).body()
 }
 
-/// An expression and those that it is put together from, the whole before its parts.
+/// An expression and the expressions that it is put together from. The whole comes before its
+/// parts.
 pub(crate) fn parts(expression: &Expression) -> Vec<&Expression> {
     let direct: Vec<&Expression> = match expression {
         Expression::Array(values) => values.iter().collect(),
@@ -184,7 +185,8 @@ pub(crate) fn number(expression: &Expression) -> f64 {
     number.as_f64().unwrap()
 }
 
-/// The names behind `root.` that these expressions refer to, such as those of `local` or of `var`.
+/// The names behind `root.` that these expressions refer to. `root` is `local` or `var`, for
+/// example.
 pub(crate) fn references<'a>(
     expressions: impl IntoIterator<Item = &'a Expression>,
     root: &str,

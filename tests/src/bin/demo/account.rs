@@ -1,4 +1,4 @@
-//! What became of the requests, as sums that the reader can check, and the verdict.
+//! The account of the requests, as sums that the reader can check, and the verdict.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,14 +17,14 @@ fn equation(sum: (&str, usize), summands: &[(&str, usize)]) {
     }
 }
 
-/// The calls of the clients, whatever they were told.
+/// The number of all calls of the clients.
 fn calls(audit: &Audit) -> usize {
     audit.accepted + audit.turned_away + audit.unavailable
 }
 
-/// Prints what became of the requests, so that every number can be checked.
+/// Prints the effects of the requests, as sums that the reader can check.
 pub(crate) fn account(audit: &Audit) {
-    println!("\nWhat became of the requests");
+    println!("\nThe requests, by their responses");
     equation(
         ("requests", calls(audit)),
         &[
@@ -33,7 +33,7 @@ pub(crate) fn account(audit: &Audit) {
             ("unavailable (5xx), sent again", audit.unavailable),
         ],
     );
-    println!("\nWhat became of what was accepted");
+    println!("\nThe accepted requests, by their effects");
     let became = audit.became;
     let summands = [
         ("orders persisted", became.persisted),
@@ -43,11 +43,11 @@ pub(crate) fn account(audit: &Audit) {
         ("discarded, to be put back", became.discarded),
         ("lost", became.lost),
     ];
-    // A place where nothing is is told only where something could be missed.
+    // A summand of zero is left out, except for the lost ones, where a reader would miss it.
     let is_told = |(what, count): &(&str, usize)| *count > 0 || *what == "lost";
     let summands: Vec<_> = summands.into_iter().filter(is_told).collect();
     equation(("accepted (202)", audit.accepted), &summands);
-    println!("\nWhat became of the rest");
+    println!("\nThe rest");
     equation(
         ("records that are not intents", POISON),
         &[("discarded, named by the queue", audit.poison_discarded)],
@@ -56,7 +56,7 @@ pub(crate) fn account(audit: &Audit) {
     println!("  {:<38} {doubled:>6}", "doubled");
 }
 
-/// Says whether the promise is kept, and if it is not, what breaks it.
+/// Prints the verdict on the promise, with each finding that breaks the promise.
 pub(crate) fn judge(audit: &Audit, took: Duration) -> ExitCode {
     let seconds = took.as_secs();
     let mut findings: Vec<String> = [&audit.lost, &audit.doubled, &audit.unexplained]
@@ -65,7 +65,7 @@ pub(crate) fn judge(audit: &Audit, took: Duration) -> ExitCode {
         .cloned()
         .collect();
     if audit.became.sum() != audit.accepted {
-        findings.push("the calls that were accepted are not the sum of what became of them".into());
+        findings.push("the accepted calls are not the sum of their effects".into());
     }
     if audit.poison_discarded != POISON {
         findings.push("the queue does not name every record that is not an intent".into());

@@ -1,4 +1,4 @@
-//! What goes wrong while the orders are sent.
+//! The disasters that happen while the orders are sent.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,13 +11,15 @@ use crate::{ORDERS, POISON};
 
 const OUTAGE_SECONDS: u64 = 4;
 
-/// A disaster. It is said in the present while it happens, and in the past in the end.
+/// A disaster. It is printed in the present tense while it happens, and in the past tense in the
+/// end.
 #[derive(Clone, Copy)]
 enum Disaster {
-    /// So many poison records are in the stream with this one.
+    /// A poison record is put into the stream. The number counts the poison records so far, this
+    /// one included.
     Poison(usize),
     Outage,
-    /// So many processes are killed.
+    /// This number of processes is killed.
     Kill(usize),
 }
 
@@ -53,7 +55,7 @@ impl Disaster {
     }
 }
 
-/// The calls of the table's that a fault was injected into so far.
+/// The number of calls to the table that a fault was injected into so far.
 pub(crate) async fn calls_refused(stack: &Stack) -> u64 {
     let state = stack.state().await;
     let hits = state["faults"]["hits"].as_array().into_iter().flatten();
@@ -61,7 +63,7 @@ pub(crate) async fn calls_refused(stack: &Stack) -> u64 {
     of_the_table.filter_map(|hit| hit["calls"].as_u64()).sum()
 }
 
-/// What goes wrong: said while it happens, and again in the end.
+/// The disasters so far. Each is printed while it happens, and again in the end.
 pub(crate) struct Disasters {
     pub(crate) began: Instant,
     pub(crate) bar: ProgressBar,
@@ -83,7 +85,7 @@ impl Disasters {
         }
     }
 
-    /// Waits until so many per cent of the orders are accepted.
+    /// Waits until this many per cent of the orders are accepted.
     async fn wait_for(&self, per_cent: u64) {
         while self.bar.position() * 100 < per_cent * ORDERS as u64 {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -98,7 +100,7 @@ impl Disasters {
     }
 
     pub(crate) fn account(&self, refused: u64) {
-        println!("\nWhat went wrong");
+        println!("\nThe disasters");
         let happened = self.happened.lock().unwrap_or_else(PoisonError::into_inner);
         for (after, disaster) in happened.iter() {
             said(*after, &disaster.happened(refused));
@@ -111,7 +113,7 @@ fn said(after: Duration, what: &str) {
     println!("  {seconds:>4}.{tenth} s  {what}");
 }
 
-/// Lets go wrong what usually does.
+/// Lets the usual disasters happen.
 pub(crate) async fn disturb(stack: &Stack, disasters: &Disasters) {
     for number in 1..=POISON {
         disasters.wait_for(10 * number as u64).await;
@@ -124,7 +126,7 @@ pub(crate) async fn disturb(stack: &Stack, disasters: &Disasters) {
     disasters.happens(Disaster::Outage);
     for per_cent in [60, 90] {
         disasters.wait_for(per_cent).await;
-        // Just after a kill there may be none, until the mapping tries again.
+        // Just after a kill no process may exist, until the mapping tries again.
         let killed = eventually("a consumer to kill", || async {
             Some(stack.disturb("consumer", "kill").await).filter(|killed| *killed > 0)
         })

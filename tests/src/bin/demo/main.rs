@@ -1,6 +1,6 @@
-//! `make demo`: a thousand orders at once, with everything going wrong that usually does, and an
-//! account of what became of each. Every figure comes from the answers, the stream, the table and
-//! the queue.
+//! The command behind `make demo`. It sends a thousand orders at once while everything goes wrong
+//! that usually does. Then it accounts for each order. Every figure comes from the responses, the
+//! stream, the table and the queue.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
@@ -20,13 +20,13 @@ use account::{account, judge};
 use disasters::{Disasters, calls_refused, disturb};
 
 const ORDERS: usize = 1_000;
-/// One order in so many is sent a second time under its key.
+/// One order in this many is sent a second time under its key.
 const TWICE: usize = 10;
-/// One order in so many is cancelled.
+/// One order in this many is cancelled.
 const CANCELLED: usize = 25;
-/// One order in so many is followed by a request that breaks a rule.
+/// One order in this many is followed by a request that breaks a rule.
 const INVALID: usize = 50;
-/// So many records that are not intents are put into the stream.
+/// The number of records in the stream that are not intents.
 const POISON: usize = 3;
 const AT_ONCE: usize = 50;
 
@@ -50,11 +50,11 @@ async fn main() -> ExitCode {
     let Options { port, aws_port } = Options::parse();
     let running = Stack::running(port, aws_port);
     let stack = if running.answers().await {
-        println!("Using the stack on port {port}; look at its console.");
+        println!("Using the stack on port {port}. Its console shows what it does.");
         running
     } else {
-        println!("Starting a stack, since none answers on port {port}.");
-        println!("`make run` in another terminal, and then `make demo`, shows what a stack does.");
+        println!("Starting a stack, because none answers on port {port}.");
+        println!("To see what a stack does, run `make run` in another terminal, then `make demo`.");
         Stack::start().await
     };
     println!("\n{ORDERS} orders. Of these");
@@ -65,7 +65,7 @@ async fn main() -> ExitCode {
         ORDERS / INVALID
     );
 
-    println!("\nWhat goes wrong meanwhile");
+    println!("\nThe disasters meanwhile");
     let clients = Clients::of(&stack).await;
     let refused_before = calls_refused(&stack).await;
     let disasters = Disasters::new();
@@ -101,7 +101,8 @@ async fn submit(clients: &Clients<'_>, bar: &ProgressBar) {
     orders.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-/// What a good client does: under its key it tries again until it is told 202.
+/// Submits an order as a good client does. The client tries again under its key until it is told
+/// 202.
 async fn submit_until_known(clients: &Clients<'_>, key: &str, number: usize) -> String {
     loop {
         let answer = clients.submit(Some(key), &order(number)).await;
@@ -112,7 +113,7 @@ async fn submit_until_known(clients: &Clients<'_>, key: &str, number: usize) -> 
     }
 }
 
-/// Waits until all that was put is applied or discarded.
+/// Waits until all records of the stream are applied or discarded.
 async fn drain(stack: &Stack, bar: &ProgressBar) {
     let drained = stack.drained();
     let show = async {

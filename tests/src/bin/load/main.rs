@@ -1,6 +1,8 @@
-//! `make load`: a steady rate of orders, then a rising one until the first that is not accepted.
-//! Latencies count from when a request was due, not from when there was time to send it; nothing is
-//! assumed to be persisted that is not in the table.
+//! The command behind `make load`. It sends a steady rate of orders, and then a rising rate until a
+//! request is late or not accepted.
+//!
+//! A latency counts from the time when the request was due, not from the time when it could be
+//! sent. An order counts as persisted only if it is in the table.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
@@ -17,22 +19,23 @@ use tests::Stack;
 use run::{Run, percentile};
 use usage::{Usage, usage};
 
-/// A step of the search for the highest rate is tried so often: a shared machine is away for a
-/// second now and then.
+/// The most tries of a step in the search for the highest rate. A step needs several tries, because
+/// a shared machine is away for a second now and then.
 const TRIES: usize = 3;
-/// Per cent of the processors taken by other machines, above which latencies are those of the host.
+/// The per cent of the processors that other machines may take. If they take more, latencies are
+/// the host's.
 const MUCH_STOLEN: u64 = 5;
 
 /// Measures latencies at a steady rate of orders, and the highest rate at which each is accepted.
 ///
-/// Starts stacks of its own. The exit code is 1 if anything is lost or doubled.
+/// Starts its own stacks. The exit code is 1 if anything is lost or doubled.
 #[derive(Parser)]
 #[command(name = "load", verbatim_doc_comment)]
 struct Options {
     /// The steady rate, in orders a second
     #[arg(long, env, default_value = "200", value_parser = above_zero())]
     rate: u64,
-    /// How long the steady rate is held, in seconds
+    /// The duration of the steady rate, in seconds
     #[arg(long, env, default_value = "60", value_parser = above_zero())]
     seconds: u64,
 }
@@ -52,10 +55,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Measures a steady rate. Gives whether the promise was kept.
+/// Measures a steady rate. Returns true if the promise was kept.
 async fn steady(rate: u64, seconds: u64) -> bool {
     let stack = Stack::start().await;
-    // What is started for the first requests is not what they are about.
+    // The first requests start the processes, which should not be measured.
     Run::of(&stack, rate, 2).await;
     let before = usage(&stack).await;
     let run = Run::of(&stack, rate, seconds).await;
@@ -83,7 +86,8 @@ async fn steady(rate: u64, seconds: u64) -> bool {
     !run.breaks_the_promise()
 }
 
-/// Looks for the highest rate at which all is accepted in time. Gives whether the promise was kept.
+/// Looks for the highest rate at which all is accepted in time. Returns true if the promise was
+/// kept.
 async fn highest() -> bool {
     println!("\nhighest rate, each held for 5 s");
     let mut held = 0;
@@ -137,7 +141,7 @@ fn times(what: &str, sorted: &[Duration]) {
     );
 }
 
-/// What a process took of the machine while so many orders came.
+/// Prints the usage of the machine by the processes of this name while these orders came.
 fn taken(process: &str, before: Usage, after: Usage, orders: u32) {
     let busy = after.busy.saturating_sub(before.busy) / orders;
     let [from, to] = [before, after].map(|usage| usage.bytes >> 20);
@@ -148,7 +152,7 @@ fn taken(process: &str, before: Usage, after: Usage, orders: u32) {
     );
 }
 
-/// A length for milliseconds: each further block is twice the time.
+/// A bar for a number of milliseconds. Each further block means twice the time.
 fn bar(milliseconds: u128) -> String {
     "█".repeat(usize::try_from((milliseconds + 1).ilog2()).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! A run at a steady rate, and what was seen of it.
+//! A run at a steady rate, and the measurements of the run.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,31 +11,31 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::usage::{stolen, stolen_since};
 
-/// One order in so many is read until it is there.
+/// One order in this many is read until it is there.
 const READ: u64 = 10;
-/// How often it is then asked whether it is there: reading must not be what the machine is busy
-/// with.
+/// The pause between two reads of such an order. The pause keeps reading from taking much of the
+/// machine.
 const READ_EVERY: Duration = Duration::from_millis(20);
-/// Requests under way at most, reads among them: fewer than the front door has connections, of
-/// which it closes some beyond that.
+/// The most requests under way, reads among them. The number is below the front door's number of
+/// connections, because the front door closes connections beyond that number.
 const AT_ONCE: usize = 300;
 
-/// What was seen of a run.
+/// The measurements of a run.
 pub(crate) struct Run {
     pub(crate) audit: Audit,
-    /// How long after it was due each request was answered 202, the shortest time first.
+    /// The times from when each request was due until it was answered 202, the shortest time first.
     pub(crate) acknowledged: Vec<Duration>,
-    /// The same, by the second in which the request was due.
+    /// The same times, by the second in which the request was due.
     by_second: BTreeMap<u64, Vec<Duration>>,
-    /// How long after its 202 an order could be read, the shortest time first.
+    /// The times from the 202 of an order until the order could be read, the shortest time first.
     pub(crate) readable: Vec<Duration>,
-    /// Per cent of the processors that other machines of the host took meanwhile, where that is
+    /// The per cent of the processors that other machines of the host took meanwhile, where that is
     /// known.
     pub(crate) stolen: Option<u64>,
 }
 
 impl Run {
-    /// Sends so many orders a second for so long, and waits until they are worked off.
+    /// Sends orders at this rate a second for these seconds, and waits until they are worked off.
     pub(crate) async fn of(stack: &Stack, rate: u64, seconds: u64) -> Self {
         let clients = Clients::of(stack).await;
         let seen = Mutex::new(Seen::default());
@@ -90,7 +90,7 @@ impl Run {
         }
     }
 
-    /// True if anything was lost or doubled; if so, it is printed.
+    /// True if anything was lost or doubled. Each finding is printed then.
     pub(crate) fn breaks_the_promise(&self) -> bool {
         let is_broken = !self.audit.lost.is_empty() || !self.audit.doubled.is_empty();
         if is_broken {
@@ -108,8 +108,8 @@ impl Run {
         self.audit.unavailable == 0 && late <= Duration::from_secs(1)
     }
 
-    /// The second whose slowest requests are the median of all seconds': what a machine that is
-    /// away for some seconds is otherwise.
+    /// The times of the second whose slowest requests are the median of all seconds. This second
+    /// shows the machine without the seconds in which it was away.
     pub(crate) fn median_second(&self) -> Vec<Duration> {
         let mut seconds: Vec<Vec<Duration>> = self.by_second.values().cloned().collect();
         for second in &mut seconds {
@@ -124,7 +124,7 @@ impl Run {
 /// The times that are taken during a run.
 #[derive(Default)]
 struct Seen {
-    /// With the second in which the request was due.
+    /// Each time has the second in which its request was due.
     acknowledged: Vec<(u64, Duration)>,
     readable: Vec<Duration>,
 }

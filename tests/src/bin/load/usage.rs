@@ -1,4 +1,4 @@
-//! What the processes of a stack take of the machine, and what other machines take of it.
+//! The usage of the machine by a stack's processes, and the usage by other machines of the host.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use procfs::{CurrentSI as _, KernelStats, WithCurrentSystemInfo as _};
 use tests::Stack;
 
-/// What the processes of a function, or of the stack itself, take.
+/// The usage by the processes of a function, or by the stack itself.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Usage {
     pub(crate) processes: u64,
-    /// Resident.
+    /// The resident memory.
     pub(crate) bytes: u64,
-    /// Processor time, of user and system.
+    /// The processor time, of user and system.
     pub(crate) busy: Duration,
 }
 
-/// What each function and the stack itself, `local`, have taken so far.
+/// The usage so far by each function and by the stack itself, `local`.
 pub(crate) async fn usage(stack: &Stack) -> BTreeMap<String, Usage> {
     let state = stack.state().await;
     let mut usage = BTreeMap::new();
@@ -45,7 +45,8 @@ pub(crate) async fn usage(stack: &Stack) -> BTreeMap<String, Usage> {
     usage
 }
 
-/// Processor time so far: what other machines of the host took of this one's, and all of it.
+/// The processor time so far that other machines of the host took of this machine's, and the whole
+/// processor time.
 pub(crate) fn stolen() -> Option<[u64; 2]> {
     let total = KernelStats::current().ok()?.total;
     let stolen = total.steal?;
@@ -55,7 +56,7 @@ pub(crate) fn stolen() -> Option<[u64; 2]> {
     Some([stolen, busy + idle + stolen])
 }
 
-/// What share of this machine's processors others took since then, in per cent.
+/// The share of this machine's processors that other machines took since then, in per cent.
 pub(crate) fn stolen_since(then: Option<[u64; 2]>) -> Option<u64> {
     let ([stolen_then, all_then], [stolen, all]) = (then?, stolen()?);
     (stolen.saturating_sub(stolen_then) * 100).checked_div(all.saturating_sub(all_then))
