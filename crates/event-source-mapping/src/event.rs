@@ -6,7 +6,8 @@ use crate::{Completion, Read, ShardId};
 /// Something that the caller tells the machine.
 #[derive(Debug)]
 pub enum Event {
-    /// Time has passed, and [`Step::wake_at`](crate::Step::wake_at) has come. The event is harmless at any other time.
+    /// Time has passed, and [`Step::wake_at`](crate::Step::wake_at) has come. The event is harmless
+    /// at any other time.
     Wake,
     /// The answer of ListShards, with all its pages. The first listing begins the work.
     ///
@@ -16,7 +17,8 @@ pub enum Event {
     /// - A shard whose parent is neither named nor known waits for the gone shards too, since a
     ///   gone shard may be its ancestor.
     ///
-    /// A listing may be repeated at any time, best after [`Occurrence::ShardFinished`](crate::Occurrence::ShardFinished) and
+    /// A listing may be repeated at any time, best after
+    /// [`Occurrence::ShardFinished`](crate::Occurrence::ShardFinished) and
     /// [`Occurrence::ReadFailed`](crate::Occurrence::ReadFailed).
     ShardsListed(Vec<ShardListing>),
     /// The child shards that the last read of a closed shard named (`ChildShards` of GetRecords).
