@@ -182,6 +182,7 @@ async fn the_first_order_goes_as_it_says() {
     };
     assert!(at("\"status\":\"accepted\"") < at("\"status\":\"placed\""));
     at("\"total\":2598");
+    assert!(at("\"status\":\"placed\"") < at("\"status\":\"cancelled\""));
     assert_eq!(
         printed.matches("\"status\":\"accepted\"").count(),
         2,
