@@ -27,10 +27,10 @@ pub(crate) struct Clients {
     pub(crate) laws: Laws,
     pub(crate) random: Arc<Mutex<Rng>>,
     pub(crate) calls: RefCell<Vec<tests::Call>>,
-    /// The orders that clients were told of, with their owners. They were accepted, or their
-    /// outcome is unknown.
+    /// The orders that clients were told of, with their owners. Each order was accepted, or
+    /// its outcome is unknown.
     known: RefCell<Vec<(OrderId, String)>>,
-    /// The state of each order that was read last.
+    /// The state in which each order was read last.
     seen: RefCell<BTreeMap<OrderId, Value>>,
 }
 
@@ -143,8 +143,8 @@ impl Clients {
     /// has other content, or if a cancelled order is not cancelled any more.
     async fn read(&self, owner: &str, order_id: OrderId) {
         let path = format!("/orders/{order_id}");
-        // The state counts that had been seen when this read began. The response to a later read
-        // may arrive before the response to this read.
+        // The response is compared with the state that was known when this read began, because the
+        // response to a later read may arrive first.
         let before = self.seen.borrow().get(&order_id).cloned();
         let Some((status, body)) = self.send(owner, "GET", &path, json!({}), None).await else {
             return;
