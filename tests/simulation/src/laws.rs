@@ -38,8 +38,8 @@ pub(crate) struct Laws {
 #[derive(Debug, Default)]
 struct State {
     violations: Vec<Violation>,
-    /// The intents of the batch that each environment works on. They are sorted by key, and those
-    /// of one key are in the sequence of the stream.
+    /// The intents of the batch that each environment works on. They are sorted by key, and the
+    /// intents of one key are in the sequence of the stream.
     batches: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// The place of the intent that was written last, for each environment and key.
     reached: BTreeMap<(String, String), usize>,
@@ -64,7 +64,7 @@ pub(crate) struct InvocationInProgress {
     environment: String,
 }
 
-/// A write that somebody waits for. The wait ends when this is dropped.
+/// A write that somebody waits for. The wait ends when this value is dropped.
 pub(crate) struct WriteInProgress {
     laws: Laws,
     place: (String, String),

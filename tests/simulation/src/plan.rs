@@ -54,7 +54,7 @@ pub struct Pipeline {
     /// The assumption about the report of neighbouring records that are discarded.
     pub neighbouring_discards: NeighbouringDiscards,
     /// The assumption about the pauses between retries, given by the first pause and the longest
-    /// one. Each pause is twice as long as the pause before it.
+    /// pause. Each pause is twice as long as the pause before it.
     pub retry_backoff: Backoff,
     /// The assumption about the pause between two reads of a shard.
     pub poll_interval: Duration,
