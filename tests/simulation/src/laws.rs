@@ -57,7 +57,7 @@ struct State {
     counts: BTreeMap<String, u64>,
 }
 
-/// An invocation in which an environment works on a batch. The invocation ends when this is
+/// An invocation in which an environment works on a batch. The invocation ends when this value is
 /// dropped.
 pub(crate) struct InvocationInProgress {
     laws: Laws,
