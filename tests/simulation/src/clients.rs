@@ -1,4 +1,4 @@
-//! Clients: what they ask for, what they do with an answer, and what they remember of it.
+//! The clients of a run. They send requests, react to responses, and remember them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -27,13 +27,14 @@ pub(crate) struct Clients {
     pub(crate) laws: Laws,
     pub(crate) random: Arc<Mutex<Rng>>,
     pub(crate) calls: RefCell<Vec<tests::Call>>,
-    /// Orders that a client was told of, with their owners: accepted, or of unknown outcome.
+    /// The orders that clients were told of, with their owners. Each order was accepted, or
+    /// its outcome is unknown.
     known: RefCell<Vec<(OrderId, String)>>,
-    /// The state that was last read of an order.
+    /// The state in which each order was read last.
     seen: RefCell<BTreeMap<OrderId, Value>>,
 }
 
-/// How often a client that has a key tries before it gives up.
+/// The number of tries after which a client that has a key gives up.
 const TRIES: u32 = 20;
 
 impl Clients {
@@ -138,11 +139,12 @@ impl Clients {
         self.remember(what, answer);
     }
 
-    /// What its owner has seen of an order does not go away again, and a cancelled one is not
-    /// placed again.
+    /// Reads an order as its owner. A law is broken if an order that the owner has seen is gone or
+    /// has other content, or if a cancelled order is not cancelled any more.
     async fn read(&self, owner: &str, order_id: OrderId) {
         let path = format!("/orders/{order_id}");
-        // What had been seen when it was asked: an answer may be overtaken by that of a later read.
+        // The response is compared with the state that was known when this read began, because the
+        // response to a later read may arrive first.
         let before = self.seen.borrow().get(&order_id).cloned();
         let Some((status, body)) = self.send(owner, "GET", &path, json!({}), None).await else {
             return;
@@ -178,7 +180,8 @@ impl Clients {
         }
     }
 
-    /// `None` if the function gave no answer.
+    /// Sends a request, and returns the status and the body of the response. `None` if the function
+    /// did not respond.
     async fn send(
         &self,
         name: &str,
@@ -227,7 +230,8 @@ impl Clients {
                     (503, None, None) => Told::Unavailable,
                     (400..=499, None, None) => {
                         let seen = format!("{status} {body}");
-                        self.laws.broken("what is valid is not turned away", seen);
+                        self.laws
+                            .broken("a valid request is never turned away", seen);
                         Told::TurnedAway
                     }
                     _ => {
@@ -252,9 +256,9 @@ impl Clients {
         told
     }
 
-    /// Not through the API: what another producer, or a fault, leaves in the stream.
+    /// Puts a record into the stream without the API, as another producer or a fault would.
     fn put(&self, partition_key: &str, data: Vec<u8>) {
-        // A full shard is a fault of the producer's, which this one does not have.
+        // A producer that fills a shard is at fault, and this producer does not fill it.
         let put = self
             .aws
             .kinesis()
@@ -323,7 +327,8 @@ impl Clients {
         };
         let poison = Intent::decode(&data).unwrap_err();
         self.laws.count(&format!("poison: {}", poison.code()), 1);
-        // In front of, or behind, what is sound of the same key.
+        // The poison gets the key of a known order if there is one. So sound records of the same
+        // key may be before the poison or behind it.
         let which = self.random.lock().unwrap().usize(..);
         let known = self.one_of_the_known(which);
         let key = known.map_or_else(
@@ -334,7 +339,8 @@ impl Clients {
     }
 }
 
-/// Contents differ from the first in what is ordered, or in for whom.
+/// The content of this number. Each content differs from the first in the ordered item, in the
+/// customer, or in both.
 fn order(content: u32) -> String {
     let (customer, sku) = (content / 2, content % 2);
     format!(

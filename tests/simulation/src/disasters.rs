@@ -1,4 +1,4 @@
-//! Brings on each disaster of the plan when it is time.
+//! Carries out each disaster of a plan at its time.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::plan::{Disaster, Function, Kind};
 use crate::resources::STREAM;
 use crate::world::World;
 
-/// Lets one disaster happen, to its end.
+/// Waits for the time of a disaster, and carries the disaster out to its end.
 pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster) {
     sleep_until(began + disaster.at).await;
     world
@@ -61,7 +61,7 @@ fn control(world: &World, function: Function) -> &Control {
     }
 }
 
-/// The open shards by their hash keys.
+/// The open shards, sorted by their hash keys.
 fn open_shards(aws: &Aws) -> Vec<aws_model::kinesis::ShardDescription> {
     let mut shards = aws.kinesis().shards(STREAM).unwrap();
     shards.retain(|shard| shard.ending_sequence_number.is_none());

@@ -1,5 +1,9 @@
-//! What has to hold when a run is over: the audit of the black-box tests, what the queue was told,
-//! that what was discarded can be put back, and that the table then says what the stream says.
+//! The laws that have to hold when a run is over.
+//!
+//! - The audit of the black-box tests passes, and each intent has its order's id as its key.
+//! - The queue was told of all poison, and an outage within the budget has discarded nothing.
+//! - Discarded intents are applied when they are put back.
+//! - The table then agrees with the stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +15,21 @@ use crate::plan::Plan;
 use crate::resources::{STREAM, evidence};
 use crate::world::World;
 
-/// Of more conflicts than these a row says only that there are more.
+/// The most conflicts that a row records. If there are more, the row says only that there are more.
 const MAX_CONFLICTS: usize = 10;
 
-/// Works off what is left, looks, puts back what was discarded, works that off, and looks again.
+/// Ends a run, and checks the laws. Returns the evidence at the very end.
+///
+/// 1. The faults end, and the records that are left are worked off.
+/// 2. The audit and the other laws are checked.
+/// 3. The discarded records are put back and worked off.
+/// 4. The table is compared with the stream.
 pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Evidence {
     world.aws.faults().clear();
     world
         .laws
         .trace
-        .line("all is over, the rest has to be worked off");
+        .line("the faults are over, the remaining records have to be worked off");
     world.drain().await;
     let seen = evidence(&world.aws, Vec::new());
     let audit = look(world, calls, &seen);
@@ -41,8 +50,8 @@ pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Eviden
         );
     }
 
-    // What is left to show is that it is applied, not that a wire may break as often as the retries
-    // last.
+    // From here on no wire breaks. A wire that broke at every retry of a record would make the
+    // mapping discard the record again, although the consumer works.
     world.lambda.wire.calm();
     put_back(world, &seen);
     world.drain().await;
@@ -50,7 +59,7 @@ pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Eviden
     let audit = Audit::of(calls, &Evidence::default(), &seen);
     if !audit.recoverable.is_empty() {
         world.laws.broken(
-            "what was discarded is applied when it is put back",
+            "discarded intents are applied when they are put back",
             format!("{:?}", audit.recoverable),
         );
     }
@@ -85,8 +94,8 @@ fn look(world: &World, calls: &[Call], evidence: &Evidence) -> Audit {
     audit
 }
 
-/// What a person does who was told by the queue: all that lies in the ranges goes into the stream
-/// again, poison too.
+/// Puts the records in the ranges of all discards into the stream again, poison too. A person who
+/// was told by the queue does the same.
 fn put_back(world: &World, evidence: &Evidence) {
     for record in &evidence.records {
         if evidence.is_discarded(record) {
@@ -95,22 +104,26 @@ fn put_back(world: &World, evidence: &Evidence) {
                 .aws
                 .kinesis()
                 .put_record(STREAM, &record.partition_key, data);
-            put.expect("what was discarded is far below the shard's limits");
+            put.expect("the discarded records are far below the shard's limits");
         }
     }
 }
 
-/// All that the intents about one order say, whatever their order in time.
+/// The contents of all intents about one order, whatever their sequence in time.
 #[derive(Default)]
 struct Said {
-    /// Each owner and content once. Compared as they are, not by their fingerprints.
+    /// Each owner and content once. They are compared as they are, and not by their fingerprints.
     submits: Vec<(Caller, NewOrder)>,
     cancels: BTreeSet<String>,
 }
 
-/// Where rows differ from what follows from the stream when each of its intents is applied: of
-/// orders that differ any one may stand, and all others are conflicts; it is cancelled if its owner
-/// said so.
+/// The places where rows differ from the stream. These things follow for a row when each intent of
+/// the stream is applied.
+///
+/// - The row has one of the submitted orders. If different orders were submitted, it may be any of
+///   them.
+/// - All the other submitted orders are conflicts.
+/// - The order is cancelled if and only if its owner has cancelled it.
 fn unlike_the_stream(evidence: &Evidence) -> Vec<String> {
     let mut said: BTreeMap<OrderId, Said> = BTreeMap::new();
     for intent in evidence.records.iter().filter_map(|record| record.intent()) {
@@ -143,7 +156,7 @@ fn unlike_the_stream(evidence: &Evidence) -> Vec<String> {
         let placed = said.submits.len() - others.len();
         if placed != said.submits.len().min(1) {
             findings.push(format!(
-                "{order_id}: {placed} of {} orders stand",
+                "{order_id}: the row has {placed} of {} orders",
                 said.submits.len()
             ));
         }
@@ -153,28 +166,29 @@ fn unlike_the_stream(evidence: &Evidence) -> Vec<String> {
             && row.conflicts_truncated == is_full;
         if !is_recorded {
             findings.push(format!(
-                "{order_id}: {} conflicts of {} are recorded{}",
+                "{order_id}: {} of {} conflicts are recorded{}",
                 row.conflicts.len(),
                 others.len(),
                 if row.conflicts_truncated {
-                    ", and that there are more"
+                    ", and the row says that there are more"
                 } else {
                     ""
                 }
             ));
         }
         let Some(owner) = row.submitted.map(|order| order.owner.hash()) else {
-            // As long as there is no owner, anybody's cancel may turn out to be the owner's.
+            // The row keeps every caller's cancel until it has an owner, because each of these
+            // callers may turn out to be the owner.
             if !row.cancels.keys().eq(&said.cancels) {
                 findings.push(format!(
-                    "{order_id}: a cancel that waits for its order is not there"
+                    "{order_id}: the cancels that wait for the order are not those of the stream"
                 ));
             }
             continue;
         };
         if said.cancels.contains(&owner) != row.cancels.contains_key(&owner) {
             findings.push(format!(
-                "{order_id}: its owner's cancel is not as the stream has it"
+                "{order_id}: the owner's cancel is in the row or in the stream, but not in both"
             ));
         }
     }
@@ -218,7 +232,7 @@ mod tests {
         Intent::cancel(id, order_id(), time(), caller(name))
     }
 
-    /// The row that follows from a submit of A, one of B, and the owner's cancel.
+    /// The row that follows from a submit of A, a submit of B, and the owner's cancel.
     fn row() -> Row {
         let owner = caller("owner");
         let register = CancelRegister {

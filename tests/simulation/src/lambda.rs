@@ -1,4 +1,4 @@
-//! Execution environments: invocations that run to their end, crash at any await, freeze, or run
+//! Execution environments. Their invocations run to their end, crash at any `await`, freeze, or run
 //! out of time.
 
 use std::cell::{Cell, RefCell};
@@ -28,22 +28,22 @@ use crate::resources::{START, STREAM, TABLE};
 use crate::switch::Switch;
 use crate::wire::Wire;
 
-/// What can be done to all environments of a function.
+/// The control over all environments of a function, which crashes or freezes them.
 #[derive(Debug)]
 pub(crate) struct Control {
     name: &'static str,
     laws: Laws,
     crash: Switch,
     frozen: Switch,
-    /// How many hold it frozen.
+    /// The number of disasters that freeze the function at the moment.
     freezes: Cell<u32>,
-    /// How often it was frozen so far.
+    /// The number of times that the function was frozen so far.
     frozen_before: Cell<u32>,
 }
 
-/// How an invocation ended.
+/// The end of an invocation.
 pub(crate) enum End<T> {
-    /// By itself.
+    /// The invocation returned this result by itself.
     Returned(T),
     Crashed,
     TimedOut,
@@ -61,12 +61,13 @@ impl Control {
         }
     }
 
-    /// Ends every invocation under way, wherever it is.
+    /// Ends every invocation that is in progress, at whatever `await` it is.
     pub(crate) fn crash(&self) {
         self.crash.turn(true);
     }
 
-    /// Stops every invocation, or lets them go on when nobody else stops them.
+    /// Begins or ends a disaster that freezes every invocation. The invocations go on when the last
+    /// of these disasters has ended.
     pub(crate) fn freeze(&self, freeze: bool) {
         self.freezes
             .update(|freezes| if freeze { freezes + 1 } else { freezes - 1 });
@@ -75,7 +76,7 @@ impl Control {
         self.frozen.turn(self.freezes.get() > 0);
     }
 
-    /// Runs an invocation. One that was never frozen has to answer before its time is up.
+    /// Runs an invocation. A law is broken if an invocation that was never frozen times out.
     pub(crate) async fn run<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> End<T> {
         let (was_frozen, before) = (self.frozen.is_on(), self.frozen_before.get());
         let end = tokio::select! {
@@ -101,8 +102,8 @@ impl Control {
         end
     }
 
-    /// Polls the work only while it is not frozen. Its timers go on meanwhile, as those of a
-    /// stopped process do.
+    /// Polls the work only while the function is not frozen. The timers of the work go on
+    /// meanwhile, as the timers of a stopped process do.
     async fn unless_frozen<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -124,7 +125,7 @@ impl Control {
     }
 }
 
-/// What environments are made of.
+/// The environments of both functions, which start when they are needed.
 pub(crate) struct Lambda {
     pub(crate) pipeline: Pipeline,
     pub(crate) api: Control,
@@ -152,13 +153,15 @@ impl Lambda {
         }
     }
 
-    /// One request; nothing if the function died or took too long.
+    /// Sends one request to the api. `None` if the function crashed or took too long, or could not
+    /// read the request.
     pub(crate) async fn request(&self, event: Value) -> Option<ApiGatewayV2httpResponse> {
         const TIMEOUT: Duration = Duration::from_secs(10);
         let idle = self.idle_apis.borrow_mut().pop();
         let api = idle.unwrap_or_else(|| self.start_api());
         let event = event.to_string();
-        // Boxed, because the layers around an SDK call nest deeper than the compiler follows.
+        // The future is boxed, because the layers around an SDK call nest more deeply than the
+        // compiler follows.
         let answer = Box::pin(api.answer(event.as_bytes(), TIMEOUT));
         match self.api.run(Instant::now() + TIMEOUT, answer).await {
             End::Returned(Err(failure)) => {
@@ -179,7 +182,8 @@ impl Lambda {
         }
     }
 
-    /// One batch; the JSON of the response.
+    /// Invokes the consumer with one batch. The result is the JSON of the response, or `None` if
+    /// the consumer failed as a whole.
     pub(crate) async fn batch(&self, event: &[u8]) -> End<Option<Vec<u8>>> {
         let idle = self.idle_consumers.borrow_mut().pop();
         let (environment, consumer) = idle.unwrap_or_else(|| self.start_consumer());
@@ -224,7 +228,8 @@ impl Lambda {
         }
     }
 
-    /// The identifiers that the consumer reports; nothing if it fails as a whole.
+    /// The identifiers of the records that the consumer reports as failed. `None` if the consumer
+    /// fails as a whole.
     async fn handle(
         &self,
         consumer: &Consumer,
@@ -273,7 +278,8 @@ impl Lambda {
         }
     }
 
-    /// An identifier that is none of the batch makes Lambda take the whole batch for failed.
+    /// Breaks a law if a response names a record that is not in its batch. Lambda counts the whole
+    /// batch as failed then.
     fn must_be_of_the_batch(&self, failures: &[Value], event: &KinesisEvent) {
         for failure in failures {
             let identifier = &failure["itemIdentifier"];
@@ -287,7 +293,8 @@ impl Lambda {
         }
     }
 
-    /// Lets a submit that differs from the row in nothing but what is ordered pass for the row's.
+    /// Gives each submit the content of the row, if only the items differ. So the consumer takes
+    /// another order for the order of the row.
     fn ignore_items(&self, event: &mut KinesisEvent) {
         for record in &mut event.records {
             let Ok(mut intent) = Intent::decode(record.data()) else {
@@ -312,7 +319,7 @@ impl Lambda {
         }
     }
 
-    /// Makes every cancel one of the order's owner.
+    /// Makes the owner of the order the caller of every cancel, once the row has an owner.
     fn obey_strangers(&self, event: &mut KinesisEvent) {
         for record in &mut event.records {
             let Ok(intent) = Intent::decode(record.data()) else {
@@ -380,7 +387,7 @@ impl Lambda {
     }
 }
 
-/// tokio's clock as the wall clock that the SDK asks.
+/// The wall clock for the SDK, which goes by tokio's clock.
 #[derive(Debug)]
 struct SimulatedTime(Instant);
 
@@ -405,7 +412,7 @@ impl AddSigned for SystemTime {
     }
 }
 
-/// Lets a record be the same in all but its data.
+/// Replaces the data of a record and keeps everything else.
 fn replace_data(record: &mut KinesisRecord, data: Vec<u8>) {
     let shard_id = record.shard_id.take();
     *record = KinesisRecord::new(&*record.partition_key, &*record.sequence_number, data);

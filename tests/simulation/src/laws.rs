@@ -1,4 +1,5 @@
-//! What has to hold while a run goes on. What has to hold when it is over is in `final_laws.rs`.
+//! The laws that have to hold while a run goes on. The laws that have to hold when the run is over
+//! are in `final_laws.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +16,9 @@ use crate::trace::Trace;
 /// A law that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The law.
+    /// The name of the law.
     pub law: &'static str,
-    /// The facts that were seen.
+    /// The observation that breaks the law.
     pub seen: String,
 }
 
@@ -27,7 +28,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The laws, with what has been seen so far.
+/// The laws, with the observations so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Laws {
     pub(crate) trace: Trace,
@@ -37,31 +38,33 @@ pub(crate) struct Laws {
 #[derive(Debug, Default)]
 struct State {
     violations: Vec<Violation>,
-    /// By environment: the intents of the batch that it works on, by key, in the order of the
-    /// stream.
+    /// The intents of the batch that each environment works on. They are sorted by key, and the
+    /// intents of one key are in the sequence of the stream.
     batches: BTreeMap<String, BTreeMap<String, Vec<String>>>,
-    /// By environment and key: the place of the intent that was written last.
+    /// The place of the intent that was written last, for each environment and key.
     reached: BTreeMap<(String, String), usize>,
-    /// By environment and key: writes that somebody waits for.
+    /// The number of writes that somebody waits for, for each environment and key.
     writing: BTreeMap<(String, String), usize>,
+    /// Each row as it was seen last.
     rows: BTreeMap<String, Row>,
     /// Each row's item as it is, and as it was before its last write.
     items: BTreeMap<String, (Value, Value)>,
-    /// Writes to the table, whatever came of them.
+    /// The number of writes to the table, whatever their results.
     writes: u64,
-    /// Records that the consumer was invoked with, each time.
+    /// The number of records that the consumer was invoked with. A record counts at each delivery.
     deliveries: u64,
     /// The numbers of faults, by kind.
     counts: BTreeMap<String, u64>,
 }
 
-/// Until it is dropped an environment works on a batch.
+/// An invocation in which an environment works on a batch. The invocation ends when this value is
+/// dropped.
 pub(crate) struct InvocationInProgress {
     laws: Laws,
     environment: String,
 }
 
-/// Until it is dropped somebody waits for a write.
+/// A write that somebody waits for. The wait ends when this value is dropped.
 pub(crate) struct WriteInProgress {
     laws: Laws,
     place: (String, String),
@@ -101,7 +104,7 @@ impl Laws {
         self.lock().deliveries
     }
 
-    /// Something went wrong, so many times.
+    /// Counts this many faults of this kind.
     pub(crate) fn count(&self, kind: &str, times: u64) {
         *self.lock().counts.entry(kind.to_owned()).or_default() += times;
     }
@@ -133,8 +136,9 @@ impl Laws {
         }
     }
 
-    /// The consumer writes to a row: the only write of this key by this environment, and not of an
-    /// intent before the last one.
+    /// Notes that the consumer begins to write to a row. A law is broken if the environment already
+    /// waits for a write to this key. A law is also broken if the written intent comes before the
+    /// intent that was written last.
     pub(crate) fn write_begins(&self, environment: &str, key: &str, body: &str) -> WriteInProgress {
         let place = (environment.to_owned(), key.to_owned());
         let mut state = self.lock();
@@ -144,7 +148,7 @@ impl Laws {
         let is_concurrent = *writing > 1;
         let batch = state.batches.get(environment);
         let intents = batch.and_then(|batch| batch.get(key)).into_iter().flatten();
-        // An intent may stand in the batch more than once.
+        // The same intent may be in the batch more than once.
         let places: Vec<usize> = intents
             .enumerate()
             .filter(|(_, intent)| body.contains(*intent))
@@ -163,7 +167,7 @@ impl Laws {
         }
         if is_late {
             self.broken(
-                "a key's records run in their order",
+                "a key's records run in their sequence",
                 format!("{environment}, {key}"),
             );
         }
@@ -173,8 +177,8 @@ impl Laws {
         }
     }
 
-    /// What an eventually consistent read may still see of a row: nothing, or what it was before
-    /// its last write.
+    /// The item that an eventually consistent read may still see. It is the item as it was before
+    /// its last write, or null if there was none.
     pub(crate) fn item_before(&self, key: &str) -> Value {
         self.lock()
             .items
@@ -183,7 +187,8 @@ impl Laws {
             .unwrap_or_default()
     }
 
-    /// A write has had its effect, or none: what a register says it says for ever.
+    /// Looks at a row after a write, whether or not the write had an effect. A law is broken if the
+    /// row cannot be read, or if a register of the row is gone or has another value than before.
     pub(crate) fn row_may_have_changed(&self, aws: &Aws, key: &str) {
         let input =
             json!({"TableName": TABLE, "Key": {"order_id": {"S": key}}, "ConsistentRead": true});

@@ -1,28 +1,34 @@
-//! The service under a seed: the shipped handlers and the real SDK clients, with their
+//! The service under a seed. The shipped handlers and the real SDK clients run with their
 //! serialization, retries and time-outs, between a simulated Lambda and a model of AWS. Only the
 //! wire, the clock and the scheduler are not the real ones.
 //!
-//! A seed decides everything: how many clients, what they ask for and when, how the event source
-//! mapping is set, how long each call takes, and which disasters come when. One thread, tokio's
-//! paused clock and seeded randomness make a run a function of its seed; [`Report::trace`] is the
-//! same, byte for byte, whenever it is run again.
+//! A seed decides everything in a run.
 //!
-//! | file | what it is for |
+//! - The number of clients, their calls, and the times of these calls
+//! - The options of the event source mapping
+//! - The duration of each call
+//! - The disasters and their times
+//!
+//! A run is a function of its seed, because it has one thread, tokio's paused clock and seeded
+//! randomness. [`Report::trace`] is the same, byte for byte, each time that a seed is run.
+//!
+//! | file | contents |
 //! |---|---|
-//! | `plan.rs` | what a seed decides, as data that can be cut down |
-//! | `run.rs` | a run: everything is started, disturbed, drained and looked at |
+//! | `plan.rs` | the decisions of a seed, as data that can be cut down |
+//! | `run.rs` | a run from its start to its report |
 //! | `world.rs` | everything in a run |
 //! | `resources.rs` | the stream, the table and the queue |
-//! | `clients.rs` | clients, and what they do with an answer |
-//! | `lambda.rs` | execution environments: invocations that crash, freeze, and run out of time |
-//! | `wire.rs` | what lies between a client of AWS and the model: time, and calls that go on when their caller is gone |
-//! | `poller.rs` | carries out what the event source mapping wants done |
-//! | `disasters.rs` | what goes wrong, when it is time |
-//! | `laws.rs` | what has to hold while it runs |
-//! | `final_laws.rs` | what has to hold when all is over |
+//! | `clients.rs` | the clients, and their reactions to a response |
+//! | `lambda.rs` | execution environments, whose invocations crash, freeze, and run out of time |
+//! | `wire.rs` | the wire between a client of AWS and the model, with delays, and calls that go on when their caller is gone |
+//! | `poller.rs` | the poller, which carries out the actions of the event source mapping |
+//! | `disasters.rs` | the disasters of a plan, each at its time |
+//! | `laws.rs` | the laws that have to hold while a run goes on |
+//! | `final_laws.rs` | the laws that have to hold when a run is over |
 //! | `mutant.rs` | mistakes that the laws have to catch |
-//! | `switch.rs` | a value that many wait on, woken in a fixed order |
-//! | `shrink.rs` | a smaller plan that fails the same way |
+//! | `switch.rs` | a switch that wakes its waiters in a fixed sequence |
+//! | `trace.rs` | the events of a run, line by line |
+//! | `shrink.rs` | a smaller plan that fails in the same way |
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Mistakes that a good engineer could make, put in at the seams: each must break a law. What
-//! cannot be caught here, because no law is about it, is not among them.
+//! Mistakes that a good engineer could make. Each is put in between the service and its
+//! surroundings, without a change of the service's code, and each must break a law. A mistake that
+//! no law is about cannot be caught here, so it is left out.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
@@ -17,55 +18,55 @@ pub enum Mutant {
     ConditionDropped,
     /// A refused write is always taken for a duplicate, so that a conflict is not recorded.
     ConflictTakenForDuplicate,
-    /// A write that was throttled, or failed, counts as done.
+    /// A write that was throttled or that failed counts as done.
     ErrorTakenForSuccess,
     /// A missing permission or table is taken for poison.
     EnvironmentTakenForPoison,
-    /// Of the records that failed the highest is reported.
+    /// Only the highest of the failed records is reported.
     HighestCheckpoint,
     /// Nothing is reported as failed.
     NothingReported,
     /// Poison is not reported as failed.
     PoisonTakenForSuccess,
-    /// What failed is reported without its sequence number.
+    /// Failed records are reported without their sequence numbers.
     NullIdentifier,
-    /// A batch's records run all at once, those of one key too.
+    /// The records of a batch run all at once, also the records of one key.
     SameKeyConcurrently,
-    /// What is retried does not hold back the later records of its key.
+    /// A record that is retried does not hold back the later records of its key.
     RetryHoldsNothingBack,
-    /// The consumer takes its deadline to be a minute later.
+    /// The consumer believes that its deadline is a minute later.
     DeadlineIgnored,
-    /// 202 before Kinesis has answered, and whatever it answers.
+    /// The api answers 202 before Kinesis has answered, whatever Kinesis answers then.
     AcceptedBeforePut,
-    /// 202 when the connection breaks before Kinesis has answered.
+    /// The api answers 202 when the connection breaks before Kinesis has answered.
     AcceptedOnTimeout,
     /// Every attempt to put an intent gives it a new id.
     IntentIdPerAttempt,
     /// The order id is random although the client has sent a key.
     RandomIdUnderKey,
-    /// A submit that differs from the row in nothing but what is ordered is taken for the same
-    /// order.
+    /// A submit that differs from the row only in its items is taken for the same order.
     FingerprintIgnoresItems,
     /// A stranger's cancel counts as the owner's.
     StrangersCancelObeyed,
-    /// A submit that comes late takes the cancel back.
+    /// A submit that comes after the owner's cancel removes that cancel.
     LateSubmitRevives,
     /// The row has a time to live.
     TimeToLive,
-    /// The order's owner is who the order says it is for, not who called.
+    /// The owner of the order is the customer in its content, and not the caller.
     OwnerFromBody,
-    /// An outcome that is unknown is told as if nothing had been accepted.
+    /// The response about an unknown outcome says that nothing was accepted.
     UnknownToldAsUnavailable,
-    /// A second order under a key is turned away as a conflict, from what the row says.
+    /// The api turns a second order under a key away as a conflict, because the row has another
+    /// order.
     ConflictTurnedAway,
     /// The api reads without `ConsistentRead`.
     EventuallyConsistentRead,
-    /// The intent lies under its own id, not under that of its order.
+    /// The partition key of an intent is its own id, and not the id of its order.
     IntentIdAsPartitionKey,
 }
 
 impl Mutant {
-    /// All of them.
+    /// All mistakes.
     pub const ALL: [Self; 24] = [
         Self::ConditionDropped,
         Self::ConflictTakenForDuplicate,
@@ -93,7 +94,7 @@ impl Mutant {
         Self::IntentIdAsPartitionKey,
     ];
 
-    /// Changes a request on its way.
+    /// Changes a request on its way to AWS.
     pub(crate) fn change_request(self, request: &mut HttpRequest, new_id: impl FnOnce() -> String) {
         let operation = operation(request).to_owned();
         let Some(mut body) = json_of(request) else {
@@ -137,7 +138,7 @@ impl Mutant {
         *request.body_mut() = SdkBody::from(body.to_string());
     }
 
-    /// True if a call never leaves, because its caller believes that it need not be made.
+    /// True if a request is never sent, because its caller believes that the request is not needed.
     pub(crate) fn swallows(self, request: &HttpRequest) -> bool {
         let is_conflict = || {
             let body = request.body().bytes().map(String::from_utf8_lossy);
@@ -148,12 +149,12 @@ impl Mutant {
             && is_conflict()
     }
 
-    /// True if the caller goes on before there is an answer.
+    /// True if the caller goes on before AWS has answered.
     pub(crate) fn is_hasty(self, operation: &str) -> bool {
         self == Self::AcceptedBeforePut && operation == "PutRecord"
     }
 
-    /// Changes an answer on its way.
+    /// Changes the answer of AWS on its way to the caller.
     pub(crate) fn change_answer(
         self,
         operation: &str,
@@ -179,7 +180,7 @@ impl Mutant {
         }
     }
 
-    /// Changes what the api answers. `stored` tells the fingerprint in the row of an order.
+    /// Changes the response of the api. `stored` returns the fingerprint in the row of an order.
     pub(crate) fn change_response(
         self,
         response: &mut ApiGatewayV2httpResponse,
@@ -208,7 +209,8 @@ impl Mutant {
         response.body = Some(Body::Text(body.to_string()));
     }
 
-    /// Changes the identifiers that the consumer reports. `is_poison` tells of a sequence number.
+    /// Changes the identifiers that the consumer reports. `is_poison` is true for the sequence
+    /// number of a poison record.
     pub(crate) fn change_failures(
         self,
         failures: &mut Vec<Option<String>>,
@@ -216,7 +218,8 @@ impl Mutant {
     ) {
         match self {
             Self::HighestCheckpoint => {
-                // Sequence numbers of a shard have the same number of digits.
+                // All sequence numbers of a shard have the same number of digits, so they can be
+                // compared as text.
                 if let Some(highest) = failures.iter().max().cloned() {
                     *failures = vec![highest];
                 }
@@ -231,7 +234,7 @@ impl Mutant {
     }
 }
 
-/// The success that the caller believes in.
+/// A success that AWS has not answered, but that the caller believes in.
 pub(crate) fn success(operation: &str) -> HttpResponse {
     let body = match operation {
         "PutRecord" => r#"{"SequenceNumber": "1", "ShardId": "shardId-000000000000"}"#,
@@ -257,7 +260,7 @@ pub(crate) fn operation(request: &HttpRequest) -> &str {
     target.rsplit('.').next().unwrap_or_default()
 }
 
-/// Which attempt of the SDK's this is, from 1.
+/// The number of the SDK's attempt, counted from 1.
 fn attempt(request: &HttpRequest) -> u32 {
     let header = request.headers().get("amz-sdk-request").unwrap_or_default();
     let attempt = header
@@ -268,13 +271,14 @@ fn attempt(request: &HttpRequest) -> u32 {
         .unwrap_or(1)
 }
 
-/// The event that a PutRecord carries.
+/// The event in the body of a `PutRecord`.
 fn event_of(body: &Value) -> Option<Value> {
     let data = BASE64_STANDARD.decode(body["Data"].as_str()?).ok()?;
     serde_json::from_slice(&data).ok()
 }
 
-/// A submit, its order, and a caller of the name of whom the order is for.
+/// The submit, its order, and a caller with the name of the order's customer. `None` if the intent
+/// is not a submit, or if the name cannot be a caller's.
 fn for_whom(intent: Intent) -> Option<(Intent, NewOrder, Caller)> {
     let IntentKind::Submit(submit) = &intent.kind else {
         return None;
@@ -288,7 +292,8 @@ fn json_of(request: &HttpRequest) -> Option<Value> {
     serde_json::from_slice(request.body().bytes()?).ok()
 }
 
-/// Lets the submit also remove the register that an owner's cancel has left.
+/// Makes the submit also remove the register that the owner's cancel has left. The owner is one of
+/// the request's values, so the register of every value that may be a caller is removed.
 fn revive(body: &mut Value) {
     let owner = body["ExpressionAttributeValues"]
         .as_object()

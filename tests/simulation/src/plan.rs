@@ -1,5 +1,5 @@
-//! What a seed decides, as data: a plan can be printed, run again, and cut down to what it takes to
-//! fail.
+//! The plan of a run, which holds the decisions of a seed as data. A plan can be printed and run
+//! again. A plan that fails can be cut down to the parts that the failure needs.
 
 use std::time::Duration;
 
@@ -8,28 +8,29 @@ use fastrand::Rng;
 
 use crate::mutant::Mutant;
 
-/// A run, before it runs.
+/// A run that has not begun yet.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Decides all that the plan does not say: ids, jitter, how long each call takes.
+    /// The seed, which decides everything that the plan does not say, such as ids, jitter and the
+    /// duration of each call.
     pub seed: u64,
     /// The stream, the mapping and the functions.
     pub pipeline: Pipeline,
-    /// Who calls.
+    /// The clients.
     pub clients: Vec<Client>,
-    /// What goes wrong.
+    /// The disasters.
     pub disasters: Vec<Disaster>,
-    /// True if the disasters are such that nothing may be discarded: one outage of the table within
-    /// the budget, and no poison.
+    /// True if nothing may be discarded. Then the only disaster is one outage of the table within
+    /// the budget, and there is no poison.
     pub is_within_budget: bool,
-    /// A mistake to be found.
+    /// The mistake that the laws have to find, if there is one.
     pub mutant: Option<Mutant>,
 }
 
 /// The stream, the mapping and the functions.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Shards at the start.
+    /// The number of shards at the start.
     pub shards: u32,
     /// BatchSize.
     pub batch_size: u32,
@@ -43,62 +44,63 @@ pub struct Pipeline {
     pub bisect: bool,
     /// The consumer's timeout.
     pub consumer_timeout: Duration,
-    /// Writes at once.
+    /// The most records that the consumer works on at once.
     pub max_in_flight: usize,
-    /// Execution environments of the api; each has a clock of its own that is off by so many
-    /// milliseconds.
+    /// The errors of the api's clocks, in milliseconds. Each execution environment of the api has
+    /// its own clock, which is off by one of these numbers.
     pub api_clocks: Vec<i64>,
-    /// The assumption about AWS when the first record of a batch failed.
+    /// The assumption about a batch whose first record failed.
     pub first_record_failed: FirstRecordFailed,
-    /// The assumption about AWS when neighbours are discarded.
+    /// The assumption about the report of neighbouring records that are discarded.
     pub neighbouring_discards: NeighbouringDiscards,
-    /// The assumption about the pauses between retries: the first of them, each twice the one
-    /// before, and the longest.
+    /// The assumption about the pauses between retries, given by the first pause and the longest
+    /// pause. Each pause is twice as long as the pause before it.
     pub retry_backoff: Backoff,
     /// The assumption about the pause between two reads of a shard.
     pub poll_interval: Duration,
     /// The assumption about the most records in a read.
     pub read_limit: u32,
-    /// The assumption about the time of arrival in an event.
+    /// The assumption about the decimals of the arrival time in an event.
     pub arrival_decimals: ArrivalDecimals,
 }
 
-/// A client: who it is and what it asks for, one thing after the other.
+/// A client, with its name and its calls. The client makes one call after the other.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Its name as a caller.
+    /// The name of the client as a caller.
     pub name: String,
-    /// What it does, each after a pause.
+    /// The calls of the client, each after a pause.
     pub calls: Vec<(Duration, Call)>,
 }
 
-/// What a client, or somebody else who writes into the stream, does.
+/// A call of a client, or a record of somebody else who writes into the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Submits an order under the client's key of this number, with this content, until it knows
-    /// the answer.
+    /// Submits an order under one of the client's keys. The client tries again until it knows the
+    /// result, or until it gives up after many tries.
     Keyed {
-        /// The key's number; clients use a number more than once.
+        /// The number of the key. A client may use a number more than once.
         key: u32,
         /// The index of the content among several.
         content: u32,
-        /// True if it cancels an order of unknown outcome before it submits it again.
+        /// True if the client cancels an order of unknown outcome before it submits that order
+        /// again.
         wavers: bool,
     },
-    /// Submits an order without a key, and does not try again unless it was told that nothing was
+    /// Submits an order without a key. The client tries again only if it was told that nothing was
     /// accepted.
     Unkeyed {
         /// The index of the content among several.
         content: u32,
     },
-    /// Cancels an order: the n-th that a client was told of so far, whoever's it is.
+    /// Cancels the n-th order that any client was told of so far. The order may have another owner.
     Cancel(usize),
-    /// Reads an order: the n-th that a client was told of.
+    /// Reads the n-th order that any client was told of so far, as its owner.
     Read(usize),
-    /// Puts something into the stream that is no sound event, of one of nine kinds.
+    /// Puts a record into the stream that is not a sound event. There are nine kinds.
     Poison(u32),
-    /// Puts an intent into the stream twice, as a producer does whose answer was lost; with
-    /// attributes of a newer version.
+    /// Puts an intent into the stream twice, as a producer does that got no response. The second
+    /// copy has an attribute of a newer version.
     Producer {
         /// The index of the content among several.
         content: u32,
@@ -106,7 +108,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// True if it leaves an intent in the stream, if all goes well.
+    /// True if the call leaves an intent in the stream when all goes well.
     #[must_use]
     pub fn writes(&self) -> bool {
         !matches!(self, Self::Read(_) | Self::Poison(_))
@@ -114,8 +116,8 @@ impl Call {
 }
 
 impl Kind {
-    /// The disaster's name for counting it; `None` for those of which not they but what they hit is
-    /// counted.
+    /// The name under which the disaster is counted. `None` if the calls or invocations that the
+    /// disaster hits are counted instead.
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         match self {
@@ -132,42 +134,42 @@ impl Kind {
 /// Something that goes wrong at a certain time.
 #[derive(Clone, Debug)]
 pub struct Disaster {
-    /// When.
+    /// The time of the disaster, from the start of the run.
     pub at: Duration,
-    /// What.
+    /// The kind of the disaster.
     pub kind: Kind,
 }
 
-/// What goes wrong.
+/// The kind of a disaster.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// A share of a service's calls fails this way for some seconds; `slow` with milliseconds.
+    /// A share of the calls to a service fails in this way, or is slow, for some seconds.
     Service {
         /// `dynamodb`, `kinesis` or `sqs`.
         service: &'static str,
-        /// The error's code, `timeout`, `lost-answer` or `slow`.
+        /// The code of the error, or one of `timeout`, `lost-answer` and `slow`.
         error: &'static str,
-        /// For `slow`.
+        /// The delay of a `slow` call in milliseconds, and 0 for every other error.
         milliseconds: u64,
-        /// The share, from 0 to 1.
+        /// The share of the calls, from 0 to 1.
         rate: f64,
-        /// How long.
+        /// The duration in seconds.
         seconds: u64,
     },
-    /// Every invocation of the function under way ends, wherever it is.
+    /// Every invocation of the function that is in progress ends, at whatever `await` it is.
     Crash(Function),
-    /// Every process of the function stops for this long.
+    /// Every invocation of the function is frozen for this long, as if its process was stopped.
     Freeze(Function, Duration),
-    /// The poller is lost, and another goes on from checkpoints of this long ago. What was in
-    /// flight goes on.
+    /// The poller is lost, and another poller goes on from the checkpoints of this long ago. The
+    /// invocations that were in flight go on.
     Restart(Duration),
-    /// For this long a second poller works on the same stream from the same checkpoints.
+    /// A second poller works on the same stream for this long, from the same checkpoints.
     SecondPoller(Duration),
-    /// The stop switch, for this long.
+    /// The stop switch disables the mapping for this long.
     Stop(Duration),
-    /// An open shard is split.
+    /// The n-th open shard is split.
     Split(usize),
-    /// Two neighbouring shards are merged.
+    /// The n-th open shard and its neighbour are merged, if at least two shards are open.
     Merge(usize),
 }
 
@@ -225,12 +227,13 @@ const ERRORS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// The disasters come within this time, and so does most of the work.
+/// The disasters begin within this time. The clients make most of their calls within it too.
 const SPAN: Duration = Duration::from_secs(60);
 
 impl Plan {
-    /// The plan of a seed: at least 50 calls that write and 10 disasters; or, for one seed in
-    /// eight, one outage of the table that the consumer has to ride out.
+    /// Makes the plan of a seed. The plan has at least 50 calls that write, and at least 10
+    /// disasters. One seed in eight has one outage of the table in place of the disasters, and the
+    /// consumer has to ride out that outage.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
@@ -309,14 +312,15 @@ fn clients(random: &mut Rng, sound_only: bool) -> Vec<Client> {
                 (pause, call(random, sound_only))
             });
             Client {
-                // Some names are shared: one caller with several processes.
+                // Some clients share a name, because one caller may have several processes.
                 name: format!("caller-{}", number % 6),
                 calls: calls.collect(),
             }
         })
         .collect();
     if random.u32(0..4) == 0 {
-        // More different orders under one key than a row has room for as conflicts.
+        // One client submits more different orders under one key than a row can record as
+        // conflicts.
         let at = random.usize(0..clients.len());
         let quarrel = (0..14).map(|content| {
             let pause = Duration::from_millis(random.u64(0..1_000));
@@ -349,9 +353,10 @@ fn call(random: &mut Rng, sound_only: bool) -> Call {
     let content = random.u32(0..3);
     match random.u32(0..20) {
         0..=7 => Call::Keyed {
-            // The first key is hot.
+            // The first key is used more often than the others.
             key: random.u32(0..4) * random.u32(0..2),
-            // Mostly the content that belongs to the key: another one is a conflict.
+            // The content is mostly number 0, because another content under the same key is a
+            // conflict.
             content: if random.u32(0..6) == 0 { content } else { 0 },
             wavers: random.u32(0..4) == 0,
         },
@@ -378,8 +383,8 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
         "timeout",
     ];
     let error = errors[random.usize(0..errors.len())];
-    // A call that is not answered may wait until its invocation is over, although the outage is
-    // not: that one does not count.
+    // A call without an answer may wait until its invocation is over, although the outage may have
+    // ended before. So one invocation does not count.
     let tries = pipeline.retries + i64::from(error != "timeout");
     let tries = u64::try_from(tries).unwrap_or(1);
     let budget = (pipeline.consumer_timeout - Duration::from_millis(500)).as_secs() * tries;

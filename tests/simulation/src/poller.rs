@@ -1,4 +1,4 @@
-//! Lambda's poller: carries out what the event source mapping wants done, in simulated time.
+//! Lambda's poller, which carries out the actions of the event source mapping in simulated time.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use crate::laws::Laws;
 use crate::resources::{QUEUE_URL, STREAM};
 use crate::switch::Switch;
 
-/// How often the shards are listed.
+/// The time from one listing of the shards to the next.
 const LISTING: Duration = Duration::from_secs(2);
 
 /// A poller of the stream.
@@ -33,18 +33,20 @@ pub(crate) struct Poller {
     pub(crate) mapping: RefCell<Mapping>,
     /// The stop switch.
     pub(crate) enabled: Rc<Switch>,
-    /// The checkpoints of every second.
+    /// The checkpoints at each second of the run, with their times.
     pub(crate) history: RefCell<Vec<(Instant, BTreeMap<ShardId, Checkpoint>)>>,
-    /// Keys of the batches in flight, and what was started of each, in whatever shard: a child's
-    /// records come after its parents'.
+    /// The keys of the batches that are in flight.
     pub(crate) in_flight: RefCell<BTreeSet<String>>,
+    /// The records of each key that have begun, in all shards. A key's records in a child shard
+    /// come after its records in the parent shards.
     pub(crate) started: RefCell<BTreeMap<String, BTreeSet<SequenceNumber>>>,
-    /// How much of this poller's life is over, for the trace.
+    /// The name of the poller in the trace.
     pub(crate) name: &'static str,
 }
 
 impl Poller {
-    /// Polls until the future is dropped. What is in flight then goes on, and nobody hears of it.
+    /// Polls until the future is dropped. The invocations that are in flight then go on, but no
+    /// poller learns their results.
     pub(crate) async fn run(self: Rc<Self>) {
         let (answers, mut answered) = mpsc::unbounded_channel();
         let mut list_at = Instant::now();
@@ -84,7 +86,7 @@ impl Poller {
                     }
                 }
             }
-            // The switch may have been turned while something else was ready.
+            // The switch may have been turned while another event was ready.
             let switch = self.enabled.is_on();
             if switch != self.mapping.borrow().options().enabled {
                 event = match switch {
@@ -127,7 +129,9 @@ impl Poller {
         }
     }
 
-    /// No key is in flight twice, and none of its records begins after a later one has.
+    /// Notes that an invocation begins, and returns the keys of its batch. A law is broken if one
+    /// of the keys is in flight already. A law is also broken if a record begins for the first time
+    /// after a later record of its key.
     fn begins(&self, invocation: &Invocation) -> Vec<String> {
         let batch = invocation.batch();
         let records = batch.records();
@@ -156,7 +160,7 @@ impl Poller {
                 .is_some_and(|last| record.sequence_number < *last);
             if is_late && !before.contains(&record.sequence_number) {
                 self.laws.broken(
-                    "a key's records begin in their order",
+                    "a key's records begin in their sequence",
                     &record.partition_key,
                 );
             }

@@ -1,4 +1,4 @@
-//! The stream, the table and the queue of a run, with their names and all that they hold.
+//! The stream, the table and the queue of a run, with their names and contents.
 
 use aws_model::kinesis::Position;
 use aws_model::{Aws, Service};
@@ -8,7 +8,8 @@ use orders::{OrderId, Row};
 use serde_json::{Value, json};
 use tests::{Discarded, Evidence, StreamRecord};
 
-/// The time at which a run begins: 22 November 2026, 05:00:00 UTC.
+/// The time at which a run begins, in milliseconds since the Unix epoch. It is 05:00:00 UTC on
+/// 22 November 2026.
 pub(crate) const START: u64 = 1_795_323_600_000;
 pub(crate) const STREAM: &str = "order-intents";
 pub(crate) const TABLE: &str = "orders";
@@ -26,7 +27,8 @@ pub(crate) fn create(aws: &Aws, shards: u32) {
         .unwrap();
 }
 
-/// All that stream, table and queue hold. `discards` were taken from the queue before.
+/// Reads everything that stream, table and queue hold, and takes the messages from the queue.
+/// `discards` are the messages that were taken from the queue before.
 pub(crate) fn evidence(aws: &Aws, discards: Vec<Discarded>) -> Evidence {
     let mut evidence = Evidence {
         discards,
@@ -51,7 +53,7 @@ pub(crate) fn evidence(aws: &Aws, discards: Vec<Discarded>) -> Evidence {
     let scanned = aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();
     for item in scanned["Items"].as_array().unwrap() {
         let id = OrderId::parse(item["order_id"]["S"].as_str().unwrap()).unwrap();
-        // A row that cannot be read broke its law when it was written.
+        // A row that cannot be read is left out here, because it broke a law when it was written.
         if let Ok(row) = Row::from_item(&item_of(item.as_object().unwrap())) {
             evidence.rows.insert(id, row);
         }
@@ -75,7 +77,7 @@ pub(crate) fn evidence(aws: &Aws, discards: Vec<Discarded>) -> Evidence {
     }
 }
 
-/// An item in DynamoDB's JSON as the domain has it.
+/// Converts an item from DynamoDB's JSON to the type that the domain uses.
 pub(crate) fn item_of(item: &serde_json::Map<String, Value>) -> Item {
     item.iter()
         .map(|(name, value)| (name.clone(), value_of(value)))
@@ -107,6 +109,6 @@ fn value_of(value: &Value) -> conditional_write::Value {
             let members = members.map(|member| member.as_str().unwrap().to_owned());
             conditional_write::Value::Ss(members.collect())
         }
-        other => panic!("the service writes no {other}"),
+        other => panic!("the service does not write values of type {other}"),
     }
 }

@@ -1,4 +1,5 @@
-//! A run: everything is started, disturbed, let go, drained, and looked at.
+//! A run from its start to its report. The clients make their calls while the disasters happen.
+//! Then the records that are left are worked off, and the laws are checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,31 +21,31 @@ use crate::world::World;
 /// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The laws that did not hold. Empty if all is well.
+    /// The violations of laws. The list is empty if every law held.
     pub violations: Vec<Violation>,
     /// The events of the run, line by line.
     pub trace: Vec<String>,
-    /// How much happened.
+    /// The numbers of what happened.
     pub counts: Counts,
 }
 
-/// How much happened in a run, or in many.
+/// The numbers of what happened in one run, or in several runs together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Runs.
+    /// The number of runs.
     pub runs: u64,
-    /// Intents in the stream, each once.
+    /// The number of different intents in the stream.
     pub intents: u64,
-    /// Records that the consumer was invoked with, each time.
+    /// The number of records that the consumer was invoked with. A record counts at each delivery.
     pub deliveries: u64,
-    /// Writes to the table that were tried.
+    /// The number of writes to the table that were tried.
     pub writes: u64,
-    /// Records in discards.
+    /// The number of records in discards.
     pub discarded: u64,
-    /// Simulated time.
+    /// The simulated time.
     pub simulated: Duration,
-    /// The faults by kind. They are calls, invocations, reads and records that were hit, and the
-    /// disasters of pollers and shards.
+    /// The number of faults of each kind. A fault is a call, an invocation, a read or a record that
+    /// was hit, or a disaster of pollers and shards.
     pub faults: BTreeMap<String, u64>,
 }
 
@@ -63,10 +64,10 @@ impl Counts {
     }
 }
 
-/// Runs a plan to its end. A panic, of the service or of the simulation, breaks a law.
+/// Runs a plan to its end. A panic of the service or of the simulation breaks a law.
 #[must_use]
 pub fn run(plan: &Plan) -> Report {
-    // The SDK's jitter comes from this thread's generator.
+    // The SDK draws its jitter from the generator of this thread.
     fastrand::seed(plan.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -82,7 +83,10 @@ pub fn run(plan: &Plan) -> Report {
     let counts = catch_unwind(life).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        laws.broken("nothing panics", text.unwrap_or("a panic without words"));
+        laws.broken(
+            "nothing panics",
+            text.unwrap_or("a panic without a message"),
+        );
         Counts::default()
     });
     Report {

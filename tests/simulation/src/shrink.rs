@@ -1,12 +1,14 @@
-//! A smaller plan that fails the same way: fewer disasters, clients and calls.
+//! Cuts a plan down to a smaller plan that fails in the same way, with fewer disasters, clients and
+//! calls.
 
 use crate::plan::Plan;
 use crate::run::run;
 
-/// Takes away whatever the failure does not need: each disaster, each client, each call, as long as
-/// the first law that is broken stays the same. `progress` hears of every run.
+/// Takes away each disaster, each client and each call that the failure does not need. The failure
+/// does not need a part if the first law that is broken stays the same without it. `progress` is
+/// called with each smaller plan before the plan is run.
 ///
-/// A plan that breaks no law is given back as it is.
+/// A plan that does not break a law is returned as it is.
 #[must_use]
 pub fn shrink(plan: &Plan, mut progress: impl FnMut(&Plan)) -> Plan {
     let Some(law) = first_broken(plan) else {

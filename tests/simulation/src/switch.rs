@@ -1,5 +1,5 @@
-//! A value that many wait on and that wakes them in the order in which they came. (tokio's `watch`
-//! wakes in a random one.)
+//! A switch that wakes its waiters in the sequence in which they came. (tokio's `watch` wakes its
+//! waiters in a random sequence.)
 
 use std::cell::Cell;
 
@@ -24,13 +24,14 @@ impl Switch {
         self.on.get()
     }
 
-    /// Turns it, and wakes all who wait, even if it stands that way already.
+    /// Turns the switch on or off, and wakes all waiters. They wake even if the switch was on or
+    /// off already.
     pub(crate) fn turn(&self, on: bool) {
         self.on.set(on);
         self.turned.notify_waiters();
     }
 
-    /// Ready when it is turned after this call.
+    /// Waits until the switch is turned after this call.
     pub(crate) fn turned(&self) -> impl Future<Output = ()> + '_ {
         self.turned.notified()
     }

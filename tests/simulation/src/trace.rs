@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A trace that everyone in a run writes to.
+/// The trace of a run, to which all parts of the run add lines.
 #[derive(Clone, Debug)]
 pub struct Trace {
     began: Instant,
@@ -21,7 +21,7 @@ impl Trace {
         }
     }
 
-    /// Adds a line.
+    /// Adds a line, with the simulated time before it.
     pub fn line(&self, what: impl fmt::Display) {
         let millis = self.elapsed().as_millis();
         let (seconds, millis) = (millis / 1_000, millis % 1_000);
@@ -29,7 +29,7 @@ impl Trace {
         lines.push(format!("{seconds:>5}.{millis:03}  {what}"));
     }
 
-    /// How long the run has taken so far.
+    /// The simulated time since the run began.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()

@@ -1,5 +1,5 @@
-//! What lies between a client of AWS and the model: time before the effect and after it,
-//! connections that break, and calls that go on when their caller is gone.
+//! The wire between a client of AWS and the model. A call takes time before its effect and after
+//! it. Connections break, and a call goes on when its caller is gone.
 
 use std::fmt;
 use std::io;
@@ -30,17 +30,17 @@ pub(crate) struct Wire {
     pub(crate) aws: Aws,
     pub(crate) laws: Laws,
     pub(crate) random: Arc<Mutex<Rng>>,
-    /// Whose it is.
+    /// The name of the execution environment.
     pub(crate) environment: String,
-    /// Nothing but the usual delays.
+    /// True if the wire has only the usual delays from the start.
     pub(crate) is_calm: bool,
-    /// The same, from some time on.
+    /// True from the time on at which the wires of all environments have only the usual delays.
     pub(crate) is_calmed: Arc<AtomicBool>,
-    /// A mistake that is put in here.
+    /// The mistake that is put into the service, if there is one.
     pub(crate) mutant: Option<Mutant>,
 }
 
-/// From here on a call counts as a slow one.
+/// The delay from which on a call counts as slow.
 const SLOW: Duration = Duration::from_millis(500);
 
 /// The delays and losses that the wire gives to one call.
@@ -61,13 +61,13 @@ impl Wire {
         orders::IntentId::from_random(random.u128(..).to_be_bytes()).to_string()
     }
 
-    /// From now on there is nothing but the usual delays, on the wires of all environments.
+    /// Ends all disturbances on the wires of all environments. Only the usual delays are left.
     pub(crate) fn calm(&self) {
         self.is_calmed.store(true, Ordering::Relaxed);
     }
 
-    /// Half of the reads that do not ask for more than eventual consistency see the row as it was
-    /// before its last write.
+    /// The stale response to a read, if the read gets one. Half of the reads that do not ask for
+    /// consistency see the row as it was before its last write.
     fn stale_read(&self, request: &HttpRequest) -> Option<HttpResponse> {
         if operation(request) != "GetItem" {
             return None;
@@ -170,8 +170,8 @@ impl HttpConnector for Connector {
             let key = under_way.as_ref().map(|(_, key)| key.clone());
             let laws = wire.laws.clone();
             let (mutant, of_answer) = (wire.mutant, operation.clone());
-            // Once it is sent, a request has its effect whether or not somebody still waits for the
-            // answer.
+            // A request that was sent has its effect, even if nobody waits for the response any
+            // more.
             let sent = tokio::spawn(async move {
                 sleep(disturbance.before).await;
                 let answer = model.call(request).await;
@@ -209,7 +209,8 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The row that a write is about, and all that it says.
+/// The key of the row that a write is about, and the body of the write. `None` if the request is
+/// not a write.
 fn written_key(request: &HttpRequest) -> Option<(String, String)> {
     let target = request.headers().get("x-amz-target")?;
     if !target.ends_with(".UpdateItem") {

@@ -1,4 +1,4 @@
-//! Everything in a run: the model of AWS, the functions, the mapping and its poller.
+//! Everything in a run, which is the model of AWS, the functions, the mapping and its poller.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -24,7 +24,8 @@ use crate::resources::{self, QUEUE, START, STREAM};
 use crate::switch::Switch;
 use crate::wire::Wire;
 
-/// How long the work may go on when nothing goes wrong any more, in simulated time.
+/// The longest time in which all records have to be worked off after the last fault, in simulated
+/// time.
 const DRAINED_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// Everything in a run.
@@ -37,14 +38,15 @@ pub(crate) struct World {
     options: MappingOptions,
     pub(crate) random: Arc<Mutex<Rng>>,
     poller: RefCell<(Rc<Poller>, JoinHandle<()>)>,
-    /// How many hold the stop switch.
+    /// The number of disasters that disable the mapping at the moment.
     stops: Cell<u32>,
-    /// Of pollers that are gone.
+    /// The number of records in the discards of pollers that are gone.
     discarded: Cell<u64>,
 }
 
 impl World {
-    /// Starts all that a plan asks for. Clients and disasters are not among it.
+    /// Creates the resources of a plan, and starts its functions and its poller. It starts neither
+    /// clients nor disasters.
     pub(crate) fn new(plan: &Plan, laws: Laws) -> Rc<Self> {
         let random = Arc::new(Mutex::new(Rng::with_seed(plan.seed ^ 0x5EED)));
         let aws = Aws::new(ModelOptions {
@@ -93,8 +95,8 @@ impl World {
         })
     }
 
-    /// Puts another poller in the place of the one that there is, with the checkpoints of some time
-    /// ago.
+    /// Replaces the poller by another poller, which goes on from checkpoints that are at least
+    /// `back` old. If there are none so old, it goes on from the oldest checkpoints.
     pub(crate) fn restart_poller(&self, back: Duration) {
         let old = Rc::clone(&self.poller.borrow().0);
         self.poller.borrow().1.abort();
@@ -110,7 +112,7 @@ impl World {
         self.poller.replace((new, task));
     }
 
-    /// For this long a second poller does the same work.
+    /// Runs a second poller for this long, from the checkpoints that the first poller has now.
     pub(crate) async fn second_poller(&self, pause: Duration) {
         let checkpoints = self.poller.borrow().0.mapping.borrow().checkpoints();
         let poller = self.poller_from(checkpoints, "second");
@@ -148,14 +150,15 @@ impl World {
             .update(|before| before + counters.records_discarded);
     }
 
-    /// Holds the stop switch, or lets go of it: the mapping is enabled while nobody holds it.
+    /// Begins or ends a disaster that disables the mapping. The mapping is enabled again when the
+    /// last of these disasters has ended.
     pub(crate) fn stop(&self, stop: bool) {
         self.stops
             .update(|stops| if stop { stops + 1 } else { stops - 1 });
         self.enabled.turn(self.stops.get() == 0);
     }
 
-    /// Records in discards so far.
+    /// The number of records in discards so far.
     pub(crate) fn discarded(&self) -> u64 {
         self.discarded.get()
             + self
@@ -168,7 +171,8 @@ impl World {
                 .records_discarded
     }
 
-    /// Waits until all that is in the stream is worked off, if that is within the bound.
+    /// Waits until all records of the stream are worked off. A law is broken if this takes longer
+    /// than [`DRAINED_WITHIN`].
     pub(crate) async fn drain(&self) {
         let give_up = Instant::now() + DRAINED_WITHIN;
         while !self.is_drained() {
@@ -182,7 +186,7 @@ impl World {
             }
             sleep(Duration::from_secs(1)).await;
         }
-        // Calls that nobody waits for any more end too.
+        // Calls for which nobody waits any more end within this time.
         sleep(Duration::from_secs(10)).await;
     }
 
@@ -235,7 +239,7 @@ fn options(plan: &Plan, aws: &Aws) -> MappingOptions {
         retry_backoff: pipeline.retry_backoff,
         poll_interval: pipeline.poll_interval,
         read_limit: pipeline.read_limit,
-        // The queue is away for a while, not for good.
+        // The queue is away only for a while, so the mapping must not give up on a message.
         discard_delivery_attempts: 1_000,
         arrival_decimals: pipeline.arrival_decimals,
     };

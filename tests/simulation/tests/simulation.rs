@@ -1,5 +1,5 @@
-//! What the simulation promises of itself, and a few seeds of it; `make simulate` runs as many as
-//! one likes.
+//! The promises that the simulation makes about itself, and the laws under a few seeds. The command
+//! `make simulate` runs as many seeds as its user likes.
 
 use simulation::{Plan, run};
 

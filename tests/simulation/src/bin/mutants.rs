@@ -1,5 +1,5 @@
-//! `make mutants`: puts each mistake into the service and says which law catches it, after how many
-//! seeds.
+//! `make mutants` puts each mistake into the service. It says which law catches the mistake, and
+//! after how many seeds.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
@@ -10,13 +10,14 @@ use clap::Parser;
 use simulation::{Mutant, Plan, run};
 use tests::output::{broken, kept};
 
-/// Puts each mistake into the service and says which law catches it, after how many seeds.
+/// Puts each mistake into the service. Says which law catches the mistake, and after how many
+/// seeds.
 ///
 /// The exit code is 1 if a mistake is not caught.
 #[derive(Parser)]
 #[command(name = "mutants", verbatim_doc_comment)]
 struct Options {
-    /// A mistake that this many seeds do not show is not caught
+    /// The number of seeds after which a mistake counts as not caught
     #[arg(long, env, default_value_t = 1_000)]
     seeds: u64,
     /// The first seed
@@ -51,8 +52,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// After how many seeds a law catches the mutant, and which law. As many seeds as there are
-/// processors run at once, and the lowest that breaks a law counts.
+/// The number of seeds after which a law catches the mutant, and the name of the law. As many seeds
+/// as there are processors run at once, and the lowest seed that breaks a law counts.
 fn catch(mutant: Mutant, first: u64, seeds: u64, workers: usize) -> Option<(u64, &'static str)> {
     (1..=seeds).step_by(workers).find_map(|from| {
         let broken = |count: u64| {

@@ -1,5 +1,6 @@
-//! `make simulate`: as many seeds as one likes. Says what was simulated, and the first seed that
-//! breaks a law, with the smallest plan that still breaks it.
+//! `make simulate` runs as many seeds as its user likes. It prints the numbers of what was
+//! simulated. If a seed breaks a law, it also prints the first one that does, with the smallest
+//! plan that still breaks the law.
 
 #![expect(
     clippy::print_stdout,
@@ -19,11 +20,11 @@ use tests::output::{broken, kept, progress};
 
 /// Runs the service through simulated disasters, each decided by a seed.
 ///
-/// Ends at the first seed that breaks a law, and shrinks it. The exit code is 1 then.
+/// Ends at the first seed that breaks a law, and shrinks its plan. Then the exit code is 1.
 #[derive(Parser)]
 #[command(name = "simulate", verbatim_doc_comment)]
 struct Options {
-    /// How many seeds to run
+    /// The number of seeds to run
     #[arg(long, env, default_value_t = 2_000)]
     seeds: u64,
     /// The first seed
@@ -99,7 +100,7 @@ fn report(counts: &Counts, seconds: f64) {
     }
 }
 
-/// What broke, with as little as it takes.
+/// Prints the laws that a seed breaks, and the smallest plan that still breaks the first of them.
 fn explain(seed: u64) {
     println!("\nseed {seed} breaks laws:");
     for violation in &run(&Plan::of(seed)).violations {
