@@ -261,7 +261,7 @@ impl Aws {
                     .dynamodb
                     .perform(operation, body.as_bytes(), DEFAULT_REGION)
                 {
-                    Some(Ok(json)) => Ok(serde_json::from_slice(&json).unwrap_or_default()),
+                    Some(Ok(json)) => Ok(json_of(&json)),
                     Some(Err(refusal)) => Err(refusal.into_failure()),
                     None => Err(Failure::unknown_operation(operation)),
                 }
@@ -371,4 +371,12 @@ fn endpoint(request: &Request<Bytes>) -> String {
 
 fn host_header(headers: &HeaderMap) -> Option<&str> {
     headers.get(http::header::HOST)?.to_str().ok()
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the engine's output was written as JSON just before"
+)]
+fn json_of(output: &[u8]) -> Value {
+    serde_json::from_slice(output).expect("the output is JSON")
 }

@@ -66,8 +66,8 @@ impl EngineClock for SharedClock {
 #[error("the embedded DynamoDB did not start: {0}")]
 pub struct DynamoDbStartError(String);
 
-/// The result of an operation, which is its output as JSON or a refusal as AWS writes it.
-pub(crate) type Outcome = Result<Vec<u8>, Refusal>;
+/// The output of an operation as JSON, or a refusal as AWS writes it.
+pub(crate) type Output = Result<Vec<u8>, Refusal>;
 
 /// An error body that is JSON already, with its status.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl DynamoDb {
 
     /// Performs one operation of the wire. `None` if the operation does not exist here. `region` is
     /// only for ARNs.
-    pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Outcome> {
+    pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Output> {
         let db = &self.database;
         if let Some(members) = members::of(operation)
             && let Some(member) = members::unknown(&members, body)

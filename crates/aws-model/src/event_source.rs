@@ -66,30 +66,53 @@ impl ShardReader {
         Ok(Event::ShardsListed(listing.collect()))
     }
 
-    /// Carries out a read, to be handed to the mapping. The read fails if its shard or position
-    /// does not belong to the stream.
+    /// Carries out a read, to be handed to the mapping. The shard is gone if the stream no longer
+    /// has it. The read fails if there is no such stream, or if the position belongs to another
+    /// shard.
     #[must_use]
     pub fn read(&self, fetch: Fetch) -> Event {
         match self.try_read(&fetch) {
-            Some(read) => fetch.succeeded(read),
-            None => fetch.failed(),
+            Ok(read) => fetch.succeeded(read),
+            Err(NotRead::Gone) => fetch.gone(),
+            Err(NotRead::Failed) => fetch.failed(),
         }
     }
 
-    fn try_read(&self, fetch: &Fetch) -> Option<Read> {
-        let limit = usize::try_from(fetch.limit()).ok()?;
-        let position = position(fetch.from())?;
+    fn try_read(&self, fetch: &Fetch) -> Result<Read, NotRead> {
+        let limit = usize::try_from(fetch.limit()).unwrap_or(usize::MAX);
+        let position = position(fetch.from()).ok_or(NotRead::Failed)?;
         let shard_id = fetch.shard_id().as_str();
         let kinesis = self.aws.kinesis();
-        let found = kinesis.read(&self.stream, shard_id, position, limit).ok()?;
+        let found = kinesis.read(&self.stream, shard_id, position, limit)?;
         let records = found.records.into_iter().map(record);
         // A shard that was split or merged ends.
         let next = (!found.ended).then(|| found.after.to_string());
-        Some(Read {
-            records: records.collect::<Result<_, _>>().ok()?,
+        Ok(Read {
+            records: records.collect::<Result<_, _>>()?,
             next_iterator: next,
             millis_behind_latest: found.millis_behind_latest,
         })
+    }
+}
+
+/// The reason why nothing was read.
+enum NotRead {
+    Gone,
+    Failed,
+}
+
+impl From<KinesisError> for NotRead {
+    fn from(error: KinesisError) -> Self {
+        match error {
+            KinesisError::ShardNotFound { .. } => Self::Gone,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<NotASequenceNumber> for NotRead {
+    fn from(_: NotASequenceNumber) -> Self {
+        Self::Failed
     }
 }
 
@@ -135,8 +158,7 @@ impl DiscardQueue {
     /// answer. The result is to be handed to the mapping. The mapping offers the message again if
     /// it may not have arrived.
     pub async fn deliver(&self, discard: Discard) -> Event {
-        let message = String::from_utf8_lossy(&discard.body()).into_owned();
-        let body = json!({ "QueueUrl": self.url, "MessageBody": message }).to_string();
+        let body = json!({ "QueueUrl": self.url, "MessageBody": discard.body() }).to_string();
         let mut request = Request::new(Bytes::from(body));
         request.headers_mut().insert(
             "x-amz-target",

@@ -197,7 +197,7 @@ impl Discard {
         clippy::expect_used,
         reason = "an empty message would tell nobody which records were given up"
     )]
-    pub fn body(&self) -> Vec<u8> {
+    pub fn body(&self) -> String {
         let payload = match self.call() {
             Destination::Queue { .. } | Destination::Topic { .. } => None,
             Destination::Bucket { .. } => {
@@ -205,7 +205,7 @@ impl Discard {
                 Some(String::from_utf8(event).expect("JSON is UTF-8"))
             }
         };
-        serde_json::to_vec(&Body {
+        serde_json::to_string(&Body {
             message: &self.message,
             payload,
         })

@@ -7,6 +7,7 @@
 )]
 
 mod dynamodb;
+mod event_source;
 mod faults;
 mod kinesis;
 mod kinesis_limits;

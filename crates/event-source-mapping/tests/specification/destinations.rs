@@ -33,7 +33,7 @@ fn discard(stream: &mut Driver) -> Discard {
 }
 
 fn body(discard: &Discard) -> Value {
-    serde_json::from_slice(&discard.body()).unwrap()
+    serde_json::from_str(&discard.body()).unwrap()
 }
 
 /// [D] "Lambda sends only the metadata for these destination types".

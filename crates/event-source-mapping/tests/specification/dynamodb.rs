@@ -260,7 +260,7 @@ fn a_bucket_gets_the_changes_themselves() {
         panic!("{:?}", stream.actions)
     };
     assert!(matches!(discard.call(), Destination::Bucket { .. }));
-    let body: Value = serde_json::from_slice(&discard.body()).unwrap();
+    let body: Value = serde_json::from_str(&discard.body()).unwrap();
     assert_eq!(body["payload"].as_str().unwrap().as_bytes(), sent);
 }
 
