@@ -45,11 +45,16 @@ properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
 	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --no-fail-fast --lib \
 		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules --test dynamodb
 
-simulate: build ## Run the service through simulated disasters (SEEDS=2000 FIRST=1)
-	@$(TARGET)/debug/simulate
+# Simulated runs are optimized, by the profile `simulated`.
+SIMULATED := $(CARGO) build --locked -p simulation --bins --profile simulated
 
-mutants: build ## Put mistakes into the service and see the simulation catch each
-	@$(TARGET)/debug/mutants
+simulate: ## Run the service through simulated disasters (SEEDS=2000 FIRST=1)
+	$(SIMULATED)
+	@$(TARGET)/simulated/simulate
+
+mutants: ## Put mistakes into the service and see the simulation catch each
+	$(SIMULATED)
+	@$(TARGET)/simulated/mutants
 
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/measure
