@@ -6,7 +6,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::order::NewOrder;
+use crate::violation::{Code, Pointer, Violations};
 
 /// A digest of an order and its owner, preceded by the version of the rule that made it. It has the
 /// form `1:` and 64 hex digits.
@@ -63,6 +65,18 @@ impl Fingerprint {
                 .bytes()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         (version_is_sound && digest_is_sound).then(|| Self(text.to_owned()))
+    }
+
+    pub(crate) fn from_json(
+        json: &Json,
+        at: &Pointer<'_>,
+        violations: &mut Violations,
+    ) -> Option<Self> {
+        let fingerprint = json.as_str().and_then(Self::parse);
+        if fingerprint.is_none() {
+            violations.add(at, Code::Format, "must be a fingerprint");
+        }
+        fingerprint
     }
 
     /// The version of the rule, which is the part before the colon.

@@ -9,23 +9,21 @@ mod submit;
 
 use serde::Serialize;
 
+use crate::cloud_event::{self, Incoming, Outgoing};
 use crate::id::{IntentId, OrderId};
-use crate::json::{Json, Members};
+use crate::json::Json;
 use crate::poison::Poison;
 use crate::row::Row;
 use crate::step::Step;
 use crate::timestamp::Timestamp;
 use crate::trace_parent::TraceParent;
-use crate::violation::{Pointer, Violations};
 
 pub(crate) use cancel::cancels;
 pub use cancel::{Cancel, CancelRegister};
 pub(crate) use submit::{OWNER, conflicts, submitted, were_conflicts_truncated};
 pub use submit::{Submit, Submitted};
 
-const SPECVERSION: &str = "1.0";
 const SOURCE: &str = "orders/api";
-const JSON: &str = "application/json";
 
 /// A caller's accepted wish about one order. The row decides what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,36 +75,6 @@ impl IntentKind {
     }
 }
 
-/// The envelope, which is CloudEvents 1.0 in structured mode, with the partitioning extension.
-#[derive(Serialize)]
-struct Event<'a> {
-    specversion: &'a str,
-    id: String,
-    source: &'a str,
-    #[serde(rename = "type")]
-    type_name: &'a str,
-    subject: &'a str,
-    partitionkey: &'a str,
-    time: String,
-    datacontenttype: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    traceparent: Option<&'a TraceParent>,
-    data: &'a IntentKind,
-}
-
-/// The attributes of an event that are read, and its data.
-const ATTRIBUTES: [&str; 9] = [
-    "specversion",
-    "id",
-    "source",
-    "type",
-    "subject",
-    "time",
-    "datacontenttype",
-    "traceparent",
-    "data",
-];
-
 impl Intent {
     /// The intent to do this to an order, outside of any trace.
     #[must_use]
@@ -132,24 +100,17 @@ impl Intent {
     /// The event as JSON. Below 1 MiB, the stream's limit for a record, whatever the order.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let order_id = self.order_id.to_string();
-        let event = Event {
-            specversion: SPECVERSION,
+        Outgoing {
             id: self.id.to_string(),
             source: SOURCE,
             type_name: self.kind.type_name(),
-            subject: &order_id,
-            partitionkey: &order_id,
-            time: self.accepted_at.to_string(),
-            datacontenttype: JSON,
+            order_id: self.order_id,
+            has_partition_key: true,
+            time: self.accepted_at,
             traceparent: self.traceparent.as_ref(),
             data: &self.kind,
-        };
-        #[expect(
-            clippy::expect_used,
-            reason = "strings and integers in structs can always be written as JSON; going on without would accept an order and write nothing"
-        )]
-        serde_json::to_vec(&event).expect("an intent can be written as JSON")
+        }
+        .encode()
     }
 
     /// Reads an event from a record's data.
@@ -161,46 +122,10 @@ impl Intent {
     /// # Errors
     /// [`Poison`] with the reason. It never panics, whatever the bytes.
     pub fn decode(data: &[u8]) -> Result<Self, Poison> {
-        // Values that are passed over are not looked at closely, so this looks first. JSON is UTF-8
-        // (RFC 8259 §8.1).
-        let data = std::str::from_utf8(data).map_err(|_| Poison::NotJson)?;
-        let json =
-            Json::parse_members(data.as_bytes(), &ATTRIBUTES).map_err(|_| Poison::NotJson)?;
-        // A fault of the envelope is told by the attribute's name alone.
-        let mut envelope = json
-            .object(&Pointer::Root, &mut Violations::default())
-            .ok_or(Poison::NotJson)?;
-        if envelope.has_duplicates() {
-            return Err(Poison::DuplicateAttribute);
-        }
-        if attribute(&mut envelope, "specversion")? != SPECVERSION {
-            return Err(Poison::Attribute("specversion"));
-        }
-        let id = IntentId::parse(attribute(&mut envelope, "id")?).ok_or(Poison::Attribute("id"))?;
-        if attribute(&mut envelope, "source")?.is_empty() {
-            return Err(Poison::Attribute("source"));
-        }
-        let order_id = OrderId::parse(attribute(&mut envelope, "subject")?)
-            .ok_or(Poison::Attribute("subject"))?;
-        let accepted_at =
-            Timestamp::parse(attribute(&mut envelope, "time")?).ok_or(Poison::Attribute("time"))?;
-        if attribute(&mut envelope, "datacontenttype")? != JSON {
-            return Err(Poison::Attribute("datacontenttype"));
-        }
-        let traceparent = envelope
-            .take("traceparent")
-            .and_then(Json::as_str)
-            .and_then(TraceParent::parse);
-        let type_name = attribute(&mut envelope, "type")?;
-        let data = envelope.take("data").ok_or(Poison::Attribute("data"))?;
-        let kind = IntentKind::read(type_name, data)?;
-        Ok(Self::new(id, order_id, accepted_at, kind).in_trace(traceparent))
+        let document = cloud_event::document(data)?;
+        let event = Incoming::of(&document)?;
+        let id = IntentId::parse(event.id).ok_or(Poison::Attribute("id"))?;
+        let kind = IntentKind::read(event.type_name, event.data)?;
+        Ok(Self::new(id, event.order_id, event.time, kind).in_trace(event.traceparent))
     }
-}
-
-fn attribute<'a>(envelope: &mut Members<'a>, name: &'static str) -> Result<&'a str, Poison> {
-    envelope
-        .take(name)
-        .and_then(Json::as_str)
-        .ok_or(Poison::Attribute(name))
 }

@@ -14,6 +14,8 @@
 //! 3. [`next_step`] says which conditional [`Write`](conditional_write::Write) applies an intent,
 //!    and reads off the row of a refused one what became of it.
 //! 4. [`Row::view`] is what the order's owner sees.
+//! 5. [`Fact::announced_by`] names the facts that a change of the row announces to other services,
+//!    and [`FactEvent::encode`] writes them as events.
 //!
 //! ```
 //! use orders::{Caller, Intent, IntentId, NewOrder, OrderId, Outcome, Row, Step, Timestamp, next_step};
@@ -42,8 +44,10 @@
 //! ```
 
 mod caller;
+mod cloud_event;
 mod content;
 mod currency;
+mod fact;
 mod fingerprint;
 mod id;
 mod intent;
@@ -58,6 +62,7 @@ mod view;
 mod violation;
 
 pub use caller::Caller;
+pub use fact::{Cancelled, Conflicted, Created, Erased, Fact, FactEvent};
 pub use fingerprint::Fingerprint;
 pub use id::{IdempotencyKey, IntentId, OrderId};
 // `intent.rs` lists the kinds of intents and their registers.

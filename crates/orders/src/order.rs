@@ -21,9 +21,9 @@ const MAX_UNIT_PRICE: u64 = 1_000_000_000_000;
 
 // The dearest order there can be fits the type of a total, so no sum below can overflow. Raising a
 // limit past that point does not compile.
-const _: () = assert!(
-    (MAX_ITEMS as u128) * (MAX_QUANTITY as u128) * (MAX_UNIT_PRICE as u128) <= i64::MAX as u128
-);
+/// The largest total of an order. The compiler checks that it is computed without an overflow.
+pub(crate) const MAX_TOTAL: u64 = MAX_ITEMS as u64 * MAX_QUANTITY * MAX_UNIT_PRICE;
+const _: () = assert!(MAX_TOTAL <= i64::MAX as u64);
 
 /// An order whose every field is within its limits. [`NewOrder::parse`] is the only way to get one.
 ///
@@ -257,7 +257,8 @@ fn line_item(json: &Json, at: &Pointer<'_>, violations: &mut Violations) -> Opti
     })
 }
 
-fn integer(
+/// Reads an integer from `least` to `most`.
+pub(crate) fn integer(
     json: &Json,
     least: u64,
     most: u64,

@@ -88,6 +88,13 @@ impl Violations {
         }
     }
 
+    /// Takes over other violations, except for fields that are not known.
+    pub(crate) fn extend_but_unknown(&mut self, others: Self) {
+        let known = others.0.into_iter();
+        self.0
+            .extend(known.filter(|violation| violation.code != Code::Unknown));
+    }
+
     pub(crate) fn into_vec(self) -> Vec<Violation> {
         self.0
     }

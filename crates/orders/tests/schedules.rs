@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use conditional_write::{Item, NotDone, Value};
 use orders::{
-    Caller, Cancel, CancelRegister, Conflict, Fingerprint, Intent, IntentId, IntentKind, NewOrder,
-    OrderId, Outcome, Row, Step, Submit, Submitted, Timestamp, next_step,
+    Caller, Cancel, CancelRegister, Conflict, Fact, Fingerprint, Intent, IntentId, IntentKind,
+    NewOrder, OrderId, Outcome, Row, Step, Submit, Submitted, Timestamp, next_step,
 };
 use proptest::prelude::*;
 
@@ -107,7 +107,8 @@ impl<'a> World<'a> {
             Step::Done(outcome) => outcome,
             Step::Write { write, outcome } => match write.apply_to(self.item.as_deref()) {
                 Ok(item) => {
-                    self.item = Some(Rc::new(item));
+                    let old = self.item.replace(Rc::new(item));
+                    check_announcement(old.as_deref(), self.item.as_deref());
                     outcome
                 }
                 Err(NotDone::NotASet) => unreachable!("`conflicts` is a set"),
@@ -252,6 +253,27 @@ fn fingerprints(intents: &[Intent]) -> BTreeSet<Fingerprint> {
             IntentKind::Cancel(_) => None,
         })
         .collect()
+}
+
+/// Each fact of the new row was a fact of the old row or is announced, and never both. So over any
+/// schedule the announced facts are those of the final row, each announced once.
+fn check_announcement(old: Option<&Item>, new: Option<&Item>) {
+    let row = |item: Option<&Item>| item.map(|item| Row::from_item(item).unwrap());
+    let (old, new) = (row(old), row(new));
+    let names = |facts: Vec<Fact>| -> Vec<String> { facts.iter().map(Fact::name).collect() };
+    let facts = |row: &Option<Row>| names(row.as_ref().map(Row::facts).unwrap_or_default());
+    let announced = names(Fact::announced_by(old.as_ref(), new.as_ref()));
+    let both: Vec<String> = facts(&old).into_iter().chain(announced.clone()).collect();
+    let distinct: BTreeSet<&String> = both.iter().collect();
+    assert_eq!(distinct.len(), both.len(), "nothing is announced twice");
+    let shown = facts(&new);
+    assert_eq!(distinct, shown.iter().collect(), "{old:?} became {new:?}");
+    assert!(
+        shown.is_empty() || shown[0] == "created",
+        "nothing is true of an order that does not exist"
+    );
+    let first = announced.iter().position(|name| name == "created");
+    assert!(first.is_none_or(|first| first == 0), "{announced:?}");
 }
 
 /// The properties that a row must have when every intent is done.

@@ -16,7 +16,7 @@ use crate::poison::Poison;
 use crate::row::{Row, UnreadableRow};
 use crate::step::{Conflict, Outcome, Step};
 use crate::timestamp::Timestamp;
-use crate::violation::{Code, Pointer, Violations};
+use crate::violation::{Pointer, Violations};
 
 const FINGERPRINT: &str = "fingerprint";
 pub(crate) const OWNER: &str = "owner";
@@ -93,7 +93,9 @@ impl Submit {
                 .and_then(|json| Caller::from_json(json, &at.field("owner"), &mut violations));
             let fingerprint = members
                 .require("fingerprint", &at, &mut violations)
-                .and_then(|json| fingerprint(json, &at.field("fingerprint"), &mut violations));
+                .and_then(|json| {
+                    Fingerprint::from_json(json, &at.field("fingerprint"), &mut violations)
+                });
             let order = members
                 .require("order", &at, &mut violations)
                 .and_then(|json| NewOrder::from_json(json, &at.field("order"), &mut violations));
@@ -223,12 +225,4 @@ pub(crate) fn conflicts(item: &Item) -> Result<BTreeSet<Fingerprint>, Unreadable
 /// True if there were more conflicts than a row records.
 pub(crate) fn were_conflicts_truncated(item: &Item) -> bool {
     item.contains(CONFLICTS_TRUNCATED)
-}
-
-fn fingerprint(json: &Json, at: &Pointer<'_>, violations: &mut Violations) -> Option<Fingerprint> {
-    let fingerprint = json.as_str().and_then(Fingerprint::parse);
-    if fingerprint.is_none() {
-        violations.add(at, Code::Format, "must be a fingerprint");
-    }
-    fingerprint
 }
