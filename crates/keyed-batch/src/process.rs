@@ -1,30 +1,36 @@
-//! Kinesis on top of the schedule. It takes keys and sequence numbers out of the records, and puts
-//! failures into the partial batch response.
+//! Streams on top of the schedule. Keys and sequence numbers come from the records, and failures go
+//! into the partial batch response.
 
 use std::future::ready;
+use std::num::NonZeroUsize;
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use futures::future::Either;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::{Disposition, KinesisRecord, Limits, RecordReport, Summary, Verdict, work_through};
+use crate::{
+    Chunk, Disposition, Limits, RecordReport, StreamRecord, Summary, Verdict, Verdicts,
+    work_through, work_through_in_chunks,
+};
 
-/// The reason of a record whose data is not valid base64 in the event. The work is not called for
-/// it.
+/// The reason of a record that the event holds in a form that cannot be read. The data of a Kinesis
+/// record is not valid base64, or a change of a table has no keys. The work is not called for such
+/// a record.
 pub const UNREADABLE_DATA: &str = "unreadable_data";
 
 /// Works through the records of one invocation and reports on them.
 ///
-/// `records` are [`KinesisEvent::records`](crate::KinesisEvent) as Lambda sent them, that is by
-/// ascending sequence number. `deadline` is the invocation's deadline, which
-/// [`deadline`](crate::deadline) makes from Lambda's context. [`work_through`] says how and when
-/// `work` is called. The key is the partition key.
+/// `records` are those of a [`KinesisEvent`](crate::KinesisEvent) or a
+/// [`DynamoDbEvent`](crate::DynamoDbEvent) as Lambda sent them, that is by ascending sequence
+/// number. `deadline` is the invocation's deadline, which [`deadline`](crate::deadline) makes from
+/// Lambda's context. [`work_through`] says how and when `work` is called. The key is the partition
+/// key, or the key of the item.
 ///
 /// Each record that failed is logged once, at the end, with sequence number, shard, attempts and
 /// reason. The level is `WARN` if the record was attempted, else `DEBUG`. A batch of which nothing
-/// could be attempted gets one more line, at `WARN`. Neither data nor partition key is ever logged,
-/// as both may be personal data.
+/// could be attempted gets one more line, at `WARN`. Neither data nor keys are ever logged, as both
+/// may be personal data.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -61,30 +67,63 @@ pub const UNREADABLE_DATA: &str = "unreadable_data";
 ///
 /// # Panics
 /// If polled outside a tokio runtime with time enabled.
-pub async fn process<'a, W, F>(
-    records: &'a [KinesisRecord],
+pub async fn process<'a, R, W, F>(
+    records: &'a [R],
     limits: &Limits,
     deadline: Instant,
     mut work: W,
-) -> Report
+) -> Report<R::Response>
 where
-    W: FnMut(&'a KinesisRecord) -> F,
+    R: StreamRecord,
+    W: FnMut(&'a R) -> F,
     F: Future<Output = Verdict>,
 {
-    let reports = work_through(
-        records,
-        |record| record.partition_key.as_str(),
-        limits,
-        deadline,
-        |record| {
-            if record.is_readable() {
-                Either::Left(work(record))
-            } else {
-                Either::Right(ready(Verdict::Reject(UNREADABLE_DATA)))
+    let work = |record: &'a R| {
+        if record.is_readable() {
+            Either::Left(work(record))
+        } else {
+            Either::Right(ready(Verdict::Reject(UNREADABLE_DATA)))
+        }
+    };
+    let reports = work_through(records, R::key, limits, deadline, work).await;
+    report(records, reports)
+}
+
+/// Works through the records of one invocation in chunks, and reports on them.
+///
+/// This is [`process`] for work that handles several records in one call, such as `PutRecords`.
+/// [`work_through_in_chunks`] says which records a chunk has. A chunk has at most `most` records,
+/// no two of them with the same key.
+///
+/// # Panics
+/// If polled outside a tokio runtime with time enabled.
+pub async fn process_in_chunks<'a, R, W, F>(
+    records: &'a [R],
+    limits: &Limits,
+    most: NonZeroUsize,
+    deadline: Instant,
+    mut work: W,
+) -> Report<R::Response>
+where
+    R: StreamRecord,
+    W: FnMut(Chunk<'a, R>) -> F,
+    F: Future<Output = Verdicts>,
+{
+    let work = |chunk: Chunk<'a, R>| {
+        let (chunk, unreadable) = chunk.divided(R::is_readable);
+        let attempt = chunk.map(&mut work);
+        async move {
+            match attempt {
+                Some(attempt) => unreadable.fill_in(attempt.await, UNREADABLE_DATA),
+                None => unreadable.reject_all(UNREADABLE_DATA),
             }
-        },
-    )
-    .await;
+        }
+    };
+    let reports = work_through_in_chunks(records, R::key, limits, most, deadline, work).await;
+    report(records, reports)
+}
+
+fn report<R: StreamRecord>(records: &[R], reports: Vec<RecordReport>) -> Report<R::Response> {
     for (record, report) in records.iter().zip(&reports) {
         log_failure(record, report);
     }
@@ -105,7 +144,7 @@ where
 /// The result of a batch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Report {
+pub struct Report<Response = KinesisEventResponse> {
     /// The value that the handler returns. It has the sequence number of every record that failed,
     /// in the sequence of the batch. If none failed, the list is empty, which Lambda reads as
     /// success.
@@ -116,10 +155,10 @@ pub struct Report {
     /// one such entry fails the whole batch.
     ///
     /// # Errors
-    /// [`MissingSequenceNumber`] if a record failed that has none, which Kinesis never sends. No
+    /// [`MissingSequenceNumber`] if a record failed that has none, which Lambda never sends. No
     /// response can name such a record, so the invocation must fail, and the whole batch comes
     /// again.
-    pub response: Result<KinesisEventResponse, MissingSequenceNumber>,
+    pub response: Result<Response, MissingSequenceNumber>,
     /// How many records ended how.
     pub summary: Summary,
     /// The result of each record, in the sequence of the batch.
@@ -132,26 +171,24 @@ pub struct Report {
 #[error("a record failed that has no sequence number: the whole batch must be sent again")]
 pub struct MissingSequenceNumber;
 
-fn respond(
-    records: &[KinesisRecord],
+fn respond<R: StreamRecord>(
+    records: &[R],
     reports: &[RecordReport],
-) -> Result<KinesisEventResponse, MissingSequenceNumber> {
-    let mut response = KinesisEventResponse::default();
-    for (record, report) in records.iter().zip(reports) {
-        if report.disposition.is_failure() {
-            let number = &record.sequence_number;
-            if number.is_empty() {
-                return Err(MissingSequenceNumber);
-            }
-            response.add_failure(number);
-        }
-    }
-    Ok(response)
+) -> Result<R::Response, MissingSequenceNumber> {
+    let failed = records
+        .iter()
+        .zip(reports)
+        .filter(|(_, report)| report.disposition.is_failure())
+        .map(|(record, _)| match record.sequence_number() {
+            "" => Err(MissingSequenceNumber),
+            number => Ok(number.to_owned()),
+        });
+    Ok(R::respond(failed.collect::<Result<_, _>>()?))
 }
 
-fn log_failure(record: &KinesisRecord, report: &RecordReport) {
-    let sequence_number = &record.sequence_number;
-    let shard = record.shard_id.as_deref().unwrap_or("unknown");
+fn log_failure(record: &impl StreamRecord, report: &RecordReport) {
+    let sequence_number = record.sequence_number();
+    let shard = record.shard_id().unwrap_or("unknown");
     let attempts = report.attempts;
     match report.disposition {
         Disposition::Done => {}

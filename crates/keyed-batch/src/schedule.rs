@@ -6,6 +6,7 @@ use std::{
     collections::{BinaryHeap, HashMap, hash_map::Entry},
     future::poll_fn,
     hash::Hash,
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
@@ -19,7 +20,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use crate::{Disposition, Limits, RecordReport, TIMED_OUT, Verdict};
+use crate::verdict::PANICKED;
+use crate::{Chunk, Disposition, Limits, RecordReport, TIMED_OUT, Verdict, Verdicts};
 
 /// Calls `work` for each record until every one is finished or the time is up, and reports on each,
 /// in the sequence of `records`.
@@ -66,11 +68,130 @@ where
     W: FnMut(&'a T) -> F,
     F: Future<Output = Verdict>,
 {
+    let mut queue = Queue::new(records.iter().map(key), limits);
+    drive(
+        &mut queue,
+        limits,
+        deadline,
+        Queue::start,
+        |index| work(&records[*index]),
+        |queue, index, end, now| match end {
+            End::Returned(verdict) => queue.settle(index, verdict, now),
+            End::CutOff => queue.settle(index, Verdict::Retry(TIMED_OUT), now),
+            End::Panicked => queue.panicked(index),
+        },
+    )
+    .await;
+    queue.reports
+}
+
+/// Calls `work` for chunks of records until every record is finished or the time is up, and reports
+/// on each record, in the sequence of `records`.
+///
+/// This is [`work_through`] for work that handles several records in one call, such as `PutRecords`
+/// or a bulk insert. All that is said there holds, with these additions.
+///
+/// - **A chunk has at most `most` records, all of different keys.** It takes every record that may
+///   be attempted at the moment, the earliest first, and then the retries that are due.
+/// - **Each record of a chunk has its own verdict**, so a call that fails for some of its records
+///   retries those alone.
+/// - **A chunk that panics is taken apart.** Each of its records is attempted once more by itself.
+///   So one record whose work panics does not reject the others.
+/// - A chunk that is cut off is [`Verdict::Retry`]`(`[`TIMED_OUT`]`)` for each of its records.
+/// - [`max_in_flight`](Limits::max_in_flight) counts chunks.
+///
+/// ```
+/// use std::{num::NonZeroUsize, time::Duration};
+///
+/// use keyed_batch::{Chunk, Limits, Verdict, Verdicts, work_through_in_chunks};
+/// use tokio::time::Instant;
+///
+/// /// One call for all of them, of which the odd ones fail.
+/// async fn put(chunk: Chunk<'_, u32>) -> Verdicts {
+///     chunk.judge(|record| match record % 2 {
+///         0 => Verdict::Done,
+///         _ => Verdict::Reject("odd"),
+///     })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let records = [1, 2, 3, 4];
+/// let most = NonZeroUsize::new(500).unwrap();
+/// let until = Instant::now() + Duration::from_secs(3);
+/// let reports =
+///     work_through_in_chunks(&records, |record| *record, &Limits::default(), most, until, put).await;
+/// assert_eq!(reports.iter().filter(|report| report.disposition.is_failure()).count(), 2);
+/// # }
+/// ```
+///
+/// # Panics
+/// As for [`work_through`].
+pub async fn work_through_in_chunks<'a, T, K, W, F>(
+    records: &'a [T],
+    key: impl Fn(&'a T) -> K,
+    limits: &Limits,
+    most: NonZeroUsize,
+    deadline: Instant,
+    mut work: W,
+) -> Vec<RecordReport>
+where
+    K: Eq + Hash,
+    W: FnMut(Chunk<'a, T>) -> F,
+    F: Future<Output = Verdicts>,
+{
+    let mut queue = Queue::new(records.iter().map(key), limits);
+    drive(
+        &mut queue,
+        limits,
+        deadline,
+        |queue, now| queue.start_chunk(most.get(), now),
+        |indexes: &Vec<usize>| work(Chunk::new(indexes.iter().map(|index| &records[*index]))),
+        |queue, indexes, end, now| match end {
+            End::Returned(verdicts) => {
+                for (index, verdict) in indexes.into_iter().zip(verdicts.into_iter()) {
+                    queue.settle(index, verdict, now);
+                }
+            }
+            End::CutOff => {
+                for index in indexes {
+                    queue.settle(index, Verdict::Retry(TIMED_OUT), now);
+                }
+            }
+            End::Panicked => match indexes[..] {
+                [alone] => queue.panicked(alone),
+                _ => queue.take_apart(indexes),
+            },
+        },
+    )
+    .await;
+    queue.reports
+}
+
+/// The way in which an attempt ended.
+enum End<V> {
+    Returned(V),
+    /// It reached [`Limits::attempt_timeout`].
+    CutOff,
+    Panicked,
+}
+
+/// Starts attempts and settles them until nothing is left to do or the time is up. `start` takes
+/// what is to be attempted now, `call` calls the work for that, and `settle` takes note of the end.
+async fn drive<A, V, F>(
+    queue: &mut Queue,
+    limits: &Limits,
+    deadline: Instant,
+    mut start: impl FnMut(&mut Queue, Instant) -> Option<A>,
+    mut call: impl FnMut(&A) -> F,
+    mut settle: impl FnMut(&mut Queue, A, End<V>, Instant),
+) where
+    F: Future<Output = V>,
+{
     // A margin longer than the clock reaches back leaves no time either.
     let stop = deadline
         .checked_sub(limits.margin)
         .unwrap_or_else(Instant::now);
-    let mut queue = Queue::new(records.iter().map(key), limits);
     let mut in_flight = FuturesUnordered::new();
 
     loop {
@@ -85,10 +206,10 @@ where
         }
 
         let has_place = in_flight.len() < limits.max_in_flight.get();
-        if has_place && let Some(index) = queue.start(now) {
-            match catch_unwind(AssertUnwindSafe(|| work(&records[index]))) {
-                Ok(attempt) => in_flight.push(run(index, attempt, limits.attempt_timeout)),
-                Err(_panic) => queue.settle(index, None, now),
+        if has_place && let Some(attempted) = start(queue, now) {
+            match catch_unwind(AssertUnwindSafe(|| call(&attempted))) {
+                Ok(attempt) => in_flight.push(run(attempted, attempt, limits.attempt_timeout)),
+                Err(_panic) => settle(queue, attempted, End::Panicked, now),
             }
             continue;
         }
@@ -100,26 +221,25 @@ where
                 break;
             }
             sleep_until(wake).await;
-        } else if let Ok(Some((index, end))) = timeout_at(wake, in_flight.next()).await {
-            queue.settle(index, end, Instant::now());
+        } else if let Ok(Some((attempted, end))) = timeout_at(wake, in_flight.next()).await {
+            settle(queue, attempted, end, Instant::now());
         }
     }
-    queue.reports
 }
 
-/// Carries out one attempt and says how it ended. `None` is a panic.
-async fn run(
-    index: usize,
-    attempt: impl Future<Output = Verdict>,
+/// Carries out one attempt and says how it ended.
+async fn run<A, V>(
+    attempted: A,
+    attempt: impl Future<Output = V>,
     longest: Option<Duration>,
-) -> (usize, Option<Verdict>) {
+) -> (A, End<V>) {
     // The block owns the attempt, so that a panic while it is dropped is caught too.
     let attempt = async move {
         match longest {
             Some(longest) => timeout(longest, attempt)
                 .await
-                .unwrap_or(Verdict::Retry(TIMED_OUT)),
-            None => attempt.await,
+                .map_or(End::CutOff, End::Returned),
+            None => End::Returned(attempt.await),
         }
     };
     let mut attempt = pin!(AssertUnwindSafe(attempt).catch_unwind());
@@ -134,7 +254,7 @@ async fn run(
         Poll::Pending
     })
     .await;
-    (index, end.ok())
+    (attempted, end.unwrap_or(End::Panicked))
 }
 
 /// The records that may be attempted, and the results of those that were. Records are known by
@@ -147,6 +267,8 @@ struct Queue {
     fresh: BinaryHeap<Reverse<usize>>,
     /// Waiting out a back-off. The one due first comes out first.
     backing_off: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// To be attempted by themselves, because a chunk of them panicked. The earliest is last.
+    alone: Vec<usize>,
     /// Draws the back-offs of all records.
     jitter: FullJitter,
 }
@@ -170,6 +292,7 @@ impl Queue {
             successor,
             fresh: BinaryHeap::from(first),
             backing_off: BinaryHeap::new(),
+            alone: Vec::new(),
             jitter: limits.backoff.full_jitter(limits.jitter_seed),
         }
     }
@@ -181,11 +304,32 @@ impl Queue {
             None if self.next_due()? <= now => self.backing_off.pop()?.0.1,
             None => return None,
         };
+        self.note_start(index);
+        Some(index)
+    }
+
+    /// Takes up to `most` records to attempt together now, if there are some. Their keys differ,
+    /// because only the first of a key is ever in line.
+    fn start_chunk(&mut self, most: usize, now: Instant) -> Option<Vec<usize>> {
+        let mut chunk = Vec::new();
+        while chunk.len() < most
+            && let Some(index) = self.start(now)
+        {
+            chunk.push(index);
+        }
+        if chunk.is_empty() {
+            let alone = self.alone.pop()?;
+            self.note_start(alone);
+            chunk.push(alone);
+        }
+        Some(chunk)
+    }
+
+    fn note_start(&mut self, index: usize) {
         let report = &mut self.reports[index];
         report.attempts = report.attempts.saturating_add(1);
         // It stays so if the attempt never ends.
         report.disposition = Disposition::Unfinished(TIMED_OUT);
-        Some(index)
     }
 
     /// When the next back-off ends.
@@ -193,20 +337,37 @@ impl Queue {
         self.backing_off.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// Takes note of how an attempt ended. `None` is a panic.
-    fn settle(&mut self, index: usize, end: Option<Verdict>, now: Instant) {
+    /// Takes note of the verdict after an attempt.
+    fn settle(&mut self, index: usize, verdict: Verdict, now: Instant) {
         let report = &mut self.reports[index];
-        report.disposition = match end {
-            Some(Verdict::Done) => Disposition::Done,
-            Some(Verdict::Reject(reason)) => Disposition::Rejected(reason),
-            None => Disposition::Panicked,
-            Some(Verdict::Retry(reason)) => {
+        report.disposition = match verdict {
+            Verdict::Done => Disposition::Done,
+            Verdict::Reject(reason) => Disposition::Rejected(reason),
+            Verdict::Retry(reason) => {
                 let due = now + self.jitter.draw_after(report.attempts);
                 self.backing_off.push(Reverse((due, index)));
                 report.disposition = Disposition::Unfinished(reason);
                 return;
             }
         };
+        self.free_successor(index);
+    }
+
+    /// Takes note of an attempt at one record that panicked.
+    fn panicked(&mut self, index: usize) {
+        self.reports[index].disposition = Disposition::Panicked;
+        self.free_successor(index);
+    }
+
+    /// Lets each record of a chunk that panicked be attempted by itself.
+    fn take_apart(&mut self, indexes: Vec<usize>) {
+        for index in indexes.iter().rev() {
+            self.reports[*index].disposition = Disposition::Unfinished(PANICKED);
+            self.alone.push(*index);
+        }
+    }
+
+    fn free_successor(&mut self, index: usize) {
         if let Some(next) = self.successor[index] {
             self.fresh.push(Reverse(next));
         }

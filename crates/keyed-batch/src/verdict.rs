@@ -29,3 +29,6 @@ pub enum Verdict {
 ///
 /// The attempt may have had its effect.
 pub const TIMED_OUT: &str = "timed_out";
+
+/// The reason of a record of a chunk that panicked, until the record was attempted by itself.
+pub(crate) const PANICKED: &str = "panicked";

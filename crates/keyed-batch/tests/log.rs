@@ -85,10 +85,10 @@ async fn logged() -> String {
 #[tokio::test(start_paused = true)]
 async fn each_failed_record_is_logged_once_with_sequence_number_shard_attempts_and_reason() {
     let expected = [
-        r#" WARN keyed_batch::kinesis: record rejected sequence_number="101" shard="shardId-000000000007" attempts=1 reason="unknown_type""#,
-        r#" WARN keyed_batch::kinesis: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
-        r#" WARN keyed_batch::kinesis: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed_out""#,
-        r#"DEBUG keyed_batch::kinesis: record not attempted sequence_number="104" shard="shardId-000000000007""#,
+        r#" WARN keyed_batch::process: record rejected sequence_number="101" shard="shardId-000000000007" attempts=1 reason="unknown_type""#,
+        r#" WARN keyed_batch::process: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
+        r#" WARN keyed_batch::process: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed_out""#,
+        r#"DEBUG keyed_batch::process: record not attempted sequence_number="104" shard="shardId-000000000007""#,
     ];
     let text = logged().await;
     let lines: Vec<&str> = text
@@ -130,7 +130,7 @@ async fn logged_without_time(records: &[&str]) -> String {
 async fn a_batch_that_has_no_time_at_all_is_warned_about_once() {
     assert_eq!(
         logged_without_time(&["a", "b"]).await,
-        " WARN keyed_batch::kinesis: no record attempted: the margin leaves no time before the deadline records=2\n"
+        " WARN keyed_batch::process: no record attempted: the margin leaves no time before the deadline records=2\n"
     );
 }
 

@@ -1,0 +1,94 @@
+//! Records that are handed to the work together, and the verdict on each of them.
+
+use crate::Verdict;
+
+/// The reason of a record for which the work returned no verdict.
+pub const NO_VERDICT: &str = "no_verdict";
+
+/// Records of different keys that the work handles in one call
+/// ([`work_through_in_chunks`](crate::work_through_in_chunks)). There is at least one.
+#[derive(Debug)]
+pub struct Chunk<'a, T> {
+    records: Vec<&'a T>,
+}
+
+impl<'a, T> Chunk<'a, T> {
+    pub(crate) fn new(records: impl Iterator<Item = &'a T>) -> Self {
+        Self {
+            records: records.collect(),
+        }
+    }
+
+    /// The records of which `is_readable` is true, if there are some, and the place of each other
+    /// record.
+    pub(crate) fn divided(self, is_readable: impl Fn(&T) -> bool) -> (Option<Self>, Unreadable) {
+        let (readable, unreadable): (Vec<_>, Vec<_>) = (0..)
+            .zip(self.records)
+            .partition(|(_, record)| is_readable(record));
+        let records: Vec<&'a T> = readable.into_iter().map(|(_, record)| record).collect();
+        let places = unreadable.into_iter().map(|(place, _)| place).collect();
+        let chunk = (!records.is_empty()).then_some(Self { records });
+        (chunk, Unreadable { places })
+    }
+
+    /// The records, a retry after the records that were not attempted before.
+    #[must_use]
+    pub fn records(&self) -> &[&'a T] {
+        &self.records
+    }
+
+    /// The verdict of `judge` on each record, in the sequence of [`records`](Self::records).
+    pub fn judge(self, judge: impl FnMut(&'a T) -> Verdict) -> Verdicts {
+        Verdicts(self.records.into_iter().map(judge).collect())
+    }
+
+    /// These verdicts, one for each of [`records`](Self::records) and in the same sequence, as an
+    /// answer with an entry for each record has them.
+    ///
+    /// A record that gets none is retried, with the reason [`NO_VERDICT`]. Verdicts beyond the
+    /// records are dropped.
+    pub fn judge_in_sequence(self, verdicts: impl IntoIterator<Item = Verdict>) -> Verdicts {
+        let mut verdicts = verdicts.into_iter();
+        self.judge(|_| verdicts.next().unwrap_or(Verdict::Retry(NO_VERDICT)))
+    }
+
+    /// The same verdict on all records, where the call as a whole succeeded or failed.
+    pub fn judge_all(self, verdict: Verdict) -> Verdicts {
+        self.judge(|_| verdict)
+    }
+}
+
+/// The verdicts on the records of a chunk, which only [`Chunk`] makes.
+#[derive(Debug)]
+#[must_use]
+pub struct Verdicts(Vec<Verdict>);
+
+impl Verdicts {
+    /// The verdicts, and [`NO_VERDICT`] for records beyond them. They are beyond them only if the
+    /// work returned the verdicts on another chunk.
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = Verdict> {
+        let none = std::iter::repeat(Verdict::Retry(NO_VERDICT));
+        self.0.into_iter().chain(none)
+    }
+}
+
+/// The places in a chunk of the records that cannot be read, in ascending sequence.
+pub(crate) struct Unreadable {
+    places: Vec<usize>,
+}
+
+impl Unreadable {
+    /// The verdicts on the whole chunk, where these are the verdicts on its other records.
+    pub(crate) fn fill_in(self, mut verdicts: Verdicts, reason: &'static str) -> Verdicts {
+        for place in self.places {
+            let place = place.min(verdicts.0.len());
+            verdicts.0.insert(place, Verdict::Reject(reason));
+        }
+        verdicts
+    }
+
+    /// The verdicts on a chunk of which no record can be read.
+    pub(crate) fn reject_all(self, reason: &'static str) -> Verdicts {
+        Verdicts(vec![Verdict::Reject(reason); self.places.len()])
+    }
+}
