@@ -44,8 +44,8 @@ pub enum TableError {
 }
 
 impl TableError {
-    /// Sorts an error of the SDK.
-    pub(crate) fn of<E>(error: SdkError<E>) -> Self
+    /// Sorts an error of the SDK, also of a call to another table.
+    pub fn of<E>(error: SdkError<E>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {

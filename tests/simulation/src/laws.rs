@@ -6,11 +6,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_model::{Aws, Service};
+use conditional_write::Item;
 use keyed_batch::KinesisEvent;
 use orders::{Intent, Row};
 use serde_json::{Value, json};
 
-use crate::resources::{TABLE, item_of};
+use crate::resources::TABLE;
 use crate::trace::Trace;
 
 /// A law that did not hold.
@@ -205,7 +206,7 @@ impl Laws {
             items.1 = std::mem::replace(&mut items.0, now);
         }
         drop(state);
-        let row = match Row::from_item(&item_of(item)) {
+        let row = match Row::from_item(&Item::from_json(item)) {
             Ok(row) => row,
             Err(error) => return self.broken("every row can be read", format!("{key}: {error}")),
         };

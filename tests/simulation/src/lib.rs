@@ -33,7 +33,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     reason = "this is test code: a panic is the report"
 )]
 

@@ -54,7 +54,7 @@ pub(crate) fn evidence(aws: &Aws, discards: Vec<Discarded>) -> Evidence {
     for item in scanned["Items"].as_array().unwrap() {
         let id = OrderId::parse(item["order_id"]["S"].as_str().unwrap()).unwrap();
         // A row that cannot be read is left out here, because it broke a law when it was written.
-        if let Ok(row) = Row::from_item(&item_of(item.as_object().unwrap())) {
+        if let Ok(row) = Row::from_item(&Item::from_json(item.as_object().unwrap())) {
             evidence.rows.insert(id, row);
         }
     }
@@ -74,41 +74,5 @@ pub(crate) fn evidence(aws: &Aws, discards: Vec<Discarded>) -> Evidence {
             let body: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
             evidence.discards.push(Discarded::of(&body));
         }
-    }
-}
-
-/// Converts an item from DynamoDB's JSON to the type that the domain uses.
-pub(crate) fn item_of(item: &serde_json::Map<String, Value>) -> Item {
-    item.iter()
-        .map(|(name, value)| (name.clone(), value_of(value)))
-        .collect()
-}
-
-fn value_of(value: &Value) -> conditional_write::Value {
-    let (kind, value) = value
-        .as_object()
-        .and_then(|value| value.iter().next())
-        .unwrap();
-    match kind.as_str() {
-        "S" => conditional_write::Value::S(value.as_str().unwrap().to_owned()),
-        "N" => conditional_write::Value::N(value.as_str().unwrap().parse().unwrap()),
-        "BOOL" => conditional_write::Value::Bool(value.as_bool().unwrap()),
-        "M" => {
-            let members = value.as_object().unwrap().iter();
-            conditional_write::Value::M(
-                members
-                    .map(|(name, value)| (name.clone(), value_of(value)))
-                    .collect(),
-            )
-        }
-        "L" => {
-            conditional_write::Value::L(value.as_array().unwrap().iter().map(value_of).collect())
-        }
-        "SS" => {
-            let members = value.as_array().unwrap().iter();
-            let members = members.map(|member| member.as_str().unwrap().to_owned());
-            conditional_write::Value::Ss(members.collect())
-        }
-        other => panic!("the service does not write values of type {other}"),
     }
 }
