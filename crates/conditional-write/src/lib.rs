@@ -40,7 +40,6 @@ mod change;
 mod condition;
 mod expression;
 mod item;
-#[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "aws-sdk")]
 mod sdk;
