@@ -1,7 +1,6 @@
 //! The outcomes of the intents of one batch, counted and written as one line of the log.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use function_runtime::FailedAttempts;
 use keyed_batch::Summary;
 use orders::{Conflict, Outcome};
 
@@ -16,10 +15,7 @@ pub(crate) struct Outcomes {
     conflict_already_recorded: u64,
     conflict_truncated: u64,
     refused: u64,
-    /// Attempts that failed, by AWS's error code.
-    errors: BTreeMap<String, u64>,
-    /// The codes among them that do not pass by themselves.
-    to_mend: BTreeSet<String>,
+    failed: FailedAttempts,
 }
 
 impl Outcomes {
@@ -36,21 +32,12 @@ impl Outcomes {
     }
 
     pub(crate) fn count_error(&mut self, error: &ApplyError) {
-        *self.errors.entry(error.code().to_owned()).or_default() += 1;
-        if !error.passes_by_itself() {
-            self.to_mend.insert(error.code().to_owned());
-        }
+        self.failed.count(error.code(), error.passes_by_itself());
     }
 
-    /// Writes the log of the batch. An outage that was ridden out leaves a trace as well. The codes
-    /// are a separate warning, and an error where somebody has to mend the cause.
+    /// Writes the log of the batch.
     pub(crate) fn log(&self, summary: &Summary) {
-        let (errors, to_mend) = (&self.errors, &self.to_mend);
-        if !to_mend.is_empty() {
-            tracing::error!(?errors, ?to_mend, "attempts failed");
-        } else if !errors.is_empty() {
-            tracing::warn!(?errors, "attempts failed");
-        }
+        self.failed.log();
         tracing::info!(
             records = summary.records,
             attempts = summary.attempts,

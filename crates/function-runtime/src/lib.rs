@@ -27,6 +27,7 @@
 
 pub mod attempts;
 mod environment;
+mod failed_attempts;
 mod log;
 mod no_answer;
 mod passing_errors;
@@ -35,6 +36,7 @@ mod serve;
 use std::process::ExitCode;
 
 pub use environment::{Environment, StartError};
+pub use failed_attempts::FailedAttempts;
 pub use no_answer::NoAnswer;
 pub use passing_errors::{PassingError, PassingErrors};
 pub use serve::{Failure, read, serve};

@@ -1,7 +1,6 @@
 //! The facts that a batch published, counted and written as one line of the log.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use function_runtime::FailedAttempts;
 use keyed_batch::Summary;
 use orders::Fact;
 use orders_table::TableError;
@@ -14,10 +13,7 @@ pub(crate) struct Published {
     cancelled: u64,
     conflicted: u64,
     erased: u64,
-    /// Attempts that failed, by AWS's error code.
-    errors: BTreeMap<String, u64>,
-    /// The codes among them that do not pass by themselves.
-    to_mend: BTreeSet<String>,
+    failed: FailedAttempts,
 }
 
 impl Published {
@@ -31,29 +27,16 @@ impl Published {
     }
 
     pub(crate) fn count_refusal(&mut self, error: &NotPublished) {
-        self.count_error(error.code(), error.passes_by_itself());
+        self.failed.count(error.code(), error.passes_by_itself());
     }
 
     pub(crate) fn count_table_error(&mut self, error: &TableError) {
-        self.count_error(error.code(), error.passes_by_itself());
+        self.failed.count(error.code(), error.passes_by_itself());
     }
 
-    fn count_error(&mut self, code: &str, passes_by_itself: bool) {
-        *self.errors.entry(code.to_owned()).or_default() += 1;
-        if !passes_by_itself {
-            self.to_mend.insert(code.to_owned());
-        }
-    }
-
-    /// Writes the log of the batch. An outage that was ridden out leaves a trace as well. The codes
-    /// are a separate warning, and an error where somebody has to mend the cause.
+    /// Writes the log of the batch.
     pub(crate) fn log(&self, summary: &Summary) {
-        let (errors, to_mend) = (&self.errors, &self.to_mend);
-        if !to_mend.is_empty() {
-            tracing::error!(?errors, ?to_mend, "attempts failed");
-        } else if !errors.is_empty() {
-            tracing::warn!(?errors, "attempts failed");
-        }
+        self.failed.log();
         tracing::info!(
             records = summary.records,
             attempts = summary.attempts,
