@@ -9,7 +9,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::clock::{Clock, TokioClock};
-use crate::dynamodb::{DynamoDb, DynamoDbStartError};
+use crate::dynamodb::{DynamoDb, DynamoDbStartError, json_of};
 use crate::failure::{Failure, respond, respond_bytes};
 use crate::fault::{Faults, Silence, Verdict};
 use crate::kinesis::{Kinesis, KinesisOptions};
@@ -371,12 +371,4 @@ fn endpoint(request: &Request<Bytes>) -> String {
 
 fn host_header(headers: &HeaderMap) -> Option<&str> {
     headers.get(http::header::HOST)?.to_str().ok()
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "the engine's output was written as JSON just before"
-)]
-fn json_of(output: &[u8]) -> Value {
-    serde_json::from_slice(output).expect("the output is JSON")
 }

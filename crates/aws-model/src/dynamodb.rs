@@ -6,16 +6,17 @@
 //! these steps, the sorting of unreadable requests and the shape of one error. It does not repeat
 //! the wording of a SerializationException.
 //!
-//! Do not enable a table's stream. Each write would then cost time in proportion to all records
-//! already in the stream.
+//! A table's change stream is ours (`change_stream.rs`). dynoxide has one too, but each write to it
+//! costs time in proportion to all records already in the stream.
 //!
 //! A member that dynoxide does not read, and would ignore, is refused by its name. The same goes
 //! for a member that AWS itself does not know and would ignore.
 
+mod change_stream;
 mod members;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use dynoxide::storage_backend::Clock as EngineClock;
@@ -23,17 +24,22 @@ use dynoxide::{Database, DynoxideError};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::failure::{Failure, respond_bytes};
 use crate::input::not_modelled;
-use crate::service::Service;
+use crate::service::{DEFAULT_REGION, Service};
+pub use change_stream::{ChangePosition, ReadChanges};
+use change_stream::{ChangeStream, ChangeStreams, Touched, VIEW_TYPE};
 
 /// The tables. The handle is cheap, and its clones share one state.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
+    clock: Arc<dyn Clock>,
+    /// Held while a table with a stream is written to, so that records have the sequence of writes.
+    streams: Arc<Mutex<ChangeStreams>>,
 }
 
 impl fmt::Debug for DynamoDb {
@@ -78,14 +84,174 @@ pub(crate) struct Refusal {
 
 impl DynamoDb {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Result<Self, DynamoDbStartError> {
-        let database = Database::memory_with_clock(Arc::new(SharedClock(clock)))
+        let database = Database::memory_with_clock(Arc::new(SharedClock(clock.clone())))
             .map_err(|error| DynamoDbStartError(error.to_string()))?;
-        Ok(Self { database })
+        Ok(Self {
+            database,
+            clock,
+            streams: Arc::default(),
+        })
+    }
+
+    /// Begins the change stream of a table, and returns its ARN. The stream has the images before
+    /// and after each change. It goes on until it is disabled or the table is deleted.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException` if there is no such table, `ValidationException` if it has a
+    /// stream (API reference, `UpdateTable`).
+    pub fn begin_change_stream(&self, table: &str) -> Result<String, Failure> {
+        let mut streams = self.lock();
+        let stream = self
+            .begin(&mut streams, table)
+            .map_err(Refusal::into_failure)?;
+        Ok(stream.arn())
+    }
+
+    fn begin<'a>(
+        &self,
+        streams: &'a mut ChangeStreams,
+        table: &str,
+    ) -> Result<&'a ChangeStream, Refusal> {
+        let description = self.output("DescribeTable", &json!({ "TableName": table }))?;
+        let keys = description["Table"]["KeySchema"].as_array();
+        let names = keys.into_iter().flatten();
+        let names = names.filter_map(|key| key["AttributeName"].as_str().map(str::to_owned));
+        let names = names.collect();
+        streams
+            .begin(table, names, self.clock.now_millis())
+            .ok_or_else(|| {
+                let message = format!("Table already has an enabled stream: TableName: {table}");
+                let error = DynoxideError::ValidationException(message);
+                refusal("UpdateTable", error)
+            })
+    }
+
+    /// The shard of a table's change stream. `None` if the table has no stream.
+    #[must_use]
+    pub fn change_stream_shard(&self, table: &str) -> Option<String> {
+        self.lock().get(table).map(|stream| stream.shard_id())
+    }
+
+    /// Reads at most `limit` records of a table's change stream. `None` if the table has no stream.
+    ///
+    /// The read is for a poller in the same process. It counts against no limit. A position older
+    /// than 24 hours reads from the oldest record kept.
+    #[must_use]
+    pub fn read_changes(
+        &self,
+        table: &str,
+        from: ChangePosition,
+        limit: usize,
+    ) -> Option<ReadChanges> {
+        let now = self.clock.now_millis();
+        let mut streams = self.lock();
+        streams
+            .get(table)
+            .map(|stream| stream.read(from, limit, now))
     }
 
     /// Performs one operation of the wire. `None` if the operation does not exist here. `region` is
     /// only for ARNs.
     pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Output> {
+        let mut streams = self.lock();
+        if operation.ends_with("Table") {
+            return self.perform_on_table(&mut streams, operation, body, region);
+        }
+        if streams.is_empty() {
+            drop(streams);
+            return self.execute(operation, body, region);
+        }
+        // A body that is not JSON touches nothing, and is refused below.
+        let input: Value = serde_json::from_slice(body).unwrap_or_default();
+        let touched = streams.touched(operation, &input);
+        let before: Vec<_> = touched.iter().map(|item| self.image(item)).collect();
+        let output = self.execute(operation, body, region)?;
+        if output.is_ok() {
+            let now = self.clock.now_millis();
+            for (item, old) in touched.into_iter().zip(before) {
+                let new = self.image(&item);
+                if let Some(stream) = streams.get(&item.table) {
+                    stream.note(item.keys, old, new, now);
+                }
+            }
+        }
+        Some(output)
+    }
+
+    /// Performs an operation on a table. `StreamSpecification` is for the streams here and not for
+    /// dynoxide.
+    fn perform_on_table(
+        &self,
+        streams: &mut ChangeStreams,
+        operation: &str,
+        body: &[u8],
+        region: &str,
+    ) -> Option<Output> {
+        let mut input: Value = serde_json::from_slice(body).unwrap_or_default();
+        let table = input["TableName"].as_str().unwrap_or_default().to_owned();
+        let specification = input
+            .as_object_mut()
+            .filter(|_| matches!(operation, "CreateTable" | "UpdateTable"))
+            .and_then(|members| members.remove("StreamSpecification"));
+        let Some(specification) = specification else {
+            let output = self.execute(operation, body, region)?;
+            let output = output.map(|json| streams.described(&table, &json));
+            if operation == "DeleteTable" && output.is_ok() {
+                streams.end(&table);
+            }
+            return Some(output);
+        };
+        let is_enabled = specification["StreamEnabled"] == true;
+        if is_enabled && specification["StreamViewType"] != VIEW_TYPE {
+            let message = format!("a StreamViewType other than {VIEW_TYPE} is not modelled");
+            let error = DynoxideError::ValidationException(message);
+            return Some(Err(refusal(operation, error)));
+        }
+        // An UpdateTable that has nothing else is none for dynoxide.
+        let is_alone = input.as_object().is_some_and(|members| members.len() == 1);
+        let output = if operation == "UpdateTable" && is_alone {
+            self.output("DescribeTable", &input).map(|output| {
+                json!({ "TableDescription": output["Table"] })
+                    .to_string()
+                    .into()
+            })
+        } else {
+            self.execute(operation, input.to_string().as_bytes(), region)?
+        };
+        Some(output.and_then(|json| {
+            if is_enabled {
+                self.begin(streams, &table)?;
+            } else {
+                streams.end(&table);
+            }
+            Ok(streams.described(&table, &json))
+        }))
+    }
+
+    /// The item as it is now, with its key.
+    fn image(&self, item: &Touched) -> Option<Value> {
+        let input = json!({ "TableName": item.table, "Key": item.keys, "ConsistentRead": true });
+        let output = self.output("GetItem", &input).ok()?;
+        output.get("Item").cloned()
+    }
+
+    /// The output of an operation that is there, and is not a write to a table with a stream.
+    fn output(&self, operation: &str, input: &Value) -> Result<Value, Refusal> {
+        let output = self.execute(operation, input.to_string().as_bytes(), DEFAULT_REGION);
+        let unknown = || {
+            Err(refusal(
+                operation,
+                DynoxideError::SerializationException(String::new()),
+            ))
+        };
+        output.unwrap_or_else(unknown).map(|json| json_of(&json))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ChangeStreams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn execute(&self, operation: &str, body: &[u8], region: &str) -> Option<Output> {
         let db = &self.database;
         if let Some(members) = members::of(operation)
             && let Some(member) = members::unknown(&members, body)
@@ -120,6 +286,15 @@ impl DynamoDb {
         });
         Some(outcome.map_err(|error| refusal(operation, error)))
     }
+}
+
+/// The output of an operation as a value.
+#[expect(
+    clippy::expect_used,
+    reason = "the engine's output was written as JSON just before"
+)]
+pub(crate) fn json_of(output: &[u8]) -> Value {
+    serde_json::from_slice(output).expect("the output is JSON")
 }
 
 fn run<I: DeserializeOwned, O: Serialize>(

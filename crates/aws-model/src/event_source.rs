@@ -15,6 +15,7 @@ use http::Request;
 use serde_json::json;
 
 use crate::aws::Aws;
+use crate::dynamodb::ChangePosition;
 use crate::kinesis::{self, KinesisError, Position};
 
 /// The longest time that the queue may take to answer.
@@ -91,6 +92,78 @@ impl ShardReader {
             records: records.collect::<Result<_, _>>()?,
             next_iterator: next,
             millis_behind_latest: found.millis_behind_latest,
+        })
+    }
+}
+
+/// Lists and reads the shard of a table's change stream, for a mapping.
+///
+/// As with [`ShardReader`], faults that are injected into DynamoDB do not disturb it.
+#[derive(Clone, Debug)]
+pub struct ChangeStreamReader {
+    aws: Aws,
+    table: String,
+}
+
+/// The table has no change stream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the table {table} has no change stream")]
+pub struct NoChangeStream {
+    /// The table.
+    pub table: String,
+}
+
+impl ChangeStreamReader {
+    /// A reader of the change stream of this table. The stream need not exist yet.
+    #[must_use]
+    pub fn new(aws: Aws, table: impl Into<String>) -> Self {
+        Self {
+            aws,
+            table: table.into(),
+        }
+    }
+
+    /// The stream's shard, to be handed to the mapping.
+    ///
+    /// # Errors
+    /// [`NoChangeStream`] if the table has none.
+    pub fn list(&self) -> Result<Event, NoChangeStream> {
+        let shard = self.aws.dynamodb().change_stream_shard(&self.table);
+        let shard = shard.ok_or_else(|| NoChangeStream {
+            table: self.table.clone(),
+        })?;
+        Ok(Event::ShardsListed(vec![ShardListing::new(shard)]))
+    }
+
+    /// Carries out a read, to be handed to the mapping. The read fails if the table has no stream.
+    #[must_use]
+    pub fn read(&self, fetch: Fetch) -> Event {
+        match self.try_read(&fetch) {
+            Some(read) => fetch.succeeded(read),
+            None => fetch.failed(),
+        }
+    }
+
+    fn try_read(&self, fetch: &Fetch) -> Option<Read> {
+        let after = |number: &str| number.parse().ok().map(ChangePosition::After);
+        let from = match fetch.from() {
+            // The iterators of this reader are the numbers after which it reads on.
+            ReadFrom::Iterator(number) => after(number)?,
+            ReadFrom::AfterSequenceNumber(number) => after(number.as_str())?,
+            ReadFrom::TrimHorizon => ChangePosition::TrimHorizon,
+            ReadFrom::Latest => ChangePosition::Latest,
+            // A DynamoDB stream has no such place, so a mapping never asks for it.
+            ReadFrom::AtTimestamp(_) => return None,
+        };
+        let limit = usize::try_from(fetch.limit()).unwrap_or(usize::MAX);
+        let dynamodb = self.aws.dynamodb();
+        let found = dynamodb.read_changes(&self.table, from, limit)?;
+        let records = found.records.iter().map(Record::from_change);
+        Some(Read {
+            records: records.collect::<Result<_, _>>().ok()?,
+            next_iterator: Some(found.after.to_string()),
+            // The number of milliseconds is not modelled, only that something is left.
+            millis_behind_latest: u64::from(!found.is_at_end),
         })
     }
 }

@@ -59,7 +59,7 @@ mod unsupported;
 
 pub use aws::{Aws, Late, ModelOptions, Reply, StartError, Waiting};
 pub use clock::{Clock, ManualClock, TokioClock};
-pub use dynamodb::DynamoDb;
+pub use dynamodb::{ChangePosition, DynamoDb, ReadChanges};
 pub use failure::Failure;
 pub use fault::{
     ActiveFault, AwsError, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS,

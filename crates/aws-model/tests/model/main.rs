@@ -6,6 +6,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod change_stream;
 mod dynamodb;
 mod event_source;
 mod faults;
