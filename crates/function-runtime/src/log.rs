@@ -12,13 +12,14 @@ pub(crate) const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// The crates of the service that write to the log. A test compares them with the crates that
 /// depend on `tracing`, so that the lines of a new crate do not vanish.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
     "api",
     "consumer",
     "function_runtime",
     "idempotency",
     "keyed_batch",
     "notifier",
+    "shipping",
 ];
 
 /// Reads `LOG_LEVEL`.

@@ -1,0 +1,140 @@
+//! A subscriber as a downstream team would write it. It books one shipment for each order.
+//!
+//! Facts come at least once, so the same fact may come again. The id of its event is the key of a
+//! lease ([`idempotency`]). The shipment is written in one transaction with the completion of the
+//! lease, so it is booked once, however often the fact comes.
+//!
+//! For an effect that is not a DynamoDB write, such as a carrier's HTTP interface, use
+//! [`LeaseTable::once`] in place of `begin` and `commit_with`.
+
+use std::time::SystemTime;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use function_runtime::{Environment, Failure, StartError};
+use idempotency::{Begin, Commit, Fingerprint, Key, LeaseOptions, LeaseTable, Refusal};
+use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
+use orders::{Created, Fact, FactEvent, Poison};
+use tokio::time::Instant;
+
+/// The subscriber with all that it needs.
+#[derive(Clone, Debug)]
+pub struct Shipping {
+    locks: LeaseTable,
+    shipments: String,
+    limits: Limits,
+}
+
+impl Shipping {
+    /// A subscriber that locks in this table and books in the table of this name.
+    #[must_use]
+    pub fn new(locks: LeaseTable, shipments: impl Into<String>, limits: Limits) -> Self {
+        Self {
+            locks,
+            shipments: shipments.into(),
+            limits,
+        }
+    }
+
+    /// Works through the facts of one invocation until they are done or `deadline` is near.
+    pub async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
+        let report = keyed_batch::process(records, &self.limits, deadline, |record| {
+            self.work(record, deadline)
+        })
+        .await;
+        tracing::info!(
+            records = report.summary.records,
+            attempts = report.summary.attempts,
+            done = report.summary.done,
+            "batch"
+        );
+        report
+    }
+
+    async fn work(&self, record: &KinesisRecord, deadline: Instant) -> Verdict {
+        let event = match FactEvent::decode(record.data()) {
+            Ok(event) => event,
+            // A newer notifier publishes facts that are not for this version.
+            Err(Poison::UnknownType) => return Verdict::Done,
+            Err(poison) => return Verdict::Reject(poison.code()),
+        };
+        match &event.fact {
+            Fact::Created(created) => self.book(&event, created, deadline).await,
+            Fact::Cancelled(_) | Fact::Conflicted(_) | Fact::Erased(_) => Verdict::Done,
+        }
+    }
+
+    /// Books the shipment of an order, unless it is booked.
+    async fn book(&self, event: &FactEvent, created: &Created, deadline: Instant) -> Verdict {
+        let Ok(key) = Key::new("shipment", [event.id()]) else {
+            return Verdict::Reject("no_key");
+        };
+        // The order's own fingerprint, because a repetition may have fields that this copy has not.
+        let Ok(fingerprint) = Fingerprint::of(created.fingerprint.as_str()) else {
+            return Verdict::Reject("no_fingerprint");
+        };
+        let lease = match self.locks.begin(&key, &fingerprint, deadline).await {
+            Ok(Begin::Leased(lease)) => lease,
+            Ok(Begin::Replayed(_)) => return Verdict::Done,
+            Ok(Begin::InProgress { .. }) => return Verdict::Retry("in_progress"),
+            Ok(Begin::Mismatch) => return Verdict::Reject("another_order_under_this_id"),
+            Err(error) => return Verdict::Retry(error.code()),
+        };
+        let Ok(shipment) = self.shipment(event) else {
+            return Verdict::Retry("incomplete_item");
+        };
+        match lease.commit_with(vec![shipment], &event.id()).await {
+            Commit::Committed => Verdict::Done,
+            // The shipment is there. Its lock is older than the window, and has gone.
+            Commit::Refused {
+                lease,
+                refusal: Refusal::Items(_),
+            } => match lease.complete(&event.id()).await {
+                idempotency::Settled::Done => Verdict::Done,
+                _ => Verdict::Retry("lease_lost"),
+            },
+            Commit::Refused {
+                refusal: Refusal::Request(_),
+                ..
+            } => Verdict::Retry("refused"),
+            Commit::LeaseLost => Verdict::Retry("lease_lost"),
+            Commit::Unconfirmed(_) => Verdict::Retry("unconfirmed"),
+        }
+    }
+
+    /// The row of a shipment, which must not be there yet.
+    fn shipment(
+        &self,
+        event: &FactEvent,
+    ) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
+        let text = |text: String| AttributeValue::S(text);
+        let put = Put::builder()
+            .table_name(&self.shipments)
+            .item("order_id", text(event.order_id.to_string()))
+            .item("event_id", text(event.id()))
+            .condition_expression("attribute_not_exists(order_id)")
+            .build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// Runs the function. It reads its settings, makes its clients, and serves invocations until Lambda
+/// ends the process.
+///
+/// The settings are `SHIPMENTS_TABLE_NAME` and `LOCKS_TABLE_NAME`.
+///
+/// # Errors
+/// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
+pub async fn serve(environment: Environment) -> Result<(), StartError> {
+    let shipments = environment.required("SHIPMENTS_TABLE_NAME")?;
+    let locks = environment.required("LOCKS_TABLE_NAME")?;
+    let config = function_runtime::sdk_config().await;
+    let locks = LeaseTable::new(&config, locks, LeaseOptions::default());
+    let shipping = &Shipping::new(locks, shipments, Limits::default());
+    function_runtime::serve(async move |event, context| {
+        let event: KinesisEvent = function_runtime::read(&event)?;
+        let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
+        let report = shipping.handle(&event.records, deadline).await;
+        report.response.map_err(|_| Failure::UnnamedRecord)
+    })
+    .await
+}
