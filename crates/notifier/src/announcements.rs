@@ -4,6 +4,8 @@
 //! value is the event's time. A mark is written after the fact was acknowledged and never before,
 //! so a fact with a mark is in the stream. A fact without a mark may be there too.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::Client;
 use conditional_write::{
     Answer, Change, Condition, ItemKey, Value, Write, answer_of_update, update_item,
@@ -26,6 +28,23 @@ impl Announcements {
             client,
             name: name.into(),
         }
+    }
+
+    /// The names of an order's facts that have a mark.
+    ///
+    /// # Errors
+    /// [`TableError`] if the table cannot be read.
+    pub async fn marks(&self, order_id: OrderId) -> Result<BTreeSet<String>, TableError> {
+        let key = ItemKey::new(Row::KEY, order_id.to_string());
+        let read = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true);
+        let output = read.send().await.map_err(TableError::of)?;
+        let item = key.item(output.item()).unwrap_or_default();
+        Ok(item.names().map(str::to_owned).collect())
     }
 
     /// Marks these facts of an order as published, each once. One request marks all of them, unless

@@ -34,9 +34,14 @@ impl Published {
         self.failed.count(error.code(), error.passes_by_itself());
     }
 
+    /// Writes a line about the attempts that failed, if some did.
+    pub(crate) fn log_failures(&self) {
+        self.failed.log();
+    }
+
     /// Writes the log of the batch.
     pub(crate) fn log(&self, summary: &Summary) {
-        self.failed.log();
+        self.log_failures();
         tracing::info!(
             records = summary.records,
             attempts = summary.attempts,

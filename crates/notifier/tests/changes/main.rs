@@ -6,6 +6,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod announcing;
 mod facts;
 mod outages;
 mod requests;

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use conditional_write::{Answer, Item};
 use keyed_batch::{DynamoDbRecord, Limits, Report};
+use notifier::announce::{Announcer, Progress, Which};
 use notifier::{Announcements, FactsStream, Notifier};
 use orders::{
     Caller, FactEvent, Intent, IntentId, NewOrder, OrderId, Row, Step, Timestamp, next_step,
@@ -185,6 +186,20 @@ impl World {
     pub(crate) async fn notify(&self, changes: &[DynamoDbRecord]) {
         let report = self.deliver(changes).await;
         assert_eq!(failures(&report), [""; 0]);
+    }
+
+    /// Announces facts from the rows, at the present time.
+    pub(crate) async fn announce(&self, which: Which) -> Progress {
+        let config = self.aws.sdk_config();
+        let client = aws_sdk_dynamodb::Client::new(&config);
+        let announcer = Announcer::new(
+            client.clone(),
+            "orders",
+            FactsStream::new(&config, STREAM),
+            Announcements::new(client, MARKS),
+            Limits::default().jitter_seed(Some(2)),
+        );
+        announcer.run(which, time(), |_| {}).await.unwrap()
     }
 
     /// The facts in the stream, in its sequence. Each lies under its order's key.

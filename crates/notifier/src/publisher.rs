@@ -1,0 +1,141 @@
+//! Publishes the facts of several orders, in the sequence of each order's facts, and marks them.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures::{StreamExt, stream};
+use keyed_batch::{Chunk, DynamoDbRecord, Verdict, Verdicts};
+use orders::FactEvent;
+
+use crate::published::Published;
+use crate::{Announcements, FactsStream, announced_by};
+
+/// The number of marks that are written at once.
+const MARKS_IN_FLIGHT: usize = 32;
+
+/// The stream that facts are put into, and the table of their marks.
+#[derive(Clone, Debug)]
+pub(crate) struct Publisher {
+    pub(crate) stream: FactsStream,
+    pub(crate) announcements: Announcements,
+}
+
+/// The facts of one order that are to be published and marked.
+pub(crate) struct Announcement {
+    events: Vec<FactEvent>,
+    /// How many of the events are in the stream.
+    published: usize,
+    /// The reason why the announcement is not done.
+    failure: Option<Verdict>,
+}
+
+impl Publisher {
+    /// Publishes the facts that each of a chunk announces, and marks them. The keys of the chunk are
+    /// orders.
+    pub(crate) async fn announce<'a, T>(
+        &self,
+        chunk: Chunk<'a, T>,
+        announcement: impl Fn(&'a T) -> Announcement,
+        published: &Mutex<Published>,
+    ) -> Verdicts {
+        let mut announcements: Vec<Announcement> = chunk
+            .records()
+            .iter()
+            .map(|announced| announcement(announced))
+            .collect();
+        while self.publish_next(&mut announcements, published).await {}
+        let verdicts = stream::iter(announcements)
+            .map(|announcement| self.finish(announcement, published))
+            .buffered(MARKS_IN_FLIGHT)
+            .collect::<Vec<_>>()
+            .await;
+        chunk.judge_in_sequence(verdicts)
+    }
+
+    /// Publishes the next fact of each change that has one. False if none has. The changes are of
+    /// different orders, so no call has two facts of one order.
+    async fn publish_next(
+        &self,
+        announcements: &mut [Announcement],
+        published: &Mutex<Published>,
+    ) -> bool {
+        let (waiting, events): (Vec<_>, Vec<_>) = announcements
+            .iter_mut()
+            .filter_map(|announcement| {
+                let event = announcement.next()?.clone();
+                Some((announcement, event))
+            })
+            .unzip();
+        if events.is_empty() {
+            return false;
+        }
+        let results = self.stream.put(&events).await;
+        let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((announcement, event), result) in waiting.into_iter().zip(&events).zip(results) {
+            match result {
+                Ok(()) => {
+                    published.count(&event.fact);
+                    announcement.published += 1;
+                }
+                Err(error) => {
+                    published.count_refusal(&error);
+                    announcement.failure = Some(Verdict::Retry("not_published"));
+                }
+            }
+        }
+        true
+    }
+
+    /// Marks the facts of a change, if all of them are in the stream.
+    async fn finish(&self, announcement: Announcement, published: &Mutex<Published>) -> Verdict {
+        let Announcement {
+            events, failure, ..
+        } = announcement;
+        let order_id = match (failure, events.first()) {
+            (Some(failure), _) => return failure,
+            (None, None) => return Verdict::Done,
+            (None, Some(event)) => event.order_id,
+        };
+        match self.announcements.mark(order_id, &events).await {
+            Ok(()) => Verdict::Done,
+            Err(error) => {
+                let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
+                published.count_table_error(&error);
+                Verdict::Retry("not_marked")
+            }
+        }
+    }
+}
+
+impl Announcement {
+    /// The announcement of these facts of one order.
+    pub(crate) fn new(events: Vec<FactEvent>) -> Self {
+        Self {
+            events,
+            published: 0,
+            failure: None,
+        }
+    }
+
+    /// The announcement of the facts of a change.
+    pub(crate) fn of_change(change: &DynamoDbRecord) -> Self {
+        match announced_by(change) {
+            Ok(events) => Self::new(events),
+            Err(error) => {
+                let sequence_number = &change.sequence_number;
+                tracing::debug!(sequence_number, %error, "unreadable change");
+                Self {
+                    failure: Some(Verdict::Reject(error.reason())),
+                    ..Self::new(Vec::new())
+                }
+            }
+        }
+    }
+
+    /// The next event to be published.
+    fn next(&self) -> Option<&FactEvent> {
+        match self.failure {
+            None => self.events.get(self.published),
+            Some(_) => None,
+        }
+    }
+}
