@@ -1,8 +1,8 @@
 //! Publishes facts again from the rows of the orders table, with no change to announce them.
 //!
-//! Two cases need this. A change was discarded or is older than the change stream's 24 hours, so its
-//! facts have no mark. Or a new subscriber needs the facts of all orders. Each fact has the same
-//! event id as before, so this is safe beside a running notifier.
+//! Two cases need this. A change was discarded or is older than the change stream's 24 hours, so
+//! its facts have no mark. Or a new subscriber needs the facts of all orders. Each fact has the
+//! same event id as before, so this is safe beside a running notifier.
 //!
 //! A deleted row shows no fact, so `erased` cannot be announced again.
 

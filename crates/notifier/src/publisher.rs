@@ -29,8 +29,8 @@ pub(crate) struct Announcement {
 }
 
 impl Publisher {
-    /// Publishes the facts that each of a chunk announces, and marks them. The keys of the chunk are
-    /// orders.
+    /// Publishes the facts that each of a chunk announces, and marks them. The keys of the chunk
+    /// are orders.
     pub(crate) async fn announce<'a, T>(
         &self,
         chunk: Chunk<'a, T>,
