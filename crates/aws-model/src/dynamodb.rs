@@ -119,11 +119,7 @@ impl DynamoDb {
         let names = names.collect();
         streams
             .begin(table, names, self.clock.now_millis())
-            .ok_or_else(|| {
-                let message = format!("Table already has an enabled stream: TableName: {table}");
-                let error = DynoxideError::ValidationException(message);
-                refusal("UpdateTable", error)
-            })
+            .ok_or_else(|| enabled_already(table))
     }
 
     /// The shard of a table's change stream. `None` if the table has no stream.
@@ -153,12 +149,16 @@ impl DynamoDb {
     /// Performs one operation of the wire. `None` if the operation does not exist here. `region` is
     /// only for ARNs.
     pub(crate) fn perform(&self, operation: &str, body: &[u8], region: &str) -> Option<Output> {
+        if !WRITES.contains(&operation) && !operation.ends_with("Table") {
+            return self.execute(operation, body, region);
+        }
+        // The lock is held to the end of the write. So a stream that begins meanwhile begins before
+        // the write or after it.
         let mut streams = self.lock();
         if operation.ends_with("Table") {
             return self.perform_on_table(&mut streams, operation, body, region);
         }
         if streams.is_empty() {
-            drop(streams);
             return self.execute(operation, body, region);
         }
         // A body that is not JSON touches nothing, and is refused below.
@@ -166,13 +166,11 @@ impl DynamoDb {
         let touched = streams.touched(operation, &input);
         let before: Vec<_> = touched.iter().map(|item| self.image(item)).collect();
         let output = self.execute(operation, body, region)?;
-        if output.is_ok() {
-            let now = self.clock.now_millis();
-            for (item, old) in touched.into_iter().zip(before) {
-                let new = self.image(&item);
-                if let Some(stream) = streams.get(&item.table) {
-                    stream.note(item.keys, old, new, now);
-                }
+        let now = self.clock.now_millis();
+        for (item, old) in touched.into_iter().zip(before) {
+            let new = self.image(&item);
+            if let Some(stream) = streams.get(&item.table) {
+                stream.note(item.keys, old, new, now);
             }
         }
         Some(output)
@@ -192,7 +190,8 @@ impl DynamoDb {
         let specification = input
             .as_object_mut()
             .filter(|_| matches!(operation, "CreateTable" | "UpdateTable"))
-            .and_then(|members| members.remove("StreamSpecification"));
+            .and_then(|members| members.remove("StreamSpecification"))
+            .filter(|specification| !specification.is_null());
         let Some(specification) = specification else {
             let output = self.execute(operation, body, region)?;
             let output = output.map(|json| streams.described(&table, &json));
@@ -206,6 +205,9 @@ impl DynamoDb {
             let message = format!("a StreamViewType other than {VIEW_TYPE} is not modelled");
             let error = DynoxideError::ValidationException(message);
             return Some(Err(refusal(operation, error)));
+        }
+        if is_enabled && streams.get(&table).is_some() {
+            return Some(Err(enabled_already(&table)));
         }
         // An UpdateTable that has nothing else is none for dynoxide.
         let is_alone = input.as_object().is_some_and(|members| members.len() == 1);
@@ -286,6 +288,21 @@ impl DynamoDb {
         });
         Some(outcome.map_err(|error| refusal(operation, error)))
     }
+}
+
+/// The operations that write items.
+const WRITES: [&str; 5] = [
+    "BatchWriteItem",
+    "DeleteItem",
+    "PutItem",
+    "TransactWriteItems",
+    "UpdateItem",
+];
+
+/// The refusal of a stream for a table that has one.
+fn enabled_already(table: &str) -> Refusal {
+    let message = format!("Table already has an enabled stream: TableName: {table}");
+    refusal("UpdateTable", DynoxideError::ValidationException(message))
 }
 
 /// The output of an operation as a value.

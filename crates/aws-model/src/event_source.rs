@@ -136,10 +136,15 @@ impl ChangeStreamReader {
     }
 
     /// Carries out a read, to be handed to the mapping. The read fails if the table has no stream.
+    /// The shard is gone if the table's stream was begun again.
     #[must_use]
     pub fn read(&self, fetch: Fetch) -> Event {
-        match self.try_read(&fetch) {
-            Some(read) => fetch.succeeded(read),
+        match self.aws.dynamodb().change_stream_shard(&self.table) {
+            Some(shard) if shard == fetch.shard_id().as_str() => match self.try_read(&fetch) {
+                Some(read) => fetch.succeeded(read),
+                None => fetch.failed(),
+            },
+            Some(_) => fetch.gone(),
             None => fetch.failed(),
         }
     }

@@ -38,6 +38,7 @@
 //! - SQS messages until they are deleted, or their queue's retention (4 days by default) has
 //!   passed.
 //! - DynamoDB items until they are deleted, in SQLite in memory.
+//! - The records of a table's change stream for 24 hours, if the table has one.
 //! - Faults and counters of hits, at most one of each for each service and kind.
 //!
 //! Iterators and receipt handles leave nothing behind.

@@ -49,12 +49,37 @@ pub struct DynamoDbRecord {
     /// When the change happened, since the Unix epoch, to the second. `None` if the event does not
     /// say it.
     pub approximate_creation: Option<Duration>,
+    /// The kind of the change. `None` if the event says another one.
+    pub kind: Option<ChangeKind>,
     /// True if DynamoDB deleted the item because its time to live had ended.
     pub is_expiry: bool,
 }
 
+/// The kind of a change (`eventName`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// There was no item before.
+    Insert,
+    /// The item was changed.
+    Modify,
+    /// The item was deleted.
+    Remove,
+}
+
+impl ChangeKind {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "INSERT" => Some(Self::Insert),
+            "MODIFY" => Some(Self::Modify),
+            "REMOVE" => Some(Self::Remove),
+            _ => None,
+        }
+    }
+}
+
 impl DynamoDbRecord {
-    /// A change of an item with this key, for tests. The key is the event's `Keys`.
+    /// A change of an item with this key, for tests. The key is the event's `Keys`. The images give
+    /// the kind.
     #[must_use]
     pub fn new(
         keys: &Value,
@@ -62,11 +87,17 @@ impl DynamoDbRecord {
         old_image: Option<Value>,
         new_image: Option<Value>,
     ) -> Self {
+        let kind = match (&old_image, &new_image) {
+            (None, _) => ChangeKind::Insert,
+            (Some(_), Some(_)) => ChangeKind::Modify,
+            (Some(_), None) => ChangeKind::Remove,
+        };
         Self {
             key: canonical(keys).unwrap_or_default(),
             sequence_number: sequence_number.into(),
             old_image,
             new_image,
+            kind: Some(kind),
             approximate_creation: None,
             is_expiry: false,
         }
@@ -121,6 +152,8 @@ impl StreamRecord for DynamoDbRecord {
 struct Envelope {
     dynamodb: Change,
     #[serde(default)]
+    event_name: Text,
+    #[serde(default)]
     user_identity: Value,
 }
 
@@ -156,6 +189,7 @@ impl From<Envelope> for DynamoDbRecord {
             new_image: Some(new_image).filter(Value::is_object),
             approximate_creation: seconds
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            kind: envelope.event_name.0.as_deref().and_then(ChangeKind::named),
             is_expiry: envelope.user_identity["principalId"] == "dynamodb.amazonaws.com",
         }
     }

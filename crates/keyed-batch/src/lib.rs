@@ -13,7 +13,7 @@ mod verdict;
 
 pub use chunk::{Chunk, NO_VERDICT, Verdicts};
 pub use deadline::deadline;
-pub use dynamodb_record::{DynamoDbEvent, DynamoDbRecord};
+pub use dynamodb_record::{ChangeKind, DynamoDbEvent, DynamoDbRecord};
 pub use kinesis_record::{KinesisEvent, KinesisRecord};
 pub use limits::Limits;
 pub use process::{MissingSequenceNumber, Report, UNREADABLE_DATA, process, process_in_chunks};

@@ -313,16 +313,32 @@ impl Queue {
     fn start_chunk(&mut self, most: usize, now: Instant) -> Option<Vec<usize>> {
         let mut chunk = Vec::new();
         while chunk.len() < most
-            && let Some(index) = self.start(now)
+            && let Some(Reverse(index)) = self.fresh.pop()
         {
             chunk.push(index);
         }
+        // Before retries, which could keep them from being attempted at all.
         if chunk.is_empty() {
-            let alone = self.alone.pop()?;
-            self.note_start(alone);
-            chunk.push(alone);
+            chunk.extend(self.alone.pop());
+        } else {
+            self.fill_with_retries(&mut chunk, most, now);
         }
-        Some(chunk)
+        if chunk.is_empty() {
+            self.fill_with_retries(&mut chunk, most, now);
+        }
+        for index in &chunk {
+            self.note_start(*index);
+        }
+        (!chunk.is_empty()).then_some(chunk)
+    }
+
+    fn fill_with_retries(&mut self, chunk: &mut Vec<usize>, most: usize, now: Instant) {
+        while chunk.len() < most
+            && self.next_due().is_some_and(|due| due <= now)
+            && let Some(Reverse((_, index))) = self.backing_off.pop()
+        {
+            chunk.push(index);
+        }
     }
 
     fn note_start(&mut self, index: usize) {

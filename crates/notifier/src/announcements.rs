@@ -64,8 +64,15 @@ impl Announcements {
             match answer_of_update(result, &key).map_err(TableError::of)? {
                 Answer::Done => return Ok(()),
                 // A mark is never taken away, so each refusal leaves fewer marks to be written.
-                Answer::Refused(item) => missing
-                    .retain(|(name, _)| item.as_ref().is_none_or(|item| !item.contains(name))),
+                Answer::Refused(item) => {
+                    let before = missing.len();
+                    missing
+                        .retain(|(name, _)| item.as_ref().is_none_or(|item| !item.contains(name)));
+                    if missing.len() == before {
+                        let code = "ConditionalCheckFailedException";
+                        return Err(TableError::of_code(code, ""));
+                    }
+                }
             }
         }
         Ok(())

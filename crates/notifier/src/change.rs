@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conditional_write::Item;
-use keyed_batch::DynamoDbRecord;
+use keyed_batch::{ChangeKind, DynamoDbRecord};
 use orders::{Fact, FactEvent, OrderId, Row, Timestamp, UnreadableRow};
 use serde_json::Value;
 
@@ -14,6 +14,10 @@ pub enum UnreadableChange {
     /// The images have no order id that the service makes.
     #[error("the change is not about an order's row")]
     NoOrderId,
+    /// An image is missing. The table's stream must have both (`NEW_AND_OLD_IMAGES`), or every
+    /// change would pass for a creation or a deletion.
+    #[error("an image of the row is missing")]
+    MissingImage,
     /// The event does not say when the row changed, which DynamoDB always does.
     #[error("the change has no time")]
     NoTime,
@@ -28,6 +32,7 @@ impl UnreadableChange {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoOrderId => "no_order_id",
+            Self::MissingImage => "missing_image",
             Self::NoTime => "no_time",
             Self::Row(_) => "unreadable_row",
         }
@@ -51,6 +56,15 @@ pub fn announced_by(change: &DynamoDbRecord) -> Result<Vec<FactEvent>, Unreadabl
         .or(old)
         .and_then(order_id)
         .ok_or(UnreadableChange::NoOrderId)?;
+    let has_its_images = match change.kind {
+        Some(ChangeKind::Insert) => old.is_none() && new.is_some(),
+        Some(ChangeKind::Modify) => old.is_some() && new.is_some(),
+        Some(ChangeKind::Remove) => old.is_some() && new.is_none(),
+        None => false,
+    };
+    if !has_its_images {
+        return Err(UnreadableChange::MissingImage);
+    }
     let changed_at = change
         .approximate_creation
         .and_then(timestamp)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_kinesis::error::ProvideErrorMetadata as _;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use aws_smithy_types::retry::RetryConfig;
@@ -50,6 +50,19 @@ impl NotPublished {
         self.passes_by_itself
     }
 
+    fn of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Self {
+        match error {
+            SdkError::ServiceError(answer) => {
+                let code = answer.err().code().unwrap_or("unknown");
+                Self::answered(code, answer.raw().status().is_server_error())
+            }
+            _ => Self {
+                code: NoAnswer::of(error).as_str().to_owned(),
+                passes_by_itself: true,
+            },
+        }
+    }
+
     fn answered(code: &str, is_server_error: bool) -> Self {
         Self {
             code: code.to_owned(),
@@ -80,12 +93,38 @@ impl FactsStream {
         }
     }
 
-    /// Puts these events, each under its order's id, and returns the result of each in the same
-    /// sequence.
+    /// Puts an event behind the record of this sequence number, and returns its own.
     ///
-    /// No two of the events may be about one order. Kinesis does not promise the sequence of the
-    /// entries of a call, so the facts of one order go into calls that follow each other.
-    pub async fn put(&self, events: &[FactEvent]) -> Vec<Result<(), NotPublished>> {
+    /// Kinesis promises increasing numbers for puts in quick succession only where the later put
+    /// names the number of the earlier one (API reference, `PutRecord`,
+    /// `SequenceNumberForOrdering`).
+    ///
+    /// # Errors
+    /// [`NotPublished`] if Kinesis has not acknowledged the event.
+    pub async fn put_behind(
+        &self,
+        event: &FactEvent,
+        sequence_number: &str,
+    ) -> Result<String, NotPublished> {
+        let put = self
+            .client
+            .put_record()
+            .stream_name(&self.name)
+            .partition_key(event.order_id.to_string())
+            .sequence_number_for_ordering(sequence_number)
+            .data(Blob::new(event.encode()));
+        match put.send().await {
+            Ok(answer) => Ok(answer.sequence_number),
+            Err(error) => Err(NotPublished::of(&error)),
+        }
+    }
+
+    /// Puts these events, each under its order's id. Returns the sequence number of each, in the
+    /// sequence of the events.
+    ///
+    /// No two of the events may be about one order, because Kinesis does not promise the sequence
+    /// of the entries of a call. [`put_behind`](Self::put_behind) is for the next fact of an order.
+    pub async fn put(&self, events: &[FactEvent]) -> Vec<Result<String, NotPublished>> {
         let mut results = Vec::with_capacity(events.len());
         let mut entries = Vec::new();
         let mut bytes = 0;
@@ -105,7 +144,10 @@ impl FactsStream {
         results
     }
 
-    async fn put_entries(&self, entries: Vec<(String, Vec<u8>)>) -> Vec<Result<(), NotPublished>> {
+    async fn put_entries(
+        &self,
+        entries: Vec<(String, Vec<u8>)>,
+    ) -> Vec<Result<String, NotPublished>> {
         let count = entries.len();
         let entries = entries.into_iter().map(|(key, data)| {
             #[expect(
@@ -123,37 +165,23 @@ impl FactsStream {
             .put_records()
             .stream_name(&self.name)
             .set_records(Some(entries.collect()));
-        let error = match call.send().await {
-            Ok(answer) => {
-                let results = answer
-                    .records()
-                    .iter()
-                    .map(|entry| match entry.error_code() {
-                        None => Ok(()),
-                        // The codes of an entry are `ProvisionedThroughputExceededException` and
-                        // `InternalFailure`, which is a server error.
-                        Some(code) => Err(NotPublished::answered(code, code == "InternalFailure")),
-                    });
-                let missing = Err(NotPublished::answered("entry_missing", true));
-                return results
-                    .chain(std::iter::repeat(missing))
-                    .take(count)
-                    .collect();
-            }
-            Err(error) => error,
+        let answer = match call.send().await {
+            Ok(answer) => answer,
+            Err(error) => return vec![Err(NotPublished::of(&error)); count],
         };
-        let failure = match error.as_service_error() {
-            Some(answer) => {
-                let is_server_error = error
-                    .raw_response()
-                    .is_some_and(|response| response.status().is_server_error());
-                NotPublished::answered(answer.code().unwrap_or("unknown"), is_server_error)
+        let results = answer.records().iter().map(|entry| {
+            match (entry.error_code(), entry.sequence_number()) {
+                // The codes of an entry are `ProvisionedThroughputExceededException` and
+                // `InternalFailure`, which is a server error.
+                (Some(code), _) => Err(NotPublished::answered(code, code == "InternalFailure")),
+                (None, Some(number)) => Ok(number.to_owned()),
+                (None, None) => Err(NotPublished::answered("number_missing", true)),
             }
-            None => NotPublished {
-                code: NoAnswer::of(&error).as_str().to_owned(),
-                passes_by_itself: true,
-            },
-        };
-        vec![Err(failure); count]
+        });
+        let missing = Err(NotPublished::answered("entry_missing", true));
+        results
+            .chain(std::iter::repeat(missing))
+            .take(count)
+            .collect()
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! - Each fact is in the stream at least once. A fact that is published again has the same event
 //!   id, so a subscriber that acts by event id acts once.
-//! - The facts of one order are in the stream in their sequence. A repetition may come later.
+//! - The facts of one order are in the stream in their sequence. A repetition may come later, and
+//!   so may a fact whose change was discarded.
 //! - A change that cannot be read, or whose facts are refused, does not hold back other orders.
 //! - A mark exists only for a fact that is in the stream.
 //!

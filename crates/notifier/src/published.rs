@@ -1,8 +1,11 @@
-//! The facts that a batch published, counted and written as one line of the log.
+//! The facts that a batch published. They are known to later attempts of the batch, and are counted
+//! for one line of the log.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use function_runtime::FailedAttempts;
 use keyed_batch::Summary;
-use orders::Fact;
+use orders::{Fact, FactEvent, OrderId};
 use orders_table::TableError;
 
 use crate::facts_stream::NotPublished;
@@ -14,10 +17,31 @@ pub(crate) struct Published {
     conflicted: u64,
     erased: u64,
     failed: FailedAttempts,
+    /// The ids of the events that were acknowledged.
+    ids: BTreeSet<String>,
+    /// The sequence number of each order's last fact.
+    last: BTreeMap<OrderId, String>,
 }
 
 impl Published {
-    pub(crate) fn count(&mut self, fact: &Fact) {
+    /// Takes note of an event that the stream has acknowledged, with its sequence number.
+    pub(crate) fn acknowledged(&mut self, event: &FactEvent, sequence_number: String) {
+        self.count(&event.fact);
+        self.ids.insert(event.id());
+        self.last.insert(event.order_id, sequence_number);
+    }
+
+    /// True if an event of this id was acknowledged in this batch.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// The sequence number of an order's last fact in this batch.
+    pub(crate) fn last_of(&self, order_id: OrderId) -> Option<String> {
+        self.last.get(&order_id).cloned()
+    }
+
+    fn count(&mut self, fact: &Fact) {
         *match fact {
             Fact::Created(_) => &mut self.created,
             Fact::Cancelled(_) => &mut self.cancelled,

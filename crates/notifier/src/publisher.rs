@@ -1,7 +1,8 @@
 //! Publishes the facts of several orders, in the sequence of each order's facts, and marks them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures::future::join;
 use futures::{StreamExt, stream};
 use keyed_batch::{Chunk, DynamoDbRecord, Verdict, Verdicts};
 use orders::FactEvent;
@@ -11,6 +12,9 @@ use crate::{Announcements, FactsStream, announced_by};
 
 /// The number of marks that are written at once.
 const MARKS_IN_FLIGHT: usize = 32;
+
+/// The number of facts that are put one by one at once.
+const PUTS_IN_FLIGHT: usize = 32;
 
 /// The stream that facts are put into, and the table of their marks.
 #[derive(Clone, Debug)]
@@ -43,37 +47,67 @@ impl Publisher {
             .map(|announced| announcement(announced))
             .collect();
         while self.publish_next(&mut announcements, published).await {}
-        let verdicts = stream::iter(announcements)
-            .map(|announcement| self.finish(announcement, published))
-            .buffered(MARKS_IN_FLIGHT)
-            .collect::<Vec<_>>()
+        // A mark that takes long must not keep the marks behind it from being written.
+        let mut verdicts: Vec<(usize, Verdict)> = stream::iter((0..).zip(announcements))
+            .map(async |(place, announcement)| (place, self.finish(announcement, published).await))
+            .buffer_unordered(MARKS_IN_FLIGHT)
+            .collect()
             .await;
-        chunk.judge_in_sequence(verdicts)
+        verdicts.sort_by_key(|(place, _)| *place);
+        chunk.judge_in_sequence(verdicts.into_iter().map(|(_, verdict)| verdict))
     }
 
-    /// Publishes the next fact of each change that has one. False if none has. The changes are of
-    /// different orders, so no call has two facts of one order.
+    /// Publishes the next fact of each order that has one. False if none has. The announcements are
+    /// of different orders, so no call has two facts of one order.
     async fn publish_next(
         &self,
         announcements: &mut [Announcement],
         published: &Mutex<Published>,
     ) -> bool {
-        let (waiting, events): (Vec<_>, Vec<_>) = announcements
-            .iter_mut()
-            .filter_map(|announcement| {
-                let event = announcement.next()?.clone();
-                Some((announcement, event))
-            })
-            .unzip();
-        if events.is_empty() {
+        let mut first = Vec::new();
+        let mut behind = Vec::new();
+        for announcement in announcements {
+            let published = lock(published);
+            // A mark that failed is tried again without its facts.
+            while announcement
+                .next()
+                .is_some_and(|event| published.has(&event.id()))
+            {
+                announcement.published += 1;
+            }
+            let Some(event) = announcement.next().cloned() else {
+                continue;
+            };
+            match published.last_of(event.order_id) {
+                None => first.push((announcement, event)),
+                Some(number) => behind.push((announcement, event, number)),
+            }
+        }
+        if first.is_empty() && behind.is_empty() {
             return false;
         }
-        let results = self.stream.put(&events).await;
-        let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((announcement, event), result) in waiting.into_iter().zip(&events).zip(results) {
+        let events: Vec<FactEvent> = first.iter().map(|(_, event)| event.clone()).collect();
+        let puts = async {
+            match events.is_empty() {
+                true => Vec::new(),
+                false => self.stream.put(&events).await,
+            }
+        };
+        let puts_behind = stream::iter(behind)
+            .map(async |(announcement, event, number)| {
+                let result = self.stream.put_behind(&event, &number).await;
+                (announcement, event, result)
+            })
+            .buffer_unordered(PUTS_IN_FLIGHT)
+            .collect::<Vec<_>>();
+        let (results, behind) = join(puts, puts_behind).await;
+        let first = first.into_iter().zip(results);
+        let first = first.map(|((announcement, event), result)| (announcement, event, result));
+        let mut published = lock(published);
+        for (announcement, event, result) in first.chain(behind) {
             match result {
-                Ok(()) => {
-                    published.count(&event.fact);
+                Ok(number) => {
+                    published.acknowledged(&event, number);
                     announcement.published += 1;
                 }
                 Err(error) => {
@@ -98,8 +132,7 @@ impl Publisher {
         match self.announcements.mark(order_id, &events).await {
             Ok(()) => Verdict::Done,
             Err(error) => {
-                let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
-                published.count_table_error(&error);
+                lock(published).count_table_error(&error);
                 Verdict::Retry("not_marked")
             }
         }
@@ -138,4 +171,8 @@ impl Announcement {
             Some(_) => None,
         }
     }
+}
+
+fn lock(published: &Mutex<Published>) -> MutexGuard<'_, Published> {
+    published.lock().unwrap_or_else(PoisonError::into_inner)
 }

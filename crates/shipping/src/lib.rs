@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use function_runtime::{Environment, Failure, StartError};
-use idempotency::{Begin, Commit, Fingerprint, Key, LeaseOptions, LeaseTable, Refusal};
+use idempotency::{Begin, Commit, Fingerprint, Key, LeaseOptions, LeaseTable, Refusal, Settled};
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Created, Fact, FactEvent, Poison};
 use tokio::time::Instant;
@@ -79,41 +79,53 @@ impl Shipping {
             Ok(Begin::Mismatch) => return Verdict::Reject("another_order_under_this_id"),
             Err(error) => return Verdict::Retry(error.code()),
         };
-        let Ok(shipment) = self.shipment(event) else {
+        let Ok(shipment) = self.shipment(event, lease.owner()) else {
             return Verdict::Retry("incomplete_item");
         };
         match lease.commit_with(vec![shipment], &event.id()).await {
             Commit::Committed => Verdict::Done,
-            // The shipment is there. Its lock is older than the window, and has gone.
-            Commit::Refused {
-                lease,
-                refusal: Refusal::Items(_),
-            } => match lease.complete(&event.id()).await {
-                idempotency::Settled::Done => Verdict::Done,
-                _ => Verdict::Retry("lease_lost"),
-            },
-            Commit::Refused {
-                refusal: Refusal::Request(_),
-                ..
-            } => Verdict::Retry("refused"),
+            // The shipment is there. Its lock was older than the window, and has gone.
+            Commit::Refused { lease, refusal } if is_booked(&refusal) => {
+                match lease.complete(&event.id()).await {
+                    Settled::Done => Verdict::Done,
+                    _ => Verdict::Retry("lease_lost"),
+                }
+            }
+            Commit::Refused { lease, .. } => {
+                let _ = lease.release().await;
+                Verdict::Retry("refused")
+            }
             Commit::LeaseLost => Verdict::Retry("lease_lost"),
             Commit::Unconfirmed(_) => Verdict::Retry("unconfirmed"),
         }
     }
 
-    /// The row of a shipment, which must not be there yet.
+    /// The row of a shipment, which must not be there yet. `booking` tells one booking from
+    /// another.
     fn shipment(
         &self,
         event: &FactEvent,
+        booking: &str,
     ) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
         let text = |text: String| AttributeValue::S(text);
         let put = Put::builder()
             .table_name(&self.shipments)
             .item("order_id", text(event.order_id.to_string()))
             .item("event_id", text(event.id()))
+            .item("booking", text(booking.to_owned()))
             .condition_expression("attribute_not_exists(order_id)")
             .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// True if a transaction was refused because the shipment is there, and for no other reason.
+fn is_booked(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Items(items) => items
+            .iter()
+            .all(|item| item.code == "ConditionalCheckFailed"),
+        Refusal::Request(_) => false,
     }
 }
 

@@ -55,6 +55,17 @@ impl World {
         handle(&self.shipping(), facts).await
     }
 
+    /// The bookings of all shipments, each of which is new for every booking.
+    fn bookings(&self) -> Vec<String> {
+        let scan = json!({"TableName": "shipments", "ConsistentRead": true});
+        let output = self.aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();
+        let items = output["Items"].as_array().unwrap().iter();
+        let booking = |item: &Value| item["booking"]["S"].as_str().unwrap().to_owned();
+        let mut bookings: Vec<String> = items.map(booking).collect();
+        bookings.sort();
+        bookings
+    }
+
     /// The order id and the event id of each shipment.
     fn shipments(&self) -> Vec<(String, String)> {
         let scan = json!({"TableName": "shipments", "ConsistentRead": true});
@@ -129,9 +140,10 @@ async fn a_fact_that_comes_again_books_nothing_more() {
     let world = World::new();
     let report = world.deliver(&[created(1), created(1)]).await;
     assert_eq!(dispositions(&report), [Disposition::Done; 2]);
+    let bookings = world.bookings();
     let report = world.deliver(&[created(1)]).await;
     assert_eq!(dispositions(&report), [Disposition::Done]);
-    assert_eq!(world.shipments().len(), 1);
+    assert_eq!(world.bookings(), bookings);
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,13 +190,17 @@ async fn while_answers_are_lost_each_order_gets_one_shipment() {
     let fault = Fault::new("dynamodb", "lost-answer", 0.3, 60).unwrap();
     world.aws.faults().inject(fault);
     let facts: Vec<FactEvent> = (0..30).map(created).collect();
-    for _ in 0..3 {
+    world.deliver(&facts).await;
+    let first = world.bookings();
+    for _ in 0..2 {
         world.deliver(&facts).await;
     }
     world.aws.faults().clear();
     let report = world.deliver(&facts).await;
     assert_eq!(report.summary.done, 30);
-    assert_eq!(world.shipments().len(), 30);
+    let last = world.bookings();
+    assert_eq!(last.len(), 30);
+    assert!(first.iter().all(|booking| last.contains(booking)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,7 +216,24 @@ async fn a_shipment_whose_lock_has_gone_is_not_booked_again() {
         .aws
         .operate(Service::DynamoDb, "DeleteItem", &delete)
         .unwrap();
+    let bookings = world.bookings();
     let report = world.deliver(&[event]).await;
     assert_eq!(dispositions(&report), [Disposition::Done]);
-    assert_eq!(world.shipments().len(), 1);
+    assert_eq!(world.bookings(), bookings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shipment_that_the_table_refuses_for_another_reason_is_not_taken_for_booked() {
+    let world = World::new();
+    let delete = json!({"TableName": "shipments"});
+    let delete = world.aws.operate(Service::DynamoDb, "DeleteTable", &delete);
+    delete.unwrap();
+    let table = json!({"TableName": "shipments", "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "order_id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "order_id", "AttributeType": "N"}]});
+    let create = world.aws.operate(Service::DynamoDb, "CreateTable", &table);
+    create.unwrap();
+    let report = world.deliver(&[created(1)]).await;
+    assert_eq!(report.summary.done, 0);
+    assert_eq!(report.summary.unfinished, 1);
 }

@@ -4,6 +4,7 @@
 //! - It has one shard, which is never closed. AWS divides a table's stream and closes a shard after
 //!   some hours.
 //! - It always has both images (`NEW_AND_OLD_IMAGES`).
+//! - A stream that is disabled loses its records at once. AWS keeps them readable for 24 hours.
 //! - Nothing is deleted by a time to live, so no change says that DynamoDB made it.
 //!
 //! As on AWS, a write that does not change its item leaves no record, a record lives for 24 hours,
@@ -32,6 +33,8 @@ const FIRST_NUMBER: u128 = 100_000_000_000_000_000_001;
 #[derive(Debug, Default)]
 pub(super) struct ChangeStreams {
     streams: BTreeMap<String, ChangeStream>,
+    /// How many streams were begun, so that no two have a shard of one name.
+    begun: u32,
 }
 
 /// The change stream of one table.
@@ -40,6 +43,8 @@ pub(super) struct ChangeStream {
     table: String,
     label: String,
     created_millis: u64,
+    /// The place of this stream among all that were begun.
+    place: u32,
     key_names: Vec<String>,
     changes: VecDeque<Change>,
     next_number: u128,
@@ -99,10 +104,12 @@ impl ChangeStreams {
         let Entry::Vacant(place) = self.streams.entry(table.to_owned()) else {
             return None;
         };
+        self.begun += 1;
         Some(place.insert(ChangeStream {
             table: table.to_owned(),
             label: label(now),
             created_millis: now,
+            place: self.begun,
             key_names,
             changes: VecDeque::new(),
             next_number: FIRST_NUMBER,
@@ -193,9 +200,10 @@ impl ChangeStream {
         )
     }
 
-    /// `shardId-` and 20 digits, which are the time at which the stream began, and eight more.
+    /// `shardId-`, 20 digits, which are the time at which the stream began, and eight more. A
+    /// stream that is begun again has another shard.
     pub(super) fn shard_id(&self) -> String {
-        format!("shardId-{:020}-00000001", self.created_millis)
+        format!("shardId-{:020}-{:08x}", self.created_millis, self.place)
     }
 
     /// Takes note of a write. An item that is the same as before leaves no record.

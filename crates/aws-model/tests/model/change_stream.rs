@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_model::event_source::ChangeStreamReader;
 use aws_model::{ChangePosition, Service};
 use event_source_mapping::{
-    Action, Completion, Event, Mapping, MappingOptions, StartingPosition, Timestamp,
+    Action, Completion, Event, Mapping, MappingOptions, Occurrence, StartingPosition, Timestamp,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -224,6 +224,48 @@ fn a_stream_is_enabled_and_disabled_later_and_ends_with_its_table() {
     update(both).unwrap();
     operate(&world, "DeleteTable", &json!({"TableName": TABLE}));
     assert_eq!(world.aws.dynamodb().change_stream_shard(TABLE), None);
+}
+
+#[test]
+fn a_stream_that_is_begun_again_has_another_shard_and_the_old_one_is_gone() {
+    let world = with_stream();
+    put(&world, "a", "old");
+    let dynamodb = world.aws.dynamodb();
+    let reader = ChangeStreamReader::new(world.aws.clone(), TABLE);
+    let description = operate(&world, "DescribeTable", &json!({"TableName": TABLE}));
+    let arn = description["Table"]["LatestStreamArn"].as_str().unwrap();
+    let options = MappingOptions::new(arn, FUNCTION, StartingPosition::TrimHorizon);
+    let mut mapping = Mapping::new(options).unwrap();
+    let now = Timestamp::from_millis(START);
+    let mut actions = mapping.handle(now, reader.list().unwrap()).actions;
+    let Some(Action::Fetch(fetch)) = actions.pop() else {
+        panic!("nothing is to be read: {actions:?}")
+    };
+    let old = dynamodb.change_stream_shard(TABLE).unwrap();
+    let off = json!({"TableName": TABLE, "StreamSpecification": {"StreamEnabled": false}});
+    operate(&world, "UpdateTable", &off);
+    dynamodb.begin_change_stream(TABLE).unwrap();
+    assert_ne!(dynamodb.change_stream_shard(TABLE).unwrap(), old);
+    let occurrences = mapping.handle(now, reader.read(fetch)).occurrences;
+    assert!(
+        matches!(occurrences[..], [Occurrence::ShardFinished { .. }]),
+        "{occurrences:?}"
+    );
+}
+
+#[test]
+fn a_transaction_that_is_cancelled_leaves_no_record() {
+    let world = with_stream();
+    let actions = json!({"TransactItems": [
+        {"Put": {"TableName": TABLE, "Item": item("a", "put")}},
+        {"Put": {"TableName": TABLE, "Item": item("b", "put"),
+            "ConditionExpression": "attribute_exists(id)"}},
+    ]});
+    world
+        .aws
+        .operate(Service::DynamoDb, "TransactWriteItems", &actions)
+        .unwrap_err();
+    assert_eq!(changes(&world), []);
 }
 
 #[test]

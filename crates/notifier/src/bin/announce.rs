@@ -2,13 +2,17 @@
 //! its own rights, and safe beside a running notifier.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use aws_smithy_types::timeout::TimeoutConfig;
 use clap::{Args, Parser};
 use keyed_batch::Limits;
 use notifier::announce::{Announcer, Progress, Which};
 use notifier::{Announcements, FactsStream};
 use orders::Timestamp;
+
+/// How long a call of a table may take, retries included.
+const LONGEST_CALL: Duration = Duration::from_secs(30);
 
 /// Publishes the facts of orders again, from the rows of the orders table.
 ///
@@ -62,6 +66,10 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let config = function_runtime::sdk_config().await;
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(LONGEST_CALL)
+        .build();
+    let config = config.into_builder().timeout_config(timeouts).build();
     let client = aws_sdk_dynamodb::Client::new(&config);
     let announcer = Announcer::new(
         client.clone(),

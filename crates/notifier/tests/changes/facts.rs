@@ -1,5 +1,6 @@
 //! The facts that each kind of change publishes.
 
+use keyed_batch::ChangeKind;
 use serde_json::json;
 
 use crate::world::{World, cancel, failures, order_id, submit};
@@ -86,12 +87,18 @@ async fn a_change_that_cannot_be_read_is_rejected_and_its_neighbours_are_publish
     let mut timeless = world.apply(&submit(order_id(4), 4, "c-1")).await;
     timeless.approximate_creation = None;
     let last = world.apply(&submit(order_id(5), 5, "c-1")).await;
-    let expected = [&foreign, &nobody, &timeless].map(|change| change.sequence_number.clone());
+    let one_image = {
+        let mut change = world.apply(&submit(order_id(6), 6, "c-1")).await;
+        change.kind = Some(ChangeKind::Modify);
+        change
+    };
+    let expected =
+        [&foreign, &nobody, &timeless, &one_image].map(|change| change.sequence_number.clone());
     let report = world
-        .deliver(&[first, foreign, nobody, timeless, last])
+        .deliver(&[first, foreign, nobody, timeless, one_image, last])
         .await;
     assert_eq!(failures(&report), expected);
-    assert_eq!(report.summary.rejected, 3);
+    assert_eq!(report.summary.rejected, 4);
     let orders: Vec<_> = world.facts().iter().map(|event| event.order_id).collect();
     assert_eq!(orders, [order_id(1), order_id(5)]);
 }
