@@ -93,7 +93,7 @@ impl Announcer {
     /// after each page.
     ///
     /// # Errors
-    /// [`TableError`] if a table cannot be read. What was announced before stays so.
+    /// [`TableError`] if a table cannot be read. Facts that were announced before stay announced.
     pub async fn run(
         &self,
         which: Which,
