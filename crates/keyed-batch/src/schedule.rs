@@ -26,8 +26,8 @@ use crate::{Chunk, Disposition, Limits, RecordReport, TIMED_OUT, Verdict, Verdic
 /// Calls `work` for each record until every one is finished or the time is up, and reports on each,
 /// in the sequence of `records`.
 ///
-/// [`process`](crate::process) is this for Kinesis. Use it directly for another source whose
-/// records have keys, such as an SQS FIFO queue (message group id) or a DynamoDB stream (item key).
+/// [`process`](crate::process) is this for Kinesis and DynamoDB streams. Use it directly for
+/// another source whose records have keys, such as an SQS FIFO queue (message group id).
 ///
 /// - **Within a key** records are worked on one at a time, in the sequence of `records`. The next
 ///   one begins when the one before is done, is rejected or has panicked, never while it is being

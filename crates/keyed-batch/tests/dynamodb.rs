@@ -8,8 +8,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use keyed_batch::{
-    Disposition, DynamoDbEvent, DynamoDbRecord, KinesisRecord, MissingSequenceNumber, StreamRecord,
-    UNREADABLE_DATA, Verdict, process, process_in_chunks,
+    Disposition, DynamoDbEvent, DynamoDbRecord, KinesisRecord, MissingSequenceNumber, RecordReport,
+    StreamRecord, UNREADABLE_DATA, Verdict, process, process_in_chunks,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -39,6 +39,10 @@ fn change(order_id: &str, sequence_number: &str) -> Value {
 fn read(records: Vec<Value>) -> Vec<DynamoDbRecord> {
     let event: DynamoDbEvent = serde_json::from_value(json!({"Records": records})).unwrap();
     event.records
+}
+
+fn dispositions(records: &[RecordReport]) -> Vec<Disposition> {
+    records.iter().map(|record| record.disposition).collect()
 }
 
 fn with(change: impl FnOnce(&mut Value)) -> DynamoDbRecord {
@@ -148,13 +152,8 @@ async fn changes_of_one_item_are_worked_on_in_their_sequence() {
         }
     })
     .await;
-    let dispositions: Vec<_> = report
-        .records
-        .iter()
-        .map(|record| record.disposition)
-        .collect();
     assert_eq!(
-        dispositions,
+        dispositions(&report.records),
         [
             Disposition::Unfinished("throttled"),
             Disposition::Done,
@@ -178,13 +177,8 @@ async fn a_change_without_keys_is_rejected_and_its_neighbours_are_not() {
         })
     })
     .await;
-    let dispositions: Vec<_> = report
-        .records
-        .iter()
-        .map(|record| record.disposition)
-        .collect();
     assert_eq!(
-        dispositions,
+        dispositions(&report.records),
         [
             Disposition::Done,
             Disposition::Rejected(UNREADABLE_DATA),

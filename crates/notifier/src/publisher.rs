@@ -87,12 +87,7 @@ impl Publisher {
             return false;
         }
         let events: Vec<FactEvent> = first.iter().map(|(_, event)| event.clone()).collect();
-        let puts = async {
-            match events.is_empty() {
-                true => Vec::new(),
-                false => self.stream.put(&events).await,
-            }
-        };
+        let puts = self.stream.put(&events);
         let puts_behind = stream::iter(behind)
             .map(async |(announcement, event, number)| {
                 let result = self.stream.put_behind(&event, &number).await;
