@@ -18,7 +18,7 @@ build: ## Build the functions, the local stack and the commands
 
 # The crates of `make run`. The crate `features` adds the features that tests need of third-party
 # crates, so that the tests share this build.
-RUN := -p local -p api -p consumer -p features --bins
+RUN := -p local -p api -p consumer -p notifier -p shipping -p features --bins
 
 run: ## Run the whole service on this machine (PORT=3000, AWS_PORT=4566)
 	$(CARGO) build --locked $(RUN)

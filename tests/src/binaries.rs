@@ -57,13 +57,19 @@ fn build_folder() -> PathBuf {
     }
 }
 
-/// Puts the three binaries into a folder, each under the name that it has to have. Returns the path
-/// of `local` in the folder.
-pub(crate) fn install(folder: &Path, binaries: [&Path; 3]) -> PathBuf {
-    for (binary, name) in binaries.into_iter().zip(["local", "api", "consumer"]) {
-        let to = folder.join(name);
-        if std::fs::hard_link(binary, &to).is_err() {
-            std::fs::copy(binary, &to).unwrap();
+/// Puts the stack's binaries into a folder, with `consumer` in the consumer's place. Returns the
+/// path of `local` in the folder.
+pub(crate) fn install(folder: &Path, consumer: &str) -> PathBuf {
+    for (binary, name) in [
+        ("local", "local"),
+        ("api", "api"),
+        (consumer, "consumer"),
+        ("notifier", "notifier"),
+        ("shipping", "shipping"),
+    ] {
+        let (from, to) = (function(binary), folder.join(name));
+        if std::fs::hard_link(&from, &to).is_err() {
+            std::fs::copy(&from, &to).unwrap();
         }
     }
     folder.join("local")

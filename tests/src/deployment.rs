@@ -22,6 +22,9 @@ pub(crate) struct Deployment {
     pub(crate) stream_arn: String,
     pub(crate) table: String,
     pub(crate) queue_url: String,
+    pub(crate) facts_stream: String,
+    pub(crate) announcements_table: String,
+    pub(crate) shipments_table: String,
 }
 
 /// The stream, table and queue that tests share while they run at the same time.
@@ -69,6 +72,9 @@ impl Deployment {
             stream_arn: text("stream_arn"),
             table: text("table"),
             queue_url: text("queue_url"),
+            facts_stream: text("facts_stream"),
+            announcements_table: text("announcements_table"),
+            shipments_table: text("shipments_table"),
             name,
         }
     }

@@ -118,22 +118,26 @@ impl Evidence {
     }
 }
 
-/// Reads every record of the stream.
+/// Reads every record of the stream of intents.
 ///
 /// # Panics
 /// If the stream cannot be read.
 pub async fn records(stack: &Stack) -> Vec<StreamRecord> {
+    records_of(stack, stack.stream()).await
+}
+
+/// Reads every record of a stream. The records of probes are left out.
+///
+/// # Panics
+/// If the stream cannot be read.
+pub(crate) async fn records_of(stack: &Stack, stream: &str) -> Vec<StreamRecord> {
     let kinesis = stack.kinesis();
-    let shards = kinesis
-        .list_shards()
-        .stream_name(stack.stream())
-        .send()
-        .await;
+    let shards = kinesis.list_shards().stream_name(stream).send().await;
     let probes = stack.probes().clone();
     let is_probe = |key: &str| OrderId::parse(key).is_some_and(|id| probes.contains(&id));
     let mut records = Vec::new();
     for shard in shards.unwrap().shards.unwrap_or_default() {
-        let request = kinesis.get_shard_iterator().stream_name(stack.stream());
+        let request = kinesis.get_shard_iterator().stream_name(stream);
         let request = request.shard_id(&shard.shard_id);
         let request = request.shard_iterator_type(ShardIteratorType::TrimHorizon);
         let mut iterator = request.send().await.unwrap().shard_iterator;
@@ -158,21 +162,36 @@ pub async fn records(stack: &Stack) -> Vec<StreamRecord> {
     records
 }
 
-/// Reads every row of the table.
+/// Reads every row of the table of orders. The rows of probes are left out.
 ///
 /// # Panics
 /// If the table cannot be read, or has content that the service never writes.
 pub async fn rows(stack: &Stack) -> BTreeMap<OrderId, Row> {
-    let scan = stack.dynamodb().scan().table_name(stack.table());
-    let pages = scan.consistent_read(true).into_paginator().items().send();
-    let items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+    let items = items(stack, stack.table()).await;
     let rows = items.iter().map(|item| {
-        let id = item["order_id"].as_s().unwrap();
-        let row = Row::from_item(&Item::from(item)).unwrap();
-        (OrderId::parse(id).unwrap(), row)
+        let id = match item.get(Row::KEY) {
+            Some(conditional_write::Value::S(id)) => OrderId::parse(id).unwrap(),
+            other => panic!("the key is {other:?}"),
+        };
+        (id, Row::from_item(item).unwrap())
     });
+    rows.collect()
+}
+
+/// Reads every item of a table with the orders' key. The items of probes are left out.
+///
+/// # Panics
+/// If the table cannot be read.
+pub(crate) async fn items(stack: &Stack, table: &str) -> Vec<Item> {
+    let scan = stack.dynamodb().scan().table_name(table);
+    let pages = scan.consistent_read(true).into_paginator().items().send();
+    let mut items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
     let probes = stack.probes();
-    rows.filter(|(id, _)| !probes.contains(id)).collect()
+    items.retain(|item| {
+        let id = item[Row::KEY].as_s().unwrap();
+        OrderId::parse(id).is_none_or(|id| !probes.contains(&id))
+    });
+    items.iter().map(Item::from).collect()
 }
 
 async fn discards(stack: &Stack) -> Vec<Discarded> {

@@ -14,6 +14,7 @@ mod binaries;
 mod clients;
 mod deployment;
 mod evidence;
+mod facts;
 mod http;
 pub mod output;
 mod stack;
@@ -24,6 +25,7 @@ pub use audit::{Accepted, Audit};
 pub use binaries::{function, repository};
 pub use clients::{Call, Clients, Told, What};
 pub use evidence::{Discarded, Evidence, StreamRecord, records, rows};
+pub use facts::{FactsAudit, FactsEvidence};
 pub use stack::{QUEUE, STREAM, Stack, StackOptions, TABLE};
 pub use target::Target;
 

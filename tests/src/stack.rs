@@ -16,7 +16,7 @@ use orders::OrderId;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::binaries::{function, install, repository};
+use crate::binaries::{install, repository};
 use crate::deployment::Deployment;
 use crate::http::{self, HttpClient};
 use crate::{Target, eventually};
@@ -122,9 +122,7 @@ impl Stack {
         let settings_file = folder.path().join("settings.json");
         std::fs::write(&settings_file, settings(&options).to_string()).unwrap();
         let output = std::fs::File::create(&log).unwrap();
-        let consumer = options.consumer.unwrap_or("consumer");
-        let [local, api, consumer] = ["local", "api", consumer].map(function);
-        let local = install(folder.path(), [&local, &api, &consumer]);
+        let local = install(folder.path(), options.consumer.unwrap_or("consumer"));
         let mut process = Command::new(local)
             .arg("--settings")
             .arg(&settings_file)
@@ -187,6 +185,12 @@ impl Stack {
     #[must_use]
     pub fn knows_callers(&self) -> bool {
         self.knows_callers
+    }
+
+    /// True if the stack is deployed by AWS's APIs, and false if it is the embedded stack.
+    #[must_use]
+    pub fn is_deployed(&self) -> bool {
+        self.deployment.is_some()
     }
 
     /// The port of the embedded stack's HTTP API.

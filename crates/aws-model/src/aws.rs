@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::{Clock, TokioClock};
 use crate::dynamodb::{DynamoDb, DynamoDbStartError, json_of};
@@ -144,7 +144,7 @@ impl Aws {
                 Failure::unknown_operation(asked_for).into_response(None, &self.request_id())
             }));
         };
-        let verdict = self.inner.faults.judge(service);
+        let verdict = self.inner.faults.judge(service, request.body());
         match verdict {
             Verdict::Refused(failure) => {
                 return Reply::Answer(failure.into_response(Some(service), &self.request_id()));
@@ -291,6 +291,19 @@ impl Aws {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.inner.faults
+    }
+
+    /// True if the service has a stream, table or queue of this name.
+    #[must_use]
+    pub fn has_resource(&self, service: Service, name: &str) -> bool {
+        match service {
+            Service::Kinesis => self.inner.kinesis.shards(name).is_ok(),
+            Service::Sqs => self.inner.sqs.depth(name).is_ok(),
+            Service::DynamoDb => {
+                let table = json!({ "TableName": name });
+                self.operate(service, "DescribeTable", &table).is_ok()
+            }
+        }
     }
 
     /// The clock that the model reads.

@@ -2,6 +2,7 @@
 
 mod active;
 mod errors;
+mod resource;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -70,6 +71,7 @@ pub struct Fault {
     kind: FaultKind,
     rate: f64,
     seconds: u64,
+    resource: Option<String>,
 }
 
 /// A fault setting that cannot be accepted. The error names the field, so that the sender can mend
@@ -77,8 +79,8 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct FaultError {
-    /// `service`, `error`, `milliseconds`, `rate`, `seconds`, the name of a field that a fault does
-    /// not have, or `body` if the setting is not a JSON object.
+    /// `service`, `error`, `milliseconds`, `rate`, `seconds`, `resource`, the name of a field that a
+    /// fault does not have, or `body` if the setting is not a JSON object.
     pub field: String,
     /// The rule that the field breaks.
     pub reason: String,
@@ -124,6 +126,7 @@ struct Setting {
     rate: f64,
     #[serde(default)]
     seconds: u64,
+    resource: Option<String>,
 }
 
 fn not_a_rate() -> f64 {
@@ -184,11 +187,23 @@ impl Fault {
             kind,
             rate,
             seconds,
+            resource: None,
         })
     }
 
+    /// This fault, limited to the calls about the stream, table or queue of this name. Other calls
+    /// of the service are spared.
+    #[must_use]
+    pub fn of_resource(self, name: impl Into<String>) -> Self {
+        Self {
+            resource: Some(name.into()),
+            ..self
+        }
+    }
+
     /// Reads `{"service": …, "error": …, "rate": …, "seconds": …}`, and `"milliseconds"` with
-    /// `"error": "slow"`. All of these fields are required. Other fields are refused.
+    /// `"error": "slow"`. All of these fields are required. `"resource"` is optional, and limits
+    /// the fault to a stream, table or queue by its name. Other fields are refused.
     ///
     /// # Errors
     /// A [`FaultError`] that names the offending field.
@@ -202,8 +217,14 @@ impl Fault {
             milliseconds,
             rate,
             seconds,
+            resource,
         } = serde_path_to_error::deserialize(Value::Object(fields))?;
-        Self::from_fields(&service, &error, milliseconds, rate, seconds)
+        let fault = Self::from_fields(&service, &error, milliseconds, rate, seconds)?;
+        match resource.as_deref() {
+            Some("") => Err(FaultError::new("resource", "must not be empty")),
+            Some(name) => Ok(fault.of_resource(name)),
+            None => Ok(fault),
+        }
     }
 
     /// The service that the fault disturbs.
@@ -229,6 +250,13 @@ impl Fault {
     pub fn seconds(&self) -> u64 {
         self.seconds
     }
+
+    /// The name of the only stream, table or queue that the fault disturbs. `None` if the fault
+    /// disturbs the whole service.
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +277,17 @@ mod tests {
             Fault::parse(br#"{"service":"kinesis","error":"lost-answer","rate":0.5,"seconds":3}"#)
                 .unwrap();
         assert_eq!(fault, Fault::new("kinesis", "lost-answer", 0.5, 3).unwrap());
+    }
+
+    #[test]
+    fn a_fault_may_name_the_only_resource_that_it_disturbs() {
+        let json =
+            br#"{"service":"kinesis","error":"timeout","rate":1,"seconds":3,"resource":"s"}"#;
+        let everywhere = Fault::new("kinesis", "timeout", 1.0, 3).unwrap();
+        assert_eq!(everywhere.resource(), None);
+        assert_eq!(Fault::parse(json).unwrap(), everywhere.of_resource("s"));
+        let empty = r#"{"service":"kinesis","error":"timeout","rate":1,"seconds":3,"resource":""}"#;
+        assert_eq!(field_of(empty), "resource");
     }
 
     #[test]
@@ -333,7 +372,7 @@ mod tests {
         );
         assert_eq!(
             refusal_of(r#"{"service":"sqs","error":"timeout","rate":1,"seconds":1,"x":1}"#),
-            "x: unknown field `x`, expected one of `service`, `error`, `milliseconds`, `rate`, `seconds`"
+            "x: unknown field `x`, expected one of `service`, `error`, `milliseconds`, `rate`, `seconds`, `resource`"
         );
     }
 

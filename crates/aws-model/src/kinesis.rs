@@ -37,6 +37,7 @@ use crate::random::Random;
 use crate::service::{ACCOUNT, DEFAULT_REGION};
 pub use error::KinesisError;
 pub use hash_range::{HashRange, hash_key};
+pub(crate) use iterator::stream_of_iterator;
 use limits::RETENTION_HOURS;
 pub use limits::{
     ITERATOR_LIFETIME, KinesisOptions, MAX_GET_RECORDS, MAX_GET_RECORDS_BYTES,

@@ -1,5 +1,6 @@
 //! Functions as Lambda runs them. Each execution environment is a process behind a Runtime API.
 
+pub mod activity;
 mod api_response;
 pub mod execution_environment;
 mod extensions_api;

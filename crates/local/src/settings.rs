@@ -1,32 +1,80 @@
 //! The pipeline's settings. They are read from the same JSON file that Terraform reads
 //! (`infra/pipeline.auto.tfvars.json`), so that the local stack and AWS cannot drift apart.
 //!
+//! The file is flat, because Terraform's variables are. The keys of a stream, of a mapping and of a
+//! function have the same names after a prefix. For example, `facts_shard_count` is the
+//! `shard_count` of the stream of facts, and `notifier_batch_size` the `batch_size` of the
+//! notifier's mapping. The stream of intents and the consumer's mapping have no prefix.
+//!
 //! Each range is checked where it belongs. The event source mapping checks its own ranges
-//! ([`Settings::mapping`]), and the other ranges are checked here.
+//! ([`MappingSettings::mapping`]), and the other ranges are checked here.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use aws_model::kinesis::MAX_SHARDS;
 use event_source_mapping as esm;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::mapping::assumptions::{DISCARD_ATTEMPTS, POLL_INTERVAL, RETRY_BACKOFF};
 
-/// The settings of the stream, of its event source mapping and of the two functions, under the keys
-/// of the file.
+/// The settings of the streams, of their event source mappings and of the functions.
 ///
 /// Every key is required, and no other key is allowed. The ranges are those of Lambda and Kinesis,
 /// except for `consumer_max_in_flight`. Their sources are `CreateEventSourceMapping` and
 /// `CreateFunction` in the Lambda API reference, and `IncreaseStreamRetentionPeriod` of Kinesis.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The stream of intents, whose keys have no prefix.
+    pub intents: StreamSettings,
+    /// The stream of facts, `facts_…`.
+    pub facts: StreamSettings,
+    /// The function `api`, `api_…`.
+    pub api: FunctionSettings,
+    /// The function `consumer`, `consumer_…`.
+    pub consumer: FunctionSettings,
+    /// The function `notifier`, `notifier_…`.
+    pub notifier: FunctionSettings,
+    /// The function `shipping`, `subscriber_…`.
+    pub subscriber: FunctionSettings,
+    /// The mapping from the stream of intents to `consumer`, whose keys have no prefix.
+    pub consumer_mapping: MappingSettings,
+    /// The mapping from the table's change stream to `notifier`, `notifier_…`.
+    pub notifier_mapping: MappingSettings,
+    /// The mapping from the stream of facts to `shipping`, `subscriber_…`.
+    pub subscriber_mapping: MappingSettings,
+    /// The number of partition keys that one invocation of `consumer` works on at once, 1–1,000.
+    /// This is the range that the function accepts as `MAX_IN_FLIGHT`.
+    pub consumer_max_in_flight: u32,
+}
+
+/// The settings of a Kinesis stream.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct StreamSettings {
     /// The number of the stream's shards, 1–500.
     pub shard_count: u32,
     /// How long the stream keeps a record, in hours.
     pub retention_hours: u32,
-    /// The most records in one invocation of the consumer.
+}
+
+/// The settings of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct FunctionSettings {
+    /// The number of seconds after which an invocation is ended, 1–900.
+    pub timeout_seconds: u32,
+    /// The memory in MB, 128–10,240. The function is told of it, but it is not enforced.
+    pub memory_mb: u32,
+}
+
+/// The settings of an event source mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct MappingSettings {
+    /// The text before the keys of this mapping.
+    #[serde(skip)]
+    prefix: &'static str,
+    /// The most records in one invocation.
     pub batch_size: u32,
     /// How long a batch that is not full is collected before it is sent, in seconds.
     pub batching_window_seconds: u32,
@@ -43,18 +91,42 @@ pub struct Settings {
     pub bisect_batch_on_function_error: bool,
     /// True if the function's answer may name the records that failed (`ReportBatchItemFailures`).
     pub report_batch_item_failures: bool,
-    /// The number of seconds after which an invocation of `api` is ended, 1–900.
-    pub api_timeout_seconds: u32,
-    /// The number of seconds after which an invocation of `consumer` is ended, 1–900.
-    pub consumer_timeout_seconds: u32,
-    /// The memory of `api` in MB, 128–10,240. The function is told of it, but it is not enforced.
-    pub api_memory_mb: u32,
-    /// The memory of `consumer` in MB, 128–10,240. The function is told of it, but it is not
-    /// enforced.
-    pub consumer_memory_mb: u32,
-    /// The number of partition keys that one invocation of `consumer` works on at once, 1–1,000.
-    /// This is the range that the function accepts as `MAX_IN_FLIGHT`.
-    pub consumer_max_in_flight: u32,
+}
+
+/// A part of the settings, with the keys that it has after its prefix.
+trait Section: DeserializeOwned {
+    /// The keys, each a field of the type.
+    const KEYS: &[&str];
+}
+
+impl Section for StreamSettings {
+    const KEYS: &[&str] = &["shard_count", "retention_hours"];
+}
+
+impl Section for FunctionSettings {
+    const KEYS: &[&str] = &["timeout_seconds", "memory_mb"];
+}
+
+impl Section for MappingSettings {
+    const KEYS: &[&str] = &[
+        "batch_size",
+        "batching_window_seconds",
+        "parallelization_factor",
+        "starting_position",
+        "maximum_retry_attempts",
+        "maximum_record_age_seconds",
+        "bisect_batch_on_function_error",
+        "report_batch_item_failures",
+    ];
+}
+
+#[derive(Deserialize)]
+struct MaxInFlight {
+    max_in_flight: u32,
+}
+
+impl Section for MaxInFlight {
+    const KEYS: &[&str] = &["max_in_flight"];
 }
 
 fn starting_position<'de, D: Deserializer<'de>>(
@@ -98,7 +170,7 @@ pub enum SettingsError {
         /// The settings file.
         path: PathBuf,
         /// The key that is wrong.
-        key: &'static str,
+        key: String,
         /// The value in the file.
         value: i64,
         /// The range that is allowed.
@@ -132,43 +204,72 @@ impl Settings {
             path: path.to_owned(),
             reason,
         };
-        let mut json = serde_json::Deserializer::from_str(text);
-        let settings: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let key = error.path().to_string();
-            let reason = error.into_inner();
-            malformed(match key.as_str() {
-                "." => reason.to_string(),
-                key => format!("{key}: {reason}"),
-            })
-        })?;
-        json.end().map_err(|error| malformed(error.to_string()))?;
+        let keys: Map<String, Value> =
+            serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        let settings = Self::of_keys(keys).map_err(malformed)?;
         settings.check(path)?;
         Ok(settings)
+    }
+
+    fn of_keys(mut keys: Map<String, Value>) -> Result<Self, String> {
+        let keys = &mut keys;
+        let mapping = |keys: &mut Map<String, Value>, prefix| {
+            let section: MappingSettings = section(keys, prefix)?;
+            Ok::<_, String>(MappingSettings { prefix, ..section })
+        };
+        let MaxInFlight { max_in_flight } = section(keys, "consumer_")?;
+        let settings = Self {
+            intents: section(keys, "")?,
+            facts: section(keys, "facts_")?,
+            api: section(keys, "api_")?,
+            consumer: section(keys, "consumer_")?,
+            notifier: section(keys, "notifier_")?,
+            subscriber: section(keys, "subscriber_")?,
+            consumer_mapping: mapping(keys, "")?,
+            notifier_mapping: mapping(keys, "notifier_")?,
+            subscriber_mapping: mapping(keys, "subscriber_")?,
+            consumer_max_in_flight: max_in_flight,
+        };
+        match keys.keys().next() {
+            Some(key) => Err(format!("{key}: unknown field `{key}`")),
+            None => Ok(settings),
+        }
     }
 
     fn check(&self, path: &Path) -> Result<(), SettingsError> {
         const TIMEOUT: RangeInclusive<u32> = 1..=900;
         const MEMORY: RangeInclusive<u32> = 128..=10_240;
-        for (key, value, range) in [
-            ("shard_count", self.shard_count, 1..=MAX_SHARDS),
-            ("api_timeout_seconds", self.api_timeout_seconds, TIMEOUT),
-            (
-                "consumer_timeout_seconds",
-                self.consumer_timeout_seconds,
-                TIMEOUT,
-            ),
-            ("api_memory_mb", self.api_memory_mb, MEMORY),
-            ("consumer_memory_mb", self.consumer_memory_mb, MEMORY),
-            (
-                "consumer_max_in_flight",
-                self.consumer_max_in_flight,
-                1..=1_000,
-            ),
-        ] {
+        const RETENTION: RangeInclusive<u32> = 24..=8_760;
+        let streams = [("", &self.intents), ("facts_", &self.facts)];
+        let streams = streams.into_iter().flat_map(|(prefix, stream)| {
+            [
+                (prefix, "shard_count", stream.shard_count, 1..=MAX_SHARDS),
+                (prefix, "retention_hours", stream.retention_hours, RETENTION),
+            ]
+        });
+        let functions = [
+            ("api_", &self.api),
+            ("consumer_", &self.consumer),
+            ("notifier_", &self.notifier),
+            ("subscriber_", &self.subscriber),
+        ];
+        let functions = functions.into_iter().flat_map(|(prefix, function)| {
+            [
+                (prefix, "timeout_seconds", function.timeout_seconds, TIMEOUT),
+                (prefix, "memory_mb", function.memory_mb, MEMORY),
+            ]
+        });
+        let in_flight = (
+            "consumer_",
+            "max_in_flight",
+            self.consumer_max_in_flight,
+            1..=1_000,
+        );
+        for (prefix, key, value, range) in streams.chain(functions).chain([in_flight]) {
             if !range.contains(&value) {
                 return Err(SettingsError::OutOfRange {
                     path: path.to_owned(),
-                    key,
+                    key: format!("{prefix}{key}"),
                     value: value.into(),
                     range: format!("{}–{}", range.start(), range.end()),
                 });
@@ -176,15 +277,32 @@ impl Settings {
         }
         Ok(())
     }
+}
 
+/// Takes the keys of a section out of all keys. The error begins with the key.
+fn section<T: Section>(keys: &mut Map<String, Value>, prefix: &str) -> Result<T, String> {
+    let mut own = Map::new();
+    for key in T::KEYS {
+        let with_prefix = format!("{prefix}{key}");
+        let value = keys
+            .remove(&with_prefix)
+            .ok_or_else(|| format!("missing field `{with_prefix}`"))?;
+        own.insert((*key).to_owned(), value);
+    }
+    serde_path_to_error::deserialize(Value::Object(own)).map_err(|error| format!("{prefix}{error}"))
+}
+
+impl MappingSettings {
     /// Makes the event source mapping from the stream to the function. The mapping tells the queue
-    /// of discards. All three are given by their ARNs, and `path` is only named in errors.
+    /// of discards. All three are given by their ARNs. The stream keeps a record for
+    /// `retention_hours`, and `path` is only named in errors.
     ///
     /// # Errors
     /// If Lambda would refuse one of the values.
     pub fn mapping(
         &self,
         stream: String,
+        retention_hours: u32,
         function: String,
         queue: String,
         path: &Path,
@@ -202,7 +320,7 @@ impl Settings {
                 .push(esm::FunctionResponseType::ReportBatchItemFailures);
         }
         mapping.on_failure = Some(queue);
-        mapping.stream_retention_hours = self.retention_hours;
+        mapping.stream_retention_hours = retention_hours;
         mapping.assumptions.poll_interval = POLL_INTERVAL;
         mapping.assumptions.retry_backoff = RETRY_BACKOFF;
         mapping.assumptions.discard_delivery_attempts = DISCARD_ATTEMPTS;
@@ -213,25 +331,25 @@ impl Settings {
                 range,
             } => SettingsError::OutOfRange {
                 path: path.to_owned(),
-                key: key(parameter),
+                key: self.key(parameter),
                 value,
                 range: range.to_owned(),
             },
             other => SettingsError::Mapping(other),
         })
     }
-}
 
-/// The key of the file that sets a parameter of the mapping.
-fn key(parameter: &'static str) -> &'static str {
-    match parameter {
-        "BatchSize" => "batch_size",
-        "MaximumBatchingWindowInSeconds" => "batching_window_seconds",
-        "MaximumRecordAgeInSeconds" => "maximum_record_age_seconds",
-        "MaximumRetryAttempts" => "maximum_retry_attempts",
-        "ParallelizationFactor" => "parallelization_factor",
-        "the stream's RetentionPeriodHours" => "retention_hours",
-        other => other,
+    /// The key of the file that sets a parameter of the mapping.
+    fn key(&self, parameter: &'static str) -> String {
+        let key = match parameter {
+            "BatchSize" => "batch_size",
+            "MaximumBatchingWindowInSeconds" => "batching_window_seconds",
+            "MaximumRecordAgeInSeconds" => "maximum_record_age_seconds",
+            "MaximumRetryAttempts" => "maximum_retry_attempts",
+            "ParallelizationFactor" => "parallelization_factor",
+            other => return other.to_owned(),
+        };
+        format!("{}{key}", self.prefix)
     }
 }
 
@@ -247,14 +365,31 @@ mod tests {
         let path = Path::new("settings.json");
         let arn = |rest: &str| format!("arn:aws:{rest}");
         let settings = Settings::parse(text, path).map_err(|error| error.to_string())?;
-        settings
-            .mapping(
-                arn("kinesis:us-east-1:000000000000:stream/s"),
-                arn("lambda:us-east-1:000000000000:function:f"),
-                arn("sqs:us-east-1:000000000000:q"),
-                path,
-            )
-            .map_err(|error| error.to_string())?;
+        let kinesis = "kinesis:us-east-1:000000000000:stream/s";
+        let change_stream = "dynamodb:us-east-1:000000000000:table/t/stream/s";
+        for (mapping, source, hours) in [
+            (
+                &settings.consumer_mapping,
+                kinesis,
+                settings.intents.retention_hours,
+            ),
+            (&settings.notifier_mapping, change_stream, 24),
+            (
+                &settings.subscriber_mapping,
+                kinesis,
+                settings.facts.retention_hours,
+            ),
+        ] {
+            mapping
+                .mapping(
+                    arn(source),
+                    hours,
+                    arn("lambda:us-east-1:000000000000:function:f"),
+                    arn("sqs:us-east-1:000000000000:q"),
+                    path,
+                )
+                .map_err(|error| error.to_string())?;
+        }
         Ok(settings)
     }
 
@@ -267,18 +402,21 @@ mod tests {
     #[test]
     fn the_repositorys_own_file_is_read() {
         let settings = parse(REPOSITORY_FILE).unwrap();
-        assert_eq!(settings.shard_count, 2);
-        assert_eq!(settings.batch_size, 10);
-        assert_eq!(settings.maximum_retry_attempts, 3);
+        assert_eq!(settings.intents.shard_count, 2);
+        let mapping = &settings.consumer_mapping;
+        assert_eq!(mapping.batch_size, 10);
+        assert_eq!(mapping.maximum_retry_attempts, 3);
         assert_eq!(
-            settings.maximum_record_age_seconds, -1,
+            mapping.maximum_record_age_seconds, -1,
             "left to the stream's retention"
         );
         assert_eq!(
-            settings.starting_position,
+            mapping.starting_position,
             esm::StartingPosition::TrimHorizon
         );
-        assert_eq!(settings.api_timeout_seconds, 10);
+        assert_eq!(settings.api.timeout_seconds, 10);
+        assert_eq!(settings.notifier_mapping.batch_size, 100);
+        assert_eq!(settings.subscriber_mapping.parallelization_factor, 1);
     }
 
     #[test]
@@ -300,6 +438,10 @@ mod tests {
         assert!(error.starts_with(expected), "{error}");
     }
 
+    fn is_prefix(text: &str) -> bool {
+        text.is_empty() || text.ends_with('_') && text.matches('_').count() == 1
+    }
+
     #[test]
     fn both_ends_of_each_range_are_accepted_and_what_lies_beyond_is_refused_by_file_and_key() {
         for (key, least, most) in [
@@ -310,20 +452,24 @@ mod tests {
             ("parallelization_factor", 1, 10),
             ("maximum_retry_attempts", -1, 10_000),
             ("maximum_record_age_seconds", 60, 604_800),
-            ("api_timeout_seconds", 1, 900),
-            ("consumer_timeout_seconds", 1, 900),
-            ("api_memory_mb", 128, 10_240),
-            ("consumer_memory_mb", 128, 10_240),
-            ("consumer_max_in_flight", 1, 1_000),
+            ("timeout_seconds", 1, 900),
+            ("memory_mb", 128, 10_240),
+            ("max_in_flight", 1, 1_000),
         ] {
-            for end in [least, most] {
-                parse_with(key, end).unwrap();
-            }
-            for beyond in [least - 1, most + 1] {
-                let error = parse_with(key, beyond).unwrap_err();
-                let named = format!("settings.json: {key}: ");
-                assert!(error.starts_with(&named), "{error}");
-                assert!(error.contains(&beyond.to_string()), "{error}");
+            let shipped: Map<String, Value> = serde_json::from_str(REPOSITORY_FILE).unwrap();
+            let with_prefix = |name: &&String| name.strip_suffix(key).is_some_and(is_prefix);
+            let keys: Vec<&String> = shipped.keys().filter(with_prefix).collect();
+            assert!(!keys.is_empty(), "{key}");
+            for key in keys {
+                for end in [least, most] {
+                    parse_with(key, end).unwrap();
+                }
+                for beyond in [least - 1, most + 1] {
+                    let error = parse_with(key, beyond).unwrap_err();
+                    let named = format!("settings.json: {key}: ");
+                    assert!(error.starts_with(&named), "{error}");
+                    assert!(error.contains(&beyond.to_string()), "{error}");
+                }
             }
         }
     }
@@ -336,6 +482,9 @@ mod tests {
             ("bisect_batch_on_function_error", 1.into()),
             ("starting_position", "AT_TIMESTAMP".into()),
             ("shard_count", 4_294_967_297_u64.into()),
+            ("notifier_batch_size", "100".into()),
+            ("subscriber_starting_position", "AT_TIMESTAMP".into()),
+            ("consumer_timeout_seconds", Value::Null),
         ] {
             let error = parse_with(key, value).unwrap_err();
             let named = format!("settings.json: {key}: ");

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_model::event_source::{DiscardQueue, ShardReader};
-use aws_model::{ACCOUNT, Aws, DEFAULT_REGION, Service};
+use aws_model::event_source::{ChangeStreamReader, DiscardQueue, ShardReader};
+use aws_model::{ACCOUNT, Aws, DEFAULT_REGION};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -24,12 +24,15 @@ use crate::gateway::front_door;
 use crate::lambda::execution_environment::InitFailure;
 use crate::lambda::function::Function;
 use crate::lambda::function_config::FunctionConfig;
-use crate::mapping::poller::{Poller, PollerError, SharedMapping};
+use crate::mapping::poller::{Poller, PollerError, SharedMapping, Source};
 use crate::options::Options;
-use crate::resources::{QUEUE, STREAM, TABLE};
+use crate::resources::{
+    self, ANNOUNCEMENTS_TABLE, CHANGE_STREAM_RETENTION_HOURS, CHANGES_QUEUE, FACTS_QUEUE,
+    FACTS_STREAM, INTENTS_QUEUE, INTENTS_STREAM, LOCKS_TABLE, ORDERS_TABLE, SHIPMENTS_TABLE,
+};
 use crate::servers::foreign::Hosts;
 use crate::servers::loopback_port::{Listeners, PortError, ReservedPort};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{FunctionSettings, MappingSettings, Settings, SettingsError};
 use crate::watchdog::Watchdog;
 
 /// The reason why the stack could not start or go on. Each message is one line for a person, and
@@ -132,8 +135,15 @@ struct Plan {
     settings: Settings,
     http_port: ReservedPort,
     aws_port: ReservedPort,
-    api_binary: PathBuf,
-    consumer_binary: PathBuf,
+    binaries: Binaries,
+}
+
+/// The functions' binaries.
+struct Binaries {
+    api: PathBuf,
+    consumer: PathBuf,
+    notifier: PathBuf,
+    shipping: PathBuf,
 }
 
 impl Plan {
@@ -143,8 +153,12 @@ impl Plan {
         let binaries = own_path.parent().unwrap_or(Path::new("/"));
         Ok(Self {
             settings,
-            api_binary: binary(binaries, "api")?,
-            consumer_binary: binary(binaries, "consumer")?,
+            binaries: Binaries {
+                api: binary(binaries, "api")?,
+                consumer: binary(binaries, "consumer")?,
+                notifier: binary(binaries, "notifier")?,
+                shipping: binary(binaries, "shipping")?,
+            },
             http_port: take_port("PORT", options.port)?,
             aws_port: take_port("AWS_PORT", options.aws_port)?,
         })
@@ -156,41 +170,40 @@ async fn serve(
     options: &Options,
     console: &Console,
     process_group: i32,
-    functions: &OnceLock<[Arc<Function>; 2]>,
+    functions: &OnceLock<[Arc<Function>; 4]>,
 ) -> Result<Infallible, StackError> {
     let Plan {
         settings,
         http_port,
         aws_port,
-        api_binary,
-        consumer_binary,
+        binaries,
     } = plan;
     let aws = Aws::new(aws_model::ModelOptions::default())
         .map_err(|error| StackError::Aws(error.to_string()))?;
-    let function =
-        |name: &str, executable, timeout_seconds: u32, memory_mb, own: &[(&str, &str)]| {
-            let environment = environment(name, aws_port.port(), options, own);
-            let config = FunctionConfig {
-                name: name.into(),
-                executable,
-                timeout: Duration::from_secs(timeout_seconds.into()),
-                memory_mb,
-                region: DEFAULT_REGION.into(),
-                account: ACCOUNT.into(),
-                environment,
-                process_group,
-                show_logs: options.logs,
-            };
-            Arc::new(Function::new(config, console.clone()))
+    let change_stream =
+        resources::create(&aws, &settings).map_err(|error| StackError::Aws(error.to_string()))?;
+    let aws_port_number = aws_port.port();
+    let function = |name: &str, executable, settings: &FunctionSettings, own: &[(&str, &str)]| {
+        let config = FunctionConfig {
+            name: name.into(),
+            executable,
+            timeout: Duration::from_secs(settings.timeout_seconds.into()),
+            memory_mb: settings.memory_mb,
+            region: DEFAULT_REGION.into(),
+            account: ACCOUNT.into(),
+            environment: environment(name, aws_port_number, options, own),
+            process_group,
+            show_logs: options.logs,
         };
+        Arc::new(Function::new(config, console.clone()))
+    };
     let api = function(
         "api",
-        api_binary,
-        settings.api_timeout_seconds,
-        settings.api_memory_mb,
+        binaries.api,
+        &settings.api,
         &[
-            ("STREAM_NAME", STREAM),
-            ("TABLE_NAME", TABLE),
+            ("STREAM_NAME", INTENTS_STREAM),
+            ("TABLE_NAME", ORDERS_TABLE),
             ("CALLER", &options.caller),
             ("BASE_PATH", &options.base_path),
         ],
@@ -198,40 +211,102 @@ async fn serve(
     let max_in_flight = settings.consumer_max_in_flight.to_string();
     let consumer = function(
         "consumer",
-        consumer_binary,
-        settings.consumer_timeout_seconds,
-        settings.consumer_memory_mb,
-        &[("TABLE_NAME", TABLE), ("MAX_IN_FLIGHT", &max_in_flight)],
+        binaries.consumer,
+        &settings.consumer,
+        &[
+            ("TABLE_NAME", ORDERS_TABLE),
+            ("MAX_IN_FLIGHT", &max_in_flight),
+        ],
     );
-
+    let notifier = function(
+        "notifier",
+        binaries.notifier,
+        &settings.notifier,
+        &[
+            ("FACTS_STREAM_NAME", FACTS_STREAM),
+            ("ANNOUNCEMENTS_TABLE_NAME", ANNOUNCEMENTS_TABLE),
+        ],
+    );
+    let shipping = function(
+        "shipping",
+        binaries.shipping,
+        &settings.subscriber,
+        &[
+            ("SHIPMENTS_TABLE_NAME", SHIPMENTS_TABLE),
+            ("LOCKS_TABLE_NAME", LOCKS_TABLE),
+        ],
+    );
+    let all = [&api, &consumer, &notifier, &shipping].map(Arc::clone);
     // The cell is set once, because this function is called once.
-    let _ = functions.set([Arc::clone(&api), Arc::clone(&consumer)]);
+    let _ = functions.set(all.clone());
 
-    let mapping = SharedMapping::new(settings.mapping(
-        aws.kinesis().stream_arn(STREAM),
-        consumer.arn(),
-        aws.sqs().queue_arn(QUEUE),
-        &options.settings,
-    )?);
-    create_resources(&aws, &settings)?;
-    let calls = Calls::of(&["api", "consumer"]);
+    let kinesis = |name: &str| {
+        let arn = aws.kinesis().stream_arn(name);
+        (Source::Kinesis(ShardReader::new(aws.clone(), &arn)), arn)
+    };
+    let changes = Source::ChangeStream(ChangeStreamReader::new(aws.clone(), ORDERS_TABLE));
+    let poller = |(source, arn): (Source, String),
+                  retention_hours,
+                  function: &Arc<Function>,
+                  mapping: &MappingSettings,
+                  queue: &str| {
+        let mapping = mapping.mapping(
+            arn,
+            retention_hours,
+            function.arn(),
+            aws.sqs().queue_arn(queue),
+            &options.settings,
+        )?;
+        let url = format!("http://127.0.0.1:{aws_port_number}/{ACCOUNT}/{queue}");
+        Ok::<_, SettingsError>(Poller {
+            aws: aws.clone(),
+            source,
+            queue: DiscardQueue::new(aws.clone(), url),
+            function: Arc::clone(function),
+            mapping: SharedMapping::new(mapping),
+            console: console.clone(),
+        })
+    };
+    let pollers = [
+        poller(
+            kinesis(INTENTS_STREAM),
+            settings.intents.retention_hours,
+            &consumer,
+            &settings.consumer_mapping,
+            INTENTS_QUEUE,
+        )?,
+        poller(
+            (changes, change_stream),
+            CHANGE_STREAM_RETENTION_HOURS,
+            &notifier,
+            &settings.notifier_mapping,
+            CHANGES_QUEUE,
+        )?,
+        poller(
+            kinesis(FACTS_STREAM),
+            settings.facts.retention_hours,
+            &shipping,
+            &settings.subscriber_mapping,
+            FACTS_QUEUE,
+        )?,
+    ];
+    let calls = Calls::of(&["api", "consumer", "notifier", "shipping"]);
     let control = Arc::new(Control {
         aws: aws.clone(),
-        stream: STREAM.into(),
-        queue: QUEUE.into(),
-        functions: vec![
-            ("api", Arc::clone(&api)),
-            ("consumer", Arc::clone(&consumer)),
-        ],
+        streams: &[INTENTS_STREAM, FACTS_STREAM],
+        queues: &[INTENTS_QUEUE, CHANGES_QUEUE, FACTS_QUEUE],
+        mappings: pollers
+            .iter()
+            .map(|poller| (poller.function.name().to_owned(), poller.mapping.clone()))
+            .collect(),
+        functions: all.to_vec(),
         calls: calls.clone(),
-        mapping: mapping.clone(),
         console: console.clone(),
         ready: AtomicBool::new(false),
     });
 
     let hosts = Hosts::and(&options.allowed_hosts);
     let mut servers = JoinSet::new();
-    let aws_port_number = aws_port.port();
     let aws_listener = listen("AWS_PORT", aws_port)?;
     let routes = Arc::clone(&control);
     servers.spawn(port::serve(
@@ -241,19 +316,13 @@ async fn serve(
         calls,
         move |request| routes.answer(request),
     ));
-    tokio::try_join!(api.warm_up(), consumer.warm_up())?;
+    tokio::try_join!(
+        api.warm_up(),
+        consumer.warm_up(),
+        notifier.warm_up(),
+        shipping.warm_up()
+    )?;
 
-    let poller = Poller {
-        source: ShardReader::new(aws.clone(), &aws.kinesis().stream_arn(STREAM)),
-        queue: DiscardQueue::new(
-            aws.clone(),
-            format!("http://127.0.0.1:{aws_port_number}/{ACCOUNT}/{QUEUE}"),
-        ),
-        aws,
-        consumer,
-        mapping,
-        console: console.clone(),
-    };
     // This port is opened last. So a client that finds it open finds everything else in place.
     let http_port_number = http_port.port();
     let http_listener = listen("PORT", http_port)?;
@@ -264,16 +333,16 @@ async fn serve(
         console.clone(),
     ));
     control.ready.store(true, Ordering::Release);
-    console.verbatim(banner(
-        http_port_number,
-        aws_port_number,
-        settings.shard_count,
-    ));
+    console.verbatim(banner(http_port_number, aws_port_number, &settings));
     if let Some(path) = &options.ready_file {
         write_ready_file(path, http_port_number, aws_port_number)?;
     }
+    let mut polling: JoinSet<_> = pollers.into_iter().map(Poller::run).collect();
     tokio::select! {
-        polled = poller.run() => Ok(polled?),
+        Some(polled) = polling.join_next() => match polled {
+            Ok(polled) => Ok(polled?),
+            Err(error) => Err(PollerError::Panicked(error.to_string()).into()),
+        },
         Some(ended) = servers.join_next() => {
             Err(StackError::Server(ended.err().map_or_else(|| "it returned".into(), |error| error.to_string())))
         }
@@ -304,24 +373,6 @@ fn binary(directory: &Path, name: &str) -> Result<PathBuf, StackError> {
     } else {
         Err(StackError::MissingBinary { path })
     }
-}
-
-fn create_resources(aws: &Aws, settings: &Settings) -> Result<(), StackError> {
-    aws.kinesis()
-        .create_stream(STREAM, settings.shard_count, settings.retention_hours)
-        .map_err(|error| StackError::Aws(error.to_string()))?;
-    aws.sqs()
-        .create_queue(QUEUE)
-        .map_err(|error| StackError::Aws(error.to_string()))?;
-    let table = json!({
-        "TableName": TABLE,
-        "AttributeDefinitions": [{ "AttributeName": "order_id", "AttributeType": "S" }],
-        "KeySchema": [{ "AttributeName": "order_id", "KeyType": "HASH" }],
-        "BillingMode": "PAY_PER_REQUEST",
-    });
-    aws.operate(Service::DynamoDb, "CreateTable", &table)
-        .map_err(|error| StackError::Aws(error.to_string()))?;
-    Ok(())
 }
 
 /// The variables of a function besides those that Lambda sets. They say where AWS is, whom the

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
-use support::installation::{Installation, Running, all_gone, send};
+use support::installation::{FUNCTIONS, Installation, Running, all_gone, send};
 use support::{eventually, signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -432,6 +432,93 @@ async fn the_stop_switch_keeps_the_checkpoint() {
 }
 
 #[tokio::test]
+async fn a_change_of_a_row_reaches_the_notifier_unless_its_mapping_is_stopped() {
+    let installation = Installation::new("change-stream");
+    let running = installation.start().await;
+    let switch = async |enabled: bool| {
+        let body = json!({ "enabled": enabled, "function": "notifier" }).to_string();
+        let (status, _) = running
+            .control(Method::POST, "/_local/mapping", &body)
+            .await;
+        assert_eq!(status, 200);
+        let state = if enabled { "Enabled" } else { "Disabled" };
+        eventually(state, async || {
+            (running.state().await["mappings"]["notifier"]["state"] == state).then_some(())
+        })
+        .await;
+    };
+    let put = async |order_id: &str| {
+        let item = json!({ "TableName": "orders", "Item": { "order_id": { "S": order_id } } });
+        let put = running.aws("DynamoDB_20120810.PutItem", item).await;
+        assert_eq!(put.unwrap().0, 200);
+    };
+    let delivered = async |records: u64| {
+        eventually("the changes", async || {
+            let counters = &running.state().await["mappings"]["notifier"]["counters"];
+            (counters["records_delivered"] == records).then_some(())
+        })
+        .await;
+    };
+    put("a").await;
+    delivered(1).await;
+    switch(false).await;
+    put("b").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let state = running.state().await;
+    assert_eq!(state["mappings"]["notifier"]["counters"]["records_read"], 1);
+    assert_eq!(state["mapping"]["state"], "Enabled", "the consumer's");
+    switch(true).await;
+    delivered(2).await;
+}
+
+#[tokio::test]
+async fn a_fact_reaches_the_subscriber() {
+    let installation = Installation::new("facts");
+    let running = installation.start().await;
+    let record = json!({ "StreamName": "order-facts", "PartitionKey": "a", "Data": "Z29vZA==" });
+    let put = running.aws("Kinesis_20131202.PutRecord", record).await;
+    assert_eq!(put.unwrap().0, 200);
+    eventually("the fact", async || {
+        let counters = &running.state().await["mappings"]["shipping"]["counters"];
+        (counters["records_delivered"] == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fault_of_a_resource_spares_the_others_and_shows_when_it_has_ended() {
+    let installation = Installation::new("resource");
+    let running = installation.start().await;
+    let inject = async |resource: &str| {
+        let fault = json!({ "service": "kinesis", "error": "InternalFailure", "rate": 1,
+            "seconds": 1, "resource": resource });
+        running
+            .control(Method::POST, "/_local/faults", &fault.to_string())
+            .await
+    };
+    let put = async |stream: &str| {
+        let record = json!({ "StreamName": stream, "PartitionKey": "a", "Data": "Z29vZA==" });
+        let put = running.aws("Kinesis_20131202.PutRecord", record).await;
+        put.unwrap().0
+    };
+    let (status, refusal) = inject("orders").await;
+    assert_eq!(status, 400);
+    assert_eq!(refusal["error"], "resource: kinesis has no orders");
+
+    let (status, faults) = inject("order-facts").await;
+    assert_eq!(status, 200);
+    assert_eq!(faults["active"][0]["resource"], "order-facts");
+    assert_eq!(put("order-facts").await, 500);
+    assert_eq!(put("order-intents").await, 200);
+    eventually("the end of the fault", async || {
+        let ended = "kinesis order-facts: InternalFailure has ended";
+        running.log().contains(ended).then_some(())
+    })
+    .await;
+    assert_eq!(put("order-facts").await, 200);
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_for_a_function_or_the_switch_is_refused_with_the_field() {
     let installation = Installation::new("control");
     let running = installation.start().await;
@@ -439,7 +526,7 @@ async fn what_makes_no_sense_for_a_function_or_the_switch_is_refused_with_the_fi
         (
             "functions",
             r#"{"function": "x", "action": "kill"}"#,
-            "function: must be",
+            "function: must be one of api, consumer, notifier, shipping",
         ),
         (
             "functions",
@@ -453,6 +540,11 @@ async fn what_makes_no_sense_for_a_function_or_the_switch_is_refused_with_the_fi
         ),
         ("mapping", r#"{"enabled": 1}"#, "enabled: invalid type"),
         ("mapping", r#"{"enable": true}"#, "enable: unknown field"),
+        (
+            "mapping",
+            r#"{"enabled": true, "function": "api"}"#,
+            "function: must be one of consumer, notifier, shipping",
+        ),
     ] {
         let path = format!("/_local/{path}");
         let (status, answer) = running.control(Method::POST, &path, body).await;
@@ -470,7 +562,7 @@ async fn sigterm_and_ctrl_c_end_everything_with_exit_code_0() {
         let mut running = installation.start().await;
         let mut pids = running.functions().await;
         pids.push(running.guard().await);
-        assert_eq!(pids.len(), 3);
+        assert_eq!(pids.len(), FUNCTIONS.len() + 1);
         let asked = Instant::now();
         signal(running.process.id(), name);
         assert_eq!(running.ended().await.code(), Some(0));
@@ -566,7 +658,7 @@ async fn a_port_in_use_is_one_line_that_names_it_and_exit_code_1() {
 
 #[tokio::test]
 async fn a_missing_binary_is_one_line_that_says_what_to_do_and_exit_code_1() {
-    for name in ["api", "consumer"] {
+    for name in FUNCTIONS {
         let installation = Installation::new(&format!("missing-{name}"));
         std::fs::remove_file(installation.directory.join(name)).unwrap();
         let output = installation.fail(&mut installation.command());

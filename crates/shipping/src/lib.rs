@@ -7,6 +7,7 @@
 //! For an effect that is not a DynamoDB write, such as a carrier's HTTP interface, use
 //! [`LeaseTable::once`] in place of `begin` and `commit_with`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -37,20 +38,25 @@ impl Shipping {
 
     /// Works through the facts of one invocation until they are done or `deadline` is near.
     pub async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
+        let booked = AtomicU64::new(0);
         let report = keyed_batch::process(records, &self.limits, deadline, |record| {
-            self.work(record, deadline)
+            self.work(record, deadline, &booked)
         })
         .await;
+        let (summary, booked) = (&report.summary, booked.into_inner());
         tracing::info!(
-            records = report.summary.records,
-            attempts = report.summary.attempts,
-            done = report.summary.done,
+            records = summary.records,
+            attempts = summary.attempts,
+            booked,
+            nothing_to_book = (summary.done as u64).saturating_sub(booked),
+            rejected = summary.rejected + summary.panicked,
+            unfinished = summary.unfinished + summary.not_attempted,
             "batch"
         );
         report
     }
 
-    async fn work(&self, record: &KinesisRecord, deadline: Instant) -> Verdict {
+    async fn work(&self, record: &KinesisRecord, deadline: Instant, booked: &AtomicU64) -> Verdict {
         let event = match FactEvent::decode(record.data()) {
             Ok(event) => event,
             // A newer notifier publishes facts that are not for this version.
@@ -58,13 +64,19 @@ impl Shipping {
             Err(poison) => return Verdict::Reject(poison.code()),
         };
         match &event.fact {
-            Fact::Created(created) => self.book(&event, created, deadline).await,
+            Fact::Created(created) => self.book(&event, created, deadline, booked).await,
             Fact::Cancelled(_) | Fact::Conflicted(_) | Fact::Erased(_) => Verdict::Done,
         }
     }
 
     /// Books the shipment of an order, unless it is booked.
-    async fn book(&self, event: &FactEvent, created: &Created, deadline: Instant) -> Verdict {
+    async fn book(
+        &self,
+        event: &FactEvent,
+        created: &Created,
+        deadline: Instant,
+        booked: &AtomicU64,
+    ) -> Verdict {
         let Ok(key) = Key::new("shipment", [event.id()]) else {
             return Verdict::Reject("no_key");
         };
@@ -83,7 +95,10 @@ impl Shipping {
             return Verdict::Retry("incomplete_item");
         };
         match lease.commit_with(vec![shipment], &event.id()).await {
-            Commit::Committed => Verdict::Done,
+            Commit::Committed => {
+                booked.fetch_add(1, Ordering::Relaxed);
+                Verdict::Done
+            }
             // The shipment is there. Its lock was older than the window, and has gone.
             Commit::Refused { lease, refusal } if is_booked(&refusal) => {
                 match lease.complete(&event.id()).await {

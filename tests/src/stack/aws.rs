@@ -24,6 +24,30 @@ impl Stack {
         self.deployment.as_ref().map_or(STREAM, |of| &of.stream)
     }
 
+    /// The name of the stream of facts.
+    #[must_use]
+    pub fn facts_stream(&self) -> &str {
+        self.deployment
+            .as_ref()
+            .map_or("order-facts", |of| &of.facts_stream)
+    }
+
+    /// The name of the table of announcements.
+    #[must_use]
+    pub fn announcements_table(&self) -> &str {
+        self.deployment
+            .as_ref()
+            .map_or("order-announcements", |of| &of.announcements_table)
+    }
+
+    /// The name of the subscriber's table of shipments.
+    #[must_use]
+    pub fn shipments_table(&self) -> &str {
+        self.deployment
+            .as_ref()
+            .map_or("shipments", |of| &of.shipments_table)
+    }
+
     /// The ARN of the stream.
     #[must_use]
     pub fn stream_arn(&self) -> String {

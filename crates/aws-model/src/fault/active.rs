@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::resource::concerns;
 use super::{Fault, FaultKind};
 use crate::clock::{Clock, millis};
 use crate::failure::Failure;
@@ -46,7 +47,8 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct State {
-    /// At most one for each service and kind, so the table of errors bounds the list.
+    /// At most one for each service, kind and resource. So the table of errors and the number of
+    /// resources bound the list.
     active: Vec<ActiveFault>,
     hits: BTreeMap<(Service, &'static str), u64>,
     /// Counts the times all faults were cleared, so that calls held silent notice.
@@ -64,7 +66,7 @@ impl Faults {
         }
     }
 
-    /// Puts a fault in force from now on, in place of one of the same service and kind.
+    /// Puts a fault in force from now on, in place of one of the same service, kind and resource.
     pub fn inject(&self, fault: Fault) {
         let now = self.inner.clock.now_millis();
         let until_millis = now.saturating_add(millis(Duration::from_secs(fault.seconds)));
@@ -72,7 +74,8 @@ impl Faults {
         state.active.retain(|active| {
             active.until_millis > now
                 && (active.fault.service != fault.service
-                    || active.fault.kind.name() != fault.kind.name())
+                    || active.fault.kind.name() != fault.kind.name()
+                    || active.fault.resource != fault.resource)
         });
         state.active.push(ActiveFault {
             fault,
@@ -85,6 +88,12 @@ impl Faults {
         let mut state = self.lock();
         state.active.clear();
         state.cleared += 1;
+    }
+
+    /// How many times all faults were cleared.
+    #[must_use]
+    pub fn cleared(&self) -> u64 {
+        self.lock().cleared
     }
 
     /// The faults in force, oldest first.
@@ -107,8 +116,8 @@ impl Faults {
             .collect()
     }
 
-    /// Rolls for one call. The first fault that hits decides.
-    pub(crate) fn judge(&self, service: Service) -> Verdict {
+    /// Rolls for one call with this body. The first fault that hits decides.
+    pub(crate) fn judge(&self, service: Service, body: &[u8]) -> Verdict {
         let now = self.inner.clock.now_millis();
         let mut state = self.lock();
         state.active.retain(|active| active.until_millis > now);
@@ -116,6 +125,10 @@ impl Faults {
             .active
             .iter()
             .filter(|active| active.fault.service == service)
+            .filter(|active| {
+                let resource = active.fault.resource.as_deref();
+                resource.is_none_or(|name| concerns(service, body, name))
+            })
             .find(|active| self.inner.random.next() >> 11 < threshold(active.fault.rate));
         let Some((kind, until_millis)) = hit.map(|active| (active.fault.kind, active.until_millis))
         else {
@@ -197,7 +210,7 @@ mod tests {
     }
 
     fn hit(faults: &Faults, service: Service) -> bool {
-        !matches!(faults.judge(service), Verdict::Spared)
+        !matches!(faults.judge(service, b""), Verdict::Spared)
     }
 
     #[expect(clippy::float_arithmetic, reason = "a rate is a probability")]
@@ -231,7 +244,7 @@ mod tests {
     #[test]
     fn a_silent_call_is_let_go_when_the_fault_ends_or_is_cleared() {
         let (faults, clock) = faults();
-        let silence = || match faults.judge(Service::Sqs) {
+        let silence = || match faults.judge(Service::Sqs, b"") {
             Verdict::Unanswered(silence) => silence,
             other => panic!("expected silence, got {other:?}"),
         };
@@ -263,7 +276,7 @@ mod tests {
             Service::Kinesis,
             Service::DynamoDb,
         ] {
-            faults.judge(service);
+            faults.judge(service, b"");
         }
         faults.clear();
         assert_eq!(
@@ -273,6 +286,23 @@ mod tests {
                 (Service::Sqs, "lost-answer", 1)
             ]
         );
+    }
+
+    #[test]
+    fn a_fault_of_a_resource_hits_only_calls_about_it() {
+        let (faults, _) = faults();
+        faults.inject(fault("kinesis", "timeout", 1.0).of_resource("a"));
+        let about = |stream: &str| format!(r#"{{"StreamName": "{stream}"}}"#);
+        let spared = |body: &str| {
+            let verdict = faults.judge(Service::Kinesis, body.as_bytes());
+            matches!(verdict, Verdict::Spared)
+        };
+        assert!(!spared(&about("a")));
+        assert!(spared(&about("b")));
+        assert!(spared("{}"));
+        faults.inject(fault("kinesis", "timeout", 1.0).of_resource("b"));
+        assert!(!spared(&about("a")), "each resource has its own fault");
+        assert!(!spared(&about("b")));
     }
 
     #[test]

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use aws_model::{ActiveFault, Aws, Fault, FaultKind};
+use aws_model::{ActiveFault, Aws, Fault, FaultKind, Faults};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::aws::calls::Calls;
 use crate::console::Console;
@@ -23,16 +24,16 @@ use crate::mapping::poller::SharedMapping;
 pub struct Control {
     /// The services.
     pub aws: Aws,
-    /// The stream's name.
-    pub stream: String,
-    /// The on-failure queue's name.
-    pub queue: String,
-    /// The functions, by name.
-    pub functions: Vec<(&'static str, Arc<Function>)>,
+    /// The names of the streams. The first is the stream of intents.
+    pub streams: &'static [&'static str],
+    /// The names of the on-failure queues. The first is that of the consumer's mapping.
+    pub queues: &'static [&'static str],
+    /// The functions.
+    pub functions: Vec<Arc<Function>>,
     /// The calls that the functions have made.
     pub calls: Calls,
-    /// The event source mapping.
-    pub mapping: SharedMapping,
+    /// The event source mappings, each with the name of its function. The first is the consumer's.
+    pub mappings: Vec<(String, SharedMapping)>,
     /// Prints each change that a route makes to the faults and the functions.
     pub console: Console,
     /// True if everything is ready.
@@ -77,17 +78,35 @@ impl Control {
         }
     }
 
+    /// The state of the stack. The keys in the singular are about the consumer's mapping, and the
+    /// keys in the plural about all.
     fn state(&self) -> Value {
-        let functions: serde_json::Map<_, _> = self
-            .functions
-            .iter()
-            .map(|(name, function)| {
-                let mut state = json!(function.state());
-                state["calls"] = json!(self.calls.by(name));
-                ((*name).to_owned(), state)
-            })
+        let functions = self.functions.iter().map(|function| {
+            let name = function.name();
+            let mut state = json!(function.state());
+            state["calls"] = json!(self.calls.by(name));
+            (name.to_owned(), state)
+        });
+        let mappings = self.mappings.iter();
+        let mappings: Vec<(String, Value)> = mappings
+            .map(|(function, mapping)| (function.clone(), json!(mapping.status())))
             .collect();
-        let shards = self.aws.kinesis().shards(&self.stream).unwrap_or_default();
+        let streams: Vec<Value> = self.streams.iter().map(|name| self.stream(name)).collect();
+        let queues: Vec<Value> = self.queues.iter().map(|name| self.queue(name)).collect();
+        json!({
+            "functions": functions.collect::<Map<_, _>>(),
+            "mapping": mappings.first().map(|(_, status)| status),
+            "stream": streams.first(),
+            "queue": queues.first(),
+            "mappings": mappings.iter().cloned().collect::<Map<_, _>>(),
+            "streams": streams,
+            "queues": queues,
+            "faults": self.faults(),
+        })
+    }
+
+    fn stream(&self, name: &str) -> Value {
+        let shards = self.aws.kinesis().shards(name).unwrap_or_default();
         let shards: Vec<Value> = shards
             .iter()
             .map(|shard| {
@@ -98,18 +117,16 @@ impl Control {
                 })
             })
             .collect();
-        let depth = self.aws.sqs().depth(&self.queue).unwrap_or_default();
+        json!({ "name": name, "shards": shards })
+    }
+
+    fn queue(&self, name: &str) -> Value {
+        let depth = self.aws.sqs().depth(name).unwrap_or_default();
         json!({
-            "functions": functions,
-            "mapping": self.mapping.status(),
-            "stream": { "name": self.stream, "shards": shards },
-            "queue": {
-                "name": self.queue,
-                "visible": depth.visible,
-                "in_flight": depth.in_flight,
-                "delayed": depth.delayed,
-            },
-            "faults": self.faults(),
+            "name": name,
+            "visible": depth.visible,
+            "in_flight": depth.in_flight,
+            "delayed": depth.delayed,
         })
     }
 
@@ -123,24 +140,35 @@ impl Control {
         json!({ "active": active, "hits": hits })
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task only prints a line, and ends with the fault"
+    )]
     fn inject(&self, body: &Bytes) -> Response<Bytes> {
-        match Fault::parse(body) {
-            Ok(fault) => {
-                let (service, error) = (fault.service().name(), fault.kind().name());
-                let (rate, seconds) = (fault.rate(), fault.seconds());
-                let slowness = match fault.kind() {
-                    FaultKind::Slow(millis) => format!(" by {millis} ms"),
-                    _ => String::new(),
-                };
-                self.console.warn(
-                    "faults",
-                    format!("{service}: {error}{slowness}, rate {rate}, for {seconds} s"),
-                );
-                self.aws.faults().inject(fault);
-                reply(StatusCode::OK, &self.faults())
-            }
-            Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        let fault = match Fault::parse(body) {
+            Ok(fault) => fault,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        let service = fault.service();
+        if let Some(name) = fault.resource()
+            && !self.aws.has_resource(service, name)
+        {
+            let error = format!("resource: {service} has no {name}");
+            return refuse(StatusCode::BAD_REQUEST, &error);
         }
+        let described = describe_fault(&fault);
+        let (rate, seconds) = (fault.rate(), fault.seconds());
+        self.console.warn(
+            "faults",
+            format!("{described}, rate {rate}, for {seconds} s"),
+        );
+        self.aws.faults().inject(fault.clone());
+        tokio::spawn(say_when_ended(
+            self.aws.faults().clone(),
+            fault,
+            self.console.clone(),
+        ));
+        reply(StatusCode::OK, &self.faults())
     }
 
     /// Carries out a request such as `{"function": "consumer", "action": "kill"}` on every process
@@ -157,8 +185,9 @@ impl Control {
             Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
         };
         let mut functions = self.functions.iter();
-        let Some((name, function)) = functions.find(|(name, _)| *name == request.function) else {
-            return refuse(StatusCode::BAD_REQUEST, "function: must be api or consumer");
+        let Some(function) = functions.find(|function| function.name() == request.function) else {
+            let names = self.functions.iter().map(|function| function.name());
+            return refuse(StatusCode::BAD_REQUEST, &must_be("function", names));
         };
         let pids = function.disturb(request.action);
         let done = match request.action {
@@ -167,7 +196,7 @@ impl Control {
             Disturbance::Thaw => "thawed",
         };
         self.console.warn(
-            name,
+            function.name(),
             match &pids[..] {
                 [] => format!("nothing was {done} on request, because no process lives"),
                 pids => format!("{done} on request: process {}", list(pids)),
@@ -176,20 +205,67 @@ impl Control {
         reply(StatusCode::OK, &json!({ "pids": pids }))
     }
 
-    /// Enables or disables the mapping. The body is `{"enabled": true}` or `{"enabled": false}`.
+    /// Enables or disables a mapping. The body is such as `{"enabled": false}` for the consumer's
+    /// mapping, and `{"enabled": false, "function": "notifier"}` for another.
     fn switch(&self, body: &Bytes) -> Response<Bytes> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Request {
             enabled: bool,
+            #[serde(default = "consumer")]
+            function: String,
         }
-        match parse::<Request>(body) {
-            Ok(request) => {
-                self.mapping.enable(request.enabled);
+        fn consumer() -> String {
+            "consumer".to_owned()
+        }
+        let request: Request = match parse(body) {
+            Ok(request) => request,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
+        };
+        let mut mappings = self.mappings.iter();
+        match mappings.find(|(function, _)| *function == request.function) {
+            Some((_, mapping)) => {
+                mapping.enable(request.enabled);
                 reply(StatusCode::OK, &json!({ "enabled": request.enabled }))
             }
-            Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
+            None => {
+                let names = self.mappings.iter().map(|(function, _)| function.as_str());
+                refuse(StatusCode::BAD_REQUEST, &must_be("function", names))
+            }
         }
+    }
+}
+
+/// The refusal of a name that is not one of `names`.
+fn must_be<'a>(field: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    format!("{field}: must be one of {}", names.join(", "))
+}
+
+/// Shows the end of a fault that was just injected, unless the fault is cleared or takes on another
+/// duration before.
+async fn say_when_ended(faults: Faults, fault: Fault, console: Console) {
+    let cleared = faults.cleared();
+    tokio::time::sleep(Duration::from_secs(fault.seconds())).await;
+    let goes_on = |active: &ActiveFault| {
+        let of = |fault: &Fault| (fault.service(), fault.kind().name());
+        of(&active.fault) == of(&fault) && active.fault.resource() == fault.resource()
+    };
+    if faults.cleared() == cleared && !faults.active().iter().any(goes_on) {
+        console.note("faults", format!("{} has ended", describe_fault(&fault)));
+    }
+}
+
+/// A fault in a few words, such as `kinesis order-facts: timeout`.
+fn describe_fault(fault: &Fault) -> String {
+    let service = fault.service().name();
+    let of = match fault.resource() {
+        Some(resource) => format!("{service} {resource}"),
+        None => service.to_owned(),
+    };
+    match fault.kind() {
+        FaultKind::Slow(millis) => format!("{of}: slow by {millis} ms"),
+        kind => format!("{of}: {}", kind.name()),
     }
 }
 
@@ -205,13 +281,17 @@ fn list(pids: &[u32]) -> String {
 }
 
 fn describe(active: &ActiveFault) -> Value {
-    json!({
+    let mut described = json!({
         "service": active.fault.service().name(),
         "error": active.fault.kind().name(),
         "rate": active.fault.rate(),
         "seconds": active.fault.seconds(),
         "until_millis": active.until_millis,
-    })
+    });
+    if let Some(resource) = active.fault.resource() {
+        described["resource"] = resource.into();
+    }
+    described
 }
 
 fn not_allowed(allow: &'static str) -> Response<Bytes> {

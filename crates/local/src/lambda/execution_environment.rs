@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::console::Console;
+use crate::lambda::activity::Activity;
 use crate::lambda::function_config::FunctionConfig;
 use crate::lambda::function_log::FunctionLog;
 use crate::lambda::process_tree::ProcessTree;
@@ -100,7 +101,11 @@ impl ExecutionEnvironment {
     /// # Errors
     /// If the process cannot be started, ends, reports an error, or takes longer than
     /// [`INIT_TIMEOUT`].
-    pub async fn start(config: Arc<FunctionConfig>, console: Console) -> Result<Self, InitFailure> {
+    pub async fn start(
+        config: Arc<FunctionConfig>,
+        console: Console,
+        activity: Arc<Activity>,
+    ) -> Result<Self, InitFailure> {
         let spawn_failure = |error: std::io::Error| InitFailure {
             function: config.name.clone(),
             reason: InitFailureReason::Spawn(error.to_string()),
@@ -122,6 +127,7 @@ impl ExecutionEnvironment {
             &config.name,
             config.show_logs,
             console.clone(),
+            activity,
         ));
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {

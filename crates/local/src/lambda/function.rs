@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::console::Console;
+use crate::lambda::activity::Activity;
 use crate::lambda::execution_environment::{
     ExecutionEnvironment, InitFailure, InvocationEnd, describe_exit,
 };
@@ -55,6 +56,7 @@ pub struct Function {
 struct Host {
     config: Arc<FunctionConfig>,
     console: Console,
+    activity: Arc<Activity>,
     slots: Arc<Semaphore>,
     /// The processes that wait for an invocation. The process used last is on top.
     idle: Mutex<Vec<Process>>,
@@ -69,6 +71,7 @@ impl Function {
     #[must_use]
     pub fn new(config: FunctionConfig, console: Console) -> Self {
         let host = Host {
+            activity: Arc::new(Activity::new(&config.name, console.clone())),
             config: Arc::new(config),
             console,
             slots: Arc::new(Semaphore::new(MAX_PROCESSES)),
@@ -80,6 +83,12 @@ impl Function {
             host: Arc::new(host),
             invocations: Mutex::default(),
         }
+    }
+
+    /// The function's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.host.config.name
     }
 
     /// The function's ARN.
@@ -264,8 +273,12 @@ impl Host {
     async fn start(&self) -> Result<Process, InitFailure> {
         let begun = Instant::now();
         self.ledger.count(|counters| counters.starts += 1);
-        let started =
-            ExecutionEnvironment::start(Arc::clone(&self.config), self.console.clone()).await;
+        let started = ExecutionEnvironment::start(
+            Arc::clone(&self.config),
+            self.console.clone(),
+            Arc::clone(&self.activity),
+        )
+        .await;
         let environment = match started {
             Ok(environment) => environment,
             Err(failure) => {

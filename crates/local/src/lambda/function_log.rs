@@ -1,9 +1,9 @@
 //! The lines that a function process writes to its standard output and error. This module says
 //! which of them are shown, and how.
 //!
-//! Functions log JSON lines. A person sees warnings and errors in short form. A line that is not
-//! JSON comes from a panic or a stray print, so a person sees it too. With `--logs` a person sees
-//! everything.
+//! Functions log JSON lines. A person sees warnings and errors in short form, and what became of
+//! batches in sums ([`crate::lambda::activity`]). A line that is not JSON comes from a panic or a
+//! stray print, so a person sees it too. With `--logs` a person sees every line, and no sums.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
 use crate::console::{Console, Tone};
+use crate::lambda::activity::{Activity, Outcomes, outcomes};
 
 /// The most bytes of a line that are kept. The rest of a longer line is cut off. Lambda cuts at 256
 /// KB, but a console needs less.
@@ -29,6 +30,8 @@ pub struct FunctionLog {
     function: String,
     show_all: bool,
     console: Console,
+    /// The outcomes of all processes of the function.
+    activity: Arc<Activity>,
     /// The lines of the start, or `None` once the start is over.
     held: Mutex<Option<Vec<LogLine>>>,
 }
@@ -37,11 +40,12 @@ impl FunctionLog {
     /// The log of a process that starts now. With `show_all` every line is shown, and otherwise
     /// only the notable lines.
     #[must_use]
-    pub fn new(function: &str, show_all: bool, console: Console) -> Self {
+    pub fn new(function: &str, show_all: bool, console: Console, activity: Arc<Activity>) -> Self {
         Self {
             function: function.to_owned(),
             show_all,
             console,
+            activity,
             held: Mutex::new(Some(Vec::new())),
         }
     }
@@ -92,6 +96,9 @@ impl FunctionLog {
         if line.notable || self.show_all && !line.text.is_empty() {
             self.console.line(&self.function, &line.text, line.tone);
         }
+        if !self.show_all {
+            self.activity.add(line.outcomes.clone());
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Vec<LogLine>>> {
@@ -108,6 +115,8 @@ pub struct LogLine {
     pub text: String,
     /// True if the line is shown without `--logs`.
     pub notable: bool,
+    /// The outcomes of the batch that the line is about.
+    pub outcomes: Outcomes,
 }
 
 impl LogLine {
@@ -122,6 +131,7 @@ impl LogLine {
                 tone: Tone::Warning,
                 text: text.to_owned(),
                 notable: !text.is_empty(),
+                outcomes: Outcomes::new(),
             },
         }
     }
@@ -166,6 +176,7 @@ impl LogLine {
             tone,
             text,
             notable: tone != Tone::Plain,
+            outcomes: outcomes(fields),
         }
     }
 }
@@ -233,7 +244,9 @@ mod tests {
 
     fn log(show_all: bool) -> (FunctionLog, crate::console::Captured) {
         let (console, captured) = Console::captured();
-        (FunctionLog::new("api", show_all, console), captured)
+        let activity = Arc::new(Activity::new("api", console.clone()));
+        let log = FunctionLog::new("api", show_all, console, activity);
+        (log, captured)
     }
 
     fn write(log: &FunctionLog, line: &str) {
@@ -264,6 +277,20 @@ mod tests {
             captured.take(),
             ["api: thread 'main' panicked at src/main.rs:1:1:"]
         );
+    }
+
+    #[tokio::test]
+    async fn the_outcomes_of_a_batch_are_shown_unless_every_line_is_shown_anyway() {
+        let line = r#"{"level":"INFO","fields":{"message":"batch","records":1,"booked":1}}"#;
+        for (show_all, expected) in [
+            (false, "api: 1 booked"),
+            (true, "api: INFO batch booked=1 records=1"),
+        ] {
+            let (log, captured) = log(show_all);
+            log.started();
+            write(&log, line);
+            assert_eq!(captured.take(), [expected]);
+        }
     }
 
     #[test]

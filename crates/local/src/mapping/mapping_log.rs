@@ -16,6 +16,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct MappingLog {
     console: Console,
+    /// The function that the mapping invokes, which tells one mapping from another.
+    function: String,
     /// The number of records and batches of each shard that were delivered and are not shown yet.
     delivered: BTreeMap<ShardId, (usize, usize)>,
     /// The time at which deliveries were shown last.
@@ -23,11 +25,12 @@ pub struct MappingLog {
 }
 
 impl MappingLog {
-    /// A log that writes to `console`.
+    /// A log of the mapping to `function` that writes to `console`.
     #[must_use]
-    pub fn new(console: Console) -> Self {
+    pub fn new(function: &str, console: Console) -> Self {
         Self {
             console,
+            function: function.to_owned(),
             delivered: BTreeMap::new(),
             shown: None,
         }
@@ -49,7 +52,7 @@ impl MappingLog {
                 };
                 self.note(format!(
                     "{}: {} delivered{batches}",
-                    short_shard(&shard),
+                    self.place(&shard),
                     count(records)
                 ));
             }
@@ -69,8 +72,8 @@ impl MappingLog {
                 lowest,
                 done,
             } => self.warn(format!(
-                "{}: the function reported a failure at record {} of {} ({})",
-                short_shard(&range.shard_id),
+                "{}: record {} of {} reported as failed ({})",
+                self.place(&range.shard_id),
                 done + 1,
                 range.records,
                 short(lowest)
@@ -85,21 +88,21 @@ impl MappingLog {
                     Failure::TimedOut => " timed out",
                     Failure::UnusableResponse => ": unusable response",
                 };
-                self.warn(format!("{}: attempt {attempt}{failure}", batch(range)));
+                self.warn(format!("{}: attempt {attempt}{failure}", self.batch(range)));
             }
             Occurrence::NotInvoked { range } => {
-                self.warn(format!("{} not delivered: throttled", batch(range)));
+                self.warn(format!("{} not delivered: throttled", self.batch(range)));
             }
             Occurrence::Split { left, right } => self.warn(format!(
                 "{}: {} split into {} and {}",
-                short_shard(&left.shard_id),
+                self.place(&left.shard_id),
                 count(left.records + right.records),
                 left.records,
                 right.records
             )),
             Occurrence::Retried { range, attempt, at } => self.warn(format!(
                 "{} retried in {}, attempt {attempt}",
-                batch(range),
+                self.batch(range),
                 pause(at.since(now))
             )),
             Occurrence::Discarded {
@@ -114,44 +117,45 @@ impl MappingLog {
                     several => format!(" after {several} attempts"),
                 };
                 self.fail(format!(
-                    "{}: {} discarded{attempts}: {condition:?}",
-                    short_shard(&range.shard_id),
+                    "{}: {} discarded{attempts}",
+                    self.place(&range.shard_id),
                     count(range.records),
                 ));
+                self.fail(format!("  condition {condition:?}"));
                 self.fail_in_full(range);
-                if let Some(applied) = applied(range.records, *reported) {
-                    self.fail(applied);
+                if let Some(done) = done(range.records, *reported) {
+                    self.fail(done);
                 }
             }
             Occurrence::DiscardDelivered { range } => {
                 self.warn(format!(
                     "{}: the queue was told of the discard",
-                    short_shard(&range.shard_id)
+                    self.place(&range.shard_id)
                 ));
             }
             Occurrence::DiscardDeliveryFailed { range, retry_at } => self.warn(format!(
                 "{}: the queue could not be told of the discard, again in {}",
-                short_shard(&range.shard_id),
+                self.place(&range.shard_id),
                 pause(retry_at.since(now))
             )),
             Occurrence::DiscardLost { range } => {
                 self.fail(format!(
                     "{}: the queue was never told of the discard of {}",
-                    short_shard(&range.shard_id),
+                    self.place(&range.shard_id),
                     count(range.records),
                 ));
                 self.fail_in_full(range);
             }
             Occurrence::ReadFailed { shard_id, retry_at } => self.warn(format!(
                 "{}: could not be read, again in {}",
-                short_shard(shard_id),
+                self.place(shard_id),
                 pause(retry_at.since(now))
             )),
             Occurrence::ShardFinished { shard_id } => {
-                self.note(format!("{}: read to its end", short_shard(shard_id)))
+                self.note(format!("{}: read to its end", self.place(shard_id)))
             }
-            Occurrence::Enabled => self.note("enabled".into()),
-            Occurrence::Disabled => self.note("disabled".into()),
+            Occurrence::Enabled => self.note(format!("{}: enabled", self.function)),
+            Occurrence::Disabled => self.note(format!("{}: disabled", self.function)),
         }
     }
 
@@ -163,6 +167,25 @@ impl MappingLog {
         } else {
             self.fail(format!("  first {}", range.first));
             self.fail(format!("  last  {}", range.last));
+        }
+    }
+
+    fn batch(&self, range: &Range) -> String {
+        let place = self.place(&range.shard_id);
+        match range.records {
+            1 => format!("{place}: 1 record ({})", short(&range.first)),
+            records => format!("{place}: {records} records from {}", short(&range.first)),
+        }
+    }
+
+    /// The function and the shard's number. `shardId-000000000003` is shard 3. The shards of a
+    /// table's change stream have no numbers, and the model has one such shard at a time.
+    fn place(&self, shard: &ShardId) -> String {
+        let function = &self.function;
+        let number = shard.as_str().strip_prefix("shardId-");
+        match number.and_then(|number| number.parse::<u64>().ok()) {
+            Some(number) => format!("{function} shard {number}"),
+            None => function.clone(),
         }
     }
 
@@ -179,18 +202,6 @@ impl MappingLog {
     }
 }
 
-fn batch(range: &Range) -> String {
-    let shard = short_shard(&range.shard_id);
-    match range.records {
-        1 => format!("{shard}: 1 record ({})", short(&range.first)),
-        records => format!(
-            "{shard}: {records} records ({}–{})",
-            short(&range.first),
-            short(&range.last)
-        ),
-    }
-}
-
 /// A pause for a person, in milliseconds below a second and otherwise in seconds.
 fn pause(pause: Duration) -> String {
     if pause < Duration::from_secs(1) {
@@ -200,21 +211,19 @@ fn pause(pause: Duration) -> String {
     }
 }
 
-/// How many of several discarded records are applied all the same, because a batch is discarded as
-/// a whole.
-fn applied(records: usize, reported: Option<usize>) -> Option<String> {
+/// How many of several discarded records are done all the same, because a batch is discarded as a
+/// whole.
+fn done(records: usize, reported: Option<usize>) -> Option<String> {
     if records == 1 {
         return None;
     }
     Some(match reported {
-        None => "  Some of them may be applied, because a batch is discarded as a whole.".into(),
+        None => "  Some of them may be done, because a batch is discarded as a whole.".into(),
         Some(reported) => match records.saturating_sub(reported) {
             0 => "  The function reported all of them.".into(),
-            1 => format!("  The function reported {reported} of them. The other 1 is applied."),
+            1 => format!("  The function reported {reported} of them. The other 1 is done."),
             others => {
-                format!(
-                    "  The function reported {reported} of them. The other {others} are applied."
-                )
+                format!("  The function reported {reported} of them. The other {others} are done.")
             }
         },
     })
@@ -225,19 +234,6 @@ fn count(records: usize) -> String {
         "1 record".to_owned()
     } else {
         format!("{records} records")
-    }
-}
-
-/// The short name of a shard. `shardId-000000000003` is shard 3.
-fn short_shard(shard: &ShardId) -> String {
-    match shard
-        .as_str()
-        .rsplit('-')
-        .next()
-        .and_then(|number| number.parse::<u64>().ok())
-    {
-        Some(number) => format!("shard {number}"),
-        None => shard.to_string(),
     }
 }
 
@@ -275,7 +271,7 @@ mod tests {
 
     fn lines(steps: &[(u64, &[Occurrence])]) -> Vec<String> {
         let (console, captured) = Console::captured();
-        let mut log = MappingLog::new(console);
+        let mut log = MappingLog::new("consumer", console);
         for (millis, happened) in steps {
             log.step(Timestamp::from_millis(*millis), happened);
         }
@@ -302,8 +298,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "mapping: shard 1: 1 record delivered",
-                "mapping: shard 1: 13 records delivered in 2 batches"
+                "mapping: consumer shard 1: 1 record delivered",
+                "mapping: consumer shard 1: 13 records delivered in 2 batches"
             ]
         );
     }
@@ -346,21 +342,22 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "mapping: shard 1: the function reported a failure at record 2 of 3 (…00000002)",
-                "mapping: shard 1: 2 records (…00000002–…00000003): attempt 1 timed out",
-                "mapping: shard 1: 2 records split into 1 and 1",
-                "mapping: shard 1: 1 record (…00000002) retried in 250 ms, attempt 1",
-                "mapping: shard 1: 1 record (…00000002) not delivered: throttled",
-                "mapping: shard 1: 1 record discarded after 4 attempts: RetryAttemptsExhausted",
+                "mapping: consumer shard 1: record 2 of 3 reported as failed (…00000002)",
+                "mapping: consumer shard 1: 2 records from …00000002: attempt 1 timed out",
+                "mapping: consumer shard 1: 2 records split into 1 and 1",
+                "mapping: consumer shard 1: 1 record (…00000002) retried in 250 ms, attempt 1",
+                "mapping: consumer shard 1: 1 record (…00000002) not delivered: throttled",
+                "mapping: consumer shard 1: 1 record discarded after 4 attempts",
+                "mapping:   condition RetryAttemptsExhausted",
                 &format!("mapping:   sequence number {full}"),
-                "mapping: shard 1: the queue was never told of the discard of 1 record",
+                "mapping: consumer shard 1: the queue was never told of the discard of 1 record",
                 &format!("mapping:   sequence number {full}"),
             ]
         );
     }
 
     #[test]
-    fn a_discard_of_several_records_says_how_many_of_them_are_applied() {
+    fn a_discard_of_several_records_says_how_many_of_them_are_done() {
         let discarded = |reported| Occurrence::Discarded {
             range: range(2, 6),
             condition: DiscardCondition::RecordAgeExceeded,
@@ -370,22 +367,23 @@ mod tests {
         let said = |reported| {
             let lines = lines(&[(1_000, &[discarded(reported)])]);
             assert_eq!(
-                lines[..3],
+                lines[..4],
                 [
-                    "mapping: shard 1: 5 records discarded after 1 attempt: RecordAgeExceeded",
+                    "mapping: consumer shard 1: 5 records discarded after 1 attempt",
+                    "mapping:   condition RecordAgeExceeded",
                     &format!("mapping:   first {}", number(2)),
                     &format!("mapping:   last  {}", number(6)),
                 ]
             );
-            lines[3..].join(" ")
+            lines[4..].join(" ")
         };
         assert_eq!(
             said(Some(1)),
-            "mapping:   The function reported 1 of them. The other 4 are applied."
+            "mapping:   The function reported 1 of them. The other 4 are done."
         );
         assert_eq!(
             said(Some(4)),
-            "mapping:   The function reported 4 of them. The other 1 is applied."
+            "mapping:   The function reported 4 of them. The other 1 is done."
         );
         assert_eq!(
             said(Some(5)),
@@ -393,7 +391,7 @@ mod tests {
         );
         assert_eq!(
             said(None),
-            "mapping:   Some of them may be applied, because a batch is discarded as a whole."
+            "mapping:   Some of them may be done, because a batch is discarded as a whole."
         );
     }
 
@@ -406,10 +404,7 @@ mod tests {
             reported: None,
         };
         let lines = lines(&[(1_000, &[discarded])]);
-        assert_eq!(
-            lines[0],
-            "mapping: shard 1: 1 record discarded: RecordAgeExceeded"
-        );
+        assert_eq!(lines[0], "mapping: consumer shard 1: 1 record discarded");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Faults that are injected into Kinesis do not hit the poller ([`ShardReader`]). Discards do go
 //! through SQS, as any client's messages do, so that an outage of the queue can be tried out.
+//! There is a poller for each event source mapping.
 //!
 //! Two things are faster than on AWS, for the sake of the person who waits.
 //!
@@ -12,10 +13,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_model::Aws;
-use aws_model::event_source::{DiscardQueue, NotListed, ShardReader};
+use aws_model::event_source::{
+    ChangeStreamReader, DiscardQueue, NoChangeStream, NotListed, ShardReader,
+};
 use bytes::Bytes;
 use event_source_mapping::{
-    Action, Completion, Event, Invocation, Mapping, Occurrence, Status, Timestamp,
+    Action, Completion, Event, Fetch, Invocation, Mapping, Occurrence, Status, Timestamp,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -31,15 +34,40 @@ pub struct Poller {
     /// The services.
     pub aws: Aws,
     /// The stream.
-    pub source: ShardReader,
+    pub source: Source,
     /// The on-failure queue.
     pub queue: DiscardQueue,
     /// The function that gets the records.
-    pub consumer: Arc<Function>,
+    pub function: Arc<Function>,
     /// The mapping, which decides what is done. It is shared with those who show its status.
     pub mapping: SharedMapping,
     /// The console that the lines go to.
     pub console: Console,
+}
+
+/// The stream of an event source mapping.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A Kinesis stream.
+    Kinesis(ShardReader),
+    /// A table's change stream.
+    ChangeStream(ChangeStreamReader),
+}
+
+impl Source {
+    fn list(&self) -> Result<Event, PollerError> {
+        Ok(match self {
+            Self::Kinesis(stream) => stream.list()?,
+            Self::ChangeStream(stream) => stream.list()?,
+        })
+    }
+
+    fn read(&self, fetch: Fetch) -> Event {
+        match self {
+            Self::Kinesis(stream) => stream.read(fetch),
+            Self::ChangeStream(stream) => stream.read(fetch),
+        }
+    }
 }
 
 /// A mapping that one task drives, and that others look at, stop and start.
@@ -55,6 +83,9 @@ pub enum PollerError {
     /// The stream was gone before it could be read.
     #[error(transparent)]
     Stream(#[from] NotListed),
+    /// The change stream was gone before it could be read.
+    #[error(transparent)]
+    ChangeStream(#[from] NoChangeStream),
     /// A part of the poller panicked.
     #[error("the poller broke down: {0}")]
     Panicked(String),
@@ -97,7 +128,7 @@ impl Poller {
     /// If the poller cannot go on. Failures of the function, of the queue or of single reads do not
     /// count.
     pub async fn run(self) -> Result<std::convert::Infallible, PollerError> {
-        let mut log = MappingLog::new(self.console.clone());
+        let mut log = MappingLog::new(self.function.name(), self.console.clone());
         let mut event = self.source.list()?;
         // Some answers are there at once, and others take their time.
         let mut answered = Vec::new();
@@ -117,7 +148,7 @@ impl Poller {
                 match action {
                     Action::Fetch(fetch) => answered.push(self.source.read(fetch)),
                     Action::Invoke(invocation) => {
-                        under_way.spawn(invoke(Arc::clone(&self.consumer), invocation));
+                        under_way.spawn(invoke(Arc::clone(&self.function), invocation));
                     }
                     Action::Discard(discard) => {
                         let queue = self.queue.clone();
@@ -161,8 +192,8 @@ impl Poller {
     }
 }
 
-async fn invoke(consumer: Arc<Function>, invocation: Invocation) -> Event {
-    match consumer.invoke(Bytes::from(invocation.payload())).await {
+async fn invoke(function: Arc<Function>, invocation: Invocation) -> Event {
+    match function.invoke(Bytes::from(invocation.payload())).await {
         Ok(answer) => {
             let completion = match answer.result {
                 FunctionResult::Response(payload) => Completion::Returned(payload.to_vec()),

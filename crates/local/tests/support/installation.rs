@@ -18,8 +18,10 @@ use super::{echo_function, eventually, is_running};
 /// How long the stack may take to be gone.
 pub const GONE: Duration = Duration::from_secs(5);
 
-/// The test's own directory with `local`, `api` and `consumer` side by side, as a build leaves
-/// them.
+/// The functions of the stack, by their binaries' names.
+pub const FUNCTIONS: [&str; 4] = ["api", "consumer", "notifier", "shipping"];
+
+/// The test's own directory with `local` and the functions side by side, as a build leaves them.
 pub struct Installation {
     pub directory: PathBuf,
 }
@@ -32,8 +34,9 @@ impl Installation {
         std::fs::create_dir_all(&directory).unwrap();
         let installation = Self { directory };
         installation.install("local", Path::new(env!("CARGO_BIN_EXE_local")));
-        installation.install("api", &echo_function());
-        installation.install("consumer", &echo_function());
+        for name in FUNCTIONS {
+            installation.install(name, &echo_function());
+        }
         installation.set("batch_size", 10.into());
         installation
     }

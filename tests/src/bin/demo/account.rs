@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tests::Audit;
 use tests::output::{broken, kept};
+use tests::{Audit, FactsAudit};
 
 use crate::POISON;
 
@@ -23,7 +23,7 @@ fn calls(audit: &Audit) -> usize {
 }
 
 /// Prints the effects of the requests, as sums that the reader can check.
-pub(crate) fn account(audit: &Audit) {
+pub(crate) fn account(audit: &Audit, facts: &FactsAudit) {
     println!("\nThe requests, by their responses");
     equation(
         ("requests", calls(audit)),
@@ -47,22 +47,56 @@ pub(crate) fn account(audit: &Audit) {
     let is_told = |(what, count): &(&str, usize)| *count > 0 || *what == "lost";
     let summands: Vec<_> = summands.into_iter().filter(is_told).collect();
     equation(("accepted (202)", audit.accepted), &summands);
+    account_of_facts(facts);
     println!("\nThe rest");
     equation(
         ("records that are not intents", POISON),
         &[("discarded, named by the queue", audit.poison_discarded)],
     );
-    let doubled = audit.doubled.len() + audit.unexplained.len();
+    let doubled = [
+        &audit.doubled,
+        &audit.unexplained,
+        &facts.doubled,
+        &facts.unexplained,
+    ];
+    let doubled: usize = doubled.into_iter().map(Vec::len).sum();
     println!("  {:<38} {doubled:>6}", "doubled");
 }
 
+/// Prints the facts of all orders in the table, and the shipments that follow from them.
+fn account_of_facts(facts: &FactsAudit) {
+    println!("\nThe facts that other services were told");
+    equation(
+        ("facts of the orders", facts.expected),
+        &[
+            ("announced", facts.announced),
+            ("lost", facts.expected - facts.announced),
+        ],
+    );
+    equation(
+        ("events in the stream of facts", facts.events),
+        &[
+            ("facts", facts.events - facts.repetitions),
+            ("repetitions absorbed by their ids", facts.repetitions),
+        ],
+    );
+    equation(
+        ("orders created", facts.orders),
+        &[
+            ("shipments booked, one an order", facts.shipments),
+            ("lost", facts.orders.saturating_sub(facts.shipments)),
+        ],
+    );
+}
+
 /// Prints the verdict on the promise, with each finding that breaks the promise.
-pub(crate) fn judge(audit: &Audit, took: Duration) -> ExitCode {
+pub(crate) fn judge(audit: &Audit, facts: &FactsAudit, took: Duration) -> ExitCode {
     let seconds = took.as_secs();
     let mut findings: Vec<String> = [&audit.lost, &audit.doubled, &audit.unexplained]
         .into_iter()
         .flatten()
         .cloned()
+        .chain(facts.findings())
         .collect();
     if audit.became.sum() != audit.accepted {
         findings.push("the accepted calls are not the sum of their effects".into());

@@ -1,6 +1,6 @@
 //! The command behind `make demo`. It sends a thousand orders at once while everything goes wrong
-//! that usually does. Then it accounts for each order. Every figure comes from the responses, the
-//! stream, the table and the queue.
+//! that usually does. Then it accounts for each order, and for each fact that other services are
+//! told. Every figure comes from the responses, the streams, the tables and the queue.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 use tests::{Clients, Stack, key, order};
 
 use account::{account, judge};
-use disasters::{Disasters, calls_refused, disturb};
+use disasters::{Disasters, Refused, disturb};
 
 const ORDERS: usize = 1_000;
 /// One order in this many is sent a second time under its key.
@@ -29,6 +29,8 @@ const INVALID: usize = 50;
 /// The number of records in the stream that are not intents.
 const POISON: usize = 3;
 const AT_ONCE: usize = 50;
+/// How long the facts may take after the orders are persisted.
+const LATEST_FACT: Duration = Duration::from_secs(120);
 
 /// Sends a thousand orders while everything goes wrong that usually does, and accounts for each.
 ///
@@ -55,7 +57,10 @@ async fn main() -> ExitCode {
     } else {
         println!("Starting a stack, because none answers on port {port}.");
         println!("To see what a stack does, run `make run` in another terminal, then `make demo`.");
-        Stack::start().await
+        let stack = Stack::start().await;
+        let (port, aws_port) = (stack.port(), stack.aws_port());
+        println!("The stack has port {port} for HTTP, and {aws_port} for the AWS APIs.");
+        stack
     };
     println!("\n{ORDERS} orders. Of these");
     println!("  {:>4} are sent twice, under one key,", ORDERS / TWICE);
@@ -67,19 +72,22 @@ async fn main() -> ExitCode {
 
     println!("\nThe disasters meanwhile");
     let clients = Clients::of(&stack).await;
-    let refused_before = calls_refused(&stack).await;
+    let refused_before = Refused::by(&stack).await;
     let disasters = Disasters::new();
     tokio::join!(
         submit(&clients, &disasters.bar),
         disturb(&stack, &disasters)
     );
     drain(&stack, &disasters.bar).await;
+    disasters.bar.set_prefix("announcing");
+    disasters.bar.set_message("facts");
+    let facts = stack.facts_settled_within(LATEST_FACT).await;
     disasters.bar.finish_and_clear();
     let audit = clients.audit().await;
-    let refused = calls_refused(&stack).await - refused_before;
+    let refused = Refused::by(&stack).await.since(refused_before);
     disasters.account(refused);
-    account(&audit);
-    judge(&audit, disasters.began.elapsed())
+    account(&audit, &facts);
+    judge(&audit, &facts, disasters.began.elapsed())
 }
 
 async fn submit(clients: &Clients<'_>, bar: &ProgressBar) {
