@@ -2,7 +2,8 @@
 """Deploys the service by the AWS APIs, from the functions' packages, for one test, and removes it
 again.
 
-    deployment.py create NAME --settings FILE [--log-level LEVEL] [--without-functions]
+    deployment.py create NAME --settings FILE [--log-level LEVEL]
+                         [--without-functions | --with-facts]
     deployment.py log NAME
     deployment.py remove NAME
     deployment.py sweep PREFIX
@@ -10,8 +11,9 @@ again.
 
 - `create` makes the resources of infra/, as far as LocalStack knows them and a test needs them.
   They are stream, table, on-failure queue, roles, functions with an alias each, event source
-  mapping, and function URL. All names begin with NAME. The command prints the resources as one JSON
-  object. If it fails, it removes the resources that it has made.
+  mapping, and function URL. With facts the table has a change stream, and a notifier, the stream of
+  facts, a subscriber and their tables are made too. All names begin with NAME. The command prints
+  the resources as one JSON object. If it fails, it removes the resources that it has made.
 - `log` prints the log of the functions.
 - `remove` removes everything of that name. It succeeds if there is nothing.
 - `sweep` removes every deployment whose name begins with PREFIX and a dash. Its exit code is 0 if
@@ -51,6 +53,16 @@ REMOVED_NOW = 3
 POLLS = {"Delay": 0.2, "MaxAttempts": 5 * PATIENCE_SECONDS}
 
 
+FUNCTIONS = ("api", "consumer", "notifier", "shipping")
+# The prefix of a function's keys in the settings file, and of its mapping's keys.
+PREFIXES = {"api": "api_", "consumer": "consumer_", "notifier": "notifier_", "shipping": "subscriber_"}
+READING_KINESIS = [
+    f"kinesis:{action}"
+    for action in ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+]
+READING_CHANGES = [f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")]
+
+
 class NotRemoved(Exception):
     """Something of a deployment may still be there."""
 
@@ -62,8 +74,10 @@ class Deployment:
         self.name = name
         self.stream = f"{name}-intents"
         self.table = name
+        self.facts_stream = f"{name}-facts"
+        self.announcements, self.shipments, self.locks = f"{name}-announcements", f"{name}-shipments", f"{name}-shipment-locks"
         self.queue = f"{name}-intents-discarded"
-        self.functions = {"api": f"{name}-api", "consumer": f"{name}-consumer"}
+        self.functions = {function: f"{name}-{function}" for function in FUNCTIONS}
         config = Config(retries={"mode": "standard", "max_attempts": 5}, read_timeout=120)
         client = lambda service: boto3.client(service, config=config)
         self.kinesis, self.dynamodb, self.sqs = client("kinesis"), client("dynamodb"), client("sqs")
@@ -71,33 +85,28 @@ class Deployment:
 
     # --- creating
 
-    def create(self, settings: dict, packages: Path, log_level: str, with_functions: bool) -> dict:
+    def create(self, settings: dict, packages: Path, log_level: str, with_functions: bool, with_facts: bool) -> dict:
         self.kinesis.create_stream(StreamName=self.stream, ShardCount=settings["shard_count"])
-        self.dynamodb.create_table(
-            TableName=self.table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
-        )
-        queue_url = self.sqs.create_queue(QueueName=self.queue, Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
+        if with_facts:
+            self.kinesis.create_stream(StreamName=self.facts_stream, ShardCount=settings["facts_shard_count"])
+            for table, key in ((self.announcements, "order_id"), (self.shipments, "order_id"), (self.locks, "id")):
+                self.create_table(table, key)
+        changes = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
+        self.create_table(self.table, "order_id", **(changes if with_facts else {}))
+        attributes = {"VisibilityTimeout": "1"}
+        queue_url = self.sqs.create_queue(QueueName=self.queue, Attributes=attributes)["QueueUrl"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
         queue_arn = attributes["Attributes"]["QueueArn"]
-        self.dynamodb.get_waiter("table_exists").wait(TableName=self.table, WaiterConfig=POLLS)
-        self.kinesis.get_waiter("stream_exists").wait(StreamName=self.stream, WaiterConfig=POLLS)
-        if settings["retention_hours"] > 24:
-            self.kinesis.increase_stream_retention_period(
-                StreamName=self.stream, RetentionPeriodHours=settings["retention_hours"]
-            )
-        stream_arn = self.kinesis.describe_stream_summary(StreamName=self.stream)["StreamDescriptionSummary"]["StreamARN"]
-        table_arn = self.dynamodb.describe_table(TableName=self.table)["Table"]["TableArn"]
+        table = self.existing_table(self.table)
+        stream_arn = self.existing_stream(self.stream, settings["retention_hours"])
+        table_arn = table["TableArn"]
         made = {"stream": self.stream, "stream_arn": stream_arn, "table": self.table, "queue_url": queue_url}
         if not with_functions:
             return made
 
         api_role = self.create_role("api", {"kinesis:PutRecord": stream_arn, "dynamodb:GetItem": table_arn})
-        reading = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"]
         consumer_role = self.create_role("consumer", {
-            **{f"kinesis:{action}": stream_arn for action in reading},
+            **dict.fromkeys(READING_KINESIS, stream_arn),
             "dynamodb:UpdateItem": table_arn,
             "sqs:SendMessage": queue_arn,
         })
@@ -114,13 +123,79 @@ class Deployment:
             "CALLER": "none",
             "LOG_LEVEL": log_level,
         })
-        mapping = self.create_mapping(consumer, stream_arn, queue_arn, settings)
+        mappings = [self.create_mapping(consumer, stream_arn, queue_arn, settings)]
+        if with_facts:
+            mappings += self.create_facts(table["LatestStreamArn"], queue_arn, packages, settings, log_level)
+            made |= {
+                "facts_stream": self.facts_stream,
+                "announcements_table": self.announcements,
+                "shipments_table": self.shipments,
+            }
         url = self.create_url()
-        self.until("the mapping is enabled", lambda: self.awslambda.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
+        for mapping in mappings:
+            look = partial(self.awslambda.get_event_source_mapping, UUID=mapping)
+            self.until("the mapping is enabled", lambda: look()["State"] == "Enabled")
         if is_localstack():
             # LocalStack tells functions apart by the host, whose name nobody resolves.
             return {**made, "url": os.environ["AWS_ENDPOINT_URL"].rstrip("/"), "host": urlsplit(url).netloc}
         return {**made, "url": url.rstrip("/"), "host": urlsplit(url).netloc}
+
+    def create_facts(self, change_stream: str, queue_arn: str, packages: Path, settings: dict, log_level: str) -> list[str]:
+        """Creates the functions behind the table's change stream, and returns their mappings. Their
+        discards go to the same queue as the consumer's."""
+        facts_arn = self.existing_stream(self.facts_stream, settings["facts_retention_hours"])
+        announcements, shipments, locks = (
+            self.existing_table(table)["TableArn"] for table in (self.announcements, self.shipments, self.locks)
+        )
+        notifier_role = self.create_role("notifier", {
+            **dict.fromkeys(READING_CHANGES, change_stream),
+            "kinesis:PutRecord": facts_arn,
+            "kinesis:PutRecords": facts_arn,
+            "dynamodb:UpdateItem": announcements,
+            "sqs:SendMessage": queue_arn,
+        })
+        shipping_role = self.create_role("shipping", {
+            **dict.fromkeys(READING_KINESIS, facts_arn),
+            "dynamodb:PutItem": shipments,
+            "dynamodb:GetItem": locks,
+            "dynamodb:UpdateItem": locks,
+            "sqs:SendMessage": queue_arn,
+        })
+        notifier = self.create_function("notifier", notifier_role, packages, settings, {
+            "FACTS_STREAM_NAME": self.facts_stream,
+            "ANNOUNCEMENTS_TABLE_NAME": self.announcements,
+            "LOG_LEVEL": log_level,
+        })
+        shipping = self.create_function("shipping", shipping_role, packages, settings, {
+            "SHIPMENTS_TABLE_NAME": self.shipments,
+            "LOCKS_TABLE_NAME": self.locks,
+            "LOG_LEVEL": log_level,
+        })
+        return [
+            self.create_mapping(notifier, change_stream, queue_arn, settings, PREFIXES["notifier"]),
+            self.create_mapping(shipping, facts_arn, queue_arn, settings, PREFIXES["shipping"]),
+        ]
+
+    def create_table(self, table: str, key: str, **more) -> None:
+        self.dynamodb.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            **more,
+        )
+
+    def existing_table(self, table: str) -> dict:
+        """Waits until the table exists. Returns its description."""
+        self.dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig=POLLS)
+        return self.dynamodb.describe_table(TableName=table)["Table"]
+
+    def existing_stream(self, stream: str, retention_hours: int) -> str:
+        """Waits until the stream exists, and sets its retention. Returns its ARN."""
+        self.kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig=POLLS)
+        if retention_hours > 24:
+            self.kinesis.increase_stream_retention_period(StreamName=stream, RetentionPeriodHours=retention_hours)
+        return self.kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
 
     def create_role(self, function: str, allowed: dict[str, str]) -> str:
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -143,8 +218,8 @@ class Deployment:
             Handler="bootstrap",
             Architectures=[os.environ.get("ARCHITECTURE") or "x86_64"],
             Code={"ZipFile": (packages / f"{function}.zip").read_bytes()},
-            Timeout=settings[f"{function}_timeout_seconds"],
-            MemorySize=settings[f"{function}_memory_mb"],
+            Timeout=settings[f"{PREFIXES[function]}timeout_seconds"],
+            MemorySize=settings[f"{PREFIXES[function]}memory_mb"],
             Environment={"Variables": variables},
         )
         # Some parts of AWS do not know a new role at once.
@@ -157,18 +232,20 @@ class Deployment:
         alias = self.awslambda.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
         return alias["AliasArn"]
 
-    def create_mapping(self, consumer: str, stream_arn: str, queue_arn: str, settings: dict) -> str:
+    def create_mapping(self, function: str, stream_arn: str, queue_arn: str, settings: dict, prefix: str = "") -> str:
+        """Creates a mapping with the settings under this prefix. Returns its id."""
+        of = lambda key: settings[f"{prefix}{key}"]
         create = lambda: self.awslambda.create_event_source_mapping(
-            FunctionName=consumer,
+            FunctionName=function,
             EventSourceArn=stream_arn,
-            StartingPosition=settings["starting_position"],
-            BatchSize=settings["batch_size"],
-            MaximumBatchingWindowInSeconds=settings["batching_window_seconds"],
-            ParallelizationFactor=settings["parallelization_factor"],
-            MaximumRetryAttempts=settings["maximum_retry_attempts"],
-            MaximumRecordAgeInSeconds=settings["maximum_record_age_seconds"],
-            BisectBatchOnFunctionError=settings["bisect_batch_on_function_error"],
-            FunctionResponseTypes=["ReportBatchItemFailures"] if settings["report_batch_item_failures"] else [],
+            StartingPosition=of("starting_position"),
+            BatchSize=of("batch_size"),
+            MaximumBatchingWindowInSeconds=of("batching_window_seconds"),
+            ParallelizationFactor=of("parallelization_factor"),
+            MaximumRetryAttempts=of("maximum_retry_attempts"),
+            MaximumRecordAgeInSeconds=of("maximum_record_age_seconds"),
+            BisectBatchOnFunctionError=of("bisect_batch_on_function_error"),
+            FunctionResponseTypes=["ReportBatchItemFailures"] if of("report_batch_item_failures") else [],
             DestinationConfig={"OnFailure": {"Destination": queue_arn}},
         )
         # The second text is AWS's sentence about a role that is not known yet.
@@ -213,12 +290,12 @@ class Deployment:
                 partial(self.iam.delete_role, RoleName=name),
                 partial(self.logs.delete_log_group, logGroupName=f"/aws/lambda/{name}"),
             ]
-        steps += [
-            partial(self.kinesis.delete_stream, StreamName=self.stream, EnforceConsumerDeletion=True),
-            partial(self.dynamodb.delete_table, TableName=self.table),
-            self.remove_queue,
-            self.until_the_stream_is_gone,
-        ]
+        streams = (self.stream, self.facts_stream)
+        tables = (self.table, self.announcements, self.shipments, self.locks)
+        steps += [partial(self.kinesis.delete_stream, StreamName=stream, EnforceConsumerDeletion=True) for stream in streams]
+        steps += [partial(self.dynamodb.delete_table, TableName=table) for table in tables]
+        steps += [self.remove_queue]
+        steps += [partial(self.until_a_stream_is_gone, stream) for stream in streams]
         errors = []
         for step in steps:
             try:
@@ -229,11 +306,11 @@ class Deployment:
             raise NotRemoved(f"{self.name}: " + "; ".join(errors))
 
     def remove_mappings(self) -> None:
-        """Removes the consumer's mappings. It looks through all mappings, because AWS lists a
+        """Removes the functions' mappings. It looks through all mappings, because AWS lists a
         mapping also when its function is gone."""
         pages = self.awslambda.get_paginator("list_event_source_mappings").paginate()
         for mapping in [mapping for page in pages for mapping in page["EventSourceMappings"]]:
-            if f":function:{self.functions['consumer']}:" in mapping["FunctionArn"]:
+            if any(f":function:{name}:" in mapping["FunctionArn"] for name in self.functions.values()):
                 look = partial(self.awslambda.get_event_source_mapping, UUID=mapping["UUID"])
                 gone(partial(self.awslambda.delete_event_source_mapping, UUID=mapping["UUID"]))
                 self.until("the mapping is gone", lambda: gone(look) is None)
@@ -241,8 +318,8 @@ class Deployment:
     def remove_queue(self) -> None:
         self.sqs.delete_queue(QueueUrl=self.sqs.get_queue_url(QueueName=self.queue)["QueueUrl"])
 
-    def until_the_stream_is_gone(self) -> None:
-        look = partial(self.kinesis.describe_stream_summary, StreamName=self.stream)
+    def until_a_stream_is_gone(self, stream: str) -> None:
+        look = partial(self.kinesis.describe_stream_summary, StreamName=stream)
         self.until("the stream is gone", lambda: gone(look) is None)
 
     # --- waiting
@@ -338,7 +415,9 @@ def main() -> None:
     create.add_argument("name")
     create.add_argument("--settings", type=Path, required=True)
     create.add_argument("--log-level", default="info")
-    create.add_argument("--without-functions", action="store_true")
+    parts = create.add_mutually_exclusive_group()
+    parts.add_argument("--without-functions", action="store_true")
+    parts.add_argument("--with-facts", action="store_true")
     for command in ("log", "remove"):
         commands.add_parser(command).add_argument("name")
     commands.add_parser("sweep").add_argument("prefix")
@@ -350,7 +429,10 @@ def main() -> None:
             settings = json.loads(options.settings.read_text())
             packages = Path(os.environ.get("E2E_PACKAGES") or Path(__file__).resolve().parents[2] / "dist")
             try:
-                print(json.dumps(deployment.create(settings, packages, options.log_level, not options.without_functions)))
+                made = deployment.create(
+                    settings, packages, options.log_level, not options.without_functions, options.with_facts
+                )
+                print(json.dumps(made))
             except BaseException:
                 deployment.remove()
                 raise

@@ -27,6 +27,17 @@ pub(crate) struct Deployment {
     pub(crate) shipments_table: String,
 }
 
+/// The parts of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// Stream, table and queue alone.
+    WithoutFunctions,
+    /// The functions up to the row of an order, too.
+    WithFunctions,
+    /// All that follows from the row, too.
+    WithFacts,
+}
+
 /// The stream, table and queue that tests share while they run at the same time.
 static SHARED: Mutex<Weak<Deployment>> = Mutex::const_new(Weak::new());
 
@@ -38,14 +49,13 @@ impl Deployment {
         if let Some(running) = shared.upgrade() {
             return running;
         }
-        let created = Arc::new(Self::create(settings, "info", false).await);
+        let created = Arc::new(Self::create(settings, "info", Parts::WithoutFunctions).await);
         *shared = Arc::downgrade(&created);
         created
     }
 
-    /// Deploys with these settings. Without functions the deployment has stream, table and queue
-    /// alone.
-    pub(crate) async fn create(settings: &Value, log_level: &str, with_functions: bool) -> Self {
+    /// Deploys these parts with these settings.
+    pub(crate) async fn create(settings: &Value, log_level: &str, parts: Parts) -> Self {
         let prefix = std::env::var("E2E_PREFIX").unwrap_or_else(|_| "e2e".to_owned());
         let random = uuid::Uuid::new_v4().simple().to_string();
         let name = format!("{prefix}-{}", &random[..8]);
@@ -55,9 +65,11 @@ impl Deployment {
         let mut command = command();
         command.args(["create", &name, "--log-level", log_level, "--settings"]);
         command.arg(&settings_file);
-        if !with_functions {
-            command.arg("--without-functions");
-        }
+        match parts {
+            Parts::WithoutFunctions => command.arg("--without-functions"),
+            Parts::WithFunctions => &mut command,
+            Parts::WithFacts => command.arg("--with-facts"),
+        };
         let made = tokio::task::spawn_blocking(move || command.output().unwrap())
             .await
             .unwrap();

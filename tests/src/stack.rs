@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::binaries::{install, repository};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Parts};
 use crate::http::{self, HttpClient};
 use crate::{Target, eventually};
 
@@ -36,6 +36,8 @@ pub struct StackOptions {
     pub settings: Vec<(&'static str, Value)>,
     /// A binary of this package to run in the consumer's place.
     pub consumer: Option<&'static str>,
+    /// True if a deployed stack gets the path of the facts too. The embedded stack always has it.
+    pub facts: bool,
 }
 
 /// A running stack.
@@ -75,7 +77,12 @@ impl Stack {
                     "only the embedded stack runs another consumer"
                 );
                 let log_level = options.log_level.unwrap_or("info");
-                let deployment = Deployment::create(&settings(&options), log_level, true).await;
+                let parts = if options.facts {
+                    Parts::WithFacts
+                } else {
+                    Parts::WithFunctions
+                };
+                let deployment = Deployment::create(&settings(&options), log_level, parts).await;
                 Self::of(Arc::new(deployment)).await
             }
         }

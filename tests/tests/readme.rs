@@ -192,6 +192,7 @@ async fn the_first_order_goes_as_it_says() {
         2,
         "{printed}"
     );
+    assert!(at("\"status\":\"cancelled\"") < at("/created"), "{printed}");
 }
 
 #[tokio::test]

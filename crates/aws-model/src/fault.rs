@@ -79,8 +79,8 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct FaultError {
-    /// `service`, `error`, `milliseconds`, `rate`, `seconds`, `resource`, the name of a field that a
-    /// fault does not have, or `body` if the setting is not a JSON object.
+    /// `service`, `error`, `milliseconds`, `rate`, `seconds`, `resource`, the name of a field that
+    /// a fault does not have, or `body` if the setting is not a JSON object.
     pub field: String,
     /// The rule that the field breaks.
     pub reason: String,

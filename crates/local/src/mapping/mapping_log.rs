@@ -134,7 +134,7 @@ impl MappingLog {
                 ));
             }
             Occurrence::DiscardDeliveryFailed { range, retry_at } => self.warn(format!(
-                "{}: the queue could not be told of the discard, again in {}",
+                "{}: the queue was not told of the discard, again in {}",
                 self.place(&range.shard_id),
                 pause(retry_at.since(now))
             )),
