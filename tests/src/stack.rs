@@ -105,7 +105,9 @@ impl Stack {
 
     async fn embedded_without_functions() -> Self {
         let stack = Self::embedded(StackOptions::default()).await;
-        stack.enable_mapping(false).await;
+        for function in ["consumer", "notifier", "shipping"] {
+            stack.enable_mapping_of(function, false).await;
+        }
         stack
     }
 

@@ -62,16 +62,26 @@ impl Stack {
         answer["pids"].as_array().unwrap().len()
     }
 
-    /// Sets the stop switch of the mapping, and waits until the change has come into force.
+    /// Sets the stop switch of the consumer's mapping, and waits until the change has come into
+    /// force.
     ///
     /// # Panics
     /// If the change does not come into force within a minute.
     pub async fn enable_mapping(&self, enabled: bool) {
-        self.control("POST", "mapping", &json!({"enabled": enabled}))
-            .await;
+        self.enable_mapping_of("consumer", enabled).await;
+    }
+
+    /// Sets the stop switch of a function's mapping, and waits until the change has come into
+    /// force.
+    ///
+    /// # Panics
+    /// If the function has no mapping, or if the change does not come into force within a minute.
+    pub async fn enable_mapping_of(&self, function: &str, enabled: bool) {
+        let request = json!({"enabled": enabled, "function": function});
+        self.control("POST", "mapping", &request).await;
         let state = if enabled { "Enabled" } else { "Disabled" };
         eventually(state, || async {
-            (self.state().await["mapping"]["state"] == state).then_some(())
+            (self.state().await["mappings"][function]["state"] == state).then_some(())
         })
         .await;
     }

@@ -1,11 +1,12 @@
-//! The command behind `make load`. It sends a steady rate of orders, and then a rising rate until a
-//! request is late or not accepted.
+//! The command behind `make load`. It sends a steady rate of orders, measures the cost of a fact, and
+//! sends a rising rate until a request is late or not accepted.
 //!
 //! A latency counts from the time when the request was due, not from the time when it could be
 //! sent. An order counts as persisted only if it is in the table.
 
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
+mod facts;
 mod run;
 mod usage;
 
@@ -16,6 +17,7 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use tests::Stack;
 
+use facts::FactsCost;
 use run::{Run, percentile};
 use usage::{Usage, usage};
 
@@ -25,8 +27,11 @@ const TRIES: usize = 3;
 /// The per cent of the processors that other machines may take. If they take more, latencies are
 /// the host's.
 const MUCH_STOLEN: u64 = 5;
+/// How long the facts may take after the orders are persisted.
+const LATEST_FACT: Duration = Duration::from_secs(120);
 
-/// Measures latencies at a steady rate of orders, and the highest rate at which each is accepted.
+/// Measures latencies at a steady rate of orders, the cost of a fact, and the highest rate at which
+/// each order is accepted.
 ///
 /// Starts its own stacks. The exit code is 1 if anything is lost or doubled.
 #[derive(Parser)]
@@ -47,7 +52,7 @@ fn above_zero() -> RangedU64ValueParser {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Options { rate, seconds } = Options::parse();
-    let is_kept = steady(rate, seconds).await && highest().await;
+    let is_kept = steady(rate, seconds).await && facts().await && highest().await;
     if is_kept {
         ExitCode::SUCCESS
     } else {
@@ -62,6 +67,7 @@ async fn steady(rate: u64, seconds: u64) -> bool {
     Run::of(&stack, rate, 2).await;
     let before = usage(&stack).await;
     let run = Run::of(&stack, rate, seconds).await;
+    stack.facts_settled_within(LATEST_FACT).await;
     let after = usage(&stack).await;
     println!("{rate} orders/s for {seconds} s");
     let (audit, lost) = (&run.audit, run.audit.lost.len());
@@ -84,6 +90,23 @@ async fn steady(rate: u64, seconds: u64) -> bool {
     }
     line("taken by other machines", &share(run.stolen));
     !run.breaks_the_promise()
+}
+
+/// Measures the cost of a fact in full batches. Returns true if the promise was kept.
+async fn facts() -> bool {
+    let cost = FactsCost::measure().await;
+    println!("\n{} facts in full batches", cost.facts);
+    for (action, calls) in &cost.calls {
+        let share = cost.facts_for_each(*calls);
+        line(action, &format!("{calls} calls, {share:.1} facts each"));
+    }
+    let busy = |of| format!("{of:.1?} of processor a fact");
+    line("notifier", &busy(cost.notifier));
+    line("shipping", &busy(cost.subscriber));
+    for finding in &cost.findings {
+        println!("  {finding}");
+    }
+    cost.findings.is_empty()
 }
 
 /// Looks for the highest rate at which all is accepted in time. Returns true if the promise was
