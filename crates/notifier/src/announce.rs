@@ -2,7 +2,11 @@
 //!
 //! Two cases need this. A change was discarded or is older than the change stream's 24 hours, so
 //! its facts have no mark. Or a new subscriber needs the facts of all orders. Each fact has the
-//! same event id as before, so this is safe beside a running notifier.
+//! same event id as before, so this is safe beside a running notifier. All subscribers of the
+//! stream get the facts, so each of them has to remember event ids for good.
+//!
+//! Marks outlive a row. If an order is deleted and submitted again under its id, its facts have
+//! marks from before, and only [`Which::All`] announces them.
 //!
 //! A deleted row shows no fact, so `erased` cannot be announced again.
 //!
@@ -74,8 +78,8 @@ pub struct Progress {
     pub facts: u64,
     /// Orders whose facts are published and marked.
     pub announced: u64,
-    /// Orders that were deleted before their facts were published and marked. The notifier announces
-    /// that they are erased.
+    /// Orders that were deleted before their facts were published and marked. The notifier
+    /// announces that they are erased.
     pub deleted: u64,
     /// Orders whose facts may not be published, or are not marked. Another run of the same kind
     /// finds them.

@@ -88,7 +88,7 @@ fn intent(golden: &'static str) -> Documented {
     documented(golden, envelope, UUID)
 }
 
-/// What the types say of an event with this data.
+/// The schema that the types make of an event with this data.
 fn envelope<D: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let settings = settings.with(|settings| settings.inline_subschemas = true);

@@ -178,7 +178,7 @@ impl World {
         }
     }
 
-    /// What the locks keep of the attempts.
+    /// The results that the locks keep.
     fn kept(&self) -> BTreeSet<String> {
         let scan = json!({"TableName": "locks", "ConsistentRead": true});
         let output = self.aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();

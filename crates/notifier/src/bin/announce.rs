@@ -50,7 +50,7 @@ struct WhichFacts {
     /// Publish only facts that have no mark in the table of announcements, after a discard
     #[arg(long)]
     missing: bool,
-    /// Publish all facts, for a new subscriber whose mapping exists already
+    /// Publish all facts, for a new subscriber whose mapping exists; every subscriber gets them
     #[arg(long)]
     all: bool,
 }
