@@ -7,6 +7,9 @@
 //! For an effect that is not a DynamoDB write use [`LeaseTable::once`] in place of `begin` and
 //! `commit_with`. `examples/carrier.rs` is such a subscriber, which calls a carrier's HTTP
 //! interface. `docs/events.md` has the rules for subscribers.
+//!
+//! A shipment has no content of its order, so it stays when the order is erased. This subscriber
+//! therefore does not remember erased orders. A subscriber that keeps content has to.
 
 use std::time::SystemTime;
 
