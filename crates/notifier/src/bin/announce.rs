@@ -118,11 +118,11 @@ fn advice(which: Which, progress: &Progress) -> Vec<&'static str> {
     let failed = match which {
         Which::Missing => {
             "Facts of the orders that failed may be published, but have no mark. Run the command \
-             again, and it publishes them."
+             again when the failed calls can succeed, and it publishes them."
         }
         Which::All => {
             "Facts of the orders that failed may not be published. Some may have a mark from \
-             before, so run the command again with --all."
+             before, so run the command again with --all when the failed calls can succeed."
         }
     };
     let unreadable = "A row that cannot be read was written by a newer version of the service, or \
