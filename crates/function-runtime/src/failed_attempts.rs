@@ -20,6 +20,18 @@ impl FailedAttempts {
         }
     }
 
+    /// The number of attempts that failed with each code.
+    #[must_use]
+    pub fn errors(&self) -> &BTreeMap<String, u64> {
+        &self.errors
+    }
+
+    /// True if somebody has to mend the cause of a failure.
+    #[must_use]
+    pub fn have_to_be_mended(&self) -> bool {
+        !self.to_mend.is_empty()
+    }
+
     /// Writes a line if an attempt failed, so that an outage that was ridden out leaves a trace as
     /// well. The line is a warning, and an error where somebody has to mend the cause.
     pub fn log(&self) {

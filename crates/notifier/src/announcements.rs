@@ -30,6 +30,11 @@ impl Announcements {
         }
     }
 
+    /// The name of the table.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The names of an order's facts that have a mark.
     ///
     /// # Errors

@@ -74,8 +74,10 @@ impl Notifier {
         let most = const { NonZeroUsize::new(MAX_ENTRIES).unwrap() };
         let report =
             keyed_batch::process_in_chunks(changes, &self.limits, most, deadline, |chunk| {
-                self.publisher
-                    .announce(chunk, Announcement::of_change, &published)
+                let changes = chunk.records().iter();
+                let announcements = changes.map(|change| Announcement::of_change(change));
+                let announcements = announcements.collect();
+                self.publisher.announce(chunk, announcements, &published)
             })
             .await;
         let published = published

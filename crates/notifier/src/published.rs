@@ -16,7 +16,10 @@ pub(crate) struct Published {
     cancelled: u64,
     conflicted: u64,
     erased: u64,
-    failed: FailedAttempts,
+    /// The puts that failed.
+    puts: FailedAttempts,
+    /// The writes of marks that failed.
+    marks: FailedAttempts,
     /// The ids of the events that were acknowledged.
     ids: BTreeSet<String>,
     /// The sequence number of each order's last fact.
@@ -51,21 +54,32 @@ impl Published {
     }
 
     pub(crate) fn count_refusal(&mut self, error: &NotPublished) {
-        self.failed.count(error.code(), error.passes_by_itself());
+        self.puts.count(error.code(), error.passes_by_itself());
     }
 
     pub(crate) fn count_table_error(&mut self, error: &TableError) {
-        self.failed.count(error.code(), error.passes_by_itself());
+        self.marks.count(error.code(), error.passes_by_itself());
     }
 
-    /// Writes a line about the attempts that failed, if some did.
-    pub(crate) fn log_failures(&self) {
-        self.failed.log();
+    /// The number of facts that were acknowledged.
+    pub(crate) fn facts(&self) -> u64 {
+        self.created + self.cancelled + self.conflicted + self.erased
+    }
+
+    /// The puts that failed.
+    pub(crate) fn failed_puts(&self) -> &FailedAttempts {
+        &self.puts
+    }
+
+    /// The writes of marks that failed.
+    pub(crate) fn failed_marks(&self) -> &FailedAttempts {
+        &self.marks
     }
 
     /// Writes the log of the batch.
     pub(crate) fn log(&self, summary: &Summary) {
-        self.log_failures();
+        self.puts.log();
+        self.marks.log();
         tracing::info!(
             records = summary.records,
             attempts = summary.attempts,

@@ -34,18 +34,13 @@ pub(crate) struct Announcement {
 
 impl Publisher {
     /// Publishes the facts that each of a chunk announces, and marks them. The keys of the chunk
-    /// are orders.
-    pub(crate) async fn announce<'a, T>(
+    /// are orders, and the announcements are theirs in the same sequence.
+    pub(crate) async fn announce<T>(
         &self,
-        chunk: Chunk<'a, T>,
-        announcement: impl Fn(&'a T) -> Announcement,
+        chunk: Chunk<'_, T>,
+        mut announcements: Vec<Announcement>,
         published: &Mutex<Published>,
     ) -> Verdicts {
-        let mut announcements: Vec<Announcement> = chunk
-            .records()
-            .iter()
-            .map(|announced| announcement(announced))
-            .collect();
         while self.publish_next(&mut announcements, published).await {}
         // A mark that takes long must not keep the marks behind it from being written.
         let mut verdicts: Vec<(usize, Verdict)> = stream::iter((0..).zip(announcements))
@@ -144,6 +139,14 @@ impl Announcement {
         }
     }
 
+    /// An announcement that cannot be made, with the reason.
+    pub(crate) fn failed(failure: Verdict) -> Self {
+        Self {
+            failure: Some(failure),
+            ..Self::new(Vec::new())
+        }
+    }
+
     /// The announcement of the facts of a change.
     pub(crate) fn of_change(change: &DynamoDbRecord) -> Self {
         match announced_by(change) {
@@ -151,10 +154,7 @@ impl Announcement {
             Err(error) => {
                 let sequence_number = &change.sequence_number;
                 tracing::debug!(sequence_number, %error, "unreadable change");
-                Self {
-                    failure: Some(Verdict::Reject(error.reason())),
-                    ..Self::new(Vec::new())
-                }
+                Self::failed(Verdict::Reject(error.reason()))
             }
         }
     }

@@ -6,6 +6,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::json::Json;
+#[cfg(test)]
+use crate::schema::NO_CONTROLS;
 use crate::violation::{Code, Pointer, Violations};
 
 /// The most bytes of a caller's name. It is the length that IAM allows for an ARN, the longest of
@@ -17,8 +19,13 @@ const MAX_BYTES: usize = 2_048;
 /// The caller who submits an order owns it. Names are compared byte for byte. `Debug` shows no
 /// name, because a name may be personal data.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Caller(String);
+pub struct Caller(
+    // A schema counts characters, of which a name has no more than bytes.
+    #[cfg_attr(test, schemars(length(min = 1, max = MAX_BYTES), regex(pattern = NO_CONTROLS)))]
+    String,
+);
 
 impl Caller {
     /// The caller of a service that knows no callers. The order id is the capability there.

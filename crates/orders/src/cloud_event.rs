@@ -5,6 +5,8 @@ use serde::Serialize;
 use crate::id::OrderId;
 use crate::json::{Json, Members};
 use crate::poison::Poison;
+#[cfg(test)]
+use crate::schema::{TIME, UUID, whole};
 use crate::timestamp::Timestamp;
 use crate::trace_parent::TraceParent;
 use crate::violation::{Pointer, Violations};
@@ -39,18 +41,34 @@ pub(crate) struct Outgoing<'a, D> {
 }
 
 #[derive(Serialize)]
-struct Envelope<'a, D> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Envelope<'a, D> {
+    /// The version of CloudEvents.
+    #[cfg_attr(test, schemars(extend("const" = SPECVERSION)))]
     specversion: &'a str,
+    /// The event's id, the same in every copy of the event.
     id: String,
+    /// The part of the service that wrote the event.
     source: &'a str,
+    /// The kind of the event and its version.
     #[serde(rename = "type")]
     type_name: &'a str,
+    /// The id of the order.
+    #[cfg_attr(test, schemars(regex(pattern = whole(UUID)), extend("format" = "uuid")))]
     subject: &'a str,
+    /// The record's partition key, which is the id of the order.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = whole(UUID)), extend("format" = "uuid")))]
     partitionkey: Option<&'a str>,
+    /// The event's time, in UTC and whole milliseconds.
+    #[cfg_attr(test, schemars(regex(pattern = TIME), extend("format" = "date-time")))]
     time: String,
+    /// The media type of the data.
+    #[cfg_attr(test, schemars(extend("const" = JSON)))]
     datacontenttype: &'a str,
+    /// The trace that the event belongs to (W3C Trace Context), if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "TraceParent"))]
     traceparent: Option<&'a TraceParent>,
     data: &'a D,
 }

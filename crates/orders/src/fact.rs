@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use crate::caller::Caller;
 use crate::fingerprint::Fingerprint;
+#[cfg(test)]
+use crate::order::MAX_TOTAL;
 use crate::order::NewOrder;
 use crate::row::Row;
 use crate::timestamp::Timestamp;
@@ -32,6 +34,7 @@ pub enum Fact {
 
 /// The fact that an order exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Created {
     /// When the submit was accepted. It is the event's time.
     #[serde(skip)]
@@ -41,6 +44,7 @@ pub struct Created {
     /// The fingerprint of owner and order.
     pub fingerprint: Fingerprint,
     /// The sum of quantity × unit price over all items, in minor units of the currency.
+    #[cfg_attr(test, schemars(range(min = 0, max = MAX_TOTAL)))]
     pub total: u64,
     /// The order.
     pub order: NewOrder,
@@ -48,6 +52,7 @@ pub struct Created {
 
 /// The fact that an order is cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cancelled {
     /// When the cancel was accepted, which may be before the submit was. It is the event's time.
     #[serde(skip)]
@@ -58,6 +63,7 @@ pub struct Cancelled {
 
 /// The fact that another order was submitted under the same id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Conflicted {
     /// The fingerprint of the other order and its owner.
     pub fingerprint: Fingerprint,
@@ -65,6 +71,7 @@ pub struct Conflicted {
 
 /// The fact that an order's row was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Erased {}
 
 impl Fact {

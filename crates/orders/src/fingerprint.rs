@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::caller::Caller;
 use crate::json::Json;
 use crate::order::NewOrder;
+#[cfg(test)]
+use crate::schema::FINGERPRINT;
 use crate::violation::{Code, Pointer, Violations};
 
 /// A digest of an order and its owner, preceded by the version of the rule that made it. It has the
@@ -20,8 +22,11 @@ use crate::violation::{Code, Pointer, Violations};
 /// A fingerprint of a rule that this version does not know can be read and compared, but not
 /// recomputed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Fingerprint(String);
+pub struct Fingerprint(
+    #[cfg_attr(test, schemars(regex(pattern = crate::schema::whole(FINGERPRINT))))] String,
+);
 
 /// The rule that new fingerprints are made by.
 const VERSION: &str = "1";

@@ -55,6 +55,8 @@ mod json;
 mod order;
 mod poison;
 mod row;
+#[cfg(test)]
+mod schema;
 mod step;
 mod timestamp;
 mod trace_parent;

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::currency;
 use crate::json::{self, Json};
+#[cfg(test)]
+use crate::schema::{CURRENCY, NO_CONTROLS};
 use crate::violation::{Code, Pointer, Violation, Violations};
 
 /// The longest `customer_id` and `sku`, in characters (Unicode scalar values).
@@ -38,19 +40,35 @@ const _: () = assert!(MAX_TOTAL <= i64::MAX as u64);
 /// `Serialize` writes the document that `parse` reads. `Debug` shows no content, so an order can
 /// not slip into a log by accident.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NewOrder {
+    /// The customer, in the words of the client.
+    #[cfg_attr(test, schemars(length(min = 1, max = MAX_NAME), regex(pattern = NO_CONTROLS)))]
     customer_id: String,
+    /// The ISO 4217 code of every price in the order.
+    #[cfg_attr(test, schemars(regex(pattern = CURRENCY)))]
     currency: String,
+    /// The lines of the order.
+    #[cfg_attr(test, schemars(length(min = 1, max = MAX_ITEMS)))]
     items: Vec<LineItem>,
+    /// The client's addition in free text, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String", length(max = MAX_NOTE)))]
     note: Option<String>,
 }
 
 /// One line of an order, which is so many of this article at this price.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LineItem {
+    /// The article.
+    #[cfg_attr(test, schemars(length(min = 1, max = MAX_NAME), regex(pattern = NO_CONTROLS)))]
     sku: String,
+    /// The number of pieces.
+    #[cfg_attr(test, schemars(range(min = 1, max = MAX_QUANTITY)))]
     quantity: u64,
+    /// The price of one piece, in minor units of the currency.
+    #[cfg_attr(test, schemars(range(min = 0, max = MAX_UNIT_PRICE)))]
     unit_price: u64,
 }
 

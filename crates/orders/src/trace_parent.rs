@@ -7,8 +7,11 @@ use serde::Serialize;
 /// A W3C Trace Context `traceparent` of version 00, with trace id, parent id and flags (Trace
 /// Context §3.2).
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct TraceParent(String);
+pub struct TraceParent(
+    #[cfg_attr(test, schemars(regex(pattern = crate::schema::TRACE_PARENT)))] String,
+);
 
 impl TraceParent {
     /// Reads a header's or an attribute's value, or `None` if it is not of that form or all zeros.

@@ -7,10 +7,17 @@ use orders::{Caller, Cancel, Intent, IntentId, IntentKind, NewOrder, OrderId, Po
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use validation::Validator;
+
 mod generators;
+mod validation;
 
 const SUBMIT: &str = include_str!("golden/submit.v1.json");
 const CANCEL: &str = include_str!("golden/cancel.v1.json");
+
+thread_local! {
+    static VALIDATOR: Validator = Validator::new();
+}
 
 fn submit() -> Value {
     serde_json::from_str(SUBMIT).unwrap()
@@ -276,7 +283,9 @@ proptest! {
             Some(order) => Intent::submit(id, order_id, time, caller, NewOrder::parse(order.to_string().as_bytes()).unwrap()),
             None => Intent::cancel(id, order_id, time, caller),
         };
-        prop_assert_eq!(Intent::decode(&intent.encode()), Ok(intent));
+        prop_assert_eq!(Intent::decode(&intent.encode()), Ok(intent.clone()));
+        let event = serde_json::from_slice(&intent.encode()).unwrap();
+        prop_assert_eq!(VALIDATOR.with(|validator| validator.validate(&event)), Ok(()));
     }
 
     #[test]

@@ -11,6 +11,15 @@ use orders::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use validation::Validator;
+
+mod generators;
+mod validation;
+
+thread_local! {
+    static VALIDATOR: Validator = Validator::new();
+}
+
 const CREATED: &str = include_str!("golden/created.v1.json");
 const CANCELLED: &str = include_str!("golden/cancelled.v1.json");
 const CONFLICTED: &str = include_str!("golden/conflicted.v1.json");
@@ -267,20 +276,26 @@ proptest! {
     }
 
     #[test]
-    fn an_event_is_read_as_it_was_written(
-        owner in "[a-z]{1,8}",
+    fn an_event_is_read_as_it_was_written_and_is_valid_by_its_schema(
+        owner in "[^\\p{Cc}]{1,80}",
+        content in generators::any_order(),
         customer in "[a-z]{1,8}",
         millis in 0_i64..4_000_000_000_000,
         is_cancelled: bool,
     ) {
         let mut row = conflicting_with(&row(&owner), &customer);
+        let submitted = row.submitted.as_mut().unwrap();
+        submitted.content = NewOrder::parse(content.to_string().as_bytes()).unwrap();
         if is_cancelled {
             row = cancelled_by(&row, &owner);
         }
         let changed_at = Timestamp::from_unix_millis(millis).unwrap();
-        for fact in Fact::announced_by(None, Some(&row)) {
+        let facts = Fact::announced_by(None, Some(&row));
+        for fact in facts.into_iter().chain(Fact::announced_by(Some(&row), None)) {
             let event = FactEvent::new(order_id(), fact, changed_at);
+            let written = serde_json::from_slice(&event.encode()).unwrap();
             prop_assert_eq!(FactEvent::decode(&event.encode()), Ok(event));
+            prop_assert_eq!(VALIDATOR.with(|validator| validator.validate(&written)), Ok(()));
         }
     }
 }

@@ -16,7 +16,14 @@ const LONGEST_CALL: Duration = Duration::from_secs(30);
 
 /// Publishes the facts of orders again, from the rows of the orders table.
 ///
-/// Each fact has the same event id as before. A deleted order shows no fact.
+/// Each fact has the same event id as before, so subscribers know a repetition. A deleted order
+/// shows no fact. If an order is deleted while this command runs, a subscriber may get its
+/// "created" behind its "erased". docs/events.md says what a subscriber does about that.
+///
+/// The command reads the orders table (Scan, GetItem), reads and writes the table of announcements
+/// (GetItem, UpdateItem), and writes to the stream (PutRecord, PutRecords). It ends with exit code
+/// 0 if all facts are published and marked, and 1 if some are not. It can be run again at any time,
+/// and shares the throughput of the stream with the notifier.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
@@ -40,10 +47,10 @@ struct Options {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct WhichFacts {
-    /// Publish only facts that have no mark in the table of announcements
+    /// Publish only facts that have no mark in the table of announcements, after a discard
     #[arg(long)]
     missing: bool,
-    /// Publish all facts, for a new subscriber
+    /// Publish all facts, for a new subscriber whose mapping exists; every subscriber gets them
     #[arg(long)]
     all: bool,
 }
@@ -71,6 +78,10 @@ async fn main() -> ExitCode {
         .build();
     let config = config.into_builder().timeout_config(timeouts).build();
     let client = aws_sdk_dynamodb::Client::new(&config);
+    eprintln!(
+        "Publishing facts of the table {} to the stream {}, with marks in the table {}.",
+        options.orders_table, options.facts_stream, options.announcements_table
+    );
     let announcer = Announcer::new(
         client.clone(),
         options.orders_table,
@@ -79,35 +90,51 @@ async fn main() -> ExitCode {
         Limits::default(),
     );
     let announced = announcer
-        .run(which, now, |progress| eprintln!("{}", line(progress)))
+        .run(which, now, |progress| eprintln!("{progress}"))
         .await;
     match announced {
         Ok(progress) => {
-            println!("{}", line(&progress));
-            if progress.failed + progress.unreadable == 0 {
-                ExitCode::SUCCESS
-            } else {
+            println!("{progress}");
+            for advice in advice(which, &progress) {
+                eprintln!("{advice}");
+            }
+            if progress.is_stopped || progress.failed + progress.unreadable > 0 {
                 ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
             }
         }
         Err(error) => {
-            eprintln!("a table cannot be read: {}", error.code());
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn line(progress: &Progress) -> String {
-    let Progress {
-        rows,
-        unreadable,
-        facts,
-        announced,
-        failed,
-    } = progress;
-    format!(
-        "{rows} rows, {facts} facts of {announced} orders announced, {failed} orders failed, {unreadable} rows unreadable"
-    )
+/// The sentences that say what to do about a run that left something out.
+fn advice(which: Which, progress: &Progress) -> Vec<&'static str> {
+    let stopped = "The run stopped before the last row, because a call failed for a reason that \
+                   somebody has to mend. Run the same command again after that.";
+    let failed = match which {
+        Which::Missing => {
+            "Facts of the orders that failed may be published, but have no mark. Run the command \
+             again when the failed calls can succeed, and it publishes them."
+        }
+        Which::All => {
+            "Facts of the orders that failed may not be published. Some may have a mark from \
+             before, so run the command again with --all when the failed calls can succeed."
+        }
+    };
+    let unreadable = "A row that cannot be read was written by a newer version of the service, or \
+                      by hand. Its facts are not published.";
+    [
+        (progress.is_stopped, stopped),
+        (progress.failed > 0, failed),
+        (progress.unreadable > 0, unreadable),
+    ]
+    .into_iter()
+    .filter_map(|(applies, advice)| applies.then_some(advice))
+    .collect()
 }
 
 /// The present time. `None` if the clock is set to a time that cannot be written.

@@ -77,6 +77,17 @@ async fn a_change_that_is_delivered_again_repeats_its_facts_under_the_same_ids()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_that_is_delivered_again_ends_with_the_same_fact_also_where_that_is_erased() {
+    let world = World::new();
+    let created = world.apply(&submit(order_id(1), 1, "c-1")).await;
+    let erased = world.delete(order_id(1));
+    let changes = [created, erased];
+    world.notify(&changes).await;
+    world.notify(&changes).await;
+    assert_eq!(world.names(), ["created", "erased", "created", "erased"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_that_cannot_be_read_is_rejected_and_its_neighbours_are_published() {
     let world = World::new();
     let first = world.apply(&submit(order_id(1), 1, "c-1")).await;

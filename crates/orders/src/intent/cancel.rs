@@ -21,8 +21,9 @@ const REGISTER_PREFIX: &str = "cancel:";
 const INTENT: &str = "intent";
 const ACCEPTED_AT: &str = "accepted_at";
 
-/// A cancel, which is the data of its event.
+/// The wish to cancel an order, if it is the caller's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cancel {
     /// The caller who cancels.
     pub caller: Caller,

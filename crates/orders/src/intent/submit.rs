@@ -30,12 +30,13 @@ const CONFLICTS_TRUNCATED: &str = "conflicts_truncated";
 /// client errs.
 const MAX_CONFLICTS: usize = 10;
 
-/// A submit, which is the data of its event.
+/// The wish to place an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Submit {
     /// The caller who submits the order and so owns it.
     pub owner: Caller,
-    /// [`Fingerprint::of`] owner and order.
+    /// The fingerprint of owner and order.
     pub fingerprint: Fingerprint,
     /// The order.
     pub order: NewOrder,
