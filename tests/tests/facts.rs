@@ -194,7 +194,7 @@ async fn facts_of_a_discarded_change_are_announced_from_the_row_by_a_command() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(
-        said.starts_with("10 rows, 10 facts of 10 orders announced"),
+        said.starts_with("rows read: 10, facts published: 10, orders announced: 10"),
         "{said}"
     );
     let audit = stack.facts_settled_within(PATIENCE).await;
