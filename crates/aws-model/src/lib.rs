@@ -57,6 +57,7 @@ mod send;
 mod service;
 pub mod sqs;
 mod unsupported;
+mod violations;
 
 pub use aws::{Aws, Late, ModelOptions, Reply, StartError, Waiting};
 pub use clock::{Clock, ManualClock, TokioClock};
