@@ -183,6 +183,11 @@ impl Aws {
             Service::Kinesis => inner
                 .kinesis
                 .perform(operation, body, region(request.headers())),
+            Service::DynamoDbStreams => {
+                inner
+                    .dynamodb
+                    .perform_on_streams(operation, body, region(request.headers()))
+            }
             Service::Sqs => {
                 match inner.sqs.perform(
                     operation,
@@ -242,6 +247,11 @@ impl Aws {
                 self.inner
                     .kinesis
                     .perform(operation, body.as_bytes(), DEFAULT_REGION)
+            }
+            Service::DynamoDbStreams => {
+                self.inner
+                    .dynamodb
+                    .perform_on_streams(operation, body.as_bytes(), DEFAULT_REGION)
             }
             Service::Sqs => {
                 let endpoint = format!("https://sqs.{DEFAULT_REGION}.amazonaws.com");
