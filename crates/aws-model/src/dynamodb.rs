@@ -15,6 +15,7 @@
 
 mod change_stream;
 mod members;
+mod stream_specification;
 mod streams_api;
 
 use std::fmt;
@@ -33,7 +34,8 @@ use crate::failure::{Failure, respond_bytes};
 use crate::input::not_modelled;
 use crate::service::{DEFAULT_REGION, Service};
 pub use change_stream::{CHANGE_STREAM_CAPACITY_BYTES, ChangePosition, ReadChanges};
-use change_stream::{ChangeStream, ChangeStreams, Touched, VIEW_TYPE};
+use change_stream::{ChangeStream, ChangeStreams, Touched};
+use stream_specification::{begins_stream, enabled_already};
 pub(crate) use streams_api::{ShardIterator, StreamArn};
 
 /// The tables. The handle is cheap, and its clones share one state.
@@ -120,14 +122,17 @@ impl DynamoDb {
         streams: &'a mut ChangeStreams,
         table: &str,
     ) -> Result<&'a ChangeStream, Refusal> {
-        let description = self.output("DescribeTable", &json!({ "TableName": table }))?;
+        let description = self.output("DescribeTable", &named(table))?;
         let keys = description["Table"]["KeySchema"].as_array();
         let names = keys.into_iter().flatten();
         let names = names.filter_map(|key| key["AttributeName"].as_str().map(str::to_owned));
         let names = names.collect();
         streams
             .begin(table, names, self.clock.now_millis())
-            .ok_or_else(|| enabled_already(table))
+            .ok_or_else(|| {
+                let error = DynoxideError::ValidationException(enabled_already(table));
+                refusal("UpdateTable", error)
+            })
     }
 
     /// The shard of a table's change stream. `None` if the table has no stream.
@@ -212,18 +217,25 @@ impl DynamoDb {
             }
             return Some(output);
         };
-        let is_enabled = specification["StreamEnabled"] == true;
-        if is_enabled && specification["StreamViewType"] != VIEW_TYPE {
-            let message = format!("a StreamViewType other than {VIEW_TYPE} is not modelled");
-            let error = DynoxideError::ValidationException(message);
-            return Some(Err(refusal(operation, error)));
+        let refused = |error| Some(Err(refusal(operation, error)));
+        let shape = members::of(operation);
+        if let Some(member) = shape.and_then(|shape| members::unknown(&shape, body)) {
+            return refused(DynoxideError::ValidationException(not_modelled(
+                &member, operation,
+            )));
         }
-        if is_enabled && streams.get(&table).is_some() {
-            return Some(Err(enabled_already(&table)));
+        let is_created = operation == "CreateTable";
+        if !is_created && let Err(refusal) = self.output("DescribeTable", &named(&table)) {
+            return Some(Err(refusal));
         }
+        let has_stream = streams.get(&table).is_some();
+        let is_enabled = match begins_stream(&specification, &table, is_created, has_stream) {
+            Ok(is_enabled) => is_enabled,
+            Err(error) => return refused(error),
+        };
         // An UpdateTable that has nothing else is none for dynoxide.
         let is_alone = input.as_object().is_some_and(|members| members.len() == 1);
-        let output = if operation == "UpdateTable" && is_alone {
+        let output = if !is_created && is_alone {
             self.output_in("DescribeTable", &input, region)
                 .map(|output| {
                     json!({ "TableDescription": output["Table"] })
@@ -327,10 +339,9 @@ fn full(operation: &str, table: &str, capacity: usize) -> Refusal {
     refusal(operation, error)
 }
 
-/// The refusal of a stream for a table that has one.
-fn enabled_already(table: &str) -> Refusal {
-    let message = format!("Table already has an enabled stream: TableName: {table}");
-    refusal("UpdateTable", DynoxideError::ValidationException(message))
+/// The input of an operation that has nothing but the table's name.
+fn named(table: &str) -> Value {
+    json!({ "TableName": table })
 }
 
 /// The output of an operation as a value.

@@ -36,7 +36,7 @@ pub struct DynamoDbEvent {
 #[serde(from = "Envelope")]
 pub struct DynamoDbRecord {
     /// The item's key as JSON, sorted by the names of its attributes. A number is written without
-    /// exponent and without zeros before and after it, so that `1`, `1.0` and `1E0` are one key. The
+    /// exponent and without zeros before and after it. So `1`, `1.0` and `1E0` are one key. The
     /// text is empty if the event has no key, which DynamoDB never sends.
     key: String,
     /// The record's number in its shard, a decimal of 21 to 40 digits (DynamoDB API reference,

@@ -182,7 +182,7 @@ impl<'a> Table<'a> {
         let place = Mutex::new((Some(iterator), Vec::new()));
         eventually("the records", || async {
             let mut place = place.lock().await;
-            let iterator = place.0.take().expect("the shard was closed");
+            let iterator = place.0.take().unwrap();
             let (found, next) = self.read(&iterator, None).await;
             place.0 = next;
             place.1.extend(found);

@@ -218,13 +218,122 @@ fn a_stream_is_enabled_and_disabled_later_and_ends_with_its_table() {
     update(both.clone()).unwrap();
     let again = update(both.clone()).unwrap_err();
     assert_eq!(again.code, "ValidationException");
-    let keys = json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"});
-    assert!(update(keys).unwrap_err().message.contains("not modelled"));
     update(json!({"StreamEnabled": false})).unwrap();
     assert_eq!(world.aws.dynamodb().change_stream_shard(TABLE), None);
+    let keys = json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"});
+    assert!(update(keys).unwrap_err().message.contains("not modelled"));
     update(both).unwrap();
     operate(&world, "DeleteTable", &json!({"TableName": TABLE}));
     assert_eq!(world.aws.dynamodb().change_stream_shard(TABLE), None);
+}
+
+#[test]
+fn a_specification_that_makes_no_sense_is_refused_in_awss_words() {
+    let both = "NEW_AND_OLD_IMAGES";
+    let specify = |has_stream, operation: &str, specification: Value| {
+        let world = world();
+        if operation == "UpdateTable" {
+            create(&world);
+        }
+        if has_stream {
+            world.aws.dynamodb().begin_change_stream(TABLE).unwrap();
+        }
+        let mut input = json!({"TableName": TABLE, "StreamSpecification": specification});
+        if operation == "CreateTable" {
+            input["BillingMode"] = "PAY_PER_REQUEST".into();
+            input["KeySchema"] = json!([{"AttributeName": "id", "KeyType": "HASH"}]);
+            input["AttributeDefinitions"] = json!([{"AttributeName": "id", "AttributeType": "S"}]);
+        }
+        let refused = world.aws.operate(Service::DynamoDb, operation, &input);
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code, "ValidationException", "{input}");
+        let shard = world.aws.dynamodb().change_stream_shard(TABLE);
+        assert_eq!(shard.is_some(), has_stream, "a refusal changes nothing");
+        refused.message
+    };
+    let null = "1 validation error detected: Value null at 'streamSpecification.streamEnabled' failed to satisfy \
+                constraint: Member must not be null";
+    let invalid = "One or more parameter values were invalid: ";
+    for (has_stream, operation, specification, message) in [
+        (false, "UpdateTable", json!({}), null.to_owned()),
+        (
+            false,
+            "CreateTable",
+            json!({"StreamViewType": both}),
+            null.to_owned(),
+        ),
+        (
+            false,
+            "CreateTable",
+            json!({"StreamEnabled": true}),
+            format!(
+                "{invalid}Table is being created with a stream enabled, UpdateViewType is required"
+            ),
+        ),
+        (
+            false,
+            "CreateTable",
+            json!({"StreamEnabled": false, "StreamViewType": both}),
+            format!(
+                "{invalid}Table is being created with a stream disabled, UpdateViewType should not be specified"
+            ),
+        ),
+        (
+            false,
+            "UpdateTable",
+            json!({"StreamEnabled": true}),
+            format!("{invalid}If stream is being enabled then UpdateViewType is required"),
+        ),
+        (
+            true,
+            "UpdateTable",
+            json!({"StreamEnabled": false, "StreamViewType": both}),
+            format!(
+                "{invalid}If stream is being disabled, then UpdateViewType must not be specified"
+            ),
+        ),
+        (
+            false,
+            "UpdateTable",
+            json!({"StreamEnabled": false}),
+            "Table has no stream to disable: TableName: orders".to_owned(),
+        ),
+        (
+            true,
+            "UpdateTable",
+            json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"}),
+            "Table already has an enabled stream: TableName: orders".to_owned(),
+        ),
+    ] {
+        assert_eq!(specify(has_stream, operation, specification), message);
+    }
+}
+
+#[test]
+fn a_table_that_is_there_is_not_created_again_and_keeps_its_stream() {
+    let world = with_stream();
+    let shard = world.aws.dynamodb().change_stream_shard(TABLE);
+    let table = json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"}});
+    let refused = world.aws.operate(Service::DynamoDb, "CreateTable", &table);
+    assert_eq!(refused.unwrap_err().code, "ResourceInUseException");
+    assert_eq!(world.aws.dynamodb().change_stream_shard(TABLE), shard);
+}
+
+#[test]
+fn a_specification_for_a_table_that_does_not_exist_finds_no_table() {
+    let world = world();
+    for is_enabled in [true, false] {
+        let mut input =
+            json!({"TableName": TABLE, "StreamSpecification": {"StreamEnabled": is_enabled}});
+        if is_enabled {
+            input["StreamSpecification"]["StreamViewType"] = "NEW_AND_OLD_IMAGES".into();
+        }
+        let refused = world.aws.operate(Service::DynamoDb, "UpdateTable", &input);
+        assert_eq!(refused.unwrap_err().code, "ResourceNotFoundException");
+    }
 }
 
 #[test]
@@ -345,7 +454,8 @@ async fn the_changes_of_concurrent_writers_replayed_are_the_table() {
         });
     }
     let (writing, written) = tokio::sync::watch::channel(());
-    let reader = tokio::spawn({
+    let mut reader = tokio::task::JoinSet::new();
+    reader.spawn({
         let world = world.clone();
         async move {
             let (mut from, mut seen, mut last) = (ChangePosition::TrimHorizon, 0_usize, 0_u128);
@@ -372,7 +482,7 @@ async fn the_changes_of_concurrent_writers_replayed_are_the_table() {
         ended.unwrap();
     }
     drop(writing);
-    let seen = reader.await.unwrap();
+    let seen = reader.join_next().await.unwrap().unwrap();
     assert_eq!(replayed(&world, 100), table(&world));
     let all = changes(&world).len();
     assert!(all > WRITES, "{all} changes");

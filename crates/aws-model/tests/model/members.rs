@@ -199,6 +199,12 @@ fn members_that_aws_has_and_the_model_has_not_are_refused_at_any_depth() {
         ),
         (
             Service::DynamoDb,
+            "UpdateTable",
+            json!({ "TableName": "table", "StreamSpecification": { "StreamEnabled": true, "Colour": 1 } }),
+            "Colour",
+        ),
+        (
+            Service::DynamoDb,
             "TransactWriteItems",
             json!({ "TransactItems": [{ "Put": { "TableName": "table", "Item": key, "Colour": 1 } }] }),
             "Colour",
