@@ -43,7 +43,7 @@ CASES ?= 1000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
 	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --no-fail-fast --lib \
-		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules --test dynamodb
+		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules --test dynamodb --test facts --test schemas --test chunk
 
 # Simulated runs are optimized, by the profile `simulated`.
 SIMULATED := $(CARGO) build --locked -p simulation --bins --profile simulated

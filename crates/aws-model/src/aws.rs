@@ -144,7 +144,8 @@ impl Aws {
                 Failure::unknown_operation(asked_for).into_response(None, &self.request_id())
             }));
         };
-        let verdict = self.inner.faults.judge(service, request.body());
+        let is_about = |name: &str| service.resources(request.body()).contains(name);
+        let verdict = self.inner.faults.judge(service, is_about);
         match verdict {
             Verdict::Refused(failure) => {
                 return Reply::Answer(failure.into_response(Some(service), &self.request_id()));
@@ -183,6 +184,11 @@ impl Aws {
             Service::Kinesis => inner
                 .kinesis
                 .perform(operation, body, region(request.headers())),
+            Service::DynamoDbStreams => {
+                inner
+                    .dynamodb
+                    .perform_on_streams(operation, body, region(request.headers()))
+            }
             Service::Sqs => {
                 match inner.sqs.perform(
                     operation,
@@ -243,6 +249,11 @@ impl Aws {
                     .kinesis
                     .perform(operation, body.as_bytes(), DEFAULT_REGION)
             }
+            Service::DynamoDbStreams => {
+                self.inner
+                    .dynamodb
+                    .perform_on_streams(operation, body.as_bytes(), DEFAULT_REGION)
+            }
             Service::Sqs => {
                 let endpoint = format!("https://sqs.{DEFAULT_REGION}.amazonaws.com");
                 match self.inner.sqs.perform(
@@ -293,12 +304,14 @@ impl Aws {
         &self.inner.faults
     }
 
-    /// True if the service has a stream, table or queue of this name.
+    /// True if the service has a stream, table or queue of this name. The streams of DynamoDB Streams
+    /// have the names of their tables.
     #[must_use]
     pub fn has_resource(&self, service: Service, name: &str) -> bool {
         match service {
             Service::Kinesis => self.inner.kinesis.shards(name).is_ok(),
             Service::Sqs => self.inner.sqs.depth(name).is_ok(),
+            Service::DynamoDbStreams => self.inner.dynamodb.change_stream_shard(name).is_some(),
             Service::DynamoDb => {
                 let table = json!({ "TableName": name });
                 self.operate(service, "DescribeTable", &table).is_ok()

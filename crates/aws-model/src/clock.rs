@@ -98,6 +98,16 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Seconds since the epoch with three decimals, as AWS's JSON writes a time.
+#[expect(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "the wire format is a JSON number with decimals"
+)]
+pub(crate) fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1_000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

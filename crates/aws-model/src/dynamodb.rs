@@ -6,14 +6,17 @@
 //! these steps, the sorting of unreadable requests and the shape of one error. It does not repeat
 //! the wording of a SerializationException.
 //!
-//! A table's change stream is ours (`change_stream.rs`). dynoxide has one too, but each write to it
-//! costs time in proportion to all records already in the stream.
+//! A table's change stream is ours (`change_stream.rs`), and so is the API of DynamoDB Streams
+//! (`streams_api.rs`). dynoxide has them too, but each write to a stream of its own costs time in
+//! proportion to all records already in the stream.
 //!
 //! A member that dynoxide does not read, and would ignore, is refused by its name. The same goes
 //! for a member that AWS itself does not know and would ignore.
 
 mod change_stream;
 mod members;
+mod stream_specification;
+mod streams_api;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,8 +33,10 @@ use crate::clock::Clock;
 use crate::failure::{Failure, respond_bytes};
 use crate::input::not_modelled;
 use crate::service::{DEFAULT_REGION, Service};
-pub use change_stream::{ChangePosition, ReadChanges};
-use change_stream::{ChangeStream, ChangeStreams, Touched, VIEW_TYPE};
+pub use change_stream::{CHANGE_STREAM_CAPACITY_BYTES, ChangePosition, ReadChanges};
+use change_stream::{ChangeStream, ChangeStreams, Touched};
+use stream_specification::{begins_stream, enabled_already};
+pub(crate) use streams_api::{ShardIterator, StreamArn};
 
 /// The tables. The handle is cheap, and its clones share one state.
 #[derive(Clone)]
@@ -84,12 +89,17 @@ pub(crate) struct Refusal {
 
 impl DynamoDb {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Result<Self, DynamoDbStartError> {
+        Self::with_capacity(clock, CHANGE_STREAM_CAPACITY_BYTES)
+    }
+
+    /// Tables whose change streams may hold so many bytes each.
+    fn with_capacity(clock: Arc<dyn Clock>, bytes: usize) -> Result<Self, DynamoDbStartError> {
         let database = Database::memory_with_clock(Arc::new(SharedClock(clock.clone())))
             .map_err(|error| DynamoDbStartError(error.to_string()))?;
         Ok(Self {
             database,
             clock,
-            streams: Arc::default(),
+            streams: Arc::new(Mutex::new(ChangeStreams::new(bytes))),
         })
     }
 
@@ -104,7 +114,7 @@ impl DynamoDb {
         let stream = self
             .begin(&mut streams, table)
             .map_err(Refusal::into_failure)?;
-        Ok(stream.arn())
+        Ok(stream.arn(DEFAULT_REGION))
     }
 
     fn begin<'a>(
@@ -112,14 +122,17 @@ impl DynamoDb {
         streams: &'a mut ChangeStreams,
         table: &str,
     ) -> Result<&'a ChangeStream, Refusal> {
-        let description = self.output("DescribeTable", &json!({ "TableName": table }))?;
+        let description = self.output("DescribeTable", &named(table))?;
         let keys = description["Table"]["KeySchema"].as_array();
         let names = keys.into_iter().flatten();
         let names = names.filter_map(|key| key["AttributeName"].as_str().map(str::to_owned));
         let names = names.collect();
         streams
             .begin(table, names, self.clock.now_millis())
-            .ok_or_else(|| enabled_already(table))
+            .ok_or_else(|| {
+                let error = DynoxideError::ValidationException(enabled_already(table));
+                refusal("UpdateTable", error)
+            })
     }
 
     /// The shard of a table's change stream. `None` if the table has no stream.
@@ -130,8 +143,9 @@ impl DynamoDb {
 
     /// Reads at most `limit` records of a table's change stream. `None` if the table has no stream.
     ///
-    /// The read is for a poller in the same process. It counts against no limit. A position older
-    /// than 24 hours reads from the oldest record kept.
+    /// The read is for a poller in the same process. It returns at most 1,000 records and 1 MB, and
+    /// counts against no limit of AWS. A position older than 24 hours reads from the oldest record
+    /// kept.
     #[must_use]
     pub fn read_changes(
         &self,
@@ -164,13 +178,16 @@ impl DynamoDb {
         // A body that is not JSON touches nothing, and is refused below.
         let input: Value = serde_json::from_slice(body).unwrap_or_default();
         let touched = streams.touched(operation, &input);
+        let now = self.clock.now_millis();
+        if let Some(table) = streams.full_among(&touched, now) {
+            return Some(Err(full(operation, table, streams.capacity())));
+        }
         let before: Vec<_> = touched.iter().map(|item| self.image(item)).collect();
         let output = self.execute(operation, body, region)?;
-        let now = self.clock.now_millis();
         for (item, old) in touched.into_iter().zip(before) {
             let new = self.image(&item);
             if let Some(stream) = streams.get(&item.table) {
-                stream.note(item.keys, old, new, now);
+                stream.note(old, new, now);
             }
         }
         Some(output)
@@ -194,29 +211,37 @@ impl DynamoDb {
             .filter(|specification| !specification.is_null());
         let Some(specification) = specification else {
             let output = self.execute(operation, body, region)?;
-            let output = output.map(|json| streams.described(&table, &json));
+            let output = output.map(|json| streams.described(&table, &json, region));
             if operation == "DeleteTable" && output.is_ok() {
                 streams.end(&table);
             }
             return Some(output);
         };
-        let is_enabled = specification["StreamEnabled"] == true;
-        if is_enabled && specification["StreamViewType"] != VIEW_TYPE {
-            let message = format!("a StreamViewType other than {VIEW_TYPE} is not modelled");
-            let error = DynoxideError::ValidationException(message);
-            return Some(Err(refusal(operation, error)));
+        let refused = |error| Some(Err(refusal(operation, error)));
+        let shape = members::of(operation);
+        if let Some(member) = shape.and_then(|shape| members::unknown(&shape, body)) {
+            return refused(DynoxideError::ValidationException(not_modelled(
+                &member, operation,
+            )));
         }
-        if is_enabled && streams.get(&table).is_some() {
-            return Some(Err(enabled_already(&table)));
+        let is_created = operation == "CreateTable";
+        if !is_created && let Err(refusal) = self.output("DescribeTable", &named(&table)) {
+            return Some(Err(refusal));
         }
+        let has_stream = streams.get(&table).is_some();
+        let is_enabled = match begins_stream(&specification, &table, is_created, has_stream) {
+            Ok(is_enabled) => is_enabled,
+            Err(error) => return refused(error),
+        };
         // An UpdateTable that has nothing else is none for dynoxide.
         let is_alone = input.as_object().is_some_and(|members| members.len() == 1);
-        let output = if operation == "UpdateTable" && is_alone {
-            self.output("DescribeTable", &input).map(|output| {
-                json!({ "TableDescription": output["Table"] })
-                    .to_string()
-                    .into()
-            })
+        let output = if !is_created && is_alone {
+            self.output_in("DescribeTable", &input, region)
+                .map(|output| {
+                    json!({ "TableDescription": output["Table"] })
+                        .to_string()
+                        .into()
+                })
         } else {
             self.execute(operation, input.to_string().as_bytes(), region)?
         };
@@ -226,7 +251,7 @@ impl DynamoDb {
             } else {
                 streams.end(&table);
             }
-            Ok(streams.described(&table, &json))
+            Ok(streams.described(&table, &json, region))
         }))
     }
 
@@ -239,7 +264,12 @@ impl DynamoDb {
 
     /// The output of an operation that is there, and is not a write to a table with a stream.
     fn output(&self, operation: &str, input: &Value) -> Result<Value, Refusal> {
-        let output = self.execute(operation, input.to_string().as_bytes(), DEFAULT_REGION);
+        self.output_in(operation, input, DEFAULT_REGION)
+    }
+
+    /// As [`Self::output`], with ARNs of this region.
+    fn output_in(&self, operation: &str, input: &Value, region: &str) -> Result<Value, Refusal> {
+        let output = self.execute(operation, input.to_string().as_bytes(), region);
         let unknown = || {
             Err(refusal(
                 operation,
@@ -299,10 +329,19 @@ const WRITES: [&str; 5] = [
     "UpdateItem",
 ];
 
-/// The refusal of a stream for a table that has one.
-fn enabled_already(table: &str) -> Refusal {
-    let message = format!("Table already has an enabled stream: TableName: {table}");
-    refusal("UpdateTable", DynoxideError::ValidationException(message))
+/// The refusal of a write to a table whose stream is full.
+fn full(operation: &str, table: &str, capacity: usize) -> Refusal {
+    let message = format!(
+        "The change stream of table {table} is full: the {capacity} bytes that it may hold here are taken \
+         until 24 hours have passed for older records."
+    );
+    let error = DynoxideError::ProvisionedThroughputExceededException(message);
+    refusal(operation, error)
+}
+
+/// The input of an operation that has nothing but the table's name.
+fn named(table: &str) -> Value {
+    json!({ "TableName": table })
 }
 
 /// The output of an operation as a value.
@@ -450,3 +489,119 @@ const CODES: [&str; 13] = [
     "UnsupportedOperation",
     "ValidationException",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// Room for a few changes.
+    const CAPACITY: usize = 1_000;
+
+    fn with_stream() -> (DynamoDb, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(1_795_329_000_000));
+        let dynamodb = DynamoDb::with_capacity(clock.clone(), CAPACITY).unwrap();
+        for table in ["full", "free"] {
+            let input = json!({ "TableName": table, "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+                "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }] });
+            dynamodb.output("CreateTable", &input).unwrap();
+        }
+        dynamodb.begin_change_stream("full").unwrap();
+        (dynamodb, clock)
+    }
+
+    fn write(dynamodb: &DynamoDb, operation: &str, input: &Value) -> Result<(), Failure> {
+        let output = dynamodb.perform(operation, input.to_string().as_bytes(), DEFAULT_REGION);
+        output.unwrap().map(|_| ()).map_err(Refusal::into_failure)
+    }
+
+    fn put(dynamodb: &DynamoDb, table: &str, id: &str) -> Result<(), Failure> {
+        let item = json!({ "id": { "S": id } });
+        write(
+            dynamodb,
+            "PutItem",
+            &json!({ "TableName": table, "Item": item }),
+        )
+    }
+
+    /// Writes until the stream is full. Returns how many items were written.
+    fn fill(dynamodb: &DynamoDb) -> usize {
+        (0..100)
+            .take_while(|id| put(dynamodb, "full", &id.to_string()).is_ok())
+            .count()
+    }
+
+    fn changes(dynamodb: &DynamoDb) -> usize {
+        let read = dynamodb.read_changes("full", ChangePosition::TrimHorizon, 1_000);
+        read.unwrap().records.len()
+    }
+
+    #[test]
+    fn a_full_stream_refuses_writes_to_its_table_and_drops_no_change() {
+        let (dynamodb, _) = with_stream();
+        let written = fill(&dynamodb);
+        assert!((2..100).contains(&written), "{written}");
+        let put_one = json!({ "id": { "S": "x" } });
+        for (operation, input) in [
+            ("PutItem", json!({ "TableName": "full", "Item": put_one })),
+            (
+                "DeleteItem",
+                json!({ "TableName": "full", "Key": { "id": { "S": "0" } } }),
+            ),
+            (
+                "UpdateItem",
+                json!({ "TableName": "full", "Key": { "id": { "S": "0" } } }),
+            ),
+            (
+                "BatchWriteItem",
+                json!({ "RequestItems": {
+                    "free": [{ "PutRequest": { "Item": put_one } }],
+                    "full": [{ "PutRequest": { "Item": put_one } }],
+                } }),
+            ),
+            (
+                "TransactWriteItems",
+                json!({ "TransactItems": [
+                    { "Put": { "TableName": "free", "Item": put_one } },
+                    { "Put": { "TableName": "full", "Item": put_one } },
+                ] }),
+            ),
+        ] {
+            let refused = write(&dynamodb, operation, &input).unwrap_err();
+            assert_eq!(refused.code, "ProvisionedThroughputExceededException");
+            assert!(refused.message.contains("table full is full"), "{refused}");
+        }
+        assert_eq!(changes(&dynamodb), written);
+        let count = |table: &str| {
+            let scan = dynamodb.output("Scan", &json!({ "TableName": table }));
+            scan.unwrap()["Count"].clone()
+        };
+        assert_eq!(count("full"), written);
+        assert_eq!(count("free"), 0, "a refused write is refused as a whole");
+    }
+
+    #[test]
+    fn a_full_stream_disturbs_neither_reads_nor_other_tables() {
+        let (dynamodb, _) = with_stream();
+        fill(&dynamodb);
+        put(&dynamodb, "free", "x").unwrap();
+        let key = json!({ "TableName": "full", "Key": { "id": { "S": "0" } } });
+        dynamodb.output("GetItem", &key).unwrap();
+    }
+
+    #[test]
+    fn a_stream_has_room_again_when_its_records_are_a_day_old() {
+        let (dynamodb, clock) = with_stream();
+        let written = fill(&dynamodb);
+        clock.advance(Duration::from_hours(24));
+        put(&dynamodb, "full", "x").unwrap_err();
+        clock.advance(Duration::from_millis(1));
+        put(&dynamodb, "full", "x").unwrap();
+        assert_eq!(changes(&dynamodb), 1);
+        // The items of before are there still, so to put them again leaves no record.
+        assert!(fill(&dynamodb) > written);
+    }
+}

@@ -4,6 +4,7 @@
 //! caller makes the invocations. A caller names the stream by its ARN, as on AWS. So another kind
 //! of stream would concern this module alone.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,9 @@ use serde_json::json;
 
 use crate::aws::Aws;
 use crate::dynamodb::ChangePosition;
+use crate::fault::Verdict;
 use crate::kinesis::{self, KinesisError, Position};
+use crate::service::Service;
 
 /// The longest time that the queue may take to answer.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
@@ -98,11 +101,21 @@ impl ShardReader {
 
 /// Lists and reads the shard of a table's change stream, for a mapping.
 ///
-/// As with [`ShardReader`], faults that are injected into DynamoDB do not disturb it.
+/// Unlike a [`ShardReader`], it reads as a client of DynamoDB Streams does. So a fault of
+/// `dynamodbstreams` delays the mapping, and never loses a change.
+///
+/// - A read that is refused, not answered, or whose answer is lost fails. The mapping tries again
+///   after a pause.
+/// - While an answer is late, reads find nothing. Then the read is answered.
+///
+/// A listing is not disturbed, because a mapping lists its stream only to begin. Clones share the
+/// answer that is late.
 #[derive(Clone, Debug)]
 pub struct ChangeStreamReader {
     aws: Aws,
     table: String,
+    /// The time at which the answer that is late comes, in milliseconds since the Unix epoch.
+    late_until: Arc<Mutex<Option<u64>>>,
 }
 
 /// The table has no change stream.
@@ -120,6 +133,7 @@ impl ChangeStreamReader {
         Self {
             aws,
             table: table.into(),
+            late_until: Arc::default(),
         }
     }
 
@@ -135,21 +149,53 @@ impl ChangeStreamReader {
         Ok(Event::ShardsListed(vec![ShardListing::new(shard)]))
     }
 
-    /// Carries out a read, to be handed to the mapping. The read fails if the table has no stream.
-    /// The shard is gone if the table's stream was begun again.
+    /// Carries out a read, to be handed to the mapping. The read fails if the table has no stream,
+    /// or if a fault hits it. The shard is gone if the table's stream was begun again.
     #[must_use]
     pub fn read(&self, fetch: Fetch) -> Event {
+        let Some(is_answered) = self.is_answered() else {
+            return fetch.failed();
+        };
         match self.aws.dynamodb().change_stream_shard(&self.table) {
-            Some(shard) if shard == fetch.shard_id().as_str() => match self.try_read(&fetch) {
-                Some(read) => fetch.succeeded(read),
-                None => fetch.failed(),
-            },
+            Some(shard) if shard == fetch.shard_id().as_str() => {
+                match self.try_read(&fetch, is_answered) {
+                    Some(read) => fetch.succeeded(read),
+                    None => fetch.failed(),
+                }
+            }
             Some(_) => fetch.gone(),
             None => fetch.failed(),
         }
     }
 
-    fn try_read(&self, fetch: &Fetch) -> Option<Read> {
+    /// True if a read is answered now, and false while its answer is late. `None` if it fails.
+    fn is_answered(&self) -> Option<bool> {
+        let now = self.aws.clock().now_millis();
+        let mut late_until = self
+            .late_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(time) = *late_until {
+            if time > now {
+                return Some(false);
+            }
+            *late_until = None;
+            return Some(true);
+        }
+        let is_about = |name: &str| name == self.table;
+        let faults = self.aws.faults();
+        match faults.judge(Service::DynamoDbStreams, is_about) {
+            Verdict::Spared => Some(true),
+            Verdict::AnsweredLate(time) => {
+                *late_until = Some(time);
+                Some(false)
+            }
+            Verdict::Refused(_) | Verdict::Unanswered(_) | Verdict::AnswerLost => None,
+        }
+    }
+
+    /// Reads from the stream. A read that is not answered yet finds nothing at its place.
+    fn try_read(&self, fetch: &Fetch, is_answered: bool) -> Option<Read> {
         let after = |number: &str| number.parse().ok().map(ChangePosition::After);
         let from = match fetch.from() {
             // The iterators of this reader are the numbers after which it reads on.
@@ -161,6 +207,7 @@ impl ChangeStreamReader {
             ReadFrom::AtTimestamp(_) => return None,
         };
         let limit = usize::try_from(fetch.limit()).unwrap_or(usize::MAX);
+        let limit = if is_answered { limit } else { 0 };
         let dynamodb = self.aws.dynamodb();
         let found = dynamodb.read_changes(&self.table, from, limit)?;
         let records = found.records.iter().map(Record::from_change);
@@ -168,7 +215,7 @@ impl ChangeStreamReader {
             records: records.collect::<Result<_, _>>().ok()?,
             next_iterator: Some(found.after.to_string()),
             // The number of milliseconds is not modelled, only that something is left.
-            millis_behind_latest: u64::from(!found.is_at_end),
+            millis_behind_latest: u64::from(is_answered && !found.is_at_end),
         })
     }
 }

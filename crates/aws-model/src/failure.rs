@@ -60,13 +60,15 @@ impl Failure {
             None => format!("com.amazon.coral.service#{code}"),
             Some(Service::Kinesis) => code.to_owned(),
             Some(_) if protocol_error => format!("com.amazon.coral.service#{code}"),
-            Some(Service::DynamoDb) if code == "ValidationException" => {
+            Some(Service::DynamoDb | Service::DynamoDbStreams) if code == "ValidationException" => {
                 format!("com.amazon.coral.validate#{code}")
             }
-            Some(Service::DynamoDb) if code == "ThrottlingException" => {
+            Some(Service::DynamoDb | Service::DynamoDbStreams) if code == "ThrottlingException" => {
                 format!("com.amazon.coral.availability#{code}")
             }
-            Some(Service::DynamoDb) => format!("com.amazonaws.dynamodb.v20120810#{code}"),
+            Some(Service::DynamoDb | Service::DynamoDbStreams) => {
+                format!("com.amazonaws.dynamodb.v20120810#{code}")
+            }
             Some(Service::Sqs) => format!("com.amazonaws.sqs#{code}"),
         }
     }

@@ -2,7 +2,6 @@
 
 mod active;
 mod errors;
-mod resource;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -169,9 +168,10 @@ impl Fault {
         rate: f64,
         seconds: u64,
     ) -> Result<Self, FaultError> {
-        let service: Service = service
-            .parse()
-            .map_err(|()| FaultError::new("service", "must be one of dynamodb, kinesis, sqs"))?;
+        let service: Service = service.parse().map_err(|()| {
+            let names = Service::ALL.map(Service::name).join(", ");
+            FaultError::new("service", format!("must be one of {names}"))
+        })?;
         let kind = FaultKind::named(service, error, milliseconds)?;
         if !(0.0..=1.0).contains(&rate) {
             return Err(FaultError::new("rate", "must be a number from 0 to 1"));

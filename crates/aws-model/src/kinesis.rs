@@ -37,12 +37,13 @@ use crate::random::Random;
 use crate::service::{ACCOUNT, DEFAULT_REGION};
 pub use error::KinesisError;
 pub use hash_range::{HashRange, hash_key};
-pub(crate) use iterator::stream_of_iterator;
+pub(crate) use iterator::ShardIterator;
 use limits::RETENTION_HOURS;
 pub use limits::{
     ITERATOR_LIFETIME, KinesisOptions, MAX_GET_RECORDS, MAX_GET_RECORDS_BYTES,
     MAX_PARTITION_KEY_CHARS, MAX_PUT_RECORDS, MAX_PUT_RECORDS_BYTES, MAX_RECORD_BYTES, MAX_SHARDS,
 };
+pub(crate) use operations::stream_of_token;
 pub use position::{Position, ReadRecords};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use shard::Record;

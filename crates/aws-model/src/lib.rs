@@ -2,7 +2,8 @@
 //!
 //! - Kinesis Data Streams and SQS are this crate's own code. They have the part that the service
 //!   and ordinary clients need.
-//! - DynamoDB comes from `dynoxide`.
+//! - DynamoDB comes from `dynoxide`. The change streams of tables and their API, DynamoDB Streams,
+//!   are this crate's own code.
 //!
 //! [`Aws`] is the whole model behind one call, [`Aws::call`]. The call is synchronous and uses no
 //! thread or task besides the caller's. The model takes time and randomness from its
@@ -13,7 +14,7 @@
 //! model in one process, with its serialization, retries and timeouts. An HTTP server only has to
 //! carry out the [`Reply`].
 //!
-//! All services speak AWS JSON (Kinesis 1.1, DynamoDB and SQS 1.0), which the Rust SDK, boto3 and
+//! All services speak AWS JSON (Kinesis 1.1, the others 1.0), which the Rust SDK, boto3 and
 //! the AWS CLI send. The model does not speak CBOR (the Java SDK's Kinesis client) or SQS's query
 //! protocol. Clients of these protocols and of other services get a refusal in a form that they can
 //! parse ([`Aws::foreign`]). Any credentials are accepted, and the account is `000000000000`. All
@@ -38,7 +39,9 @@
 //! - SQS messages until they are deleted, or their queue's retention (4 days by default) has
 //!   passed.
 //! - DynamoDB items until they are deleted, in SQLite in memory.
-//! - The records of a table's change stream for 24 hours, if the table has one.
+//! - The records of a table's change stream for 24 hours, if the table has one, at most
+//!   [`CHANGE_STREAM_CAPACITY_BYTES`] a table. Beyond that, writes to the table are refused as
+//!   throttled.
 //! - Faults and counters of hits, at most one of each for each service and kind.
 //!
 //! Iterators and receipt handles leave nothing behind.
@@ -53,14 +56,16 @@ mod http_client;
 mod input;
 pub mod kinesis;
 mod random;
+mod resource;
 mod send;
 mod service;
 pub mod sqs;
 mod unsupported;
+mod violations;
 
 pub use aws::{Aws, Late, ModelOptions, Reply, StartError, Waiting};
 pub use clock::{Clock, ManualClock, TokioClock};
-pub use dynamodb::{ChangePosition, DynamoDb, ReadChanges};
+pub use dynamodb::{CHANGE_STREAM_CAPACITY_BYTES, ChangePosition, DynamoDb, ReadChanges};
 pub use failure::Failure;
 pub use fault::{
     ActiveFault, AwsError, Fault, FaultError, FaultKind, Faults, MAX_FAULT_SECONDS,

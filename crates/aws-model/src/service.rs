@@ -1,4 +1,4 @@
-//! The three services, and the headers by which a request names its service and its region.
+//! The services, and the headers by which a request names its service and its region.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +16,8 @@ pub const DEFAULT_REGION: &str = "us-east-1";
 pub enum Service {
     /// Amazon DynamoDB.
     DynamoDb,
+    /// Amazon DynamoDB Streams, by which change streams of tables are read.
+    DynamoDbStreams,
     /// Amazon Kinesis Data Streams.
     Kinesis,
     /// Amazon Simple Queue Service.
@@ -24,13 +26,20 @@ pub enum Service {
 
 impl Service {
     /// All services.
-    pub const ALL: [Self; 3] = [Self::DynamoDb, Self::Kinesis, Self::Sqs];
+    pub const ALL: [Self; 4] = [
+        Self::DynamoDb,
+        Self::DynamoDbStreams,
+        Self::Kinesis,
+        Self::Sqs,
+    ];
 
-    /// The service's name in fault settings and counters, which is `dynamodb`, `kinesis` or `sqs`.
+    /// The service's name in fault settings and counters, which is `dynamodb`, `dynamodbstreams`,
+    /// `kinesis` or `sqs`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
+            Self::DynamoDbStreams => "dynamodbstreams",
             Self::Kinesis => "kinesis",
             Self::Sqs => "sqs",
         }
@@ -40,6 +49,7 @@ impl Service {
     pub(crate) fn target_prefix(self) -> &'static str {
         match self {
             Self::DynamoDb => "DynamoDB_20120810",
+            Self::DynamoDbStreams => "DynamoDBStreams_20120810",
             Self::Kinesis => "Kinesis_20131202",
             Self::Sqs => "AmazonSQS",
         }
@@ -49,7 +59,7 @@ impl Service {
     /// 1.0.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
-            Self::DynamoDb | Self::Sqs => "application/x-amz-json-1.0",
+            Self::DynamoDb | Self::DynamoDbStreams | Self::Sqs => "application/x-amz-json-1.0",
             Self::Kinesis => "application/x-amz-json-1.1",
         }
     }
@@ -149,6 +159,10 @@ mod tests {
         );
         assert_eq!(
             Service::of_target("DynamoDBStreams_20120810.GetRecords"),
+            Some((Service::DynamoDbStreams, "GetRecords"))
+        );
+        assert_eq!(
+            Service::of_target("DynamoDBAccelerator_20120810.GetRecords"),
             None
         );
         assert_eq!(Service::of_target("Kinesis_20131202"), None);

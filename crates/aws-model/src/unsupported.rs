@@ -81,7 +81,7 @@ pub(crate) fn refuse(request: &Request<Bytes>, request_id: &str) -> Option<Respo
 
 fn unknown_service(name: &str) -> String {
     format!(
-        "The service {name} is not modelled here; dynamodb, kinesis and sqs are. Set an endpoint for these alone, such as \
+        "The service {name} is not modelled here; dynamodb, its streams, kinesis and sqs are. Set an endpoint for these alone, such as \
          AWS_ENDPOINT_URL_KINESIS in place of AWS_ENDPOINT_URL"
     )
 }

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -34,8 +35,9 @@ pub struct DynamoDbEvent {
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(from = "Envelope")]
 pub struct DynamoDbRecord {
-    /// The item's key as JSON, sorted by the names of its attributes. It is empty if the event has
-    /// none, which DynamoDB never sends.
+    /// The item's key as JSON, sorted by the names of its attributes. A number is written without
+    /// exponent and without zeros before and after it. So `1`, `1.0` and `1E0` are one key. The
+    /// text is empty if the event has no key, which DynamoDB never sends.
     key: String,
     /// The record's number in its shard, a decimal of 21 to 40 digits (DynamoDB API reference,
     /// `StreamRecord`). It is empty if the event has none, which DynamoDB never sends.
@@ -195,8 +197,69 @@ impl From<Envelope> for DynamoDbRecord {
     }
 }
 
-/// Keys as one text, sorted by name, so that their sequence in the event does not matter.
+/// Keys as one text, sorted by name and with numbers written in one way. So neither the sequence of
+/// the attributes in the event matters nor the way in which a number is written.
 fn canonical(keys: &Value) -> Option<String> {
-    let keys: BTreeMap<&String, &Value> = keys.as_object()?.iter().collect();
+    let keys: BTreeMap<&String, Value> = keys
+        .as_object()?
+        .iter()
+        .map(|(name, value)| (name, canonical_value(value)))
+        .collect();
     (!keys.is_empty()).then(|| serde_json::json!(keys).to_string())
+}
+
+fn canonical_value(value: &Value) -> Value {
+    let number = value["N"].as_str().and_then(canonical_number);
+    number.map_or_else(
+        || value.clone(),
+        |number| serde_json::json!({ "N": number }),
+    )
+}
+
+/// The most significant digits of a number.
+const MOST_DIGITS: usize = 38;
+/// The powers of ten of a number's first digit.
+const MAGNITUDES: RangeInclusive<i64> = -130..=125;
+
+/// A number of DynamoDB without exponent, and without zeros before and after it. `None` if the text
+/// is not a number of DynamoDB.
+///
+/// Source: DynamoDB developer guide, "Supported data types and naming rules", "Number".
+fn canonical_number(text: &str) -> Option<String> {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (mantissa, power) = match text.split_once(['e', 'E']) {
+        Some((mantissa, power)) => (mantissa, power.parse().ok()?),
+        None => (text, 0_i64),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let significant = digits.trim_start_matches('0').trim_end_matches('0');
+    if significant.is_empty() {
+        return Some("0".to_owned());
+    }
+    let trimmed = digits.len() - digits.trim_end_matches('0').len();
+    // The value is `significant` times ten to this power.
+    let power = power
+        .checked_sub(i64::try_from(fraction.len()).ok()?)?
+        .checked_add(i64::try_from(trimmed).ok()?)?;
+    let length = i64::try_from(significant.len()).ok()?;
+    let magnitude = power.checked_add(length - 1)?;
+    if significant.len() > MOST_DIGITS || !MAGNITUDES.contains(&magnitude) {
+        return None;
+    }
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+    Some(match usize::try_from(length + power) {
+        _ if power >= 0 => format!("{sign}{significant}{}", zeros(power)),
+        Ok(whole @ 1..) => {
+            let (whole, fraction) = significant.split_at(whole);
+            format!("{sign}{whole}.{fraction}")
+        }
+        _ => format!("{sign}0.{}{significant}", zeros(-(length + power))),
+    })
 }

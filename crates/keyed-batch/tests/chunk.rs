@@ -7,6 +7,7 @@ mod support;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use keyed_batch::{
     Chunk, Disposition, Limits, NO_VERDICT, RecordReport, TIMED_OUT, Verdict, Verdicts,
@@ -305,6 +306,209 @@ proptest! {
                 let latest = begun.entry(records[number].key).or_default();
                 prop_assert!(number >= *latest, "a key's records are attempted in their sequence");
                 *latest = number;
+            }
+        }
+    }
+}
+
+/// The way in which an attempt at a record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Returns(Verdict),
+    /// It does not end, so it is cut off.
+    Hangs,
+}
+
+/// The way in which a record ends after its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    Rejected,
+    PanicsWhenCalled,
+    PanicsWhenPolled,
+    HangsForEver,
+}
+
+impl End {
+    /// The disposition of a record that had the time to end so.
+    fn disposition(self) -> Disposition {
+        match self {
+            Self::Done => Disposition::Done,
+            Self::Rejected => Disposition::Rejected("poison"),
+            Self::PanicsWhenCalled | Self::PanicsWhenPolled => Disposition::Panicked,
+            Self::HangsForEver => Disposition::Unfinished(TIMED_OUT),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Course {
+    steps: Vec<Step>,
+    end: End,
+}
+
+fn any_course() -> impl Strategy<Value = Course> {
+    let step = prop_oneof![
+        Just(Step::Returns(Verdict::Retry("throttled"))),
+        Just(Step::Hangs),
+    ];
+    let end = prop_oneof![
+        8 => Just(End::Done),
+        2 => Just(End::Rejected),
+        1 => Just(End::PanicsWhenCalled),
+        1 => Just(End::PanicsWhenPolled),
+        1 => Just(End::HangsForEver),
+    ];
+    (prop::collection::vec(step, 0..3), end).prop_map(|(steps, end)| Course { steps, end })
+}
+
+/// Work that follows the course of each record. A record takes a step when the work tells its
+/// verdict, or when it makes the work hang.
+struct Courses<'a> {
+    courses: &'a [Course],
+    taken: RefCell<Vec<usize>>,
+}
+
+impl<'a> Courses<'a> {
+    fn of(courses: &'a [Course]) -> Self {
+        Self {
+            courses,
+            taken: RefCell::new(vec![0; courses.len()]),
+        }
+    }
+
+    /// The next step of a record, or its end.
+    fn next(&self, record: &Record) -> Result<Step, End> {
+        let course = &self.courses[record.number];
+        let taken = self.taken.borrow()[record.number];
+        course.steps.get(taken).copied().ok_or(course.end)
+    }
+
+    fn take(&self, record: &Record) {
+        self.taken.borrow_mut()[record.number] += 1;
+    }
+
+    /// One attempt at these records. One that panics or hangs does so to all of them.
+    fn attempt(&self, records: Vec<Record>, millis: u64) -> impl Future<Output = Vec<Verdict>> {
+        let any = |next| records.iter().any(|record| self.next(record) == next);
+        assert!(!any(Err(End::PanicsWhenCalled)), "a bug");
+        let panics = any(Err(End::PanicsWhenPolled));
+        let hangs = any(Ok(Step::Hangs)) || any(Err(End::HangsForEver));
+        async move {
+            sleep(ms(millis)).await;
+            assert!(!panics, "a bug");
+            if hangs {
+                let hung = records
+                    .iter()
+                    .filter(|record| self.next(record) == Ok(Step::Hangs));
+                hung.for_each(|record| self.take(record));
+                std::future::pending::<()>().await;
+            }
+            let verdict = |record| match self.next(record) {
+                Ok(Step::Returns(verdict)) => {
+                    self.take(record);
+                    verdict
+                }
+                Err(End::Rejected) => Verdict::Reject("poison"),
+                _ => Verdict::Done,
+            };
+            records.iter().map(verdict).collect()
+        }
+    }
+}
+
+/// Runs the batch in chunks of at most `most`. Returns the time that it took too.
+async fn run_in_chunks(
+    records: &[Record],
+    courses: &[Course],
+    most: usize,
+    limits: &Limits,
+    time: Duration,
+    millis: u64,
+) -> (Vec<RecordReport>, Duration) {
+    let courses = Courses::of(courses);
+    let began = Instant::now();
+    let reports = work_through_in_chunks(
+        records,
+        |record| record.key,
+        limits,
+        NonZeroUsize::new(most).unwrap(),
+        within(time),
+        |chunk| {
+            let attempted = chunk.records().iter().copied().copied().collect();
+            let attempt = courses.attempt(attempted, millis);
+            async move { chunk.judge_in_sequence(attempt.await) }
+        },
+    )
+    .await;
+    (reports, began.elapsed())
+}
+
+fn paused() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap()
+}
+
+/// Time enough for every record that ends at all.
+const ENOUGH: Duration = Duration::from_secs(300);
+
+proptest! {
+    /// A chunk that panics or is cut off costs its other records attempts, and never their result.
+    #[test]
+    fn chunks_end_as_single_records_do_also_if_they_panic_or_are_cut_off(
+        batch in prop::collection::vec((0_u8..6, any_course()), 0..20),
+        most in 1_usize..8,
+        in_flight in 1_usize..4,
+        millis in 0_u64..20,
+    ) {
+        expect_bugs();
+        let (keys, courses): (Vec<u8>, Vec<Course>) = batch.into_iter().unzip();
+        let records = records(&keys);
+        let limits = limits(in_flight).attempt_timeout(Some(ms(100)));
+        let (single, chunked) = paused().block_on(async {
+            let work = Courses::of(&courses);
+            let single = work_through(&records, |record| record.key, &limits, within(ENOUGH), |record| {
+                let attempt = work.attempt(vec![*record], millis);
+                async move { attempt.await[0] }
+            })
+            .await;
+            let (chunked, _) = run_in_chunks(&records, &courses, most, &limits, ENOUGH, millis).await;
+            (single, chunked)
+        });
+        prop_assert_eq!(dispositions(&single), dispositions(&chunked));
+        for (one, other) in single.iter().zip(&chunked) {
+            prop_assert_eq!(one.attempts == 0, other.attempts == 0);
+        }
+    }
+
+    /// Whatever the moment at which the time is up, the reports are those of a run that was going
+    /// to end as single records do.
+    #[test]
+    fn chunks_that_the_deadline_cuts_off_are_reported_as_far_as_they_came(
+        batch in prop::collection::vec((0_u8..6, any_course()), 0..20),
+        most in 1_usize..8,
+        in_flight in 1_usize..4,
+        millis in 0_u64..20,
+        time in 0_u64..1_500,
+    ) {
+        expect_bugs();
+        let (keys, courses): (Vec<u8>, Vec<Course>) = batch.into_iter().unzip();
+        let records = records(&keys);
+        let limits = limits(in_flight).attempt_timeout(Some(ms(100)));
+        let run = run_in_chunks(&records, &courses, most, &limits, ms(time), millis);
+        let (reports, took) = paused().block_on(run);
+        prop_assert!(took <= ms(time), "it took {:?}", took);
+        prop_assert_eq!(reports.len(), records.len());
+        let mut held_back = BTreeSet::new();
+        for ((record, report), course) in records.iter().zip(&reports).zip(&courses) {
+            let is_attempted = report.disposition != Disposition::NotAttempted;
+            prop_assert_eq!(is_attempted, report.attempts > 0);
+            prop_assert!(!is_attempted || !held_back.contains(&record.key), "its key is held back");
+            match report.disposition {
+                Disposition::Unfinished(_) | Disposition::NotAttempted => {
+                    held_back.insert(record.key);
+                }
+                ended => prop_assert_eq!(ended, course.end.disposition()),
             }
         }
     }

@@ -98,6 +98,119 @@ fn keys_are_the_same_whatever_the_sequence_of_their_attributes() {
     assert_ne!(key(&one), key(&json!({"a": {"S": "2"}, "b": {"N": "2"}})));
 }
 
+/// The key of a change whose item has this number for a key.
+fn key_of_number(text: &str) -> String {
+    DynamoDbRecord::new(&json!({"n": {"N": text}}), "1", None, None)
+        .key()
+        .to_owned()
+}
+
+#[test]
+fn keys_are_the_same_however_a_number_is_written() {
+    for (canonical, others) in [
+        ("0", &["-0", "+0", "0.0", "00", "0E5", ".0", "0e-400"][..]),
+        (
+            "1",
+            &["1.0", "01", "+1", "1E0", "0.1e1", "10E-1", "1.", "1e+0"],
+        ),
+        ("-1.5", &["-1.50", "-01.5", "-15e-1", "-0.15E1"]),
+        ("100", &["1E2", "100.00", "1e+2", "0.001E5"]),
+        ("0.00012", &["1.2E-4", ".00012", "12e-5", "0.000120"]),
+        (
+            "12345678901234567890123456789012345678",
+            &["1.2345678901234567890123456789012345678E37"],
+        ),
+    ] {
+        let key = key_of_number(canonical);
+        assert_eq!(key, format!(r#"{{"n":{{"N":"{canonical}"}}}}"#));
+        for other in others {
+            assert_eq!(key_of_number(other), key, "{other}");
+        }
+    }
+}
+
+#[test]
+fn different_numbers_are_different_keys() {
+    let numbers = [
+        "0", "1", "-1", "10", "0.1", "1.1", "11", "101", "1E125", "1E124", "1E-130",
+    ];
+    let keys: std::collections::BTreeSet<String> =
+        numbers.iter().map(|number| key_of_number(number)).collect();
+    assert_eq!(keys.len(), numbers.len());
+}
+
+/// A text that DynamoDB would not take for a number stays as it is. Such a text must never be the
+/// key of another item, nor cost memory beyond its length.
+#[test]
+fn what_is_not_a_number_of_dynamodb_is_left_as_it_is() {
+    for text in [
+        "",
+        "-",
+        ".",
+        "one",
+        "1 ",
+        "0x1",
+        "1e",
+        "e1",
+        "1.2.3",
+        "--1",
+        "+-1",
+        "1e1.0",
+        "\u{661}",
+        "NaN",
+        "1E126",
+        "1E-131",
+        "1E999999999",
+        "1E-9223372036854775808",
+        "1E99999999999999999999",
+        "123456789012345678901234567890123456789",
+        "1.00000000000000000000000000000000000001",
+    ] {
+        assert_eq!(key_of_number(text), json!({"n": {"N": text}}).to_string());
+    }
+}
+
+#[test]
+fn a_text_that_looks_like_a_number_is_not_a_number() {
+    let key = |value: Value| {
+        DynamoDbRecord::new(&json!({"n": value}), "1", None, None)
+            .key()
+            .to_owned()
+    };
+    assert_ne!(key(json!({"S": "1"})), key(json!({"S": "1.0"})));
+    assert_ne!(key(json!({"S": "1"})), key(json!({"N": "1"})));
+    assert_ne!(key(json!({"B": "1000"})), key(json!({"B": "1E3"})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_one_item_stay_in_sequence_also_if_its_number_is_written_differently() {
+    let with_number = |number: &str, sequence_number: &str| {
+        let mut record = change("a", sequence_number);
+        record["dynamodb"]["Keys"] = json!({"order_id": {"S": "a"}, "part": {"N": number}});
+        record
+    };
+    let records = read(vec![
+        with_number("1", "111"),
+        with_number("2", "222"),
+        with_number("1.0", "333"),
+    ]);
+    let report = process(&records, &limits(8), within(ms(1_000)), |record| async {
+        match record.sequence_number.as_str() {
+            "111" => Verdict::Retry("throttled"),
+            _ => Verdict::Done,
+        }
+    })
+    .await;
+    assert_eq!(
+        dispositions(&report.records),
+        [
+            Disposition::Unfinished("throttled"),
+            Disposition::Done,
+            Disposition::NotAttempted
+        ]
+    );
+}
+
 #[test]
 fn a_field_that_nobody_uses_cannot_fail_a_batch() {
     let record = with(|record| {
@@ -235,7 +348,53 @@ async fn a_failed_change_without_a_number_fails_the_invocation() {
     assert_eq!(report.response, Err(MissingSequenceNumber));
 }
 
+/// A way to write `digits` times ten to `power`.
+fn written(digits: u64, power: i32, point: usize, zeros: [usize; 2], plus: bool) -> String {
+    let digits = format!("{}{digits}", "0".repeat(zeros[0]));
+    let point = point.min(digits.len());
+    let (whole, fraction) = digits.split_at(point);
+    let fraction = format!("{fraction}{}", "0".repeat(zeros[1]));
+    let power = power + i32::try_from(digits.len() - point).unwrap();
+    let (sign, power_sign) = if plus {
+        ("+", if power < 0 { "" } else { "+" })
+    } else {
+        ("", "")
+    };
+    format!("{sign}{whole}.{fraction}E{power_sign}{power}")
+}
+
 proptest! {
+    /// Two texts are one key if, and only if, they are one number.
+    #[test]
+    fn a_key_is_the_value_of_its_number(
+        one in (0_u64..2_000, -40_i32..40),
+        other in (0_u64..2_000, -40_i32..40),
+        points in (0_usize..8, 0_usize..8),
+        zeros in (0_usize..4, 0_usize..4),
+        plus: bool,
+    ) {
+        let text = |(digits, power), point, zeros| written(digits, power, point, zeros, plus);
+        let same = [text(one, points.0, [zeros.0, zeros.1]), text(one, points.1, [zeros.1, zeros.0])];
+        prop_assert_eq!(key_of_number(&same[0]), key_of_number(&same[1]), "{:?}", same);
+        let trimmed = |(mut digits, mut power): (u64, i32)| {
+            while digits > 0 && digits % 10 == 0 {
+                (digits, power) = (digits / 10, power + 1);
+            }
+            (digits, if digits == 0 { 0 } else { power })
+        };
+        let other_text = text(other, points.1, [zeros.1, zeros.0]);
+        prop_assert_eq!(
+            key_of_number(&same[0]) == key_of_number(&other_text),
+            trimmed(one) == trimmed(other),
+            "{} {}", same[0], other_text
+        );
+    }
+
+    #[test]
+    fn any_text_in_place_of_a_number_is_a_key(text in ".*") {
+        prop_assert!(!key_of_number(&text).is_empty());
+    }
+
     #[test]
     fn any_json_in_a_change_is_read_or_is_no_event(
         field in prop::sample::select(vec!["Keys", "SequenceNumber", "OldImage", "NewImage", "ApproximateCreationDateTime"]),

@@ -8,6 +8,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod change_streams;
 mod dynamodb;
 mod kinesis;
 mod leases;

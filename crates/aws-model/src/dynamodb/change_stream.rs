@@ -6,6 +6,8 @@
 //! - It always has both images (`NEW_AND_OLD_IMAGES`).
 //! - A stream that is disabled loses its records at once. AWS keeps them readable for 24 hours.
 //! - Nothing is deleted by a time to live, so no change says that DynamoDB made it.
+//! - A stream has a bound, [`CHANGE_STREAM_CAPACITY_BYTES`]. Writes to the table of a full stream
+//!   are refused. A stream of AWS takes any amount.
 //!
 //! As on AWS, a write that does not change its item leaves no record, a record lives for 24 hours,
 //! and the changes of an item keep their sequence (DynamoDB developer guide, "Change data capture
@@ -20,21 +22,40 @@ use serde_json::{Map, Value, json};
 use crate::clock::millis;
 use crate::service::{ACCOUNT, DEFAULT_REGION};
 
+/// The bytes that the records of one change stream may take, which are 256 MiB of JSON and
+/// bookkeeping. A write to a table whose stream holds so much is refused as throttled
+/// (`ProvisionedThroughputExceededException`), until 24 hours have passed for older records. No
+/// change of an accepted write is dropped. So the last write that is accepted may exceed the bound
+/// by its own records.
+pub const CHANGE_STREAM_CAPACITY_BYTES: usize = 256 << 20;
+
+/// The most records that one read returns (`GetRecords` of the API reference).
+pub(super) const MAX_RECORDS: usize = 1_000;
+/// The most data that one read returns, in bytes (1 MB). A first record that is larger is returned
+/// too.
+const MAX_READ_BYTES: usize = 1 << 20;
+
 /// How long a record lives.
 const RETENTION: Duration = Duration::from_hours(24);
+
+/// The bytes that a stored record costs beyond its JSON, for the bound.
+const RECORD_OVERHEAD: usize = 64;
 
 /// The images that a record has, which are both.
 pub(super) const VIEW_TYPE: &str = "NEW_AND_OLD_IMAGES";
 
-/// The number of the first record. AWS's numbers have 21 digits and more.
-const FIRST_NUMBER: u128 = 100_000_000_000_000_000_001;
+/// The number with which a shard begins, below that of its first record. AWS's numbers have 21
+/// digits and more.
+const STARTING_NUMBER: u128 = 100_000_000_000_000_000_000;
 
 /// The streams of all tables that have one, by table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ChangeStreams {
     streams: BTreeMap<String, ChangeStream>,
     /// How many streams were begun, so that no two have a shard of one name.
     begun: u32,
+    /// The bytes that a stream may hold.
+    capacity: usize,
 }
 
 /// The change stream of one table.
@@ -47,14 +68,26 @@ pub(super) struct ChangeStream {
     place: u32,
     key_names: Vec<String>,
     changes: VecDeque<Change>,
-    next_number: u128,
+    /// The bytes of all changes.
+    bytes: usize,
+    /// The number of the newest record that ever was, or the starting number.
+    last_number: u128,
+    /// The number of the newest record that was trimmed, or the starting number.
+    trimmed_number: u128,
 }
 
+/// A change that the stream keeps as JSON, which takes less memory than the value.
 #[derive(Debug)]
 struct Change {
     number: u128,
     millis: u64,
-    record: Value,
+    json: Box<str>,
+}
+
+impl Change {
+    fn bytes(&self) -> usize {
+        self.json.len() + RECORD_OVERHEAD
+    }
 }
 
 /// The key of an item that a write is about, and its table.
@@ -86,8 +119,39 @@ pub struct ReadChanges {
 }
 
 impl ChangeStreams {
+    /// No streams yet. Each stream may hold `capacity` bytes.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            streams: BTreeMap::new(),
+            begun: 0,
+            capacity,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.streams.is_empty()
+    }
+
+    /// The bytes that a stream may hold.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// All streams, sorted by table.
+    pub(super) fn all(&self) -> impl Iterator<Item = &ChangeStream> {
+        self.streams.values()
+    }
+
+    /// The table among those of a write whose stream is full, if there is one.
+    pub(super) fn full_among<'a>(&mut self, touched: &'a [Touched], now: u64) -> Option<&'a str> {
+        let capacity = self.capacity;
+        let full = touched.iter().find(|item| {
+            self.streams.get_mut(&item.table).is_some_and(|stream| {
+                stream.trim(now);
+                stream.bytes >= capacity
+            })
+        });
+        full.map(|item| item.table.as_str())
     }
 
     pub(super) fn get(&mut self, table: &str) -> Option<&mut ChangeStream> {
@@ -112,12 +176,14 @@ impl ChangeStreams {
             place: self.begun,
             key_names,
             changes: VecDeque::new(),
-            next_number: FIRST_NUMBER,
+            bytes: 0,
+            last_number: STARTING_NUMBER,
+            trimmed_number: STARTING_NUMBER,
         }))
     }
 
     /// The output of an operation on a table, with the stream of the table in its description.
-    pub(super) fn described(&self, table: &str, output: &[u8]) -> Vec<u8> {
+    pub(super) fn described(&self, table: &str, output: &[u8], region: &str) -> Vec<u8> {
         let Some(stream) = self.streams.get(table) else {
             return output.to_vec();
         };
@@ -126,7 +192,7 @@ impl ChangeStreams {
             if let Some(Value::Object(description)) = output.get_mut(member) {
                 let specification = json!({ "StreamEnabled": true, "StreamViewType": VIEW_TYPE });
                 description.insert("StreamSpecification".into(), specification);
-                description.insert("LatestStreamArn".into(), stream.arn().into());
+                description.insert("LatestStreamArn".into(), stream.arn(region).into());
                 description.insert("LatestStreamLabel".into(), stream.label.as_str().into());
             }
         }
@@ -192,10 +258,28 @@ impl ChangeStreams {
 }
 
 impl ChangeStream {
+    pub(super) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The time at which the stream began, as AWS writes it into the stream's ARN.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(super) fn created_millis(&self) -> u64 {
+        self.created_millis
+    }
+
+    /// The names of the key's attributes, the partition key first.
+    pub(super) fn key_names(&self) -> &[String] {
+        &self.key_names
+    }
+
     /// `arn:aws:dynamodb:<region>:<account>:table/<table>/stream/<label>`.
-    pub(super) fn arn(&self) -> String {
+    pub(super) fn arn(&self, region: &str) -> String {
         format!(
-            "arn:aws:dynamodb:{DEFAULT_REGION}:{ACCOUNT}:table/{}/stream/{}",
+            "arn:aws:dynamodb:{region}:{ACCOUNT}:table/{}/stream/{}",
             self.table, self.label
         )
     }
@@ -206,14 +290,24 @@ impl ChangeStream {
         format!("shardId-{:020}-{:08x}", self.created_millis, self.place)
     }
 
+    /// A number below that of every record.
+    pub(super) fn starting_number() -> u128 {
+        STARTING_NUMBER
+    }
+
+    /// The number of the newest record that ever was, or the starting number.
+    pub(super) fn last_number(&self) -> u128 {
+        self.last_number
+    }
+
+    /// The number of the newest record that was trimmed by this time, or the starting number.
+    pub(super) fn trimmed_number(&mut self, now: u64) -> u128 {
+        self.trim(now);
+        self.trimmed_number
+    }
+
     /// Takes note of a write. An item that is the same as before leaves no record.
-    pub(super) fn note(
-        &mut self,
-        keys: Map<String, Value>,
-        old: Option<Value>,
-        new: Option<Value>,
-        now: u64,
-    ) {
+    pub(super) fn note(&mut self, old: Option<Value>, new: Option<Value>, now: u64) {
         self.trim(now);
         if old == new {
             return;
@@ -223,70 +317,90 @@ impl ChangeStream {
             (Some(_), Some(_)) => "MODIFY",
             (Some(_), None) => "REMOVE",
         };
-        let number = self.next_number;
-        self.next_number += 1;
-        let images = [("OldImage", old), ("NewImage", new)];
+        self.last_number += 1;
+        let number = self.last_number;
+        // The keys are those of the item, because a request may write a number in another way.
+        let item = new.as_ref().or(old.as_ref());
+        let keys = self.key_names.iter();
+        let keys: Map<_, _> = keys
+            .filter_map(|name| Some((name.clone(), item?.get(name)?.clone())))
+            .collect();
         let mut change = json!({
             "ApproximateCreationDateTime": now / 1_000,
             "Keys": keys,
             "SequenceNumber": number.to_string(),
             "StreamViewType": VIEW_TYPE,
         });
-        for (name, image) in images {
+        for (name, image) in [("OldImage", old), ("NewImage", new)] {
             if let Some(image) = image {
                 change[name] = image;
             }
         }
         change["SizeBytes"] = change.to_string().len().into();
         let record = json!({
-            "eventID": format!("{number:032x}"),
+            // The place makes the id differ from those of all other streams.
+            "eventID": format!("{:08x}{number:024x}", self.place),
             "eventName": name,
             "eventVersion": "1.1",
             "eventSource": "aws:dynamodb",
             "awsRegion": DEFAULT_REGION,
             "dynamodb": change,
         });
-        self.changes.push_back(Change {
+        let change = Change {
             number,
             millis: now,
-            record,
-        });
+            json: record.to_string().into(),
+        };
+        self.bytes += change.bytes();
+        self.changes.push_back(change);
     }
 
-    /// Reads at most `limit` records.
+    /// The number after which a read from a position begins.
+    fn number_before(&self, from: ChangePosition) -> u128 {
+        match from {
+            ChangePosition::TrimHorizon => self.trimmed_number,
+            ChangePosition::Latest => self.last_number,
+            ChangePosition::After(number) => number,
+        }
+    }
+
+    /// Reads at most `limit` records, and not more than one read may return.
     pub(super) fn read(&mut self, from: ChangePosition, limit: usize, now: u64) -> ReadChanges {
         self.trim(now);
-        let last = self.next_number - 1;
-        let after = match from {
-            ChangePosition::TrimHorizon => FIRST_NUMBER - 1,
-            ChangePosition::Latest => last,
-            ChangePosition::After(number) => number,
-        };
+        let after = self.number_before(from);
         let begin = self
             .changes
             .partition_point(|change| change.number <= after);
-        let found = self.changes.range(begin..).take(limit);
-        let records: Vec<Value> = found.map(|change| change.record.clone()).collect();
-        let end = begin + records.len();
-        let is_at_end = end == self.changes.len();
-        let after = match self.changes.get(end.wrapping_sub(1)) {
-            Some(change) if !records.is_empty() => change.number,
-            _ => after.max(FIRST_NUMBER - 1),
-        };
+        let mut bytes = 0_usize;
+        let found: Vec<&Change> = self
+            .changes
+            .range(begin..)
+            .take(limit.min(MAX_RECORDS))
+            .enumerate()
+            .take_while(|(place, change)| {
+                bytes = bytes.saturating_add(change.json.len());
+                *place == 0 || bytes <= MAX_READ_BYTES
+            })
+            .map(|(_, change)| change)
+            .collect();
+        let records = found
+            .iter()
+            .map(|change| super::json_of(change.json.as_bytes()))
+            .collect();
         ReadChanges {
             records,
-            after,
-            is_at_end,
+            after: found.last().map_or(after, |change| change.number),
+            is_at_end: begin + found.len() == self.changes.len(),
         }
     }
 
     fn trim(&mut self, now: u64) {
         let oldest = now.saturating_sub(millis(RETENTION));
-        while self
-            .changes
-            .front()
-            .is_some_and(|change| change.millis < oldest)
+        while let Some(change) = self.changes.front()
+            && change.millis < oldest
         {
+            self.bytes -= change.bytes();
+            self.trimmed_number = change.number;
             self.changes.pop_front();
         }
     }

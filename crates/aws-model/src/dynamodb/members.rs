@@ -56,6 +56,7 @@ const INDEX: Shape = Members(&[
     ("Projection", Any),
     ("ProvisionedThroughput", Any),
 ]);
+const STREAM_SPECIFICATION: Shape = Members(&[("StreamEnabled", Any), ("StreamViewType", Any)]);
 const INDEX_UPDATE: Shape = Members(&[("Create", INDEX), ("Update", INDEX), ("Delete", INDEX)]);
 
 macro_rules! plain {
@@ -82,7 +83,7 @@ pub(super) fn of(operation: &str) -> Option<Shape> {
             ("LocalSecondaryIndexes", List(&INDEX)),
             ("BillingMode", Any),
             ("ProvisionedThroughput", Any),
-            ("StreamSpecification", Any),
+            ("StreamSpecification", STREAM_SPECIFICATION),
             ("SSESpecification", Any),
             ("TableClass", Any),
             ("Tags", Any),
@@ -121,7 +122,7 @@ pub(super) fn of(operation: &str) -> Option<Shape> {
             ("TableName", Any),
             ("AttributeDefinitions", Any),
             ("GlobalSecondaryIndexUpdates", List(&INDEX_UPDATE)),
-            ("StreamSpecification", Any),
+            ("StreamSpecification", STREAM_SPECIFICATION),
             ("DeletionProtectionEnabled", Any),
             ("ProvisionedThroughput", Any),
             ("BillingMode", Any),

@@ -29,6 +29,7 @@ impl AwsError {
     pub(super) fn all_of(service: Service) -> impl Iterator<Item = &'static Self> {
         let own = match service {
             Service::DynamoDb => DYNAMODB,
+            Service::DynamoDbStreams => DYNAMODB_STREAMS,
             Service::Kinesis => KINESIS,
             Service::Sqs => SQS,
         };
@@ -159,6 +160,17 @@ const DYNAMODB: &[AwsError] = &[
                   allowed to access. (Service: AWSKMS; Status Code: 400; Error Code: AccessDeniedException; \
                   Request ID: 00000000-0000-0000-0000-000000000000; Proxy: null)",
     },
+];
+
+/// Errors of DynamoDB Streams, from the same kind of pages.
+const DYNAMODB_STREAMS: &[AwsError] = &[
+    error("ExpiredIteratorException", 400, OTHER),
+    error(
+        "ResourceNotFoundException",
+        400,
+        "Requested resource not found",
+    ),
+    error("TrimmedDataAccessException", 400, OTHER),
 ];
 
 /// Errors of Kinesis, from the same kind of pages.

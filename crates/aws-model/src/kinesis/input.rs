@@ -284,7 +284,8 @@ pub(super) fn stream_of_arn(arn: &str) -> Result<String, KinesisError> {
                 "streamARN",
                 "arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+",
             );
-            violations.finish().map(|()| String::new())
+            violations.finish()?;
+            Ok(String::new())
         }
         // A stream of another account is out of reach.
         Some((account, name)) if account != ACCOUNT => Err(KinesisError::StreamNotFound {

@@ -16,11 +16,6 @@ pub(crate) struct ShardIterator {
     pub(crate) made_millis: u64,
 }
 
-/// The stream that a shard iterator reads. `None` if the text is not an iterator of the model.
-pub(crate) fn stream_of_iterator(text: &str) -> Option<String> {
-    ShardIterator::decode(text).map(|iterator| iterator.stream)
-}
-
 const VERSION: &str = "1";
 
 impl ShardIterator {

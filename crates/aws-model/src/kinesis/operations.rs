@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::Kinesis;
 use super::input::read;
 use crate::failure::Failure;
+pub(crate) use shards::stream_of_token;
 
 impl Kinesis {
     /// Performs one operation of the wire. `region` is only for ARNs.

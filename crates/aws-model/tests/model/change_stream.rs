@@ -1,5 +1,6 @@
 //! The change stream of a table, as a mapping reads it and as clients see it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_model::event_source::ChangeStreamReader;
@@ -217,13 +218,122 @@ fn a_stream_is_enabled_and_disabled_later_and_ends_with_its_table() {
     update(both.clone()).unwrap();
     let again = update(both.clone()).unwrap_err();
     assert_eq!(again.code, "ValidationException");
-    let keys = json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"});
-    assert!(update(keys).unwrap_err().message.contains("not modelled"));
     update(json!({"StreamEnabled": false})).unwrap();
     assert_eq!(world.aws.dynamodb().change_stream_shard(TABLE), None);
+    let keys = json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"});
+    assert!(update(keys).unwrap_err().message.contains("not modelled"));
     update(both).unwrap();
     operate(&world, "DeleteTable", &json!({"TableName": TABLE}));
     assert_eq!(world.aws.dynamodb().change_stream_shard(TABLE), None);
+}
+
+#[test]
+fn a_specification_that_makes_no_sense_is_refused_in_awss_words() {
+    let both = "NEW_AND_OLD_IMAGES";
+    let specify = |has_stream, operation: &str, specification: Value| {
+        let world = world();
+        if operation == "UpdateTable" {
+            create(&world);
+        }
+        if has_stream {
+            world.aws.dynamodb().begin_change_stream(TABLE).unwrap();
+        }
+        let mut input = json!({"TableName": TABLE, "StreamSpecification": specification});
+        if operation == "CreateTable" {
+            input["BillingMode"] = "PAY_PER_REQUEST".into();
+            input["KeySchema"] = json!([{"AttributeName": "id", "KeyType": "HASH"}]);
+            input["AttributeDefinitions"] = json!([{"AttributeName": "id", "AttributeType": "S"}]);
+        }
+        let refused = world.aws.operate(Service::DynamoDb, operation, &input);
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code, "ValidationException", "{input}");
+        let shard = world.aws.dynamodb().change_stream_shard(TABLE);
+        assert_eq!(shard.is_some(), has_stream, "a refusal changes nothing");
+        refused.message
+    };
+    let null = "1 validation error detected: Value null at 'streamSpecification.streamEnabled' failed to satisfy \
+                constraint: Member must not be null";
+    let invalid = "One or more parameter values were invalid: ";
+    for (has_stream, operation, specification, message) in [
+        (false, "UpdateTable", json!({}), null.to_owned()),
+        (
+            false,
+            "CreateTable",
+            json!({"StreamViewType": both}),
+            null.to_owned(),
+        ),
+        (
+            false,
+            "CreateTable",
+            json!({"StreamEnabled": true}),
+            format!(
+                "{invalid}Table is being created with a stream enabled, UpdateViewType is required"
+            ),
+        ),
+        (
+            false,
+            "CreateTable",
+            json!({"StreamEnabled": false, "StreamViewType": both}),
+            format!(
+                "{invalid}Table is being created with a stream disabled, UpdateViewType should not be specified"
+            ),
+        ),
+        (
+            false,
+            "UpdateTable",
+            json!({"StreamEnabled": true}),
+            format!("{invalid}If stream is being enabled then UpdateViewType is required"),
+        ),
+        (
+            true,
+            "UpdateTable",
+            json!({"StreamEnabled": false, "StreamViewType": both}),
+            format!(
+                "{invalid}If stream is being disabled, then UpdateViewType must not be specified"
+            ),
+        ),
+        (
+            false,
+            "UpdateTable",
+            json!({"StreamEnabled": false}),
+            "Table has no stream to disable: TableName: orders".to_owned(),
+        ),
+        (
+            true,
+            "UpdateTable",
+            json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"}),
+            "Table already has an enabled stream: TableName: orders".to_owned(),
+        ),
+    ] {
+        assert_eq!(specify(has_stream, operation, specification), message);
+    }
+}
+
+#[test]
+fn a_table_that_is_there_is_not_created_again_and_keeps_its_stream() {
+    let world = with_stream();
+    let shard = world.aws.dynamodb().change_stream_shard(TABLE);
+    let table = json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"}});
+    let refused = world.aws.operate(Service::DynamoDb, "CreateTable", &table);
+    assert_eq!(refused.unwrap_err().code, "ResourceInUseException");
+    assert_eq!(world.aws.dynamodb().change_stream_shard(TABLE), shard);
+}
+
+#[test]
+fn a_specification_for_a_table_that_does_not_exist_finds_no_table() {
+    let world = world();
+    for is_enabled in [true, false] {
+        let mut input =
+            json!({"TableName": TABLE, "StreamSpecification": {"StreamEnabled": is_enabled}});
+        if is_enabled {
+            input["StreamSpecification"]["StreamViewType"] = "NEW_AND_OLD_IMAGES".into();
+        }
+        let refused = world.aws.operate(Service::DynamoDb, "UpdateTable", &input);
+        assert_eq!(refused.unwrap_err().code, "ResourceNotFoundException");
+    }
 }
 
 #[test]
@@ -278,6 +388,107 @@ fn a_table_that_does_not_exist_has_no_stream() {
         .unwrap_err();
 }
 
+/// The table as one who replays the changes has it. Checks that each image before a change is the
+/// one that was.
+fn replayed(world: &World, limit: usize) -> BTreeMap<String, Value> {
+    let mut replayed = BTreeMap::new();
+    let mut from = ChangePosition::TrimHorizon;
+    loop {
+        let read = world.aws.dynamodb().read_changes(TABLE, from, limit);
+        let read = read.unwrap();
+        for record in read.records {
+            let change = &record["dynamodb"];
+            let id = change["Keys"]["id"]["S"].as_str().unwrap().to_owned();
+            let known = replayed.get(&id).cloned().unwrap_or_default();
+            assert_eq!(
+                change["OldImage"], known,
+                "the image before is the one that was"
+            );
+            replayed.insert(id, change["NewImage"].clone());
+        }
+        if read.is_at_end {
+            break;
+        }
+        from = ChangePosition::After(read.after);
+    }
+    replayed.retain(|_, image: &mut Value| !image.is_null());
+    replayed
+}
+
+/// The items of the table.
+fn table(world: &World) -> BTreeMap<String, Value> {
+    let scanned = operate(world, "Scan", &json!({"TableName": TABLE}));
+    let items = scanned["Items"].as_array().unwrap().iter();
+    items
+        .map(|item| (item["id"]["S"].as_str().unwrap().to_owned(), item.clone()))
+        .collect()
+}
+
+/// Writers on threads of their own write the same few items, and a reader follows the stream
+/// meanwhile. So records that are out of their sequence, or lost, would show.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_changes_of_concurrent_writers_replayed_are_the_table() {
+    const WRITERS: usize = 8;
+    const WRITES: usize = 60;
+    let world = std::sync::Arc::new(with_stream());
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let world = world.clone();
+        writers.spawn(async move {
+            for write in 0..WRITES {
+                let id = ((writer * 7 + write * 3) % 4).to_string();
+                match (writer + write) % 4 {
+                    0 => delete(&world, &id),
+                    1 => {
+                        let actions = json!({"TransactItems": [
+                            {"Put": {"TableName": TABLE, "Item": item(&id, "transaction")}},
+                            {"Delete": {"TableName": TABLE, "Key": key("both")}},
+                        ]});
+                        operate(&world, "TransactWriteItems", &actions);
+                    }
+                    2 => put(&world, "both", &format!("{writer}/{write}")),
+                    _ => put(&world, &id, &format!("{writer}/{write}")),
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    let (writing, written) = tokio::sync::watch::channel(());
+    let mut reader = tokio::task::JoinSet::new();
+    reader.spawn({
+        let world = world.clone();
+        async move {
+            let (mut from, mut seen, mut last) = (ChangePosition::TrimHorizon, 0_usize, 0_u128);
+            loop {
+                // The sender is gone once all writers have ended.
+                let is_over = written.has_changed().is_err();
+                let read = world.aws.dynamodb().read_changes(TABLE, from, 7).unwrap();
+                for record in &read.records {
+                    let number = record["dynamodb"]["SequenceNumber"].as_str().unwrap();
+                    let number: u128 = number.parse().unwrap();
+                    assert!(number > last, "a reader sees the numbers ascend");
+                    last = number;
+                }
+                seen += read.records.len();
+                if is_over && read.is_at_end {
+                    return seen;
+                }
+                from = ChangePosition::After(read.after);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    while let Some(ended) = writers.join_next().await {
+        ended.unwrap();
+    }
+    drop(writing);
+    let seen = reader.join_next().await.unwrap().unwrap();
+    assert_eq!(replayed(&world, 100), table(&world));
+    let all = changes(&world).len();
+    assert!(all > WRITES, "{all} changes");
+    assert_eq!(seen, all, "a reader that follows sees each change once");
+}
+
 proptest! {
     /// Whoever replays the changes has the table.
     #[test]
@@ -292,29 +503,6 @@ proptest! {
                 None => delete(&world, &id.to_string()),
             }
         }
-        let mut replayed = std::collections::BTreeMap::new();
-        let mut from = ChangePosition::TrimHorizon;
-        loop {
-            let read = world.aws.dynamodb().read_changes(TABLE, from, limit).unwrap();
-            for record in read.records {
-                let change = &record["dynamodb"];
-                let id = change["Keys"].to_string();
-                let known = replayed.get(&id).cloned().unwrap_or_default();
-                prop_assert_eq!(&change["OldImage"], &known, "the image before is the one that was");
-                replayed.insert(id, change["NewImage"].clone());
-            }
-            if read.is_at_end {
-                break;
-            }
-            from = ChangePosition::After(read.after);
-        }
-        replayed.retain(|_, image: &mut Value| !image.is_null());
-        let scanned = operate(&world, "Scan", &json!({"TableName": TABLE}));
-        let items = scanned["Items"].as_array().unwrap();
-        prop_assert_eq!(items.len(), replayed.len());
-        for item in items {
-            let id = json!({"id": item["id"]}).to_string();
-            prop_assert_eq!(&replayed[&id], item);
-        }
+        prop_assert_eq!(replayed(&world, limit), table(&world));
     }
 }

@@ -8,6 +8,7 @@
 
 mod change_stream;
 mod dynamodb;
+mod dynamodb_streams;
 mod event_source;
 mod faults;
 mod kinesis;

@@ -92,6 +92,14 @@ fn operations() -> Vec<(Service, &'static str, Value)> {
         };
         all.push((Service::DynamoDb, operation, input));
     }
+    for operation in [
+        "DescribeStream",
+        "GetRecords",
+        "GetShardIterator",
+        "ListStreams",
+    ] {
+        all.push((Service::DynamoDbStreams, operation, json!({})));
+    }
     all
 }
 
@@ -107,7 +115,7 @@ fn every_operation_refuses_a_member_that_it_does_not_know_and_says_which() {
             "{service}"
         );
         let code = match service {
-            Service::DynamoDb => "ValidationException",
+            Service::DynamoDb | Service::DynamoDbStreams => "ValidationException",
             Service::Kinesis => "InvalidArgumentException",
             Service::Sqs => "UnsupportedOperation",
         };
@@ -178,10 +186,22 @@ fn members_that_aws_has_and_the_model_has_not_are_refused_at_any_depth() {
             "ReceiveRequestAttemptId",
         ),
         (
+            Service::DynamoDbStreams,
+            "DescribeStream",
+            json!({ "ShardFilter": { "Type": "CHILD_SHARDS", "Colour": 1 } }),
+            "Colour",
+        ),
+        (
             Service::DynamoDb,
             "CreateTable",
             json!({ "TableName": "other", "WarmThroughput": {} }),
             "WarmThroughput",
+        ),
+        (
+            Service::DynamoDb,
+            "UpdateTable",
+            json!({ "TableName": "table", "StreamSpecification": { "StreamEnabled": true, "Colour": 1 } }),
+            "Colour",
         ),
         (
             Service::DynamoDb,

@@ -117,8 +117,9 @@ fn a_service_that_is_not_modelled_is_named_in_the_form_of_its_protocol() {
     };
     let says = |response: &Response<Bytes>, service: &str| {
         let told = text(response);
-        let sentence =
-            format!("The service {service} is not modelled here; dynamodb, kinesis and sqs are");
+        let sentence = format!(
+            "The service {service} is not modelled here; dynamodb, its streams, kinesis and sqs are"
+        );
         assert!(told.contains(&sentence), "{told}");
         assert_eq!(response.status(), 400);
     };

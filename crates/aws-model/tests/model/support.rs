@@ -61,6 +61,10 @@ impl World {
         aws_sdk_dynamodb::Client::new(&config(&self.aws))
     }
 
+    pub(crate) fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
+        aws_sdk_dynamodbstreams::Client::new(&config(&self.aws))
+    }
+
     pub(crate) fn advance(&self, step: Duration) {
         self.clock.advance(step);
     }

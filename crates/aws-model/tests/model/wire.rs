@@ -35,7 +35,7 @@ fn code_of(response: &Response<Bytes>) -> String {
         .to_owned()
 }
 
-const TARGETS: [&str; 10] = [
+const TARGETS: [&str; 14] = [
     "Kinesis_20131202.PutRecord",
     "Kinesis_20131202.PutRecords",
     "Kinesis_20131202.GetRecords",
@@ -46,6 +46,10 @@ const TARGETS: [&str; 10] = [
     "AmazonSQS.SendMessage",
     "AmazonSQS.ReceiveMessage",
     "DynamoDB_20120810.GetItem",
+    "DynamoDBStreams_20120810.DescribeStream",
+    "DynamoDBStreams_20120810.GetRecords",
+    "DynamoDBStreams_20120810.GetShardIterator",
+    "DynamoDBStreams_20120810.ListStreams",
 ];
 
 #[test]
@@ -96,6 +100,10 @@ fn a_member_of_the_wrong_type_is_a_serialization_exception_that_does_not_repeat_
             "DynamoDB_20120810.GetItem",
             json!({ "TableName": ["secret"], "Key": {} }),
         ),
+        (
+            "DynamoDBStreams_20120810.GetRecords",
+            json!({ "ShardIterator": "x", "Limit": "secret" }),
+        ),
     ] {
         let response = send(&world.aws, target, body.to_string());
         assert_eq!(response.status(), 400, "{target}");
@@ -137,10 +145,7 @@ fn an_unknown_operation_or_service_is_an_unknown_operation_exception_that_names_
         ("Kinesis_20131202.SubscribeToShard", "SubscribeToShard"),
         ("AmazonSQS.SendMessageBatch", "SendMessageBatch"),
         ("DynamoDB_20120810.CreateBackup", "CreateBackup"),
-        (
-            "DynamoDBStreams_20120810.GetRecords",
-            "DynamoDBStreams_20120810.GetRecords",
-        ),
+        ("DynamoDBStreams_20120810.Subscribe", "Subscribe"),
         ("AWSLambda.Invoke", "AWSLambda.Invoke"),
         ("", "A request without X-Amz-Target"),
     ] {
@@ -168,6 +173,10 @@ fn every_answer_has_the_services_media_type_and_a_request_id() {
         ("Kinesis_20131202.ListStreams", "application/x-amz-json-1.1"),
         ("AmazonSQS.ListQueues", "application/x-amz-json-1.0"),
         ("DynamoDB_20120810.ListTables", "application/x-amz-json-1.0"),
+        (
+            "DynamoDBStreams_20120810.ListStreams",
+            "application/x-amz-json-1.0",
+        ),
         ("Kinesis_20131202.Nonsense", "application/x-amz-json-1.1"),
     ] {
         let response = send(&world.aws, target, "{}");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clock::seconds;
 use crate::kinesis::limits::MAX_RECORD_BYTES;
 use crate::kinesis::shard::Shard;
 use crate::kinesis::stream::Stream;
@@ -58,16 +59,6 @@ pub(super) fn hash_key_range(shard: &Shard) -> Value {
         "StartingHashKey": shard.range().start.to_string(),
         "EndingHashKey": shard.range().end.to_string(),
     })
-}
-
-/// Seconds since the epoch with three decimals, as AWS's JSON writes a time.
-#[expect(
-    clippy::float_arithmetic,
-    clippy::cast_precision_loss,
-    reason = "the wire format is a JSON number with decimals"
-)]
-pub(super) fn seconds(millis: u64) -> f64 {
-    millis as f64 / 1_000.0
 }
 
 #[expect(

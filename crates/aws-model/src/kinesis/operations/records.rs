@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::json::{hash_key_range, millis_of_seconds, seconds};
-use crate::clock::millis;
+use super::json::{hash_key_range, millis_of_seconds};
+use crate::clock::{millis, seconds};
 use crate::kinesis::Kinesis;
 use crate::kinesis::error::KinesisError;
 use crate::kinesis::input::{

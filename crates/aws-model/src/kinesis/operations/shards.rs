@@ -141,6 +141,11 @@ impl Kinesis {
     }
 }
 
+/// The stream of a `NextToken` of ListShards.
+pub(crate) fn stream_of_token(token: &str) -> Option<String> {
+    decode_token(token).map(|(stream, _, _)| stream)
+}
+
 fn decode_token(token: &str) -> Option<(String, String, Wanted)> {
     let text = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
     let (name, rest) = text.split_once('/')?;

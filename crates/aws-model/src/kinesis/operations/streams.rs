@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::json::{seconds, shards_after, summary};
+use super::json::{shards_after, summary};
+use crate::clock::seconds;
 use crate::kinesis::error::KinesisError;
 use crate::kinesis::input::{
     CreateStream, DescribeStream, ListStreams, SetRetention, StreamModeDetails, StreamOnly,
