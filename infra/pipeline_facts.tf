@@ -1,7 +1,7 @@
-# The variables of the facts that pipeline.auto.tfvars.json sets. The local stack reads the same file.
-# The stream of facts has the prefix `facts_`. The notifier's mapping and function have `notifier_`,
-# and those of a subscriber have `subscriber_`. A subscriber is deployed by itself, and takes its
-# settings from the output `subscriber` (examples/subscriber).
+# The variables of the facts that pipeline.auto.tfvars.json sets. The local stack reads the same
+# file. The stream of facts has the prefix `facts_`. The notifier's mapping and function have
+# `notifier_`, and those of a subscriber have `subscriber_`. A subscriber is deployed by itself, and
+# takes its settings from the output `subscriber` (examples/subscriber).
 #
 # The ranges are AWS's. A range is narrower where a value that AWS takes would break a promise of
 # the service. The sources are these pages.
