@@ -1,6 +1,6 @@
 # The api and the consumer, each with its log and a `live` alias that callers name. An update
-# publishes a version and then moves the alias, so a working version serves at every moment. An alias
-# whose version is pinned stays at that version. The notifier has the same form (notifier.tf).
+# publishes a version and then moves the alias, so a working version serves at every moment. An
+# alias whose version is pinned stays at that version. The notifier has the same form (notifier.tf).
 
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.log_group_names.api

@@ -126,7 +126,7 @@ variable "notifier_timeout_seconds" {
   nullable    = false
 
   validation {
-    condition     = var.notifier_timeout_seconds >= 6 && var.notifier_timeout_seconds <= 900 && floor(var.notifier_timeout_seconds) == var.notifier_timeout_seconds
+    condition     = var.notifier_timeout_seconds > local.publish_seconds + local.consumer_margin_seconds && var.notifier_timeout_seconds <= 900 && floor(var.notifier_timeout_seconds) == var.notifier_timeout_seconds
     error_message = "notifier_timeout_seconds must be a whole number from 6 to 900. One put takes up to 3 s and one mark up to 2 s, and 0.5 s are kept for the response."
   }
 }
@@ -257,7 +257,12 @@ variable "subscriber_memory_mb" {
   }
 }
 
+# Values that the notifier's code has too. A test of the workspace compares them (tests/tests/infra).
 locals {
+  # One put of 3 s and one mark of 2 s (crates/notifier/src/facts_stream.rs and
+  # crates/orders-table/src/client.rs).
+  publish_seconds = 5
+
   # The outage of the stream of facts or of the table of announcements, in seconds, that is ridden
   # out without a discard. This is the least, as for outage_budget_seconds. The notifier keeps the
   # same time for its response as the consumer, because both take the margin of keyed-batch.
