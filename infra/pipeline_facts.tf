@@ -257,7 +257,8 @@ variable "subscriber_memory_mb" {
   }
 }
 
-# Values that the notifier's code has too. A test of the workspace compares them (tests/tests/infra).
+# Values that the notifier's code has too. A test of the workspace compares them
+# (tests/tests/infra).
 locals {
   # One put of 3 s and one mark of 2 s (crates/notifier/src/facts_stream.rs and
   # crates/orders-table/src/client.rs).

@@ -18,8 +18,9 @@ facts_shard_count     = 4
 facts_retention_hours = 168
 
 # The consumer needs 4 shards × 4 batches. The notifier needs 10 batches for each shard of the
-# change stream, which has as many shards as the table has partitions. A new table on demand has
-# four. The api gets most of the rest of a quota of 1,000.
+# change stream, which has as many shards as the table has partitions. A new table on demand takes
+# 4,000 writes a second, which is four partitions. The api gets most of the rest of a quota of
+# 1,000.
 consumer_reserved_concurrency = 16
 notifier_reserved_concurrency = 40
 api_reserved_concurrency      = 400

@@ -107,8 +107,8 @@ struct Part {
     surplus: &'static [(&'static str, &'static str)],
 }
 
-/// Announces every kind of fact, some of them in one batch. Then all of it comes again: to the
-/// notifier, by `announce`, and to `shipping`.
+/// Announces every kind of fact by `announce` and by the notifier, and hands the facts to
+/// `shipping`. All of it comes twice.
 async fn record_facts() -> [Part; 3] {
     let world = World::new();
     let (one, other) = (order_id(1), order_id(2));

@@ -1,5 +1,5 @@
-//! The costs of the service in docs/deploy.md. The tests check the sums, and the numbers that come
-//! from the configuration.
+//! The costs of the service in docs/deploy.md. The tests check the amounts, the sums, and the
+//! numbers that come from the configuration.
 
 use hcl::Expression;
 
@@ -31,12 +31,88 @@ fn tables(document: &str) -> Vec<Vec<&str>> {
 fn each_sum_is_the_sum_of_its_rows() {
     let document = read("docs/deploy.md");
     let tables = tables(&document);
-    assert_eq!(tables.len(), 2);
+    assert_eq!(tables.len(), 5);
     for table in tables {
         let (sum, rows) = table.split_last().unwrap();
         let summed: u64 = rows.iter().copied().map(cents).sum();
         assert_eq!(summed, cents(sum), "{rows:?}");
     }
+}
+
+/// A part of a row's arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Token {
+    Number(f64),
+    Times,
+    Plus,
+    Open,
+    Close,
+}
+
+/// The tokens of a row's arithmetic. Words are left out. `M` is a million and `/M` a millionth.
+/// Sizes are in GB, of which a `KB` is a millionth.
+fn tokens(arithmetic: &str) -> Vec<Token> {
+    // The text before a colon says where the first number comes from.
+    let text = arithmetic.rsplit(": ").next().unwrap();
+    let text = text.replace(" beyond 24 h", "").replace("/M", " KB");
+    let text = text.replace('(', " ( ").replace(')', " ) ");
+    let mut tokens = Vec::new();
+    for word in text.split([' ', ',']) {
+        match (word, tokens.last_mut()) {
+            ("×", _) => tokens.push(Token::Times),
+            ("+", _) => tokens.push(Token::Plus),
+            ("(", _) => tokens.push(Token::Open),
+            (")", _) => tokens.push(Token::Close),
+            ("M", Some(Token::Number(number))) => *number *= 1e6,
+            ("KB", Some(Token::Number(number))) => *number /= 1e6,
+            _ => {
+                let number = word.split('/').next().unwrap().parse();
+                tokens.extend(number.ok().map(Token::Number));
+            }
+        }
+    }
+    tokens
+}
+
+/// The value of a sum of products, up to the end or to a closing bracket.
+fn sum(tokens: &mut impl Iterator<Item = Token>) -> f64 {
+    let (mut sum, mut product) = (0.0, 1.0);
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Number(number) => product *= number,
+            Token::Open => product *= self::sum(tokens),
+            Token::Times => {}
+            Token::Plus => sum += std::mem::replace(&mut product, 1.0),
+            Token::Close => break,
+        }
+    }
+    sum + product
+}
+
+#[test]
+fn each_amount_is_what_its_arithmetic_gives() {
+    let document = read("docs/deploy.md");
+    let mut compared = 0;
+    for table in document
+        .split("| | arithmetic | $ |\n|---|---|---|\n")
+        .skip(1)
+    {
+        for row in table.lines().take_while(|line| line.starts_with('|')) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let [_, _, arithmetic, amount, _] = cells[..] else {
+                panic!("{row}");
+            };
+            if arithmetic.is_empty() {
+                continue;
+            }
+            let cents = sum(&mut tokens(arithmetic).into_iter()) * 100.0;
+            // Half a cent is rounded up. A float may be a little less than that half.
+            let dollars = format!("{:.2}", (cents + 1e-6).round() / 100.0);
+            assert_eq!(dollars, amount, "{arithmetic}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "{compared}");
 }
 
 /// The number of CloudWatch's metrics that an expression looks at.
@@ -62,17 +138,22 @@ fn every_metric_is_paid_for() {
     // An alarm costs as many metrics as it looks at. If the expression chooses between two metrics,
     // the alarm looks at one of them.
     let terraform = Terraform::all();
-    let alarms = terraform
-        .locals()
-        .filter(|local| local.key().starts_with("alarms_"));
-    let watched = alarms.map(|alarms| metrics(alarms.expr())).sum::<usize>();
-    let dollars = format!("{}.{}0", watched / 10, watched % 10);
-    priced(format!("| {watched} metrics × 0.10 | {dollars} |"));
-    priced(format!("| {dollars} + "));
+    for is_of_facts in [false, true] {
+        let alarms = terraform.locals().filter(|local| {
+            local.key().starts_with("alarms_") && local.key().ends_with("facts") == is_of_facts
+        });
+        let watched = alarms.map(|alarms| metrics(alarms.expr())).sum::<usize>();
+        let dollars = format!("{}.{}0", watched / 10, watched % 10);
+        priced(format!("| {watched} metrics × 0.10 | {dollars} |"));
+        priced(format!("| {dollars} + "));
+    }
 
-    let own: usize = ["batch_metrics", "put_metrics"]
-        .map(|local| names(terraform.local(local)).len())
-        .iter()
-        .sum();
-    priced(format!("| {own} × 0.30 |"));
+    for (part, metrics) in [
+        ("service", ["batch_metrics", "put_metrics"]),
+        ("notifier", ["facts_metrics", "publish_metrics"]),
+    ] {
+        let metrics = metrics.map(|local| names(terraform.local(local)).len());
+        let own: usize = metrics.iter().sum();
+        priced(format!("| the {part}'s metrics | {own} × 0.30 |"));
+    }
 }
