@@ -39,10 +39,56 @@ fn each_sum_is_the_sum_of_its_rows() {
     }
 }
 
+/// A decimal number, exactly. It is `digits` divided by ten to the power of `places`.
+#[derive(Clone, Copy, Debug)]
+struct Decimal {
+    digits: u128,
+    places: u32,
+}
+
+impl Decimal {
+    const ONE: Self = Self::whole(1);
+
+    const fn whole(digits: u128) -> Self {
+        Self { digits, places: 0 }
+    }
+
+    /// Reads a number such as `0.015`.
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = format!("{whole}{fraction}").parse().ok()?;
+        let places = u32::try_from(fraction.len()).unwrap();
+        Some(Self { digits, places })
+    }
+
+    fn times(self, other: Self) -> Self {
+        Self {
+            digits: self.digits * other.digits,
+            places: self.places + other.places,
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        let places = self.places.max(other.places);
+        let aligned = |of: Self| of.digits * 10_u128.pow(places - of.places);
+        Self {
+            digits: aligned(self) + aligned(other),
+            places,
+        }
+    }
+
+    /// The number with two places. Half a hundredth is rounded up.
+    fn rounded(self) -> String {
+        let hundredth = 10_u128.pow(self.places);
+        let hundredths = (self.digits * 200 + hundredth) / (2 * hundredth);
+        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    }
+}
+
 /// A part of a row's arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum Token {
-    Number(f64),
+    Number(Decimal),
     Times,
     Plus,
     Open,
@@ -63,11 +109,13 @@ fn tokens(arithmetic: &str) -> Vec<Token> {
             ("+", _) => tokens.push(Token::Plus),
             ("(", _) => tokens.push(Token::Open),
             (")", _) => tokens.push(Token::Close),
-            ("M", Some(Token::Number(number))) => *number *= 1e6,
-            ("KB", Some(Token::Number(number))) => *number /= 1e6,
+            ("M", Some(Token::Number(number))) => {
+                *number = number.times(Decimal::whole(1_000_000));
+            }
+            ("KB", Some(Token::Number(number))) => number.places += 6,
             _ => {
-                let number = word.split('/').next().unwrap().parse();
-                tokens.extend(number.ok().map(Token::Number));
+                let number = Decimal::parse(word.split('/').next().unwrap());
+                tokens.extend(number.map(Token::Number));
             }
         }
     }
@@ -75,18 +123,39 @@ fn tokens(arithmetic: &str) -> Vec<Token> {
 }
 
 /// The value of a sum of products, up to the end or to a closing bracket.
-fn sum(tokens: &mut impl Iterator<Item = Token>) -> f64 {
-    let (mut sum, mut product) = (0.0, 1.0);
+fn sum(tokens: &mut impl Iterator<Item = Token>) -> Decimal {
+    let (mut sum, mut product) = (Decimal::whole(0), Decimal::ONE);
     while let Some(token) = tokens.next() {
         match token {
-            Token::Number(number) => product *= number,
-            Token::Open => product *= self::sum(tokens),
+            Token::Number(number) => product = product.times(number),
+            Token::Open => product = product.times(self::sum(tokens)),
             Token::Times => {}
-            Token::Plus => sum += std::mem::replace(&mut product, 1.0),
+            Token::Plus => sum = sum.plus(std::mem::replace(&mut product, Decimal::ONE)),
             Token::Close => break,
         }
     }
-    sum + product
+    sum.plus(product)
+}
+
+#[test]
+fn arithmetic_is_exact_and_knows_brackets_and_units() {
+    for (arithmetic, amount) in [
+        ("2 M × 1.00/M", "2.00"),
+        ("(2 M + 1 M batches) × 0.20/M", "0.60"),
+        ("1.5 GB × (0.25 + 0.20), for each month kept", "0.68"),
+        ("(3 M × 1.2 KB + 2 M × 0.4 KB) × 0.50/GB", "2.20"),
+        (
+            "4 shards × 730 h × (0.015 + 0.020 beyond 24 h) + 100 M × 0.014/M",
+            "103.60",
+        ),
+        (
+            "5 % of 210 M and one a second a function: 15.5 M × 5.00/M",
+            "77.50",
+        ),
+    ] {
+        let value = sum(&mut tokens(arithmetic).into_iter());
+        assert_eq!(value.rounded(), amount, "{arithmetic}");
+    }
 }
 
 #[test]
@@ -105,10 +174,8 @@ fn each_amount_is_what_its_arithmetic_gives() {
             if arithmetic.is_empty() {
                 continue;
             }
-            let cents = sum(&mut tokens(arithmetic).into_iter()) * 100.0;
-            // Half a cent is rounded up. A float may be a little less than that half.
-            let dollars = format!("{:.2}", (cents + 1e-6).round() / 100.0);
-            assert_eq!(dollars, amount, "{arithmetic}");
+            let value = sum(&mut tokens(arithmetic).into_iter());
+            assert_eq!(value.rounded(), amount, "{arithmetic}");
             compared += 1;
         }
     }
