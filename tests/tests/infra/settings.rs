@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hcl::Expression;
 use serde_json::{Map, Value};
 
-use crate::source::{Terraform, number, parts, read, references};
+use crate::source::{Terraform, names, number, parts, read, references};
 
 /// The variables that a file declares.
 fn variables(path: &str) -> BTreeSet<String> {
@@ -115,6 +116,21 @@ fn every_setting_of_a_subscriber_reaches_the_example_by_an_output() {
         let used = format!("var.settings.{name}");
         assert!(example.contains(&used), "{key} sets nothing");
     }
+}
+
+#[test]
+fn the_output_for_a_subscriber_has_each_input_that_the_example_needs_and_no_other() {
+    let terraform = Terraform::all();
+    let Expression::Conditional(output) = terraform.output("subscriber") else {
+        panic!("without facts the output is null");
+    };
+    let example = Terraform::file("infra/examples/subscriber/variables.tf");
+    let needed: BTreeSet<String> = example
+        .variables()
+        .filter(|(_, variable)| variable.attributes().all(|of| of.key() != "default"))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(names(&output.true_expr), needed);
 }
 
 #[test]
