@@ -109,7 +109,7 @@ test-infra: ## Test the Terraform configuration, without credentials
 # in a minute. ARCHITECTURE is x86_64 or arm64.
 PACKAGE = infra/bin/package --profile $(or $(PROFILE),$1) --architecture $(or $(ARCHITECTURE),x86_64)
 
-# A release builds dist/api.zip and dist/consumer.zip.
+# A release builds a zip for each function, such as dist/api.zip. `shipping` is an example.
 package: ## Build the zips in dist (ARCHITECTURE=x86_64), or in target/dist-dev (PROFILE=dev)
 	$(call PACKAGE,release)
 

@@ -7,6 +7,8 @@
 # - Kinesis developer guide, "Monitor the Amazon Kinesis Data Streams service"
 # - DynamoDB developer guide, "Metrics and dimensions"
 # - API Gateway developer guide, "Monitor CloudWatch metrics for HTTP APIs"
+#
+# The alarms of the facts are in alarms_facts.tf.
 
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
@@ -252,6 +254,8 @@ locals {
   alarms = merge(
     local.alarms_always,
     { for name, alarm in local.alarms_of_provisioned_stream : name => alarm if var.stream_mode == "PROVISIONED" },
+    { for name, alarm in local.alarms_of_facts : name => alarm if var.facts },
+    { for name, alarm in local.alarms_of_provisioned_facts : name => alarm if var.facts && var.facts_stream_mode == "PROVISIONED" },
   )
 }
 

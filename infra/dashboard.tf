@@ -1,5 +1,6 @@
 # The dashboard, which shows the pipeline from left to right. Its columns are front door, stream,
-# consumer and table. The graph of discards is below the table.
+# consumer and table. The graph of discards is below the table. The facts are a row below the
+# columns, also from left to right.
 
 locals {
   # The columns, each with its graphs from top to bottom. A graph is a title and its metrics as
@@ -127,34 +128,92 @@ locals {
     },
   ]
 
-  dashboard_headings = [for column, content in local.dashboard_columns : {
+  dashboard_facts = [
+    {
+      title = "How far behind the notifier is"
+      metrics = [
+        ["AWS/Lambda", "IteratorAge", local.of_notifier, { stat = "Maximum" }],
+      ]
+    },
+    {
+      title = "notifier"
+      metrics = concat([
+        ["AWS/Lambda", "InvokedEventCount", local.of_changes_mapping, { stat = "Sum" }],
+        ["AWS/Lambda", "FailedInvokeEventCount", local.of_changes_mapping, { stat = "Sum" }],
+        ["AWS/Lambda", "ConcurrentExecutions", local.of_notifier, { stat = "Maximum" }],
+        ["AWS/Lambda", "Errors", local.of_notifier, { stat = "Sum", color = "#d62728" }],
+        ["AWS/Lambda", "Throttles", local.of_notifier, { stat = "Sum" }],
+        ], [for name in keys(merge(local.facts_metrics, local.publish_metrics)) :
+        [local.metric_namespace, name, {}, { stat = "Sum" }]
+      ])
+    },
+    {
+      title = "Facts in, and their marks"
+      metrics = [
+        ["AWS/Kinesis", "IncomingRecords", local.of_facts, { stat = "Sum" }],
+        ["AWS/Kinesis", "IncomingBytes", local.of_facts, { stat = "Sum", yAxis = "right" }],
+        ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", local.of_facts, { stat = "Sum", color = "#d62728" }],
+        ["AWS/Kinesis", "ReadProvisionedThroughputExceeded", local.of_facts, { stat = "Sum" }],
+        ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", local.of_announcements, { stat = "Sum" }],
+        ["AWS/DynamoDB", "WriteThrottleEvents", local.of_announcements, { stat = "Sum" }],
+        ["AWS/DynamoDB", "ReadThrottleEvents", local.of_announcements, { stat = "Sum" }],
+      ]
+    },
+    {
+      title = "Changes given up"
+      metrics = [
+        ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", local.of_changes_mapping, { stat = "Sum" }],
+        ["AWS/Lambda", "DroppedEventCount", local.of_changes_mapping, { stat = "Sum", color = "#d62728" }],
+        ["AWS/Lambda", "DestinationDeliveryFailures", local.of_notifier, { stat = "Sum" }],
+        ["AWS/SQS", "ApproximateNumberOfMessagesVisible", local.of_changes_queue, { stat = "Maximum" }],
+        ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", local.of_changes_queue, { stat = "Maximum" }],
+      ]
+    },
+  ]
+
+  # The row of the facts begins below the longest column.
+  dashboard_facts_y = 1 + 6 * max([for content in local.dashboard_columns : length(content.graphs)]...)
+
+  dashboard_headings = concat([for column, content in local.dashboard_columns : {
     type       = "text"
     x          = 6 * column
     y          = 0
     width      = 6
     height     = 1
     properties = { markdown = "## ${content.title}" }
-  }]
+    }], [for on in [var.facts] : {
+    type       = "text"
+    x          = 0
+    y          = local.dashboard_facts_y
+    width      = 24
+    height     = 1
+    properties = { markdown = "## 5 · Facts" }
+  } if on])
 
-  dashboard_graphs = flatten([for column, content in local.dashboard_columns : [for row, graph in content.graphs : {
+  dashboard_places = concat(
+    flatten([for column, content in local.dashboard_columns : [for row, graph in content.graphs : { x = 6 * column, y = 1 + 6 * row, graph = graph }]]),
+    [for column, graph in local.dashboard_facts : { x = 6 * column, y = local.dashboard_facts_y + 1, graph = graph } if var.facts],
+  )
+
+  dashboard_graphs = [for place in local.dashboard_places : {
     type   = "metric"
-    x      = 6 * column
-    y      = 1 + 6 * row
+    x      = place.x
+    y      = place.y
     width  = 6
     height = 6
     properties = {
-      title  = graph.title
+      title  = place.graph.title
       region = local.region
       period = 60
       view   = "timeSeries"
       # CloudWatch wants the dimensions as alternating names and values.
-      metrics = [for metric in graph.metrics : concat(
+      metrics = [for metric in place.graph.metrics : concat(
         [metric[0], metric[1]],
         flatten([for name, value in metric[2] : [name, value]]),
         [metric[3]],
       )]
     }
-  }]])
+  }]
 }
 
 resource "aws_cloudwatch_dashboard" "pipeline" {

@@ -1,6 +1,6 @@
-# The two functions, each with its log and a `live` alias that callers name. An update publishes a
-# version and then moves the alias, so a working version serves at every moment. An alias whose
-# version is pinned stays at that version.
+# The api and the consumer, each with its log and a `live` alias that callers name. An update
+# publishes a version and then moves the alias, so a working version serves at every moment. An
+# alias whose version is pinned stays at that version. The notifier has the same form (notifier.tf).
 
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.log_group_names.api
@@ -101,6 +101,10 @@ resource "aws_lambda_alias" "consumer" {
   description      = "The version that the mapping invokes."
   function_name    = aws_lambda_function.consumer.function_name
   function_version = coalesce(var.consumer_pinned_version, aws_lambda_function.consumer.version)
+
+  # The notifier moves first, because it has to read the rows that a new version of the consumer
+  # writes.
+  depends_on = [aws_lambda_alias.notifier]
 }
 
 resource "aws_lambda_alias" "api" {

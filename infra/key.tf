@@ -1,11 +1,14 @@
-# One customer-managed key for all data at rest, which are stream, table, discards, logs and alarms.
+# One customer-managed key for all data at rest, which are streams, tables, discards, logs and
+# alarms.
 
 locals {
-  log_group_names = {
+  log_group_names = merge({
     api      = "/aws/lambda/${var.name}-api"
     consumer = "/aws/lambda/${var.name}-consumer"
     access   = "/aws/apigateway/${var.name}"
-  }
+    },
+    var.facts ? { notifier = "/aws/lambda/${var.name}-notifier" } : {},
+  )
 }
 
 resource "aws_kms_key" "orders" {

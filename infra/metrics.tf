@@ -1,6 +1,6 @@
 # The service's own metrics, which are made from the lines that the functions log
-# (crates/consumer/src/outcomes.rs and crates/api/src/lib.rs). A test runs a stack and checks that
-# the lines have these fields (tests/tests/infra).
+# (crates/consumer/src/outcomes.rs, crates/api/src/lib.rs and crates/notifier/src/published.rs).
+# Tests run the functions' code and check that the lines have these fields (tests/tests/infra).
 
 locals {
   # The consumer logs one line a batch, which has a count for each of these outcomes.
@@ -19,6 +19,24 @@ locals {
   put_metrics = {
     PutNotAccepted    = "not_accepted"
     PutOutcomeUnknown = "outcome_unknown"
+  }
+
+  # The notifier logs one line a batch too. The first four counts are of facts, and the others of
+  # changes.
+  facts_metrics = {
+    FactsCreated      = "created"
+    FactsCancelled    = "cancelled"
+    FactsConflicted   = "conflicted"
+    FactsErased       = "erased"
+    ChangesRejected   = "rejected"
+    ChangesUnfinished = "unfinished"
+  }
+
+  # The notifier logs one further line for a batch in which puts or marks failed, also if they were
+  # done later. The line's level is ERROR if an error among them does not pass by itself.
+  publish_metrics = {
+    PublishFailures       = ""
+    PublishFailuresToMend = " && ($.level = \"ERROR\")"
   }
 
   metric_namespace = "Orders/${var.name}"
@@ -45,6 +63,36 @@ resource "aws_cloudwatch_log_metric_filter" "put" {
   name           = "${var.name}-put-${each.value}"
   log_group_name = aws_cloudwatch_log_group.api.name
   pattern        = "{ ($.message = \"the stream did not acknowledge an intent\") && ($.reason = \"${each.value}\") }"
+
+  metric_transformation {
+    namespace = local.metric_namespace
+    name      = each.key
+    value     = "1"
+    unit      = "Count"
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "facts" {
+  for_each = { for name, field in local.facts_metrics : name => field if var.facts }
+
+  name           = "${var.name}-facts-${each.value}"
+  log_group_name = aws_cloudwatch_log_group.notifier[0].name
+  pattern        = "{ ($.message = \"batch\") && ($.${each.value} >= 0) }"
+
+  metric_transformation {
+    namespace = local.metric_namespace
+    name      = each.key
+    value     = "$.${each.value}"
+    unit      = "Count"
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "publish" {
+  for_each = { for name, condition in local.publish_metrics : name => condition if var.facts }
+
+  name           = "${var.name}-${each.key}"
+  log_group_name = aws_cloudwatch_log_group.notifier[0].name
+  pattern        = "{ ($.message = \"attempts failed\")${each.value} }"
 
   metric_transformation {
     namespace = local.metric_namespace

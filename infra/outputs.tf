@@ -44,7 +44,73 @@ output "table_arn" {
 
 output "table_stream_arn" {
   description = "The table's change stream, or null."
-  value       = var.table_change_stream ? aws_dynamodb_table.orders.stream_arn : null
+  value       = local.change_stream ? aws_dynamodb_table.orders.stream_arn : null
+}
+
+output "facts_stream_arn" {
+  description = "The stream of facts, or null."
+  value       = one(aws_kinesis_stream.facts[*].arn)
+}
+
+output "facts_outage_budget_seconds" {
+  description = "The least seconds of an outage of the stream of facts, or of the table of announcements, that are ridden out without a discard. Null without facts."
+  value       = var.facts ? local.facts_outage_budget_seconds : null
+
+  precondition {
+    condition     = !var.facts || local.facts_outage_budget_seconds < var.notifier_maximum_record_age_seconds
+    error_message = "The notifier's retries must be used up before a change is too old. Lower notifier_maximum_retry_attempts or notifier_timeout_seconds, or raise notifier_maximum_record_age_seconds."
+  }
+}
+
+output "subscriber" {
+  description = "The inputs of a subscriber (examples/subscriber), which are the stream of facts, its key, and the settings of a mapping. Null without facts."
+  value = var.facts ? {
+    facts_stream_arn      = aws_kinesis_stream.facts[0].arn
+    facts_key_arn         = aws_kms_key.orders.arn
+    facts_retention_hours = var.facts_retention_hours
+    settings = {
+      batch_size                     = var.subscriber_batch_size
+      batching_window_seconds        = var.subscriber_batching_window_seconds
+      parallelization_factor         = var.subscriber_parallelization_factor
+      starting_position              = var.subscriber_starting_position
+      maximum_retry_attempts         = var.subscriber_maximum_retry_attempts
+      maximum_record_age_seconds     = var.subscriber_maximum_record_age_seconds
+      bisect_batch_on_function_error = var.subscriber_bisect_batch_on_function_error
+      report_batch_item_failures     = var.subscriber_report_batch_item_failures
+      timeout_seconds                = var.subscriber_timeout_seconds
+      memory_mb                      = var.subscriber_memory_mb
+    }
+  } : null
+}
+
+output "announce" {
+  description = "The environment of the command announce, as a shell reads it. Null without facts."
+  value       = var.facts ? "export TABLE_NAME=${aws_dynamodb_table.orders.name} FACTS_STREAM_NAME=${aws_kinesis_stream.facts[0].name} ANNOUNCEMENTS_TABLE_NAME=${aws_dynamodb_table.announcements[0].name}" : null
+}
+
+output "announce_policy_arn" {
+  description = "The policy for an operator who runs the command announce, or null."
+  value       = one(aws_iam_policy.announce[*].arn)
+}
+
+output "changes_discard_queue_url" {
+  description = "The queue of changes that Lambda gave up on, or null."
+  value       = one(aws_sqs_queue.changes_discarded[*].url)
+}
+
+output "notifier_mapping_id" {
+  description = "The notifier's event source mapping, or null."
+  value       = one(aws_lambda_event_source_mapping.notifier[*].uuid)
+}
+
+output "notifier_function" {
+  description = "The notifier's name, and the version that its alias names. Null without facts."
+  value = var.facts ? {
+    name    = aws_lambda_function.notifier[0].function_name
+    alias   = aws_lambda_alias.notifier[0].arn
+    version = aws_lambda_alias.notifier[0].function_version
+    newest  = aws_lambda_function.notifier[0].version
+  } : null
 }
 
 output "discard_destination_arn" {

@@ -1,5 +1,5 @@
 # One role a function. Each statement is one sentence of the design. The api cannot write the table,
-# and the consumer cannot write the stream.
+# and the consumer cannot write the stream. The notifier's role is in notifier.tf.
 #
 # AWS also makes calls on a function's behalf (polling, reporting discards, KMS, logs, tracing).
 # Their rights are beside the rights for the calls of the function's code. A test of the workspace

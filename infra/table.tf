@@ -3,18 +3,26 @@
 # The table has no time to live, because a replay would revive an expired row. It has no replicas,
 # because the last writer would win there, which voids the lock. See docs/architecture.md.
 
+locals {
+  # The notifier reads the change stream, and so may a function of your own.
+  change_stream = var.facts || var.table_change_stream
+}
+
 resource "aws_dynamodb_table" "orders" {
   # Terraform destroys a resource before the resources that it depends on. So a protected table,
-  # which refuses to be destroyed, saves the accepted orders that are not applied yet, and the
-  # reports of discards.
-  depends_on = [aws_kinesis_stream.intents, aws_sqs_queue.discarded]
+  # which refuses to be destroyed, saves the accepted orders that are not applied yet, the facts,
+  # and the reports of discards.
+  depends_on = [
+    aws_kinesis_stream.intents, aws_sqs_queue.discarded, aws_kinesis_stream.facts, aws_sqs_queue.changes_discarded,
+    aws_dynamodb_table.announcements,
+  ]
 
   name                        = coalesce(var.table_name, var.name)
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "order_id"
   deletion_protection_enabled = var.deletion_protection
-  stream_enabled              = var.table_change_stream
-  stream_view_type            = var.table_change_stream ? "NEW_AND_OLD_IMAGES" : null
+  stream_enabled              = local.change_stream
+  stream_view_type            = local.change_stream ? "NEW_AND_OLD_IMAGES" : null
 
   attribute {
     name = "order_id"

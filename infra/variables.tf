@@ -26,7 +26,7 @@ variable "tags" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "The permissions boundary of both roles, where the account requires one."
+  description = "The permissions boundary of all roles, where the account requires one."
   type        = string
   default     = null
 
@@ -62,8 +62,20 @@ variable "consumer_package" {
   }
 }
 
+variable "notifier_package" {
+  description = "The notifier's deployment package, as `make package` makes it. Without facts no package is needed."
+  type        = string
+  default     = "../dist/notifier.zip"
+  nullable    = false
+
+  validation {
+    condition     = endswith(var.notifier_package, ".zip")
+    error_message = "notifier_package must be a .zip file."
+  }
+}
+
 variable "architecture" {
-  description = "The processor of both functions. The packages must be built for it."
+  description = "The processor of all functions. The packages must be built for it."
   type        = string
   default     = "x86_64"
   nullable    = false
@@ -75,7 +87,7 @@ variable "architecture" {
 }
 
 variable "log_level" {
-  description = "The level from which both functions log."
+  description = "The level from which all functions log."
   type        = string
   default     = "info"
   nullable    = false
@@ -127,6 +139,17 @@ variable "consumer_reserved_concurrency" {
   }
 }
 
+variable "notifier_reserved_concurrency" {
+  description = "The concurrency that is reserved for the notifier, which is also the notifier's limit. With null the notifier shares the account's concurrency. The change stream has a shard for each partition of the table, and each shard may use notifier_parallelization_factor executions."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.notifier_reserved_concurrency == null ? true : var.notifier_reserved_concurrency >= var.notifier_parallelization_factor && floor(var.notifier_reserved_concurrency) == var.notifier_reserved_concurrency
+    error_message = "notifier_reserved_concurrency must be null or a whole number of at least notifier_parallelization_factor, which is what one shard of the change stream uses."
+  }
+}
+
 variable "account_concurrency_limit" {
   description = "The account's quota of concurrent executions in this region. An alarm fires before the quota is reached."
   type        = number
@@ -145,7 +168,7 @@ variable "account_concurrency_limit" {
 }
 
 locals {
-  reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0)
+  reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0) + (var.facts ? coalesce(var.notifier_reserved_concurrency, 0) : 0)
 }
 
 variable "api_pinned_version" {
@@ -187,6 +210,17 @@ variable "consumer_pinned_version" {
   }
 }
 
+variable "notifier_pinned_version" {
+  description = "The version of the notifier that works instead of the newest version, for a rollback."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.notifier_pinned_version == null || can(regex("^[1-9][0-9]*$", var.notifier_pinned_version))
+    error_message = "notifier_pinned_version must be the number of a published version."
+  }
+}
+
 # Stream and mapping
 
 variable "stream_mode" {
@@ -210,6 +244,34 @@ variable "enhanced_fan_out" {
 
 variable "consumer_enabled" {
   description = "The stop switch. False disables the mapping, which keeps its checkpoints. The api goes on accepting."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+# Facts
+
+variable "facts" {
+  description = "True if the facts of orders are published. This adds the table's change stream, the notifier, the stream of facts and the table of announcements, at an additional price. False removes all of them, with every fact in the stream."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "facts_stream_mode" {
+  description = "The mode of the capacity of the stream of facts, which is PROVISIONED (facts_shard_count) or ON_DEMAND."
+  type        = string
+  default     = "PROVISIONED"
+  nullable    = false
+
+  validation {
+    condition     = contains(["PROVISIONED", "ON_DEMAND"], var.facts_stream_mode)
+    error_message = "facts_stream_mode must be PROVISIONED or ON_DEMAND."
+  }
+}
+
+variable "notifier_enabled" {
+  description = "The stop switch of the notifier. False disables its mapping, which keeps its checkpoints. The change stream keeps changes for 24 hours only."
   type        = bool
   default     = true
   nullable    = false
@@ -240,7 +302,7 @@ variable "discard_destination" {
 }
 
 variable "queue_retention_seconds" {
-  description = "The seconds that the on-failure queue keeps a message."
+  description = "The seconds that each on-failure queue keeps a message."
   type        = number
   default     = 1209600
   nullable    = false
@@ -277,21 +339,21 @@ variable "table_name" {
 }
 
 variable "table_change_stream" {
-  description = "True if the table has a change stream (new and old images), for a function that follows the rows."
+  description = "True if the table has a change stream (new and old images) also without the notifier, for a function of your own. With facts the table has one anyway."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "deletion_protection" {
-  description = "True if the table and the archive refuse to be deleted. Set it to false, and apply, before a teardown."
+  description = "True if the tables and the archive refuse to be deleted. Set it to false, and apply, before a teardown, and before facts are turned off."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "point_in_time_recovery_days" {
-  description = "The days back to which the table can be restored."
+  description = "The days back to which each table can be restored."
   type        = number
   default     = 35
   nullable    = false

@@ -13,8 +13,16 @@ parallelization_factor = 4
 batch_size             = 100
 shard_count            = 4
 
-# The consumer needs 4 shards × 4 batches. The api gets most of the rest of a quota of 1,000.
+# Facts are kept as long as intents, so that a subscriber can be behind for as long as the consumer.
+facts_shard_count     = 4
+facts_retention_hours = 168
+
+# The consumer needs 4 shards × 4 batches. The notifier needs 10 batches for each shard of the
+# change stream, which has as many shards as the table has partitions. A new table on demand takes
+# 4,000 writes a second, which is four partitions. The api gets most of the rest of a quota of
+# 1,000.
 consumer_reserved_concurrency = 16
+notifier_reserved_concurrency = 40
 api_reserved_concurrency      = 400
 
 # The archive keeps the records themselves, beyond the stream's week.

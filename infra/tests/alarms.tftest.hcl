@@ -58,9 +58,12 @@ run "every_alarm_tells_somebody_and_says_what_to_do" {
 run "each_thing_that_can_go_wrong_has_its_alarm" {
   assert {
     condition = keys(aws_cloudwatch_metric_alarm.orders) == [
-      "api-5xx", "api-errors", "api-latency", "api-throttles", "concurrency", "conflicts", "consumer-errors", "consumer-stalled",
-      "consumer-stopped", "consumer-throttles", "destination-failures", "discarded", "discards-waiting", "dropped", "iterator-age",
-      "iterator-age-critical", "poison", "stream-capacity", "stream-throttles", "table-throttles", "unfinished",
+      "announcements-throttles", "api-5xx", "api-errors", "api-latency", "api-throttles", "changes-destination-failures",
+      "changes-discarded", "changes-discards-waiting", "changes-dropped", "changes-rejected", "changes-unfinished", "concurrency", "conflicts",
+      "consumer-errors", "consumer-stalled", "consumer-stopped", "consumer-throttles", "destination-failures", "discarded", "discards-waiting",
+      "dropped", "facts-capacity", "facts-throttles", "iterator-age", "iterator-age-critical", "notifier-errors", "notifier-iterator-age",
+      "notifier-iterator-age-critical", "notifier-stopped", "notifier-throttles", "poison", "publish-failures", "publish-failures-to-mend",
+      "stream-capacity", "stream-throttles", "table-throttles", "unfinished",
     ]
     error_message = "An alarm is missing or new. Describe a new alarm in docs/runbook.md and name it here."
   }
@@ -181,14 +184,16 @@ run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
       contains(concat(
         [for filter in aws_cloudwatch_log_metric_filter.batch : one(filter.metric_transformation).name],
         [for filter in aws_cloudwatch_log_metric_filter.put : one(filter.metric_transformation).name],
+        [for filter in aws_cloudwatch_log_metric_filter.facts : one(filter.metric_transformation).name],
+        [for filter in aws_cloudwatch_log_metric_filter.publish : one(filter.metric_transformation).name],
       ), one(query.metric).metric_name) if try(startswith(one(query.metric).namespace, "Orders/"), false)
     ]]))
     error_message = "An alarm watches a metric that no filter makes."
   }
 
   assert {
-    condition     = length(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : query.id if try(one(query.metric).namespace == "Orders/orders", false)]])) == 4
-    error_message = "Unfinished, poison and both kinds of conflicts must be watched."
+    condition     = length(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : query.id if try(one(query.metric).namespace == "Orders/orders", false)]])) == 9
+    error_message = "Unfinished, poison and both kinds of conflicts must be watched. Of the notifier, rejected and unfinished changes and both kinds of publish failures must be watched. The ninth metric is Applied, which shows that a notifier has stopped."
   }
 
   assert {
@@ -227,8 +232,13 @@ run "every_metric_has_the_dimensions_that_aws_gives_it" {
         "AWS/Lambda Throttles"                               = ["FunctionName"]
         "AWS/SQS ApproximateNumberOfMessagesNotVisible"      = ["QueueName"]
         "AWS/SQS ApproximateNumberOfMessagesVisible"         = ["QueueName"]
+        "Orders/orders Applied"                              = [""]
+        "Orders/orders ChangesRejected"                      = [""]
+        "Orders/orders ChangesUnfinished"                    = [""]
         "Orders/orders ConflictRecorded"                     = [""]
         "Orders/orders ConflictTruncated"                    = [""]
+        "Orders/orders PublishFailures"                      = [""]
+        "Orders/orders PublishFailuresToMend"                = [""]
         "Orders/orders Rejected"                             = [""]
         "Orders/orders Unfinished"                           = [""]
       }, "${metric.namespace} ${metric.metric_name}", []), join(" ", sort(keys(coalesce(metric.dimensions, {})))))
@@ -244,13 +254,22 @@ run "every_metric_has_the_dimensions_that_aws_gives_it" {
 
 run "the_dashboard_goes_from_left_to_right" {
   assert {
-    condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.properties.markdown if widget.type == "text"] == ["## 1 · Front door", "## 2 · Stream", "## 3 · Consumer", "## 4 · Orders"]
-    error_message = "The columns must follow the way of an intent."
+    condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.properties.markdown if widget.type == "text"] == ["## 1 · Front door", "## 2 · Stream", "## 3 · Consumer", "## 4 · Orders", "## 5 · Facts"]
+    error_message = "The columns must follow the way of an intent, and the row of the facts must follow the columns."
   }
 
   assert {
     condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : widget.x + widget.width <= 24])
     error_message = "The graphs must fit into the 24 units of a dashboard's width."
+  }
+
+  # Two widgets overlap if they overlap in x and in y.
+  assert {
+    condition = alltrue(flatten([for index, one in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : [
+      for other in slice(jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets, 0, index) :
+      one.x + one.width <= other.x || other.x + other.width <= one.x || one.y + one.height <= other.y || other.y + other.height <= one.y
+    ]]))
+    error_message = "No graph may cover another one."
   }
 
   # A metric is a namespace, a name, dimensions in pairs, and options.

@@ -19,6 +19,7 @@ HERE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 THERE = {"x86_64": "arm64", "arm64": "x86_64"}[HERE]
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 
+FUNCTIONS = ("api", "consumer", "notifier", "shipping")
 PROGRAM = "int main(void) { return 0; }"
 # A program that needs a library of `library`.
 USES = "int odd(void); int main(void) { return odd(); }"
@@ -37,7 +38,7 @@ value = lambda name: arguments[arguments.index(name) + 1] if name in arguments e
 folder = pathlib.Path(value("--target-dir")) / value("--target")
 folder /= {"dev": "debug"}.get(value("--profile"), value("--profile"))
 folder.mkdir(parents=True, exist_ok=True)
-for function in ("api", "consumer"):
+for function in ("api", "consumer", "notifier", "shipping"):
     changed = here / f"{function}-again"
     built = changed if changed.exists() and "again" in value("--target-dir") else here / function
     if built.exists():
@@ -63,8 +64,8 @@ class Package(unittest.TestCase):
         command = ["cc", "-x", "c", "-", "-o", str(self.folder / function), *options]
         subprocess.run(command, input=source, text=True, check=True)
 
-    def build_both(self, *options: str, source: str = PROGRAM) -> None:
-        for function in ("api", "consumer"):
+    def build_all(self, *options: str, source: str = PROGRAM) -> None:
+        for function in FUNCTIONS:
             self.build(function, *options, source=source)
 
     def library(self, name: str, version: str) -> list[str]:
@@ -110,19 +111,26 @@ class Package(unittest.TestCase):
 
     # The build.
 
-    def test_a_release_is_built_of_the_two_functions_alone_and_packed_as_it_is(self) -> None:
-        self.build_both("-g")
+    def test_a_release_is_built_of_the_functions_alone_and_packed_as_it_is(self) -> None:
+        self.build_all("-g")
         self.assert_packed(self.pack_release())
         [call] = self.calls()
         expected = ["build", "--locked", "--profile", "release", "-p", "api", "-p", "consumer"]
+        expected += ["-p", "notifier", "-p", "shipping"]
         expected += ["--bins", "--target-dir", str(self.target)]
         self.assertEqual((call["arguments"], call["in"]), (expected, str(REPOSITORY)))
-        self.assertEqual(
-            self.bootstrap(self.folder / "dist/api.zip"), (self.folder / "api").read_bytes()
-        )
+        for function in FUNCTIONS:
+            packed = self.bootstrap(self.folder / f"dist/{function}.zip")
+            self.assertEqual(packed, (self.folder / function).read_bytes(), function)
+
+    def test_every_function_has_its_package_and_nothing_else_has_one(self) -> None:
+        self.build_all()
+        self.assert_packed(self.pack())
+        packages = sorted(package.name for package in self.dist.iterdir())
+        self.assertEqual(packages, [f"{function}.zip" for function in FUNCTIONS])
 
     def test_another_profile_is_built_of_the_crates_that_the_tests_are_built_of(self) -> None:
-        self.build_both()
+        self.build_all()
         self.assert_packed(self.pack())
         self.assert_packed(self.pack("--profile", "measured"))
         for call, profile in zip(self.calls(), ("dev", "measured"), strict=True):
@@ -131,7 +139,7 @@ class Package(unittest.TestCase):
             self.assertEqual((call["arguments"], call["flags"]), (expected, None))
 
     def test_a_release_does_not_show_where_it_was_built(self) -> None:
-        self.build_both()
+        self.build_all()
         self.assert_packed(self.pack_release(CARGO_HOME="/home/of cargo"))
         [call] = self.calls()
         expected = [f"{REPOSITORY}=/orders", "/home/of cargo=/cargo"]
@@ -140,7 +148,7 @@ class Package(unittest.TestCase):
         self.assertEqual(call["flags"].split("\x1f"), flags)
 
     def test_a_triple_is_named_for_another_machine_alone(self) -> None:
-        self.build_both()
+        self.build_all()
         for host, triple in ((HERE, []), (THERE, ["--target", TRIPLES[HERE]])):
             with self.subTest(host):
                 self.program("rustc", f'#!/bin/sh\necho "host: {TRIPLES[host]}"\n')
@@ -149,12 +157,12 @@ class Package(unittest.TestCase):
                 self.assertEqual(arguments[arguments.index("--target-dir") + 2 :], triple)
 
     def test_a_build_that_fails_packs_nothing(self) -> None:
-        self.build_both()
+        self.build_all()
         self.assertEqual(self.pack(CARGO_FAILS="101").returncode, 101)
         self.assertFalse(self.dist.exists())
 
     def test_cargo_may_be_a_command_of_several_words(self) -> None:
-        self.build_both()
+        self.build_all()
         self.assert_packed(self.pack(CARGO=f"{self.folder}/cargo +stable"))
         self.assertEqual(self.calls()[0]["arguments"][:2], ["+stable", "build"])
 
@@ -170,7 +178,7 @@ class Package(unittest.TestCase):
         self.assertFalse((self.folder / "calls").exists(), "nothing is built")
 
     def test_packages_that_are_the_same_when_they_are_built_again_are_reproducible(self) -> None:
-        self.build_both()
+        self.build_all()
         packed = self.pack_release("--reproducible")
         self.assert_packed(packed)
         self.assertIn("the packages are the same", packed.stdout)
@@ -183,7 +191,7 @@ class Package(unittest.TestCase):
         self.assertFalse((self.target / "again").exists())
 
     def test_a_package_that_is_another_one_when_it_is_built_again_is_named_and_kept(self) -> None:
-        self.build_both()
+        self.build_all()
         self.build("consumer-again", source="int main(void) { return 1; }")
         packed = self.pack_release("--reproducible")
         self.assertEqual(packed.returncode, 1)
@@ -193,7 +201,7 @@ class Package(unittest.TestCase):
     # The packages.
 
     def test_a_package_is_one_executable_bootstrap_and_the_same_bytes_each_time(self) -> None:
-        self.build_both()
+        self.build_all()
         self.assert_packed(self.pack_release())
         package = self.folder / "dist/api.zip"
         first = package.read_bytes()
@@ -206,13 +214,13 @@ class Package(unittest.TestCase):
         self.assertEqual(package.read_bytes(), first)
 
     def test_a_debug_build_is_packed_without_what_only_a_debugger_reads(self) -> None:
-        self.build_both("-g")
+        self.build_all("-g")
         self.assert_packed(self.pack())
         self.assertNotIn(b".debug_info", self.bootstrap(self.dist / "api.zip"))
         self.assertIn(b".debug_info", (self.target / "debug/api").read_bytes())
 
     def test_glibc_as_old_as_amazon_linuxs_is_taken(self) -> None:
-        self.build_both(*self.library("libm.so.7", "GLIBC_2.34"), source=USES)
+        self.build_all(*self.library("libm.so.7", "GLIBC_2.34"), source=USES)
         self.assert_packed(self.pack())
 
     # The refusals.

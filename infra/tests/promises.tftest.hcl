@@ -163,6 +163,7 @@ run "the_keys_policy_says_this_and_no_more" {
           "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/apigateway/orders",
           "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/lambda/orders-api",
           "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/lambda/orders-consumer",
+          "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/lambda/orders-notifier",
         ] } }
       },
       {
@@ -180,8 +181,8 @@ run "the_keys_policy_says_this_and_no_more" {
   # The names in the policy are written out, because the log groups need the key first. So the names
   # must agree with the groups.
   assert {
-    condition = toset([for group in concat([aws_cloudwatch_log_group.api, aws_cloudwatch_log_group.consumer], aws_cloudwatch_log_group.access) : group.name]) == (
-      toset(["/aws/apigateway/orders", "/aws/lambda/orders-api", "/aws/lambda/orders-consumer"])
+    condition = toset([for group in concat([aws_cloudwatch_log_group.api, aws_cloudwatch_log_group.consumer], aws_cloudwatch_log_group.access, aws_cloudwatch_log_group.notifier) : group.name]) == (
+      toset(["/aws/apigateway/orders", "/aws/lambda/orders-api", "/aws/lambda/orders-consumer", "/aws/lambda/orders-notifier"])
     )
     error_message = "The key's policy must name exactly the log groups that exist."
   }

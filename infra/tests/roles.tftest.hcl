@@ -1,5 +1,5 @@
-# Each role's policy, statement by statement. A change of a policy changes this file as well, so a
-# reviewer sees the change.
+# The policies of the api and the consumer, statement by statement. Those of the facts are in
+# facts.tftest.hcl. A change of a policy changes these files as well, so a reviewer sees the change.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -23,7 +23,7 @@ run "it_can_be_destroyed" {
   command = plan
 
   assert {
-    condition     = !aws_dynamodb_table.orders.deletion_protection_enabled
-    error_message = "The table must not be protected."
+    condition     = !aws_dynamodb_table.orders.deletion_protection_enabled && !aws_dynamodb_table.announcements[0].deletion_protection_enabled
+    error_message = "The tables must not be protected."
   }
 }

@@ -6,11 +6,16 @@ use crate::source::{Terraform, names, parts, read, references};
 
 fn alarms() -> BTreeSet<String> {
     let terraform = Terraform::all();
-    ["alarms_always", "alarms_of_provisioned_stream"]
-        .map(|local| names(terraform.local(local)))
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        "alarms_always",
+        "alarms_of_provisioned_stream",
+        "alarms_of_facts",
+        "alarms_of_provisioned_facts",
+    ]
+    .map(|local| names(terraform.local(local)))
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The sections of the runbook that are named like an alarm. A section begins with `## name`, and

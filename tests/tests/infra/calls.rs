@@ -1,12 +1,16 @@
 //! The calls of the functions against the rights of their roles. The local stack records the calls
-//! while the real binaries do all that they can do. A role also allows the calls that the platform
-//! makes on the function's behalf. These rights are listed here with their reasons.
+//! of the api and the consumer while the real binaries do all that they can do. The calls of the
+//! parts behind the table are recorded in this process. A role also allows the calls that the
+//! platform makes on the function's behalf. These rights are listed here with their reasons.
 
 use std::collections::BTreeSet;
 
 use hcl::Expression;
+use notifier::announce::Which;
+use orders::FactEvent;
 use tests::{ORDER, Stack};
 
+use crate::facts::{World, cancel, order_id, submit};
 use crate::source::{Terraform, attribute, entries, parts, references, texts};
 
 /// The actions that a role allows although the function's code never calls them.
@@ -49,6 +53,106 @@ const CONSUMER_SURPLUS: [(&str, &str); 16] = [
     ("xray:PutTelemetryRecords", "Lambda traces the invocation"),
 ];
 
+const NOTIFIER_SURPLUS: [(&str, &str); 11] = [
+    ("dynamodb:DescribeStream", "the mapping finds the shards"),
+    (
+        "dynamodb:ListStreams",
+        "the mapping finds the change stream",
+    ),
+    ("dynamodb:GetShardIterator", "the mapping reads a shard"),
+    ("dynamodb:GetRecords", "the mapping reads a shard"),
+    (
+        "kms:Decrypt",
+        "DynamoDB decrypts changes and marks, and SQS its data key",
+    ),
+    (
+        "kms:GenerateDataKey",
+        "Kinesis encrypts what is put, and SQS a discard",
+    ),
+    ("sqs:SendMessage", "the mapping reports a discard"),
+    ("logs:CreateLogStream", "Lambda writes the log"),
+    ("logs:PutLogEvents", "Lambda writes the log"),
+    ("xray:PutTraceSegments", "Lambda traces the invocation"),
+    ("xray:PutTelemetryRecords", "Lambda traces the invocation"),
+];
+const ANNOUNCE_SURPLUS: [(&str, &str); 2] = [
+    ("kms:Decrypt", "DynamoDB decrypts orders and marks"),
+    ("kms:GenerateDataKey", "Kinesis encrypts what is put"),
+];
+const SHIPPING_SURPLUS: [(&str, &str); 10] = [
+    ("kinesis:DescribeStream", "the mapping finds the stream"),
+    (
+        "kinesis:DescribeStreamSummary",
+        "the mapping finds the stream",
+    ),
+    ("kinesis:ListShards", "the mapping finds the shards"),
+    ("kinesis:GetShardIterator", "the mapping reads a shard"),
+    ("kinesis:GetRecords", "the mapping reads a shard"),
+    (
+        "kms:Decrypt",
+        "Kinesis and DynamoDB decrypt, and SQS its data key",
+    ),
+    ("kms:GenerateDataKey", "SQS encrypts a discard"),
+    ("sqs:SendMessage", "the mapping reports a discard"),
+    ("logs:CreateLogStream", "Lambda writes the log"),
+    ("logs:PutLogEvents", "Lambda writes the log"),
+];
+
+/// A part behind the table with its policy, its calls, and its further rights.
+struct Part {
+    name: &'static str,
+    /// The folder, the kind and the name of the policy in Terraform.
+    policy: [&'static str; 3],
+    calls: BTreeSet<String>,
+    surplus: &'static [(&'static str, &'static str)],
+}
+
+/// Announces every kind of fact by `announce` and by the notifier, and hands the facts to
+/// `shipping`. All of it comes twice.
+async fn record_facts() -> [Part; 3] {
+    let world = World::new();
+    let (one, other) = (order_id(1), order_id(2));
+    let mut changes = vec![
+        world.apply(&submit(one, 1, "A-1")).await,
+        world.apply(&submit(one, 2, "B-2")).await,
+        world.apply(&cancel(one, 3)).await,
+        world.apply(&cancel(other, 4)).await,
+        world.apply(&submit(other, 5, "A-1")).await,
+    ];
+    let mut announce = world.announce(Which::Missing).await;
+    announce.append(&mut world.announce(Which::All).await);
+    changes.push(world.delete(other));
+    let mut notifier = world.notify(&changes).await;
+    notifier.append(&mut world.notify(&changes).await);
+    let facts = world.facts();
+    let kind = |event: &FactEvent| event.fact.name().split('/').next().unwrap().to_owned();
+    let kinds: BTreeSet<String> = facts.iter().map(kind).collect();
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    let mut shipping = world.ship(&facts).await;
+    shipping.append(&mut world.ship(&facts).await);
+    let example = "infra/examples/subscriber";
+    [
+        Part {
+            name: "notifier",
+            policy: ["infra", "aws_iam_role_policy", "notifier"],
+            calls: notifier,
+            surplus: &NOTIFIER_SURPLUS,
+        },
+        Part {
+            name: "announce",
+            policy: ["infra", "aws_iam_policy", "announce"],
+            calls: announce,
+            surplus: &ANNOUNCE_SURPLUS,
+        },
+        Part {
+            name: "shipping",
+            policy: [example, "aws_iam_role_policy", "shipping"],
+            calls: shipping,
+            surplus: &SHIPPING_SURPLUS,
+        },
+    ]
+}
+
 /// Sends every kind of request, and delivers every kind of intent twice. Returns the calls of the
 /// two functions.
 async fn record() -> [BTreeSet<String>; 2] {
@@ -83,9 +187,9 @@ async fn record() -> [BTreeSet<String>; 2] {
 
 /// The actions that a role's policy allows in any setting. They are the actions in the policy, and
 /// in the parts that it is put together from.
-fn allowed(role: &str) -> BTreeSet<String> {
-    let terraform = Terraform::all();
-    let policy = attribute(terraform.resource("aws_iam_role_policy", role), "policy");
+fn allowed([folder, kind, name]: [&str; 3]) -> BTreeSet<String> {
+    let terraform = Terraform::folder(folder);
+    let policy = attribute(terraform.resource(kind, name), "policy");
     let locals = references(parts(policy), "local");
     let locals = locals.iter().map(|name| terraform.local(name));
     std::iter::once(policy)
@@ -117,7 +221,7 @@ async fn the_functions_call_nothing_that_their_roles_do_not_allow() {
     );
     assert_eq!(consumer, ["dynamodb:UpdateItem"].map(str::to_owned).into());
     for (role, calls) in [("api", api), ("consumer", consumer)] {
-        let allowed = allowed(role);
+        let allowed = allowed(["infra", "aws_iam_role_policy", role]);
         assert!(
             calls.is_subset(&allowed),
             "{role}: {:?}",
@@ -137,18 +241,82 @@ async fn the_roles_allow_besides_only_what_the_platform_does_for_the_functions()
             .iter()
             .map(|(action, _)| (*action).to_owned())
             .collect();
-        let rest: BTreeSet<String> = &allowed(role) - &calls;
+        let policy = ["infra", "aws_iam_role_policy", role];
+        let rest: BTreeSet<String> = &allowed(policy) - &calls;
         assert_eq!(rest, reviewed, "{role}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_parts_behind_the_table_call_nothing_that_their_policies_do_not_allow() {
+    let [notifier, announce, shipping] = record_facts().await;
+    for (part, expected) in [
+        (
+            &notifier,
+            &[
+                "dynamodb:UpdateItem",
+                "kinesis:PutRecord",
+                "kinesis:PutRecords",
+            ][..],
+        ),
+        (
+            &announce,
+            &[
+                "dynamodb:GetItem",
+                "dynamodb:Scan",
+                "dynamodb:UpdateItem",
+                "kinesis:PutRecord",
+                "kinesis:PutRecords",
+            ],
+        ),
+        (&shipping, &["dynamodb:PutItem", "dynamodb:UpdateItem"]),
+    ] {
+        let calls: Vec<&str> = part.calls.iter().map(String::as_str).collect();
+        assert_eq!(calls, expected, "{}", part.name);
+        let allowed = allowed(part.policy);
+        assert!(
+            part.calls.is_subset(&allowed),
+            "{}: {:?}",
+            part.name,
+            part.calls.difference(&allowed)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policies_behind_the_table_allow_besides_only_what_the_platform_does() {
+    for part in record_facts().await {
+        let surplus = part.surplus.iter();
+        let reviewed: BTreeSet<String> = surplus.map(|(action, _)| (*action).to_owned()).collect();
+        let rest: BTreeSet<String> = &allowed(part.policy) - &part.calls;
+        assert_eq!(rest, reviewed, "{}", part.name);
     }
 }
 
 #[test]
 fn no_action_is_a_pattern() {
-    for role in ["api", "consumer"] {
-        let patterns: Vec<_> = allowed(role)
+    for policy in [
+        ["infra", "aws_iam_role_policy", "api"],
+        ["infra", "aws_iam_role_policy", "consumer"],
+        ["infra", "aws_iam_role_policy", "notifier"],
+        ["infra", "aws_iam_policy", "announce"],
+        [
+            "infra/examples/subscriber",
+            "aws_iam_role_policy",
+            "shipping",
+        ],
+        [
+            "infra/examples/pipe_to_sqs_fifo",
+            "aws_iam_role_policy",
+            "pipe",
+        ],
+    ] {
+        let allowed = allowed(policy);
+        assert!(!allowed.is_empty(), "{policy:?}");
+        let patterns: Vec<_> = allowed
             .into_iter()
             .filter(|action| action.contains('*'))
             .collect();
-        assert!(patterns.is_empty(), "{role}: {patterns:?}");
+        assert!(patterns.is_empty(), "{policy:?}: {patterns:?}");
     }
 }

@@ -8,9 +8,17 @@ use tests::function;
 
 use crate::source::{Terraform, attribute, block, names};
 
+/// The functions, each with the folder of its Terraform.
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("api", "infra"),
+    ("consumer", "infra"),
+    ("notifier", "infra"),
+    ("shipping", "infra/examples/subscriber"),
+];
+
 /// The variables that Terraform sets for a function.
-fn given(name: &str) -> BTreeSet<String> {
-    let terraform = Terraform::all();
+fn given(name: &str, folder: &str) -> BTreeSet<String> {
+    let terraform = Terraform::folder(folder);
     let function = terraform.resource("aws_lambda_function", name);
     names(attribute(block(function, "environment"), "variables"))
 }
@@ -51,8 +59,8 @@ fn start_with(name: &str, variables: &BTreeSet<String>, others: &[(&str, &str)])
 
 #[test]
 fn no_function_lacks_a_variable_that_its_code_reads() {
-    for name in ["api", "consumer"] {
-        let said = start(name, &given(name));
+    for (name, folder) in FUNCTIONS {
+        let said = start(name, &given(name, folder));
         assert!(!said.contains("setting "), "{name}: {said}");
         assert!(said.contains("the Lambda runtime failed"), "{name}: {said}");
     }
@@ -60,8 +68,8 @@ fn no_function_lacks_a_variable_that_its_code_reads() {
 
 #[test]
 fn no_function_is_given_a_variable_that_its_code_does_not_read() {
-    for name in ["api", "consumer"] {
-        let given = given(name);
+    for (name, folder) in FUNCTIONS {
+        let given = given(name, folder);
         assert!(given.len() >= 3, "{name}: {given:?}");
         // The code reads an optional variable if the function refuses a wrong value of it.
         let optional = |variable: &&String| *variable == "BASE_PATH";

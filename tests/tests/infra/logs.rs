@@ -2,18 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use std::io::{Result, Write};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
 use tests::{ORDER, Stack, StackOptions, eventually};
 
 use crate::environment::start;
+use crate::facts::{World, cancel, order_id, submit};
 use crate::source::{Terraform, attribute, template, texts};
 
-/// The fields of every line with this message in a stack's log. A line has the form `… INFO message
-/// field=value …`.
-fn lines(stack: &Stack, message: &str) -> Vec<BTreeMap<String, String>> {
+/// The fields of every line with this message that a function has written into a stack's log. A
+/// line has the form `… function … INFO message field=value …`.
+fn lines(stack: &Stack, function: &str, message: &str) -> Vec<BTreeMap<String, String>> {
     let log = stack.log();
     let fields = log.lines().filter_map(|line| {
-        let (_, fields) = line.split_once(&format!(" {message} "))?;
+        let (before, fields) = line.split_once(&format!(" {message} "))?;
+        let mut words = before.split([' ', ':']);
+        words.find(|word| *word == function)?;
         fields
             .split(' ')
             .map(|field| field.split_once('='))
@@ -77,7 +83,7 @@ async fn each_batch_metric_is_a_number_in_the_line_that_its_filter_matches() {
     let (message, fields) = (message("batch"), fields("batch_metrics"));
     assert!(fields.len() >= 8, "{fields:?}");
     let all = eventually("the lines of all batches", || async {
-        let lines = lines(&stack, &message);
+        let lines = lines(&stack, "consumer", &message);
         let conflicts = sum(&lines, "conflict_recorded")?;
         (conflicts > 0).then_some(lines)
     })
@@ -106,7 +112,8 @@ async fn intents_that_an_outage_leaves_undone_are_in_the_metric_behind_the_alarm
     stack.fault("dynamodb", "AccessDeniedException", 60).await;
     stack.submit(&[], ORDER).await;
     eventually("an unfinished intent in the log", || async {
-        sum(&lines(&stack, &message("batch")), "unfinished").filter(|sum| *sum > 0)
+        let lines = lines(&stack, "consumer", &message("batch"));
+        sum(&lines, "unfinished").filter(|sum| *sum > 0)
     })
     .await;
 }
@@ -125,10 +132,101 @@ async fn each_put_metric_is_a_reason_in_the_line_that_its_filter_matches() {
         assert_eq!(stack.submit(&[], ORDER).await.status, 503);
         stack.no_faults().await;
         eventually("the line of the refused put", || async {
-            let lines = lines(&stack, &message);
+            let lines = lines(&stack, "api", &message);
             let found = lines.iter().any(|line| line["reason"] == reason);
             found.then_some(())
         })
         .await;
     }
+}
+
+/// The lines of a part that runs in this process, as JSON.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// Collects what this thread logs until the guard is dropped.
+    fn collect() -> (Self, tracing::subscriber::DefaultGuard) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || writer.clone())
+            .finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// The lines with this message since the last time.
+    fn take(&self, message: &str) -> Vec<Value> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        let lines = String::from_utf8(bytes).unwrap();
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        lines
+            .filter(|line: &Value| line["message"] == message)
+            .collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_metric_of_the_facts_is_a_number_in_the_notifiers_line_of_a_batch() {
+    let (lines, _guard) = Lines::collect();
+    let (world, order) = (World::new(), order_id(1));
+    let changes = [
+        world.apply(&submit(order, 1, "A-1")).await,
+        world.apply(&submit(order, 2, "B-2")).await,
+        world.apply(&cancel(order, 3)).await,
+        world.delete(order),
+        world.change(order_id(2), None, Some(json!({"order_id": {"S": "no id"}}))),
+    ];
+    world.notify(&changes).await;
+    let [line] = &lines.take(&message("facts"))[..] else {
+        panic!("one batch has one line");
+    };
+    let fields = fields("facts_metrics");
+    assert_eq!(fields.len(), 6, "{fields:?}");
+    for field in &fields {
+        let expected = u64::from(field != "unfinished");
+        assert_eq!(line[field], expected, "{field} in {line}");
+    }
+
+    // The second delivery meets an outage that outlasts it.
+    world.fault("kinesis", "ProvisionedThroughputExceededException", 60);
+    world.notify(&changes[..1]).await;
+    assert_eq!(lines.take(&message("facts"))[0]["unfinished"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_with_failed_attempts_has_the_line_that_the_publish_metrics_count() {
+    let (lines, _guard) = Lines::collect();
+    let world = World::new();
+    let changes = [world.apply(&submit(order_id(1), 1, "A-1")).await];
+    for (service, error, level) in [
+        ("kinesis", "ProvisionedThroughputExceededException", "WARN"),
+        ("kinesis", "AccessDeniedException", "ERROR"),
+        ("dynamodb", "ThrottlingException", "WARN"),
+        ("dynamodb", "ResourceNotFoundException", "ERROR"),
+    ] {
+        // The outage ends within the invocation, so the batch is done in the end.
+        world.fault(service, error, 5);
+        world.notify(&changes).await;
+        let logged = lines.take(&message("publish"));
+        assert_eq!(logged.len(), 1, "{service} {error}: {logged:?}");
+        assert_eq!(logged[0]["level"], level, "{service} {error}");
+    }
+    world.notify(&changes).await;
+    assert!(lines.take(&message("publish")).is_empty());
+    assert!(texts(Terraform::all().local("publish_metrics"))[0].is_empty());
 }

@@ -15,6 +15,7 @@
 mod alarms;
 mod calls;
 mod environment;
+mod facts;
 mod logs;
 mod prices;
 mod routes;

@@ -1,5 +1,5 @@
-//! The costs of the service in docs/deploy.md. The tests check the sums, and the numbers that come
-//! from the configuration.
+//! The costs of the service in docs/deploy.md. The tests check the amounts, the sums, and the
+//! numbers that come from the configuration.
 
 use hcl::Expression;
 
@@ -31,12 +31,155 @@ fn tables(document: &str) -> Vec<Vec<&str>> {
 fn each_sum_is_the_sum_of_its_rows() {
     let document = read("docs/deploy.md");
     let tables = tables(&document);
-    assert_eq!(tables.len(), 2);
+    assert_eq!(tables.len(), 5);
     for table in tables {
         let (sum, rows) = table.split_last().unwrap();
         let summed: u64 = rows.iter().copied().map(cents).sum();
         assert_eq!(summed, cents(sum), "{rows:?}");
     }
+}
+
+/// A decimal number, exactly. It is `digits` divided by ten to the power of `places`.
+#[derive(Clone, Copy, Debug)]
+struct Decimal {
+    digits: u128,
+    places: u32,
+}
+
+impl Decimal {
+    const ONE: Self = Self::whole(1);
+
+    const fn whole(digits: u128) -> Self {
+        Self { digits, places: 0 }
+    }
+
+    /// Reads a number such as `0.015`.
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = format!("{whole}{fraction}").parse().ok()?;
+        let places = u32::try_from(fraction.len()).unwrap();
+        Some(Self { digits, places })
+    }
+
+    fn times(self, other: Self) -> Self {
+        Self {
+            digits: self.digits * other.digits,
+            places: self.places + other.places,
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        let places = self.places.max(other.places);
+        let aligned = |of: Self| of.digits * 10_u128.pow(places - of.places);
+        Self {
+            digits: aligned(self) + aligned(other),
+            places,
+        }
+    }
+
+    /// The number with two places. Half a hundredth is rounded up.
+    fn rounded(self) -> String {
+        let hundredth = 10_u128.pow(self.places);
+        let hundredths = (self.digits * 200 + hundredth) / (2 * hundredth);
+        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    }
+}
+
+/// A part of a row's arithmetic.
+#[derive(Clone, Copy, Debug)]
+enum Token {
+    Number(Decimal),
+    Times,
+    Plus,
+    Open,
+    Close,
+}
+
+/// The tokens of a row's arithmetic. Words are left out. `M` is a million and `/M` a millionth.
+/// Sizes are in GB, of which a `KB` is a millionth.
+fn tokens(arithmetic: &str) -> Vec<Token> {
+    // The text before a colon says where the first number comes from.
+    let text = arithmetic.rsplit(": ").next().unwrap();
+    let text = text.replace(" beyond 24 h", "").replace("/M", " KB");
+    let text = text.replace('(', " ( ").replace(')', " ) ");
+    let mut tokens = Vec::new();
+    for word in text.split([' ', ',']) {
+        match (word, tokens.last_mut()) {
+            ("×", _) => tokens.push(Token::Times),
+            ("+", _) => tokens.push(Token::Plus),
+            ("(", _) => tokens.push(Token::Open),
+            (")", _) => tokens.push(Token::Close),
+            ("M", Some(Token::Number(number))) => {
+                *number = number.times(Decimal::whole(1_000_000));
+            }
+            ("KB", Some(Token::Number(number))) => number.places += 6,
+            _ => {
+                let number = Decimal::parse(word.split('/').next().unwrap());
+                tokens.extend(number.map(Token::Number));
+            }
+        }
+    }
+    tokens
+}
+
+/// The value of a sum of products, up to the end or to a closing bracket.
+fn sum(tokens: &mut impl Iterator<Item = Token>) -> Decimal {
+    let (mut sum, mut product) = (Decimal::whole(0), Decimal::ONE);
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Number(number) => product = product.times(number),
+            Token::Open => product = product.times(self::sum(tokens)),
+            Token::Times => {}
+            Token::Plus => sum = sum.plus(std::mem::replace(&mut product, Decimal::ONE)),
+            Token::Close => break,
+        }
+    }
+    sum.plus(product)
+}
+
+#[test]
+fn arithmetic_is_exact_and_knows_brackets_and_units() {
+    for (arithmetic, amount) in [
+        ("2 M × 1.00/M", "2.00"),
+        ("(2 M + 1 M batches) × 0.20/M", "0.60"),
+        ("1.5 GB × (0.25 + 0.20), for each month kept", "0.68"),
+        ("(3 M × 1.2 KB + 2 M × 0.4 KB) × 0.50/GB", "2.20"),
+        (
+            "4 shards × 730 h × (0.015 + 0.020 beyond 24 h) + 100 M × 0.014/M",
+            "103.60",
+        ),
+        (
+            "5 % of 210 M and one a second a function: 15.5 M × 5.00/M",
+            "77.50",
+        ),
+    ] {
+        let value = sum(&mut tokens(arithmetic).into_iter());
+        assert_eq!(value.rounded(), amount, "{arithmetic}");
+    }
+}
+
+#[test]
+fn each_amount_is_what_its_arithmetic_gives() {
+    let document = read("docs/deploy.md");
+    let mut compared = 0;
+    for table in document
+        .split("| | arithmetic | $ |\n|---|---|---|\n")
+        .skip(1)
+    {
+        for row in table.lines().take_while(|line| line.starts_with('|')) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let [_, _, arithmetic, amount, _] = cells[..] else {
+                panic!("{row}");
+            };
+            if arithmetic.is_empty() {
+                continue;
+            }
+            let value = sum(&mut tokens(arithmetic).into_iter());
+            assert_eq!(value.rounded(), amount, "{arithmetic}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "{compared}");
 }
 
 /// The number of CloudWatch's metrics that an expression looks at.
@@ -62,17 +205,22 @@ fn every_metric_is_paid_for() {
     // An alarm costs as many metrics as it looks at. If the expression chooses between two metrics,
     // the alarm looks at one of them.
     let terraform = Terraform::all();
-    let alarms = terraform
-        .locals()
-        .filter(|local| local.key().starts_with("alarms_"));
-    let watched = alarms.map(|alarms| metrics(alarms.expr())).sum::<usize>();
-    let dollars = format!("{}.{}0", watched / 10, watched % 10);
-    priced(format!("| {watched} metrics × 0.10 | {dollars} |"));
-    priced(format!("| {dollars} + "));
+    for is_of_facts in [false, true] {
+        let alarms = terraform.locals().filter(|local| {
+            local.key().starts_with("alarms_") && local.key().ends_with("facts") == is_of_facts
+        });
+        let watched = alarms.map(|alarms| metrics(alarms.expr())).sum::<usize>();
+        let dollars = format!("{}.{}0", watched / 10, watched % 10);
+        priced(format!("| {watched} metrics × 0.10 | {dollars} |"));
+        priced(format!("| {dollars} + "));
+    }
 
-    let own: usize = ["batch_metrics", "put_metrics"]
-        .map(|local| names(terraform.local(local)).len())
-        .iter()
-        .sum();
-    priced(format!("| {own} × 0.30 |"));
+    for (part, metrics) in [
+        ("service", ["batch_metrics", "put_metrics"]),
+        ("notifier", ["facts_metrics", "publish_metrics"]),
+    ] {
+        let metrics = metrics.map(|local| names(terraform.local(local)).len());
+        let own: usize = metrics.iter().sum();
+        priced(format!("| the {part}'s metrics | {own} × 0.30 |"));
+    }
 }

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hcl::Expression;
 use serde_json::{Map, Value};
 
-use crate::source::{Terraform, number, read, references};
+use crate::source::{Terraform, names, number, parts, read, references};
 
 /// The variables that a file declares.
 fn variables(path: &str) -> BTreeSet<String> {
@@ -14,9 +15,17 @@ fn variables(path: &str) -> BTreeSet<String> {
     file.variables().map(|(name, _)| name.to_owned()).collect()
 }
 
-/// A number that the pipeline's file reckons with.
+/// The files that declare the pipeline's variables.
+const PIPELINE: [&str; 2] = ["infra/pipeline.tf", "infra/pipeline_facts.tf"];
+
+/// The variables of the pipeline.
+fn pipeline() -> BTreeSet<String> {
+    PIPELINE.iter().flat_map(|path| variables(path)).collect()
+}
+
+/// A number that Terraform reckons with.
 fn local(name: &str) -> f64 {
-    number(Terraform::file("infra/pipeline.tf").local(name))
+    number(Terraform::all().local(name))
 }
 
 fn settings() -> Map<String, Value> {
@@ -56,21 +65,22 @@ fn count(path: &str, name: &str) -> u32 {
 #[test]
 fn the_settings_file_sets_each_of_the_pipelines_variables_and_nothing_else() {
     let keys: BTreeSet<String> = settings().keys().cloned().collect();
-    assert_eq!(variables("infra/pipeline.tf"), keys);
+    assert_eq!(pipeline(), keys);
 }
 
 #[test]
 fn none_of_the_pipelines_variables_has_a_second_value_in_terraform() {
-    for (name, variable) in Terraform::file("infra/pipeline.tf").variables() {
-        let mut attributes = variable.attributes();
-        assert!(attributes.all(|given| given.key() != "default"), "{name}");
+    for path in PIPELINE {
+        for (name, variable) in Terraform::file(path).variables() {
+            let mut attributes = variable.attributes();
+            assert!(attributes.all(|given| given.key() != "default"), "{name}");
+        }
     }
 }
 
 #[test]
 fn the_production_setting_sets_variables_that_there_are() {
-    let known: BTreeSet<String> =
-        &variables("infra/pipeline.tf") | &variables("infra/variables.tf");
+    let known: BTreeSet<String> = &pipeline() | &variables("infra/variables.tf");
     let set = Terraform::file("infra/settings/production.tfvars").names();
     assert!(set.len() > 5, "{set:?}");
     assert!(set.is_subset(&known), "{:?}", set.difference(&known));
@@ -78,15 +88,49 @@ fn the_production_setting_sets_variables_that_there_are() {
 
 #[test]
 fn every_setting_of_the_pipeline_reaches_a_resource() {
-    let files = ["stream", "functions", "mapping"];
+    let files = ["stream", "functions", "mapping", "facts_stream", "notifier"];
     let files = files.map(|name| Terraform::file(&format!("infra/{name}.tf")));
     let read: BTreeSet<String> = files
         .iter()
         .flat_map(|file| references(file.expressions(), "var"))
         .collect();
-    for key in settings().keys() {
+    // A subscriber is deployed by itself.
+    let settings = settings();
+    let keys = settings.keys();
+    for key in keys.filter(|key| !key.starts_with("subscriber_")) {
         assert!(read.contains(key), "{key} sets nothing");
     }
+}
+
+#[test]
+fn every_setting_of_a_subscriber_reaches_the_example_by_an_output() {
+    let terraform = Terraform::all();
+    let given = references(parts(terraform.output("subscriber")), "var");
+    let example = read("infra/examples/subscriber/main.tf");
+    let settings = settings();
+    let keys = settings.keys();
+    let names = keys.filter_map(|key| Some((key, key.strip_prefix("subscriber_")?)));
+    assert_eq!(names.clone().count(), 10);
+    for (key, name) in names {
+        assert!(given.contains(key), "{key} is not in the output");
+        let used = format!("var.settings.{name}");
+        assert!(example.contains(&used), "{key} sets nothing");
+    }
+}
+
+#[test]
+fn the_output_for_a_subscriber_has_each_input_that_the_example_needs_and_no_other() {
+    let terraform = Terraform::all();
+    let Expression::Conditional(output) = terraform.output("subscriber") else {
+        panic!("without facts the output is null");
+    };
+    let example = Terraform::file("infra/examples/subscriber/variables.tf");
+    let needed: BTreeSet<String> = example
+        .variables()
+        .filter(|(_, variable)| variable.attributes().all(|of| of.key() != "default"))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(names(&output.true_expr), needed);
 }
 
 #[test]
@@ -118,8 +162,21 @@ fn the_margins_are_the_codes() {
         let terraform = Duration::from_secs_f64(local(name));
         assert_eq!(terraform, margin, "{name}");
     }
-    // The consumer takes the library's margin as it is.
-    assert!(!read("crates/consumer/src/lib.rs").contains(".margin("));
+    // The functions take the library's margin as it is.
+    for function in ["consumer", "notifier"] {
+        let code = read(&format!("crates/{function}/src/lib.rs"));
+        assert!(!code.contains(".margin("), "{function}");
+    }
+}
+
+#[test]
+fn terraform_allows_the_notifier_the_time_of_one_put_and_one_mark() {
+    let put = duration("crates/notifier/src/facts_stream.rs", "ATTEMPT_TIMEOUT");
+    let mark = duration("crates/orders-table/src/client.rs", "WRITE_TIMEOUT");
+    assert_eq!(
+        Duration::from_secs_f64(local("publish_seconds")),
+        put + mark
+    );
 }
 
 #[test]
@@ -131,4 +188,14 @@ fn the_documents_name_the_outage_that_the_shipped_settings_ride_out() {
         (whole("maximum_retry_attempts") + 1.0) * (whole("consumer_timeout_seconds") - margin);
     assert!(read("docs/architecture.md").contains(&format!("= {seconds} s")));
     assert!(read("docs/deploy.md").contains(&format!("{seconds} s")));
+}
+
+#[test]
+fn the_documents_name_the_outage_of_the_facts_that_the_shipped_settings_ride_out() {
+    let settings = settings();
+    let whole = |key: &str| settings[key].as_f64().unwrap();
+    let margin = local("consumer_margin_seconds");
+    let retries = whole("notifier_maximum_retry_attempts");
+    let seconds = (retries + 1.0) * (whole("notifier_timeout_seconds") - margin);
+    assert!(read("docs/deploy.md").contains(&format!("= {seconds} s")));
 }

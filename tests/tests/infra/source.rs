@@ -19,13 +19,18 @@ pub(crate) struct Terraform(Body);
 impl Terraform {
     /// Every `.tf` file of `infra/`.
     pub(crate) fn all() -> Self {
-        let folder = std::fs::read_dir(repository().join("infra")).unwrap();
+        Self::folder("infra")
+    }
+
+    /// Every `.tf` file of a folder, without those of the folders in it.
+    pub(crate) fn folder(path: &str) -> Self {
+        let folder = std::fs::read_dir(repository().join(path)).unwrap();
         let files = folder.map(|entry| entry.unwrap().path());
         let mut paths: Vec<_> = files
             .filter(|path| path.extension().is_some_and(|extension| extension == "tf"))
             .collect();
         paths.sort();
-        assert!(paths.len() > 10, "{paths:?}");
+        assert!(paths.len() > 3, "{paths:?}");
         let parts = paths.iter().flat_map(|path| {
             let text = std::fs::read_to_string(path).unwrap();
             let body =
@@ -64,6 +69,18 @@ impl Terraform {
         found
             .unwrap_or_else(|| panic!("no resource {kind} {name}"))
             .body()
+    }
+
+    /// An output.
+    pub(crate) fn output(&self, name: &str) -> &Expression {
+        let mut blocks = self.0.blocks();
+        let is_it =
+            |block: &&Block| block.identifier() == "output" && block.labels()[0].as_str() == name;
+        let found = blocks.find(is_it);
+        attribute(
+            found.unwrap_or_else(|| panic!("no output {name}")).body(),
+            "value",
+        )
     }
 
     /// The local values.
