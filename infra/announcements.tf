@@ -35,9 +35,9 @@ resource "aws_iam_policy" "announce" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid      = "ScanOrders"
+        Sid      = "ReadOrders"
         Effect   = "Allow"
-        Action   = "dynamodb:Scan"
+        Action   = ["dynamodb:Scan", "dynamodb:GetItem"]
         Resource = aws_dynamodb_table.orders.arn
       },
       {

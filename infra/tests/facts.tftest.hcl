@@ -315,7 +315,7 @@ run "no_other_function_has_a_right_on_the_facts" {
 run "an_operator_may_run_announce_and_no_more" {
   assert {
     condition = jsondecode(aws_iam_policy.announce[0].policy).Statement == jsondecode(jsonencode([
-      { Sid = "ScanOrders", Effect = "Allow", Action = "dynamodb:Scan", Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/orders" },
+      { Sid = "ReadOrders", Effect = "Allow", Action = ["dynamodb:Scan", "dynamodb:GetItem"], Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/orders" },
       {
         Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
         Condition = { StringEquals = {

@@ -257,7 +257,7 @@ async fn a_discard_that_the_queue_refuses_is_offered_again() {
     );
     running.put_records(&["fail"]).await;
     eventually("a refused discard", async || {
-        running.log().contains("could not be told").then_some(())
+        running.log().contains("was not told").then_some(())
     })
     .await;
     assert_eq!(
