@@ -86,7 +86,8 @@ class Removing(unittest.TestCase):
         tables = ["table e2e-0a0a0a0a", "table e2e-0b0b0b0b"]
         code, said = self.swept(tables, tables[:1])
         self.assertEqual((code, said[-1]), (1, "could not be removed: table e2e-0a0a0a0a"))
-        self.assertEqual(self.aws["dynamodb"].delete_table.call_count, 2)
+        asked = {call.kwargs["TableName"] for call in self.aws["dynamodb"].delete_table.call_args_list}
+        self.assertLessEqual({"e2e-0a0a0a0a", "e2e-0b0b0b0b"}, asked)
 
     def test_on_aws_a_sweep_waits_until_what_was_deleted_is_no_longer_listed(self) -> None:
         del os.environ["AWS_ENDPOINT_URL"]

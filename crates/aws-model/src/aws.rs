@@ -304,8 +304,8 @@ impl Aws {
         &self.inner.faults
     }
 
-    /// True if the service has a stream, table or queue of this name. The streams of DynamoDB Streams
-    /// have the names of their tables.
+    /// True if the service has a stream, table or queue of this name. The streams of DynamoDB
+    /// Streams have the names of their tables.
     #[must_use]
     pub fn has_resource(&self, service: Service, name: &str) -> bool {
         match service {
