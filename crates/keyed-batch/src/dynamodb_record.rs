@@ -174,6 +174,15 @@ struct Change {
     approximate_creation_date_time: Value,
 }
 
+/// An image, if there is one. An item has at least its key, so an image without attributes is no
+/// image. Some emulators of DynamoDB send one for an item that was not there.
+fn image(value: Value) -> Option<Value> {
+    match value.as_object() {
+        Some(attributes) if !attributes.is_empty() => Some(value),
+        _ => None,
+    }
+}
+
 impl From<Envelope> for DynamoDbRecord {
     fn from(envelope: Envelope) -> Self {
         let Change {
@@ -187,8 +196,8 @@ impl From<Envelope> for DynamoDbRecord {
         Self {
             key: canonical(&keys).unwrap_or_default(),
             sequence_number: sequence_number.0.unwrap_or_default(),
-            old_image: Some(old_image).filter(Value::is_object),
-            new_image: Some(new_image).filter(Value::is_object),
+            old_image: image(old_image),
+            new_image: image(new_image),
             approximate_creation: seconds
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             kind: envelope.event_name.0.as_deref().and_then(ChangeKind::named),

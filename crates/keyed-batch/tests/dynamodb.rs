@@ -72,8 +72,10 @@ fn an_insert_has_no_old_image_and_a_deletion_no_new_image() {
             .remove("OldImage");
     });
     assert_eq!(inserted.old_image, None);
-    let deleted = with(|record| record["dynamodb"]["NewImage"] = Value::Null);
-    assert_eq!(deleted.new_image, None);
+    for nothing in [Value::Null, json!({})] {
+        let deleted = with(|record| record["dynamodb"]["NewImage"] = nothing);
+        assert_eq!(deleted.new_image, None);
+    }
 }
 
 #[test]
