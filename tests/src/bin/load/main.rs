@@ -1,5 +1,5 @@
-//! The command behind `make load`. It sends a steady rate of orders and measures the cost of a fact.
-//! Then it sends a rising rate until a request is late or not accepted.
+//! The command behind `make load`. It sends a steady rate of orders, and measures the cost of a
+//! fact. Then it sends a rising rate until a request is late or not accepted.
 //!
 //! A latency counts from the time when the request was due, not from the time when it could be
 //! sent. An order counts as persisted only if it is in the table.
