@@ -48,9 +48,12 @@ pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster)
         Kind::CrashInTheMiddle(function) => {
             let middle = &world.lambda.wire.middle;
             let reached = middle.next(function);
-            if timeout(Duration::from_secs(20), reached).await.is_ok() {
-                let count = format!("{}: crashed in the middle", function.name());
-                world.laws.count(&count, 1);
+            if let Ok(Ok(())) = timeout(Duration::from_secs(20), reached).await {
+                let what = match function {
+                    Function::Notifier => "notifier: crashed between publish and mark",
+                    _ => "shipping: crashed at a booking",
+                };
+                world.laws.count(what, 1);
                 control(&world, function).crash();
             }
         }

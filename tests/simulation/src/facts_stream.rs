@@ -13,6 +13,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::fact_laws::pinned_id;
 use crate::plan::FactsStreamFault;
 use crate::wire::{Wire, broken};
 
@@ -69,7 +70,7 @@ impl FactsStreamFaults {
 #[derive(Debug)]
 pub(crate) struct Put {
     input: Value,
-    /// The event ids of the entries.
+    /// The event ids that the facts of the entries have to have.
     ids: Vec<String>,
 }
 
@@ -82,8 +83,8 @@ impl Put {
         };
         let id = |entry: &Value| {
             let data = BASE64_STANDARD.decode(entry["Data"].as_str()?).ok()?;
-            let event: Value = serde_json::from_slice(&data).ok()?;
-            Some(event["id"].as_str()?.to_owned())
+            let event = serde_json::from_slice(&data).ok()?;
+            Some(pinned_id(&event))
         };
         let ids = entries.iter().map(|entry| id(entry).unwrap_or_default());
         Self {
@@ -92,7 +93,7 @@ impl Put {
         }
     }
 
-    /// The event ids of the entries, in their sequence.
+    /// The event ids that the facts of the entries have to have, in their sequence.
     pub(crate) fn ids(&self) -> &[String] {
         &self.ids
     }

@@ -164,7 +164,7 @@ async fn announce_missing(world: &World, missing: &BTreeSet<String>) -> u64 {
     const ENVIRONMENT: &str = "announcer";
 
     let wire = &world.lambda.wire;
-    let _announcing = wire.fact_laws.announcing(ENVIRONMENT, missing.clone());
+    let _announcing = wire.fact_laws.announcer_begins(ENVIRONMENT, missing);
     let config = world.lambda.config(Function::Notifier, ENVIRONMENT);
     let client = client_for_writes(&config);
     let announcer = Announcer::new(
@@ -243,4 +243,104 @@ fn wrong_shipments(stream: &FactsSeen, shipments: &[Value]) -> Vec<(&'static str
         findings.push((law, format!("{} of {}", booked.len(), shipments.len())));
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use orders::{Caller, Cancelled, Created, Fingerprint, NewOrder};
+    use serde_json::json;
+
+    use super::*;
+
+    const ORDER: &str = r#"{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "A-1", "quantity": 1, "unit_price": 1}]}"#;
+
+    fn id() -> OrderId {
+        OrderId::from_random([1; 16])
+    }
+
+    fn time() -> Timestamp {
+        Timestamp::from_unix_millis(0).unwrap()
+    }
+
+    fn created() -> Fact {
+        let (owner, order) = (
+            Caller::anonymous(),
+            NewOrder::parse(ORDER.as_bytes()).unwrap(),
+        );
+        Fact::Created(Created {
+            accepted_at: time(),
+            fingerprint: Fingerprint::of(&owner, &order),
+            total: order.total(),
+            owner,
+            order,
+        })
+    }
+
+    fn cancelled() -> Fact {
+        Fact::Cancelled(Cancelled {
+            accepted_at: time(),
+            owner: Caller::anonymous(),
+        })
+    }
+
+    fn change(facts: Vec<Fact>) -> Change {
+        Change {
+            order_id: id(),
+            facts,
+            is_discarded: false,
+        }
+    }
+
+    /// The stream with these facts, in this sequence.
+    fn stream(facts: &[Fact]) -> FactsSeen {
+        let mut stream = FactsSeen::default();
+        for fact in facts {
+            let event = FactEvent::new(id(), fact.clone(), time());
+            let json: Value = serde_json::from_slice(&event.encode()).unwrap();
+            assert_eq!(stream.add(&id().to_string(), json), []);
+        }
+        stream
+    }
+
+    fn laws(changes: &[Change], discarded: &[OrderId], stream: &FactsSeen) -> Vec<&'static str> {
+        let discarded = discarded.iter().copied().collect();
+        let findings = unlike_the_changes(changes, &discarded, stream);
+        findings.into_iter().map(|(law, _)| law).collect()
+    }
+
+    #[test]
+    fn facts_that_follow_from_the_changes_in_their_sequence_are_sound() {
+        let changes = [change(vec![created()]), change(vec![cancelled()])];
+        let stream = stream(&[created(), cancelled(), created()]);
+        assert_eq!(laws(&changes, &[], &stream), [""; 0]);
+    }
+
+    #[test]
+    fn another_sequence_is_found_unless_a_change_of_the_order_was_discarded() {
+        let changes = [change(vec![created()]), change(vec![cancelled()])];
+        let stream = stream(&[cancelled(), created()]);
+        let law = "the facts of an order come in their sequence";
+        assert_eq!(laws(&changes, &[], &stream), [law]);
+        assert_eq!(laws(&changes, &[id()], &stream), [""; 0]);
+    }
+
+    #[test]
+    fn a_fact_of_no_change_is_found() {
+        let changes = [change(vec![created()])];
+        let stream = stream(&[created(), cancelled()]);
+        let laws = laws(&changes, &[id()], &stream);
+        assert_eq!(laws, ["nothing but facts is published"]);
+    }
+
+    #[test]
+    fn a_missing_shipment_and_one_too_many_are_found() {
+        let of = |event: &str| json!({"event_id": {"S": format!("{}/{event}", id())}});
+        let stream = stream(&[created(), cancelled()]);
+        assert_eq!(wrong_shipments(&stream, &[of("created")]), []);
+        assert_eq!(wrong_shipments(&stream, &[]).len(), 1);
+        let both = [of("created"), of("cancelled")];
+        assert_eq!(wrong_shipments(&stream, &both).len(), 1);
+        let twice = [of("created"), of("created")];
+        assert_eq!(wrong_shipments(&stream, &twice).len(), 1);
+    }
 }

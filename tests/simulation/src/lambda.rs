@@ -2,6 +2,7 @@
 //! out of time.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -130,7 +131,7 @@ impl Control {
 /// The environments of all functions, which start when they are needed.
 pub(crate) struct Lambda {
     pub(crate) pipeline: Pipeline,
-    controls: [Control; 4],
+    controls: BTreeMap<Function, Control>,
     pub(crate) laws: Laws,
     pub(crate) wire: Wire,
     pub(crate) random: Arc<Mutex<Rng>>,
@@ -151,7 +152,8 @@ impl Lambda {
                 Function::Notifier,
                 Function::Shipping,
             ]
-            .map(|function| Control::new(function.name(), laws.clone())),
+            .map(|function| (function, Control::new(function.name(), laws.clone())))
+            .into(),
             laws,
             random: Arc::clone(&wire.random),
             wire,
@@ -165,7 +167,7 @@ impl Lambda {
 
     /// The control over a function's environments.
     pub(crate) fn control(&self, function: Function) -> &Control {
-        &self.controls[function as usize]
+        &self.controls[&function]
     }
 
     /// Invokes a function that has a mapping with one batch. The result is the JSON of the

@@ -405,27 +405,32 @@ fn mapped_function(random: &mut Rng) -> MappedFunction {
 }
 
 /// The facts' path. Where nothing may be discarded, both functions ride out at least what the
-/// consumer rides out.
+/// consumer rides out. Otherwise they have few retries, so that discards happen.
 fn facts_path(random: &mut Rng, pipeline: &Pipeline, is_within_budget: bool) -> FactsPath {
     let function = |random: &mut Rng| {
         let mut function = mapped_function(random);
-        // A booking is not begun in the last 2.25 s before the deadline.
-        function.timeout += Duration::from_secs(3);
+        // With a longer window a batch has more changes, also several of one order.
+        function.window_seconds = [0, 1, 5][random.usize(0..3)];
         function.read_limit = function.read_limit.min(1_000);
         if is_within_budget {
             function.timeout = function.timeout.max(pipeline.consumer.timeout);
             function.retries = function.retries.max(pipeline.consumer.retries) + 2;
+        } else {
+            function.retries = random.i64(0..=3);
         }
         function
     };
-    FactsPath {
+    let mut facts = FactsPath {
         notifier: function(random),
         shipping: function(random),
         shards: random.u32(1..=3),
         shipping_clocks: (0..random.usize(1..=3))
             .map(|_| random.i64(-500..=500))
             .collect(),
-    }
+    };
+    // A booking is not begun in the last 2.25 s before the deadline.
+    facts.shipping.timeout += Duration::from_secs(3);
+    facts
 }
 
 fn clients(random: &mut Rng, sound_only: bool) -> Vec<Client> {
@@ -583,12 +588,16 @@ fn facts_disaster(random: &mut Rng) -> Disaster {
         Function::Shipping
     };
     let kind = match random.u32(0..20) {
-        0..=6 => Kind::FactsStream {
-            fault: match random.u32(0..7) {
-                0..=1 => FactsStreamFault::Entries,
-                2 => FactsStreamFault::Away,
-                3..=4 => FactsStreamFault::LostAnswer,
-                5 => FactsStreamFault::Timeout,
+        0..=2 => Kind::FactsStream {
+            fault: FactsStreamFault::Entries,
+            percent: [10, 30, 60][random.usize(0..3)],
+            seconds: random.u64(1..=20),
+        },
+        3..=6 => Kind::FactsStream {
+            fault: match random.u32(0..4) {
+                0 => FactsStreamFault::Away,
+                1 => FactsStreamFault::LostAnswer,
+                2 => FactsStreamFault::Timeout,
                 _ => FactsStreamFault::Slow,
             },
             percent: [10, 30, 60, 100][random.usize(0..4)],
