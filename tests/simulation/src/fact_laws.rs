@@ -11,7 +11,7 @@ use aws_model::Aws;
 use aws_model::kinesis::{Position, SequenceNumber};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use conditional_write::Item;
-use keyed_batch::{DynamoDbRecord, KinesisRecord};
+use keyed_batch::{DynamoDbRecord, KinesisRecord, StreamRecord};
 use orders::{Erased, Fact, OrderId, Row};
 use serde_json::Value;
 
@@ -85,7 +85,13 @@ impl FactLaws {
             let facts = facts_between(old, new).into_iter();
             facts.filter_map(move |fact| Some(format!("{}/{}", order_id?, fact.name())))
         });
-        self.announcing(environment, ids.collect())
+        let announcing = self.announcing(environment, ids.collect());
+        let keys: BTreeSet<&str> = changes.iter().map(DynamoDbRecord::key).collect();
+        if keys.len() < changes.len() {
+            let what = "notifier: batch with several changes of an order";
+            self.laws.count(what, 1);
+        }
+        announcing
     }
 
     /// Notes that `announce --missing` begins, and that these facts are missing.
@@ -345,6 +351,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::trace::Trace;
 
     fn event(id: &str, kind: &str, data: Value) -> Value {
         json!({"id": id, "source": "orders/notifier", "type": kind, "subject": "o", "time": "t",
@@ -395,6 +402,36 @@ mod tests {
             let broken = seen.add("o", other);
             assert_eq!(laws(&broken), ["a repetition of a fact has its content"]);
         }
+    }
+
+    fn answer(body: Value) -> HttpResponse {
+        HttpResponse::new(200.try_into().unwrap(), body.to_string().into())
+    }
+
+    #[test]
+    fn an_acknowledged_fact_that_is_published_again_and_one_of_no_change_are_found() {
+        let laws = Laws::new(Trace::new());
+        let fact_laws = FactLaws::new(laws.clone());
+        let broken = || {
+            let violations = laws.violations().into_iter();
+            violations
+                .map(|violation| violation.law)
+                .collect::<Vec<_>>()
+        };
+        let ids = ["o/created".to_owned(), "p/created".to_owned()];
+        let announcing = fact_laws.announcing("notifier-0", ids.iter().cloned().collect());
+        fact_laws.put_begins("notifier-0", &ids);
+        let records = json!([{"ErrorCode": "InternalFailure"}, {"SequenceNumber": "1"}]);
+        let answer = answer(json!({"FailedRecordCount": 1, "Records": records}));
+        fact_laws.answered("notifier-0", ids.to_vec(), Some(&answer));
+        fact_laws.put_begins("notifier-0", &ids[..1]);
+        assert_eq!(broken(), [""; 0]);
+        fact_laws.put_begins("notifier-0", &ids[1..]);
+        fact_laws.put_begins("notifier-0", &["q/created".to_owned()]);
+        let published_once = "an invocation publishes an acknowledged fact once";
+        let announced_once = "a fact is announced by one change";
+        assert_eq!(broken(), [published_once, announced_once]);
+        drop(announcing);
     }
 
     #[test]

@@ -152,6 +152,7 @@ impl Kind {
             | Self::Crash(_)
             | Self::CrashInTheMiddle(_)
             | Self::Freeze(..) => None,
+            Self::Restart(function, BEFORE_THE_RUN) => of(function, "again from the oldest record"),
             Self::Restart(function, _) => of(function, "lost, another from an old checkpoint"),
             Self::SecondPoller(function, _) => of(function, "two at once"),
             Self::Stop(function, _) => of(function, "stopped by the switch"),
@@ -311,6 +312,10 @@ const ERRORS: [(&str, &[&str]); 3] = [
         ],
     ),
 ];
+
+/// An age that no checkpoint has. A poller that goes on from there reads its stream from the oldest
+/// record.
+const BEFORE_THE_RUN: Duration = Duration::from_hours(1);
 
 /// The disasters begin within this time. The clients make most of their calls within it too.
 const SPAN: Duration = Duration::from_secs(60);
@@ -579,9 +584,6 @@ fn disaster(random: &mut Rng) -> Disaster {
 
 /// A disaster of the facts' path.
 fn facts_disaster(random: &mut Rng) -> Disaster {
-    /// The age of checkpoints that no poller has, so the stream is read from its beginning.
-    const BEFORE_THE_RUN: Duration = Duration::from_hours(1);
-
     let function = if random.bool() {
         Function::Notifier
     } else {
