@@ -191,7 +191,7 @@ pub enum Kind {
     },
     /// A share of the calls to the facts stream goes wrong in this way for some seconds.
     FactsStream {
-        /// What goes wrong.
+        /// The fault.
         fault: FactsStreamFault,
         /// The share of the calls from 0 to 100. Where entries fail, it is the share of the
         /// entries.
@@ -221,7 +221,7 @@ pub enum Kind {
     Merge(&'static str, usize),
 }
 
-/// What goes wrong with calls to the facts stream.
+/// A fault of calls to the facts stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactsStreamFault {
     /// Entries of `PutRecords` fail, throttled or by an internal failure. The others are stored.

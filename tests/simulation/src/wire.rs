@@ -273,7 +273,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// What a request writes, if a law is about it.
+/// The thing that a request writes, if a law is about it.
 enum Touched {
     /// The order row of this key, by a request with this body.
     Order(String, String),
