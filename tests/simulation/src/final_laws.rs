@@ -11,7 +11,7 @@ use ::tests::{Audit, Call, Evidence};
 use bytes::Bytes;
 use orders::{Caller, Cancel, Fingerprint, IntentKind, NewOrder, OrderId, Submit};
 
-use crate::plan::Plan;
+use crate::plan::{Function, Plan};
 use crate::resources::{STREAM, evidence};
 use crate::world::World;
 
@@ -42,7 +42,11 @@ pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Eviden
         let told = format!("{} of {poison} records", audit.poison_discarded);
         world.laws.broken("the queue is told of all poison", told);
     }
-    let discarded = world.discarded();
+    let functions = [Function::Consumer, Function::Notifier, Function::Shipping];
+    let discarded: u64 = functions
+        .map(|function| world.discarded(function))
+        .iter()
+        .sum();
     if plan.is_within_budget && discarded > 0 {
         world.laws.broken(
             "an outage within the budget discards nothing",
@@ -53,7 +57,7 @@ pub(crate) async fn settle(world: &World, plan: &Plan, calls: &[Call]) -> Eviden
     // From here on no wire breaks. A wire that broke at every retry of a record would make the
     // mapping discard the record again, although the consumer works.
     world.lambda.wire.calm();
-    put_back(world, &seen);
+    put_back(world, STREAM, &seen);
     world.drain().await;
     let seen = evidence(&world.aws, seen.discards);
     let audit = Audit::of(calls, &Evidence::default(), &seen);
@@ -94,16 +98,16 @@ fn look(world: &World, calls: &[Call], evidence: &Evidence) -> Audit {
     audit
 }
 
-/// Puts the records in the ranges of all discards into the stream again, poison too. A person who
+/// Puts the records in the ranges of all discards into their stream again, poison too. A person who
 /// was told by the queue does the same.
-fn put_back(world: &World, evidence: &Evidence) {
+pub(crate) fn put_back(world: &World, stream: &str, evidence: &Evidence) {
     for record in &evidence.records {
         if evidence.is_discarded(record) {
             let data = Bytes::from(record.data.clone());
             let put = world
                 .aws
                 .kinesis()
-                .put_record(STREAM, &record.partition_key, data);
+                .put_record(stream, &record.partition_key, data);
             put.expect("the discarded records are far below the shard's limits");
         }
     }

@@ -2,6 +2,7 @@
 //! out of time.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -15,15 +16,17 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::Consumer;
 use fastrand::Rng;
 use futures::future::join_all;
-use keyed_batch::{KinesisEvent, KinesisRecord};
+use keyed_batch::{KinesisEvent, KinesisRecord, StreamRecord};
 use orders::{Intent, IntentKind, Submit};
 use orders_table::{OrdersTable, client_for_reads, client_for_writes};
 use serde_json::{Value, json};
+use shipping::Shipping;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::facts_path::NotifierEnvironment;
 use crate::laws::Laws;
 use crate::mutant::Mutant;
-use crate::plan::Pipeline;
+use crate::plan::{Function, Pipeline};
 use crate::resources::{START, STREAM, TABLE};
 use crate::switch::Switch;
 use crate::wire::Wire;
@@ -50,7 +53,7 @@ pub(crate) enum End<T> {
 }
 
 impl Control {
-    pub(crate) fn new(name: &'static str, laws: Laws) -> Self {
+    fn new(name: &'static str, laws: Laws) -> Self {
         Self {
             name,
             laws,
@@ -125,16 +128,17 @@ impl Control {
     }
 }
 
-/// The environments of both functions, which start when they are needed.
+/// The environments of all functions, which start when they are needed.
 pub(crate) struct Lambda {
     pub(crate) pipeline: Pipeline,
-    pub(crate) api: Control,
-    pub(crate) consumer: Control,
+    controls: BTreeMap<Function, Control>,
     pub(crate) laws: Laws,
     pub(crate) wire: Wire,
-    random: Arc<Mutex<Rng>>,
+    pub(crate) random: Arc<Mutex<Rng>>,
     idle_apis: RefCell<Vec<Api>>,
     idle_consumers: RefCell<Vec<(String, Consumer)>>,
+    pub(crate) idle_notifiers: RefCell<Vec<NotifierEnvironment>>,
+    pub(crate) idle_subscribers: RefCell<Vec<(String, Shipping)>>,
     started: RefCell<usize>,
 }
 
@@ -142,14 +146,38 @@ impl Lambda {
     pub(crate) fn new(pipeline: Pipeline, wire: Wire, laws: Laws) -> Self {
         Self {
             pipeline,
-            api: Control::new("api", laws.clone()),
-            consumer: Control::new("consumer", laws.clone()),
+            controls: [
+                Function::Api,
+                Function::Consumer,
+                Function::Notifier,
+                Function::Shipping,
+            ]
+            .map(|function| (function, Control::new(function.name(), laws.clone())))
+            .into(),
             laws,
             random: Arc::clone(&wire.random),
             wire,
             idle_apis: RefCell::default(),
             idle_consumers: RefCell::default(),
+            idle_notifiers: RefCell::default(),
+            idle_subscribers: RefCell::default(),
             started: RefCell::default(),
+        }
+    }
+
+    /// The control over a function's environments.
+    pub(crate) fn control(&self, function: Function) -> &Control {
+        &self.controls[&function]
+    }
+
+    /// Invokes a function that has a mapping with one batch. The result is the JSON of the
+    /// response, or `None` if the function failed as a whole.
+    pub(crate) async fn invoke(&self, function: Function, event: &[u8]) -> End<Option<Vec<u8>>> {
+        match function {
+            Function::Api => unreachable!("the api has no mapping"),
+            Function::Consumer => self.batch(event).await,
+            Function::Notifier => self.notify(event).await,
+            Function::Shipping => self.ship(event).await,
         }
     }
 
@@ -163,7 +191,11 @@ impl Lambda {
         // The future is boxed, because the layers around an SDK call nest more deeply than the
         // compiler follows.
         let answer = Box::pin(api.answer(event.as_bytes(), TIMEOUT));
-        match self.api.run(Instant::now() + TIMEOUT, answer).await {
+        match self
+            .control(Function::Api)
+            .run(Instant::now() + TIMEOUT, answer)
+            .await
+        {
             End::Returned(Err(failure)) => {
                 self.laws
                     .broken("every request can be read", failure.to_string());
@@ -184,7 +216,7 @@ impl Lambda {
 
     /// Invokes the consumer with one batch. The result is the JSON of the response, or `None` if
     /// the consumer failed as a whole.
-    pub(crate) async fn batch(&self, event: &[u8]) -> End<Option<Vec<u8>>> {
+    async fn batch(&self, event: &[u8]) -> End<Option<Vec<u8>>> {
         let idle = self.idle_consumers.borrow_mut().pop();
         let (environment, consumer) = idle.unwrap_or_else(|| self.start_consumer());
         let mut event: KinesisEvent = serde_json::from_slice(event).unwrap();
@@ -194,9 +226,9 @@ impl Lambda {
             _ => {}
         }
         let _invocation = self.laws.invocation_begins(&environment, &event);
-        let deadline = Instant::now() + self.pipeline.consumer_timeout;
+        let deadline = Instant::now() + self.pipeline.consumer.timeout;
         let handled = self
-            .consumer
+            .control(Function::Consumer)
             .run(deadline, self.handle(&consumer, &event.records, deadline));
         match handled.await {
             End::Returned(mut failures) => {
@@ -211,17 +243,7 @@ impl Lambda {
                     };
                     mutant.change_failures(failures, is_poison);
                 }
-                let response = failures.map(|failures| {
-                    let failures: Vec<Value> = failures
-                        .into_iter()
-                        .map(|number| json!({ "itemIdentifier": number }))
-                        .collect();
-                    self.must_be_of_the_batch(&failures, &event);
-                    json!({ "batchItemFailures": failures })
-                        .to_string()
-                        .into_bytes()
-                });
-                End::Returned(response)
+                End::Returned(failures.map(|failures| self.response(failures, &event.records)))
             }
             End::Crashed => End::Crashed,
             End::TimedOut => End::TimedOut,
@@ -278,19 +300,29 @@ impl Lambda {
         }
     }
 
-    /// Breaks a law if a response names a record that is not in its batch. Lambda counts the whole
-    /// batch as failed then.
-    fn must_be_of_the_batch(&self, failures: &[Value], event: &KinesisEvent) {
+    /// The response that names these records as failed. A law is broken if one of them is not in
+    /// the batch. Lambda counts the whole batch as failed then.
+    pub(crate) fn response(
+        &self,
+        failures: Vec<Option<String>>,
+        batch: &[impl StreamRecord],
+    ) -> Vec<u8> {
+        let mut named = Vec::new();
         for failure in failures {
-            let identifier = &failure["itemIdentifier"];
-            let mut records = event.records.iter();
-            if !records.any(|record| *identifier == record.sequence_number.as_str()) {
+            let is_of_the_batch = batch
+                .iter()
+                .any(|record| Some(record.sequence_number()) == failure.as_deref());
+            if !is_of_the_batch {
                 self.laws.broken(
                     "a response names records of its batch",
-                    identifier.to_string(),
+                    format!("{failure:?}"),
                 );
             }
+            named.push(json!({ "itemIdentifier": failure }));
         }
+        json!({ "batchItemFailures": named })
+            .to_string()
+            .into_bytes()
     }
 
     /// Gives each submit the content of the row, if only the items differ. So the consumer takes
@@ -334,17 +366,17 @@ impl Lambda {
         }
     }
 
-    fn next(&self, function: &str) -> (String, usize) {
+    pub(crate) fn next(&self, function: Function) -> (String, usize) {
         let number = *self.started.borrow();
         *self.started.borrow_mut() += 1;
-        (format!("{function}-{number}"), number)
+        (format!("{}-{number}", function.name()), number)
     }
 
     fn start_api(&self) -> Api {
-        let (environment, number) = self.next("api");
+        let (environment, number) = self.next(Function::Api);
         let clocks = &self.pipeline.api_clocks;
         let skew = clocks[number % clocks.len()];
-        let config = self.config(environment);
+        let config = self.config(Function::Api, &environment);
         let random = Arc::clone(&self.random);
         let began = Instant::now() - self.laws.trace.elapsed();
         Api {
@@ -360,8 +392,8 @@ impl Lambda {
     }
 
     fn start_consumer(&self) -> (String, Consumer) {
-        let (environment, _) = self.next("consumer");
-        let client = client_for_writes(&self.config(environment.clone()));
+        let (environment, _) = self.next(Function::Consumer);
+        let client = client_for_writes(&self.config(Function::Consumer, &environment));
         let table = OrdersTable::new(client, TABLE);
         let places = self.pipeline.max_in_flight.try_into().unwrap();
         let seed = self.random.lock().unwrap().u64(..);
@@ -371,9 +403,11 @@ impl Lambda {
         (environment, Consumer::new(table, limits))
     }
 
-    fn config(&self, environment: String) -> SdkConfig {
+    /// The SDK's configuration in an execution environment of a function.
+    pub(crate) fn config(&self, function: Function, environment: &str) -> SdkConfig {
         let wire = Wire {
-            environment,
+            function,
+            environment: environment.to_owned(),
             ..self.wire.clone()
         };
         let clock = SimulatedTime(Instant::now() - self.laws.trace.elapsed());
@@ -397,11 +431,11 @@ impl TimeSource for SimulatedTime {
     }
 }
 
-fn time_since(began: Instant) -> SystemTime {
+pub(crate) fn time_since(began: Instant) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(START) + began.elapsed()
 }
 
-trait AddSigned {
+pub(crate) trait AddSigned {
     fn checked_add_signed_millis(self, millis: i64) -> Self;
 }
 
@@ -419,7 +453,7 @@ fn replace_data(record: &mut KinesisRecord, data: Vec<u8>) {
     record.shard_id = shard_id;
 }
 
-fn failures_of(report: keyed_batch::Report) -> Option<Vec<Option<String>>> {
+pub(crate) fn failures_of(report: keyed_batch::Report) -> Option<Vec<Option<String>>> {
     let failures = report.response.ok()?.batch_item_failures;
     let identifiers = failures.into_iter().map(|failure| failure.item_identifier);
     Some(identifiers.collect())

@@ -17,14 +17,20 @@
 //! | `plan.rs` | the decisions of a seed, as data that can be cut down |
 //! | `run.rs` | a run from its start to its report |
 //! | `world.rs` | everything in a run |
-//! | `resources.rs` | the stream, the table and the queue |
+//! | `resources.rs` | the streams, tables and queues |
 //! | `clients.rs` | the clients, and their reactions to a response |
 //! | `lambda.rs` | execution environments, whose invocations crash, freeze, and run out of time |
+//! | `facts_path.rs` | the notifier's and the subscriber's environments, and their invocations |
 //! | `wire.rs` | the wire between a client of AWS and the model, with delays, and calls that go on when their caller is gone |
+//! | `facts_stream.rs` | the facts stream as its callers meet it, with entries that fail |
+//! | `middle.rs` | the calls at which a function crashes in the middle of its work |
+//! | `mapping.rs` | an event source mapping with its pollers, some of which are lost |
+//! | `source.rs` | the streams that pollers read |
 //! | `poller.rs` | the poller, which carries out the actions of the event source mapping |
 //! | `disasters.rs` | the disasters of a plan, each at its time |
 //! | `laws.rs` | the laws that have to hold while a run goes on |
 //! | `final_laws.rs` | the laws that have to hold when a run is over |
+//! | `fact_laws.rs`, `final_fact_laws.rs` | the same for facts |
 //! | `mutant.rs` | mistakes that the laws have to catch |
 //! | `switch.rs` | a switch that wakes its waiters in a fixed sequence |
 //! | `trace.rs` | the events of a run, line by line |
@@ -38,15 +44,22 @@
 
 mod clients;
 mod disasters;
+mod fact_laws;
+mod facts_path;
+mod facts_stream;
+mod final_fact_laws;
 mod final_laws;
 mod lambda;
 mod laws;
+mod mapping;
+mod middle;
 mod mutant;
 mod plan;
 mod poller;
 mod resources;
 mod run;
 mod shrink;
+mod source;
 mod switch;
 mod trace;
 mod wire;
@@ -54,7 +67,10 @@ mod world;
 
 pub use laws::Violation;
 pub use mutant::Mutant;
-pub use plan::{Call, Client, Disaster, Kind, Pipeline, Plan};
-pub use run::{Counts, Report, run};
+pub use plan::{
+    Call, Client, Disaster, FactsPath, FactsStreamFault, Function, Kind, MappedFunction, Pipeline,
+    Plan,
+};
+pub use run::{Counts, FactCounts, Report, run};
 pub use shrink::shrink;
 pub use trace::Trace;

@@ -11,6 +11,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use orders::{Caller, Intent, IntentKind, NewOrder};
 use serde_json::{Value, json};
 
+use crate::resources::LOCKS;
+
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
@@ -63,11 +65,25 @@ pub enum Mutant {
     EventuallyConsistentRead,
     /// The partition key of an intent is its own id, and not the id of its order.
     IntentIdAsPartitionKey,
+    /// The failed entries of a `PutRecords` count as published.
+    FailedEntryIgnored,
+    /// The notifier marks the facts of its changes before it publishes them.
+    MarkBeforePublish,
+    /// The facts of the old row are not subtracted, so every change announces all facts of its row.
+    FactsFromNewImageOnly,
+    /// All facts of a batch are put in one call, also several facts of one order.
+    TwoOfAKeyInOneCall,
+    /// The partition key of a fact is the id of its event, and not the id of its order.
+    PartitionKeyIsTheEventId,
+    /// Every attempt to publish a fact gives its event a new id.
+    IdPerAttempt,
+    /// The subscriber books without a lease and without a condition.
+    SubscriberWithoutLock,
 }
 
 impl Mutant {
     /// All mistakes.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 31] = [
         Self::ConditionDropped,
         Self::ConflictTakenForDuplicate,
         Self::ErrorTakenForSuccess,
@@ -92,10 +108,32 @@ impl Mutant {
         Self::ConflictTurnedAway,
         Self::EventuallyConsistentRead,
         Self::IntentIdAsPartitionKey,
+        Self::FailedEntryIgnored,
+        Self::MarkBeforePublish,
+        Self::FactsFromNewImageOnly,
+        Self::TwoOfAKeyInOneCall,
+        Self::PartitionKeyIsTheEventId,
+        Self::IdPerAttempt,
+        Self::SubscriberWithoutLock,
     ];
 
+    /// True for mistakes in the notifier or in the subscriber.
+    #[must_use]
+    pub fn is_of_the_facts(self) -> bool {
+        matches!(
+            self,
+            Self::FailedEntryIgnored
+                | Self::MarkBeforePublish
+                | Self::FactsFromNewImageOnly
+                | Self::TwoOfAKeyInOneCall
+                | Self::PartitionKeyIsTheEventId
+                | Self::IdPerAttempt
+                | Self::SubscriberWithoutLock
+        )
+    }
+
     /// Changes a request on its way to AWS.
-    pub(crate) fn change_request(self, request: &mut HttpRequest, new_id: impl FnOnce() -> String) {
+    pub(crate) fn change_request(self, request: &mut HttpRequest, new_id: impl Fn() -> String) {
         let operation = operation(request).to_owned();
         let Some(mut body) = json_of(request) else {
             return;
@@ -133,6 +171,31 @@ impl Mutant {
             {
                 revive(&mut body);
             }
+            (Self::PartitionKeyIsTheEventId, "PutRecords" | "PutRecord") => {
+                for entry in entries_of(&mut body) {
+                    if let Some(event) = event_of(entry) {
+                        entry["PartitionKey"] = event["id"].clone();
+                    }
+                }
+            }
+            (Self::IdPerAttempt, "PutRecords" | "PutRecord") => {
+                for entry in entries_of(&mut body) {
+                    if let Some(mut event) = event_of(entry) {
+                        event["id"] = json!(new_id());
+                        entry["Data"] = json!(BASE64_STANDARD.encode(event.to_string()));
+                    }
+                }
+            }
+            (Self::SubscriberWithoutLock, "TransactWriteItems") => {
+                let items = body["TransactItems"].as_array_mut();
+                let items = items.into_iter().flat_map(|items| {
+                    items.retain(|item| !item["Put"].is_null());
+                    items
+                });
+                for put in items.filter_map(|item| item["Put"].as_object_mut()) {
+                    put.remove("ConditionExpression");
+                }
+            }
             _ => return,
         }
         *request.body_mut() = SdkBody::from(body.to_string());
@@ -140,13 +203,16 @@ impl Mutant {
 
     /// True if a request is never sent, because its caller believes that the request is not needed.
     pub(crate) fn swallows(self, request: &HttpRequest) -> bool {
-        let is_conflict = || {
+        let contains = |text: &str| {
             let body = request.body().bytes().map(String::from_utf8_lossy);
-            body.is_some_and(|body| body.contains("ADD "))
+            body.is_some_and(|body| body.contains(text))
         };
-        self == Self::ConflictTakenForDuplicate
-            && operation(request) == "UpdateItem"
-            && is_conflict()
+        operation(request) == "UpdateItem"
+            && match self {
+                Self::ConflictTakenForDuplicate => contains("ADD "),
+                Self::SubscriberWithoutLock => contains(LOCKS),
+                _ => false,
+            }
     }
 
     /// True if the caller goes on before AWS has answered.
@@ -176,6 +242,7 @@ impl Mutant {
                 _ => answer,
             },
             (Self::AcceptedOnTimeout, "PutRecord") if answer.is_err() => Ok(success(operation)),
+            (Self::FailedEntryIgnored, "PutRecords") => answer.map(without_failures),
             _ => answer,
         }
     }
@@ -246,6 +313,20 @@ pub(crate) fn success(operation: &str) -> HttpResponse {
     )
 }
 
+/// The answer to a `PutRecords` with a made-up number in place of each failure.
+fn without_failures(answer: HttpResponse) -> HttpResponse {
+    let body = answer.body().bytes().unwrap_or_default();
+    let Ok(mut output) = serde_json::from_slice::<Value>(body) else {
+        return answer;
+    };
+    for entry in output["Records"].as_array_mut().into_iter().flatten() {
+        if !entry["ErrorCode"].is_null() {
+            *entry = json!({"SequenceNumber": "1", "ShardId": "shardId-000000000000"});
+        }
+    }
+    HttpResponse::new(answer.status(), SdkBody::from(output.to_string()))
+}
+
 fn too_large() -> HttpResponse {
     let body = r#"{"__type": "com.amazon.coral.validate#ValidationException", "message": "Item size has exceeded the maximum allowed size"}"#;
     HttpResponse::new(
@@ -271,7 +352,17 @@ fn attempt(request: &HttpRequest) -> u32 {
         .unwrap_or(1)
 }
 
-/// The event in the body of a `PutRecord`.
+/// The entries of a `PutRecords`, or the body of a `PutRecord` as the one entry.
+fn entries_of(body: &mut Value) -> &mut [Value] {
+    if body["Records"].is_array() {
+        let entries = body["Records"].as_array_mut();
+        entries.map(Vec::as_mut_slice).unwrap_or_default()
+    } else {
+        std::slice::from_mut(body)
+    }
+}
+
+/// The event in an entry, or in the body of a `PutRecord`.
 fn event_of(body: &Value) -> Option<Value> {
     let data = BASE64_STANDARD.decode(body["Data"].as_str()?).ok()?;
     serde_json::from_slice(&data).ok()

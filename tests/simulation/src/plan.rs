@@ -7,6 +7,7 @@ use event_source_mapping::{ArrivalDecimals, Backoff, FirstRecordFailed, Neighbou
 use fastrand::Rng;
 
 use crate::mutant::Mutant;
+use crate::resources::{FACTS_STREAM, STREAM};
 
 /// A run that has not begun yet.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct Plan {
     /// The seed, which decides everything that the plan does not say, such as ids, jitter and the
     /// duration of each call.
     pub seed: u64,
-    /// The stream, the mapping and the functions.
+    /// The streams, the mappings and the functions.
     pub pipeline: Pipeline,
     /// The clients.
     pub clients: Vec<Client>,
@@ -27,11 +28,39 @@ pub struct Plan {
     pub mutant: Option<Mutant>,
 }
 
-/// The stream, the mapping and the functions.
+/// The streams, the mappings and the functions.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     /// The number of shards at the start.
     pub shards: u32,
+    /// The mapping to the consumer.
+    pub consumer: MappedFunction,
+    /// The most records that the consumer works on at once.
+    pub max_in_flight: usize,
+    /// The errors of the api's clocks, in milliseconds. Each execution environment of the api has
+    /// its own clock, which is off by one of these numbers.
+    pub api_clocks: Vec<i64>,
+    /// The facts' path. `None` if the run has none.
+    pub facts: Option<FactsPath>,
+}
+
+/// The path of the facts, which begins at the change stream of the orders table.
+#[derive(Clone, Debug)]
+pub struct FactsPath {
+    /// The number of shards of the facts stream at the start.
+    pub shards: u32,
+    /// The mapping of the table's change stream to the notifier.
+    pub notifier: MappedFunction,
+    /// The mapping of the facts stream to the subscriber.
+    pub shipping: MappedFunction,
+    /// The errors of the subscriber's clocks, in milliseconds. They are within the skew that its
+    /// locks allow for.
+    pub shipping_clocks: Vec<i64>,
+}
+
+/// An event source mapping and the timeout of its function.
+#[derive(Clone, Debug)]
+pub struct MappedFunction {
     /// BatchSize.
     pub batch_size: u32,
     /// MaximumBatchingWindowInSeconds.
@@ -42,13 +71,8 @@ pub struct Pipeline {
     pub retries: i64,
     /// BisectBatchOnFunctionError.
     pub bisect: bool,
-    /// The consumer's timeout.
-    pub consumer_timeout: Duration,
-    /// The most records that the consumer works on at once.
-    pub max_in_flight: usize,
-    /// The errors of the api's clocks, in milliseconds. Each execution environment of the api has
-    /// its own clock, which is off by one of these numbers.
-    pub api_clocks: Vec<i64>,
+    /// The function's timeout.
+    pub timeout: Duration,
     /// The assumption about a batch whose first record failed.
     pub first_record_failed: FirstRecordFailed,
     /// The assumption about the report of neighbouring records that are discarded.
@@ -119,14 +143,23 @@ impl Kind {
     /// The name under which the disaster is counted. `None` if the calls or invocations that the
     /// disaster hits are counted instead.
     #[must_use]
-    pub fn name(&self) -> Option<&'static str> {
+    pub fn name(&self) -> Option<String> {
+        let of =
+            |function: &Function, what: &str| Some(format!("{} poller: {what}", function.name()));
         match self {
-            Self::Service { .. } | Self::Crash(_) | Self::Freeze(..) => None,
-            Self::Restart(_) => Some("poller: lost, another from an old checkpoint"),
-            Self::SecondPoller(_) => Some("poller: two at once"),
-            Self::Stop(_) => Some("poller: stopped by the switch"),
-            Self::Split(_) => Some("shards: split"),
-            Self::Merge(_) => Some("shards: merged, or tried to where there was one"),
+            Self::Service { .. }
+            | Self::FactsStream { .. }
+            | Self::Crash(_)
+            | Self::CrashInTheMiddle(_)
+            | Self::Freeze(..) => None,
+            Self::Restart(function, BEFORE_THE_RUN) => of(function, "again from the oldest record"),
+            Self::Restart(function, _) => of(function, "lost, another from an old checkpoint"),
+            Self::SecondPoller(function, _) => of(function, "two at once"),
+            Self::Stop(function, _) => of(function, "stopped by the switch"),
+            Self::Split(stream, _) => Some(format!("{stream}: shard split")),
+            Self::Merge(stream, _) => Some(format!(
+                "{stream}: shards merged, or tried to where there was one"
+            )),
         }
     }
 }
@@ -156,30 +189,83 @@ pub enum Kind {
         /// The duration in seconds.
         seconds: u64,
     },
+    /// A share of the calls to the facts stream goes wrong in this way for some seconds.
+    FactsStream {
+        /// The fault.
+        fault: FactsStreamFault,
+        /// The share of the calls from 0 to 100. Where entries fail, it is the share of the
+        /// entries.
+        percent: u32,
+        /// The duration in seconds.
+        seconds: u64,
+    },
     /// Every invocation of the function that is in progress ends, at whatever `await` it is.
     Crash(Function),
+    /// Within twenty seconds the function crashes at its next call that completes its work. The
+    /// notifier crashes between a publish and its mark. The subscriber crashes when it commits a
+    /// booking.
+    CrashInTheMiddle(Function),
     /// Every invocation of the function is frozen for this long, as if its process was stopped.
     Freeze(Function, Duration),
-    /// The poller is lost, and another poller goes on from the checkpoints of this long ago. The
-    /// invocations that were in flight go on.
-    Restart(Duration),
-    /// A second poller works on the same stream for this long, from the same checkpoints.
-    SecondPoller(Duration),
-    /// The stop switch disables the mapping for this long.
-    Stop(Duration),
-    /// The n-th open shard is split.
-    Split(usize),
-    /// The n-th open shard and its neighbour are merged, if at least two shards are open.
-    Merge(usize),
+    /// The function's poller is lost, and another poller goes on from the checkpoints of this long
+    /// ago. The invocations that were in flight go on.
+    Restart(Function, Duration),
+    /// A second poller works for the same function for this long, from the same checkpoints.
+    SecondPoller(Function, Duration),
+    /// The stop switch disables the function's mapping for this long.
+    Stop(Function, Duration),
+    /// The n-th open shard of the stream is split.
+    Split(&'static str, usize),
+    /// The n-th open shard of the stream and its neighbour are merged, if at least two shards are
+    /// open.
+    Merge(&'static str, usize),
 }
 
-/// A function of the service.
+/// A fault of calls to the facts stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactsStreamFault {
+    /// Entries of `PutRecords` fail, throttled or by an internal failure. The others are stored.
+    Entries,
+    /// There is no such stream.
+    Away,
+    /// The call takes effect and its answer is lost.
+    LostAnswer,
+    /// The call has no effect and no answer.
+    Timeout,
+    /// The call takes effect and is answered seconds later.
+    Slow,
+}
+
+/// A function of the service, or of the subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Function {
     /// The api.
     Api,
     /// The consumer.
     Consumer,
+    /// The notifier.
+    Notifier,
+    /// The subscriber.
+    Shipping,
+}
+
+impl Function {
+    /// The function's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Consumer => "consumer",
+            Self::Notifier => "notifier",
+            Self::Shipping => "shipping",
+        }
+    }
+
+    /// True for the functions of the facts' path.
+    #[must_use]
+    pub fn is_of_the_facts(self) -> bool {
+        matches!(self, Self::Notifier | Self::Shipping)
+    }
 }
 
 const ERRORS: [(&str, &[&str]); 3] = [
@@ -227,29 +313,42 @@ const ERRORS: [(&str, &[&str]); 3] = [
     ),
 ];
 
+/// An age that no checkpoint has. A poller that goes on from there reads its stream from the oldest
+/// record.
+const BEFORE_THE_RUN: Duration = Duration::from_hours(1);
+
 /// The disasters begin within this time. The clients make most of their calls within it too.
 const SPAN: Duration = Duration::from_secs(60);
+
+/// One run in this many has the facts' path. A run with the path takes twice as long.
+const RUNS_PER_FACTS_PATH: u64 = 3;
 
 impl Plan {
     /// Makes the plan of a seed. The plan has at least 50 calls that write, and at least 10
     /// disasters. One seed in eight has one outage of the table in place of the disasters, and the
-    /// consumer has to ride out that outage.
+    /// functions have to ride out that outage. One seed in three has the facts' path, with
+    /// disasters of its own.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;
         let is_within_budget = random.u32(0..8) == 0;
-        let pipeline = pipeline(random);
+        let mut pipeline = pipeline(random);
         let clients = clients(random, is_within_budget);
-        let disasters = if is_within_budget {
+        let mut disasters = if is_within_budget {
             vec![outage_within_budget(random, &pipeline)]
         } else {
-            let mut disasters: Vec<Disaster> = (0..random.usize(10..18))
+            (0..random.usize(10..18))
                 .map(|_| disaster(random))
-                .collect();
-            disasters.sort_by_key(|disaster| disaster.at);
-            disasters
+                .collect()
         };
+        if seed.is_multiple_of(RUNS_PER_FACTS_PATH) {
+            pipeline.facts = Some(facts_path(random, &pipeline, is_within_budget));
+            if !is_within_budget {
+                disasters.extend((0..random.usize(6..12)).map(|_| facts_disaster(random)));
+            }
+        }
+        disasters.sort_by_key(|disaster| disaster.at);
         Self {
             seed,
             pipeline,
@@ -271,16 +370,23 @@ impl Plan {
 fn pipeline(random: &mut Rng) -> Pipeline {
     Pipeline {
         shards: random.u32(1..=3),
+        consumer: mapped_function(random),
+        max_in_flight: random.usize(1..=8),
+        api_clocks: (0..random.usize(1..=3))
+            .map(|_| random.i64(-5_000..=5_000))
+            .collect(),
+        facts: None,
+    }
+}
+
+fn mapped_function(random: &mut Rng) -> MappedFunction {
+    MappedFunction {
         batch_size: random.u32(1..=20),
         window_seconds: if random.bool() { 0 } else { 1 },
         parallelization_factor: if random.bool() { 1 } else { random.u32(2..=4) },
         retries: random.i64(1..=5),
         bisect: random.u32(0..4) != 0,
-        consumer_timeout: Duration::from_secs(random.u64(2..=10)),
-        max_in_flight: random.usize(1..=8),
-        api_clocks: (0..random.usize(1..=3))
-            .map(|_| random.i64(-5_000..=5_000))
-            .collect(),
+        timeout: Duration::from_secs(random.u64(2..=10)),
         first_record_failed: match random.u32(0..3) {
             0 => FirstRecordFailed::RetryWhole,
             1 => FirstRecordFailed::Halve,
@@ -301,6 +407,35 @@ fn pipeline(random: &mut Rng) -> Pipeline {
             false => ArrivalDecimals::Six,
         },
     }
+}
+
+/// The facts' path. Where nothing may be discarded, both functions ride out at least what the
+/// consumer rides out. Otherwise they have few retries, so that discards happen.
+fn facts_path(random: &mut Rng, pipeline: &Pipeline, is_within_budget: bool) -> FactsPath {
+    let function = |random: &mut Rng| {
+        let mut function = mapped_function(random);
+        // With a longer window a batch has more changes, also several of one order.
+        function.window_seconds = [0, 1, 5][random.usize(0..3)];
+        function.read_limit = function.read_limit.min(1_000);
+        if is_within_budget {
+            function.timeout = function.timeout.max(pipeline.consumer.timeout);
+            function.retries = function.retries.max(pipeline.consumer.retries) + 2;
+        } else {
+            function.retries = random.i64(0..=3);
+        }
+        function
+    };
+    let mut facts = FactsPath {
+        notifier: function(random),
+        shipping: function(random),
+        shards: random.u32(1..=3),
+        shipping_clocks: (0..random.usize(1..=3))
+            .map(|_| random.i64(-500..=500))
+            .collect(),
+    };
+    // A booking is not begun in the last 2.25 s before the deadline.
+    facts.shipping.timeout += Duration::from_secs(3);
+    facts
 }
 
 fn clients(random: &mut Rng, sound_only: bool) -> Vec<Client> {
@@ -385,9 +520,9 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
     let error = errors[random.usize(0..errors.len())];
     // A call without an answer may wait until its invocation is over, although the outage may have
     // ended before. So one invocation does not count.
-    let tries = pipeline.retries + i64::from(error != "timeout");
+    let tries = pipeline.consumer.retries + i64::from(error != "timeout");
     let tries = u64::try_from(tries).unwrap_or(1);
-    let budget = (pipeline.consumer_timeout - Duration::from_millis(500)).as_secs() * tries;
+    let budget = (pipeline.consumer.timeout - Duration::from_millis(500)).as_secs() * tries;
     Disaster {
         at: Duration::from_millis(random.u64(0..30_000)),
         kind: Kind::Service {
@@ -400,9 +535,16 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
     }
 }
 
+fn pause(random: &mut Rng, seconds: u64) -> Duration {
+    Duration::from_millis(random.u64(10..seconds * 1_000))
+}
+
+/// The time of a disaster.
+fn moment(random: &mut Rng) -> Duration {
+    Duration::from_millis(random.u64(0..u64::try_from(SPAN.as_millis()).unwrap_or(0)))
+}
+
 fn disaster(random: &mut Rng) -> Disaster {
-    let pause =
-        |random: &mut Rng, seconds: u64| Duration::from_millis(random.u64(10..seconds * 1_000));
     let function = |random: &mut Rng| {
         if random.bool() {
             Function::Api
@@ -428,14 +570,53 @@ fn disaster(random: &mut Rng) -> Disaster {
         }
         10..=12 => Kind::Crash(function(random)),
         13..=14 => Kind::Freeze(function(random), pause(random, 15)),
-        15 => Kind::Restart(pause(random, 20)),
-        16 => Kind::SecondPoller(pause(random, 20)),
-        17 => Kind::Stop(pause(random, 20)),
-        18 => Kind::Split(random.usize(0..8)),
-        _ => Kind::Merge(random.usize(0..8)),
+        15 => Kind::Restart(Function::Consumer, pause(random, 20)),
+        16 => Kind::SecondPoller(Function::Consumer, pause(random, 20)),
+        17 => Kind::Stop(Function::Consumer, pause(random, 20)),
+        18 => Kind::Split(STREAM, random.usize(0..8)),
+        _ => Kind::Merge(STREAM, random.usize(0..8)),
     };
     Disaster {
-        at: Duration::from_millis(random.u64(0..u64::try_from(SPAN.as_millis()).unwrap_or(0))),
+        at: moment(random),
+        kind,
+    }
+}
+
+/// A disaster of the facts' path.
+fn facts_disaster(random: &mut Rng) -> Disaster {
+    let function = if random.bool() {
+        Function::Notifier
+    } else {
+        Function::Shipping
+    };
+    let kind = match random.u32(0..20) {
+        0..=2 => Kind::FactsStream {
+            fault: FactsStreamFault::Entries,
+            percent: [10, 30, 60][random.usize(0..3)],
+            seconds: random.u64(1..=20),
+        },
+        3..=6 => Kind::FactsStream {
+            fault: match random.u32(0..4) {
+                0 => FactsStreamFault::Away,
+                1 => FactsStreamFault::LostAnswer,
+                2 => FactsStreamFault::Timeout,
+                _ => FactsStreamFault::Slow,
+            },
+            percent: [10, 30, 60, 100][random.usize(0..4)],
+            seconds: random.u64(1..=20),
+        },
+        7..=9 => Kind::CrashInTheMiddle(function),
+        10..=11 => Kind::Crash(function),
+        12..=13 => Kind::Freeze(function, pause(random, 15)),
+        14 => Kind::Restart(function, pause(random, 20)),
+        15 => Kind::Restart(function, BEFORE_THE_RUN),
+        16 => Kind::SecondPoller(function, pause(random, 20)),
+        17 => Kind::Stop(function, pause(random, 20)),
+        18 => Kind::Split(FACTS_STREAM, random.usize(0..8)),
+        _ => Kind::Merge(FACTS_STREAM, random.usize(0..8)),
+    };
+    Disaster {
+        at: moment(random),
         kind,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_model::Aws;
-use aws_model::event_source::{DiscardQueue, ShardReader};
+use aws_model::event_source::DiscardQueue;
 use event_source_mapping::{
     Action, Checkpoint, Completion, Event, Fetch, Invocation, Mapping, SequenceNumber, ShardId,
     Timestamp,
@@ -18,15 +18,21 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::lambda::{End, Lambda};
 use crate::laws::Laws;
-use crate::resources::{QUEUE_URL, STREAM};
+use crate::plan::Function;
+use crate::source::Source;
 use crate::switch::Switch;
 
 /// The time from one listing of the shards to the next.
 const LISTING: Duration = Duration::from_secs(2);
 
-/// A poller of the stream.
+/// A poller of a stream.
 pub(crate) struct Poller {
     pub(crate) aws: Aws,
+    pub(crate) source: Source,
+    /// The function that is invoked.
+    pub(crate) function: Function,
+    /// The URL of the queue that is told of discards.
+    pub(crate) queue_url: String,
     pub(crate) lambda: Rc<Lambda>,
     pub(crate) laws: Laws,
     pub(crate) random: Arc<Mutex<Rng>>,
@@ -41,10 +47,29 @@ pub(crate) struct Poller {
     /// come after its records in the parent shards.
     pub(crate) started: RefCell<BTreeMap<String, BTreeSet<SequenceNumber>>>,
     /// The name of the poller in the trace.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
 }
 
 impl Poller {
+    /// Another poller of the same stream, for the same function.
+    pub(crate) fn another(&self, mapping: Mapping, number: &str) -> Rc<Self> {
+        Rc::new(Self {
+            aws: self.aws.clone(),
+            source: self.source.clone(),
+            function: self.function,
+            queue_url: self.queue_url.clone(),
+            lambda: Rc::clone(&self.lambda),
+            laws: self.laws.clone(),
+            random: Arc::clone(&self.random),
+            mapping: RefCell::new(mapping),
+            enabled: Rc::clone(&self.enabled),
+            history: RefCell::default(),
+            in_flight: RefCell::default(),
+            started: RefCell::default(),
+            name: format!("{}{number}", self.function.name()),
+        })
+    }
+
     /// Polls until the future is dropped. The invocations that are in flight then go on, but no
     /// poller learns their results.
     pub(crate) async fn run(self: Rc<Self>) {
@@ -69,7 +94,7 @@ impl Poller {
                         let keys = self.begins(&invocation);
                         let (poller, answers) = (Rc::clone(&self), answers.clone());
                         tokio::task::spawn_local(async move {
-                            let event = invoke(&poller.lambda, invocation, &poller.random).await;
+                            let event = poller.invoke(invocation).await;
                             for key in &keys {
                                 poller.in_flight.borrow_mut().remove(key);
                             }
@@ -77,7 +102,7 @@ impl Poller {
                         });
                     }
                     Action::Discard(discard) => {
-                        let queue = DiscardQueue::new(self.aws.clone(), QUEUE_URL);
+                        let queue = DiscardQueue::new(self.aws.clone(), &*self.queue_url);
                         let answers = answers.clone();
                         tokio::task::spawn_local(async move {
                             sleep(Duration::from_millis(20)).await;
@@ -114,11 +139,7 @@ impl Poller {
     }
 
     fn listing(&self) -> Event {
-        self.source().list().unwrap()
-    }
-
-    fn source(&self) -> ShardReader {
-        ShardReader::new(self.aws.clone(), &self.aws.kinesis().stream_arn(STREAM))
+        self.source.list()
     }
 
     fn remember_checkpoints(&self) {
@@ -171,31 +192,37 @@ impl Poller {
 
     fn fetch(&self, fetch: Fetch) -> Event {
         if self.random.lock().unwrap().u32(0..50) == 0 {
-            self.laws.count("poller: read failed", 1);
+            self.count("poller: read failed");
             return fetch.failed();
         }
-        self.source().read(fetch)
+        self.source.read(fetch)
     }
-}
 
-async fn invoke(lambda: &Lambda, invocation: Invocation, random: &Mutex<Rng>) -> Event {
-    let (delay, is_refused) = {
-        let mut random = random.lock().unwrap();
-        (
-            Duration::from_millis(random.u64(1..50)),
-            random.u32(0..40) == 0,
-        )
-    };
-    sleep(delay).await;
-    let request_id = format!("invocation-{}", invocation.id());
-    if is_refused {
-        lambda.laws.count("consumer: invoke refused", 1);
-        return invocation.finished(request_id, Completion::NotInvoked);
+    async fn invoke(&self, invocation: Invocation) -> Event {
+        let (delay, is_refused) = {
+            let mut random = self.random.lock().unwrap();
+            (
+                Duration::from_millis(random.u64(1..50)),
+                random.u32(0..40) == 0,
+            )
+        };
+        sleep(delay).await;
+        let request_id = format!("invocation-{}", invocation.id());
+        if is_refused {
+            self.count("invoke refused");
+            return invocation.finished(request_id, Completion::NotInvoked);
+        }
+        let event = invocation.payload();
+        let completion = match self.lambda.invoke(self.function, &event).await {
+            End::Returned(Some(response)) => Completion::Returned(response),
+            End::Returned(None) | End::Crashed => Completion::FunctionError,
+            End::TimedOut => Completion::TimedOut,
+        };
+        invocation.finished(request_id, completion)
     }
-    let completion = match lambda.batch(&invocation.payload()).await {
-        End::Returned(Some(response)) => Completion::Returned(response),
-        End::Returned(None) | End::Crashed => Completion::FunctionError,
-        End::TimedOut => Completion::TimedOut,
-    };
-    invocation.finished(request_id, completion)
+
+    fn count(&self, what: &str) {
+        self.laws
+            .count(&format!("{} {what}", self.function.name()), 1);
+    }
 }

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::disasters::strike;
+use crate::final_fact_laws::settle_facts;
 use crate::final_laws::settle;
 use crate::laws::{Laws, Violation};
-use crate::plan::Plan;
+use crate::plan::{Function, Plan};
 use crate::trace::Trace;
 use crate::world::World;
 
@@ -42,11 +43,44 @@ pub struct Counts {
     pub writes: u64,
     /// The number of records in discards.
     pub discarded: u64,
+    /// The numbers of the facts.
+    pub facts: FactCounts,
     /// The simulated time.
     pub simulated: Duration,
     /// The number of faults of each kind. A fault is a call, an invocation, a read or a record that
     /// was hit, or a disaster of pollers and shards.
     pub faults: BTreeMap<String, u64>,
+}
+
+/// The numbers of what happened to facts, in one run or in several runs together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactCounts {
+    /// The number of runs with the facts' path.
+    pub runs: u64,
+    /// The number of different facts in the facts stream.
+    pub facts: u64,
+    /// The number of events in the facts stream whose fact was there already.
+    pub repetitions: u64,
+    /// The number of changes in discards.
+    pub changes_discarded: u64,
+    /// The number of facts that `announce --missing` announced.
+    pub announced_again: u64,
+    /// The number of events of the facts stream in discards.
+    pub facts_discarded: u64,
+    /// The number of shipments.
+    pub shipments: u64,
+}
+
+impl FactCounts {
+    fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.facts += other.facts;
+        self.repetitions += other.repetitions;
+        self.changes_discarded += other.changes_discarded;
+        self.announced_again += other.announced_again;
+        self.facts_discarded += other.facts_discarded;
+        self.shipments += other.shipments;
+    }
 }
 
 impl Counts {
@@ -57,6 +91,7 @@ impl Counts {
         self.deliveries += other.deliveries;
         self.writes += other.writes;
         self.discarded += other.discarded;
+        self.facts.add(&other.facts);
         self.simulated += other.simulated;
         for (kind, count) in &other.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
@@ -118,6 +153,10 @@ async fn live(plan: &Plan, laws: Laws) -> Counts {
     }
     let calls = clients.calls.take();
     let evidence = settle(&world, plan, &calls).await;
+    let facts = match plan.pipeline.facts {
+        Some(_) => settle_facts(&world).await,
+        None => FactCounts::default(),
+    };
     let intents = evidence.records.iter().filter_map(|record| record.intent());
     let ids: BTreeSet<_> = intents.map(|intent| intent.id).collect();
     let mut faults: BTreeMap<String, u64> = BTreeMap::new();
@@ -132,7 +171,8 @@ async fn live(plan: &Plan, laws: Laws) -> Counts {
         intents: ids.len().try_into().unwrap(),
         deliveries: world.laws.deliveries(),
         writes: world.laws.writes(),
-        discarded: world.discarded(),
+        discarded: world.discarded(Function::Consumer),
+        facts,
         simulated: began.elapsed(),
         faults,
     }

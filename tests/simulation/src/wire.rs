@@ -20,8 +20,12 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::fact_laws::FactLaws;
+use crate::facts_stream::{FactsStreamFaults, Put};
 use crate::laws::Laws;
+use crate::middle::Middle;
 use crate::mutant::{Mutant, operation, success};
+use crate::plan::{Function, Plan};
 use crate::resources::TABLE;
 
 /// The wire of one execution environment.
@@ -29,9 +33,16 @@ use crate::resources::TABLE;
 pub(crate) struct Wire {
     pub(crate) aws: Aws,
     pub(crate) laws: Laws,
+    pub(crate) fact_laws: FactLaws,
     pub(crate) random: Arc<Mutex<Rng>>,
+    /// The function of the execution environment.
+    pub(crate) function: Function,
     /// The name of the execution environment.
     pub(crate) environment: String,
+    /// The faults of the facts stream.
+    pub(crate) facts_stream: FactsStreamFaults,
+    /// The calls at which a function is to crash.
+    pub(crate) middle: Middle,
     /// True if the wire has only the usual delays from the start.
     pub(crate) is_calm: bool,
     /// True from the time on at which the wires of all environments have only the usual delays.
@@ -51,6 +62,30 @@ struct Disturbance {
 }
 
 impl Wire {
+    /// The wire of no environment yet.
+    pub(crate) fn new(aws: &Aws, laws: &Laws, random: &Arc<Mutex<Rng>>, plan: &Plan) -> Self {
+        Self {
+            aws: aws.clone(),
+            laws: laws.clone(),
+            fact_laws: FactLaws::new(laws.clone()),
+            random: Arc::clone(random),
+            function: Function::Api,
+            environment: String::new(),
+            facts_stream: FactsStreamFaults::default(),
+            middle: Middle::default(),
+            is_calm: plan.is_within_budget,
+            is_calmed: Arc::default(),
+            mutant: plan.mutant,
+        }
+    }
+
+    /// The mistake in the part of the service that the environment belongs to.
+    fn mutant(&self) -> Option<Mutant> {
+        let is_of_the_facts = self.function.is_of_the_facts();
+        self.mutant
+            .filter(|mutant| mutant.is_of_the_facts() == is_of_the_facts)
+    }
+
     /// The wire as the SDK's HTTP client.
     pub(crate) fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())
@@ -69,7 +104,7 @@ impl Wire {
     /// The stale response to a read, if the read gets one. Half of the reads that do not ask for
     /// consistency see the row as it was before its last write.
     fn stale_read(&self, request: &HttpRequest) -> Option<HttpResponse> {
-        if operation(request) != "GetItem" {
+        if self.function != Function::Api || operation(request) != "GetItem" {
             return None;
         }
         let input: Value = serde_json::from_slice(request.body().bytes()?).ok()?;
@@ -150,7 +185,8 @@ struct Connector {
 impl HttpConnector for Connector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let wire = self.wire.clone();
-        if let Some(mutant) = wire.mutant {
+        let mutant = wire.mutant();
+        if let Some(mutant) = mutant {
             mutant.change_request(&mut request, || wire.new_id());
             if mutant.swallows(&request) {
                 return HttpConnectorFuture::ready(Ok(success(operation(&request))));
@@ -158,33 +194,58 @@ impl HttpConnector for Connector {
         }
         let disturbance = wire.disturbance();
         let operation = operation(&request).to_owned();
+        if wire.middle.is_reached(wire.function, &operation) {
+            // The subscriber crashes before its call is sent, or before the answer has come.
+            let mut random = wire.random.lock().unwrap_or_else(PoisonError::into_inner);
+            if wire.function != Function::Shipping || random.bool() {
+                return HttpConnectorFuture::new(std::future::pending());
+            }
+        }
         let stale = wire.stale_read(&request);
         let model = self.model.clone();
-        let under_way = written_key(&request)
-            .map(|(key, body)| (wire.laws.write_begins(&wire.environment, &key, &body), key));
+        let touched = Touched::by(&wire, &request);
+        if let Some(Touched::Facts(put)) = &touched {
+            wire.fact_laws.put_begins(&wire.environment, put.ids());
+        }
+        let under_way = match &touched {
+            Some(Touched::Order(key, body)) => {
+                Some(wire.laws.write_begins(&wire.environment, key, body))
+            }
+            _ => None,
+        };
         HttpConnectorFuture::new(async move {
             if disturbance.is_broken {
                 sleep(disturbance.before).await;
                 return Err(broken());
             }
-            let key = under_way.as_ref().map(|(_, key)| key.clone());
-            let laws = wire.laws.clone();
-            let (mutant, of_answer) = (wire.mutant, operation.clone());
+            let caller = wire.clone();
+            let of_answer = operation.clone();
+            let ids = match &touched {
+                Some(Touched::Facts(put)) => put.ids().to_vec(),
+                _ => Vec::new(),
+            };
             // A request that was sent has its effect, even if nobody waits for the response any
             // more.
             let sent = tokio::spawn(async move {
                 sleep(disturbance.before).await;
+                if let Some(Touched::Facts(put)) = touched {
+                    return put.send(&wire, &model, request).await;
+                }
                 let answer = model.call(request).await;
-                if let Some(key) = key {
-                    wire.laws.row_may_have_changed(&wire.aws, &key);
-                    if wire.mutant == Some(Mutant::TimeToLive) {
-                        tokio::spawn(async move {
-                            sleep(Duration::from_secs(20)).await;
-                            let input =
-                                json!({"TableName": TABLE, "Key": {"order_id": {"S": key}}});
-                            let _ = wire.aws.operate(Service::DynamoDb, "DeleteItem", &input);
-                        });
+                match touched {
+                    Some(Touched::Order(key, _)) => {
+                        wire.laws.row_may_have_changed(&wire.aws, &key);
+                        if mutant == Some(Mutant::TimeToLive) {
+                            tokio::spawn(expire(wire, key));
+                        }
                     }
+                    Some(Touched::Marks(key)) => {
+                        wire.fact_laws.marks_may_have_changed(&wire.aws, &key);
+                    }
+                    Some(Touched::Shipment(key)) => {
+                        wire.fact_laws.shipment_may_have_changed(&wire.aws, &key);
+                    }
+                    Some(Touched::Facts(_)) | None => {}
                 }
                 answer
             });
@@ -192,7 +253,7 @@ impl HttpConnector for Connector {
                 return Ok(success(&operation));
             }
             let answer = sent.await.unwrap_or_else(|panic| {
-                laws.broken("nothing panics", panic.to_string());
+                caller.laws.broken("nothing panics", panic.to_string());
                 Err(broken())
             });
             sleep(disturbance.after).await;
@@ -204,25 +265,64 @@ impl HttpConnector for Connector {
             if let Some(mutant) = mutant {
                 answer = mutant.change_answer(&of_answer, answer);
             }
+            caller
+                .fact_laws
+                .answered(&caller.environment, ids, answer.as_ref().ok());
             answer
         })
     }
 }
 
-/// The key of the row that a write is about, and the body of the write. `None` if the request is
-/// not a write.
-fn written_key(request: &HttpRequest) -> Option<(String, String)> {
-    let target = request.headers().get("x-amz-target")?;
-    if !target.ends_with(".UpdateItem") {
-        return None;
-    }
-    let body = std::str::from_utf8(request.body().bytes()?).ok()?;
-    let json: Value = serde_json::from_str(body).ok()?;
-    let key = json["Key"]["order_id"]["S"].as_str()?.to_owned();
-    Some((key, body.to_owned()))
+/// The thing that a request writes, if a law is about it.
+enum Touched {
+    /// The order row of this key, by a request with this body.
+    Order(String, String),
+    /// Records of the facts stream.
+    Facts(Put),
+    /// The marks of this order.
+    Marks(String),
+    /// The shipment of this order.
+    Shipment(String),
 }
 
-fn broken() -> ConnectorError {
+impl Touched {
+    fn by(wire: &Wire, request: &HttpRequest) -> Option<Self> {
+        let json = || {
+            let body = std::str::from_utf8(request.body().bytes()?).ok()?;
+            Some((serde_json::from_str::<Value>(body).ok()?, body.to_owned()))
+        };
+        match (wire.function, operation(request)) {
+            (Function::Consumer, "UpdateItem") => {
+                let (json, body) = json()?;
+                Some(Self::Order(key(&json["Key"])?, body))
+            }
+            (Function::Notifier, "UpdateItem") => Some(Self::Marks(key(&json()?.0["Key"])?)),
+            (Function::Notifier, operation @ ("PutRecord" | "PutRecords")) => {
+                Some(Self::Facts(Put::new(operation, json()?.0)))
+            }
+            (Function::Shipping, "TransactWriteItems") => {
+                let (json, _) = json()?;
+                let mut items = json["TransactItems"].as_array()?.iter();
+                items.find_map(|item| Some(Self::Shipment(key(&item["Put"]["Item"])?)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The order id among these attributes.
+fn key(attributes: &Value) -> Option<String> {
+    Some(attributes["order_id"]["S"].as_str()?.to_owned())
+}
+
+/// Deletes an order's row after its time to live.
+async fn expire(wire: Wire, key: String) {
+    sleep(Duration::from_secs(20)).await;
+    let input = json!({"TableName": TABLE, "Key": {"order_id": {"S": key}}});
+    let _ = wire.aws.operate(Service::DynamoDb, "DeleteItem", &input);
+}
+
+pub(crate) fn broken() -> ConnectorError {
     let error = io::Error::new(io::ErrorKind::ConnectionReset, "the connection broke");
     ConnectorError::io(error.into())
 }

@@ -1,11 +1,11 @@
 //! The promises that the simulation makes about itself, and the laws under a few seeds. The command
 //! `make simulate` runs as many seeds as its user likes.
 
-use simulation::{Plan, run};
+use simulation::{FactCounts, Kind, Plan, run};
 
 #[test]
 fn the_same_seed_gives_the_same_trace_byte_for_byte() {
-    for seed in 1..=5 {
+    for seed in 1..=6 {
         let plan = Plan::of(seed);
         let (first, second) = (run(&plan), run(&plan));
         let differing = first
@@ -53,6 +53,47 @@ fn no_law_is_broken_under_the_first_twenty_seeds_and_at_least_ten_things_go_wron
         let hits: u64 = outcome.counts.faults.values().sum();
         assert!(hits >= 10 || plan.is_within_budget, "seed {seed}: {hits}");
     }
+}
+
+#[test]
+fn one_seed_in_three_has_the_path_of_the_facts_and_disasters_on_it() {
+    for seed in 0..500 {
+        let plan = Plan::of(seed);
+        let has_facts = plan.pipeline.facts.is_some();
+        assert_eq!(has_facts, seed % 3 == 0, "seed {seed}");
+        let on_the_path = plan
+            .disasters
+            .iter()
+            .filter(|disaster| match disaster.kind {
+                Kind::FactsStream { .. } => true,
+                Kind::Crash(function) | Kind::CrashInTheMiddle(function) => {
+                    function.is_of_the_facts()
+                }
+                Kind::Freeze(function, _)
+                | Kind::Restart(function, _)
+                | Kind::SecondPoller(function, _)
+                | Kind::Stop(function, _) => function.is_of_the_facts(),
+                Kind::Split(stream, _) | Kind::Merge(stream, _) => stream == "order-facts",
+                Kind::Service { .. } => false,
+            });
+        let has_disasters = on_the_path.count() >= 6;
+        assert_eq!(
+            has_disasters,
+            has_facts && !plan.is_within_budget,
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_run_with_facts_publishes_them_and_books_shipments_and_another_run_has_none() {
+    let with = run(&Plan::of(3)).counts.facts;
+    assert_eq!(with.runs, 1);
+    assert!(
+        with.facts >= with.shipments && with.shipments > 0,
+        "{with:?}"
+    );
+    assert_eq!(run(&Plan::of(2)).counts.facts, FactCounts::default());
 }
 
 #[test]

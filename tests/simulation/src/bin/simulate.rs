@@ -95,6 +95,17 @@ fn report(counts: &Counts, seconds: f64) {
         "{} intents, {} deliveries, {} writes, {} records discarded",
         counts.intents, counts.deliveries, counts.writes, counts.discarded
     );
+    let facts = &counts.facts;
+    println!(
+        "{} seeds with facts: {} facts, {} repetitions, {} changes discarded, {} facts announced again, {} facts discarded, {} shipments",
+        facts.runs,
+        facts.facts,
+        facts.repetitions,
+        facts.changes_discarded,
+        facts.announced_again,
+        facts.facts_discarded,
+        facts.shipments
+    );
     for (kind, count) in &counts.faults {
         println!("  {count:>8}  {kind}");
     }
