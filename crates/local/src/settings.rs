@@ -186,7 +186,7 @@ impl Settings {
     ///
     /// # Errors
     /// If the file cannot be read, does not have the settings' shape, or has a value out of the
-    /// ranges that [`Settings::mapping`] does not check. The first error found is returned.
+    /// ranges that [`MappingSettings::mapping`] does not check. The first error found is returned.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
             path: path.to_owned(),
