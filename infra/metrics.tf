@@ -32,8 +32,9 @@ locals {
     ChangesUnfinished = "unfinished"
   }
 
-  # The notifier logs one further line for a batch in which puts or marks failed, also if they were
-  # done later. The line's level is ERROR if an error among them does not pass by itself.
+  # The notifier logs a further line for a batch in which puts failed, and another for marks that
+  # failed, also if they were done later. A line's level is ERROR if an error in it does not pass by
+  # itself.
   publish_metrics = {
     PublishFailures       = ""
     PublishFailuresToMend = " && ($.level = \"ERROR\")"

@@ -14,8 +14,10 @@ batch_size             = 100
 shard_count            = 4
 
 # Facts are kept as long as intents, so that a subscriber can be behind for as long as the consumer.
-facts_shard_count     = 4
-facts_retention_hours = 168
+# An outage of the stream of facts is ridden out for as long as an outage of the table.
+facts_shard_count               = 4
+facts_retention_hours           = 168
+notifier_maximum_retry_attempts = 122
 
 # The consumer needs 4 shards × 4 batches. The notifier needs 10 batches for each shard of the
 # change stream, which has as many shards as the table has partitions. A new table on demand takes

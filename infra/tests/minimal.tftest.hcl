@@ -101,14 +101,14 @@ run "a_restored_table_takes_the_place_of_the_lost_one" {
 
   assert {
     condition     = aws_dynamodb_table.orders.name == "orders-restored" && aws_lambda_function.api.environment[0].variables.TABLE_NAME == "orders-restored" && aws_lambda_function.consumer.environment[0].variables.TABLE_NAME == "orders-restored"
-    error_message = "Both functions must work on the restored table."
+    error_message = "The api and the consumer must work on the restored table."
   }
 
   assert {
     condition = alltrue([for policy in [aws_iam_role_policy.api.policy, aws_iam_role_policy.consumer.policy] : alltrue([
       for statement in jsondecode(policy).Statement : statement.Condition.StringEquals["kms:EncryptionContext:aws:dynamodb:tableName"] == "orders-restored" if statement.Sid == "DecryptOrders"
     ])])
-    error_message = "Both roles must be able to decrypt the restored table."
+    error_message = "The roles of the api and the consumer must be able to decrypt the restored table."
   }
 }
 

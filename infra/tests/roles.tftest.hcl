@@ -111,7 +111,7 @@ run "without_tracing_nothing_is_allowed_on_every_resource" {
   }
 
   assert {
-    condition     = alltrue([for statement in concat(jsondecode(aws_iam_role_policy.api.policy).Statement, jsondecode(aws_iam_role_policy.consumer.policy).Statement) : statement.Resource != "*"])
+    condition     = alltrue([for statement in concat(jsondecode(aws_iam_role_policy.api.policy).Statement, jsondecode(aws_iam_role_policy.consumer.policy).Statement, jsondecode(aws_iam_role_policy.notifier[0].policy).Statement) : statement.Resource != "*"])
     error_message = "No statement but X-Ray's may name every resource."
   }
 
@@ -121,13 +121,13 @@ run "without_tracing_nothing_is_allowed_on_every_resource" {
   }
 }
 
-run "a_boundary_is_put_on_both_roles" {
+run "a_boundary_is_put_on_every_role" {
   variables {
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
   }
 
   assert {
-    condition     = aws_iam_role.api.permissions_boundary == var.permissions_boundary_arn && aws_iam_role.consumer.permissions_boundary == var.permissions_boundary_arn
-    error_message = "Both roles must have the boundary."
+    condition     = aws_iam_role.api.permissions_boundary == var.permissions_boundary_arn && aws_iam_role.consumer.permissions_boundary == var.permissions_boundary_arn && aws_iam_role.notifier[0].permissions_boundary == var.permissions_boundary_arn
+    error_message = "Every role must have the boundary."
   }
 }

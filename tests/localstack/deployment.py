@@ -157,7 +157,6 @@ class Deployment:
         shipping_role = self.create_role("shipping", {
             **dict.fromkeys(READING_KINESIS, facts_arn),
             "dynamodb:PutItem": shipments,
-            "dynamodb:GetItem": locks,
             "dynamodb:UpdateItem": locks,
             "sqs:SendMessage": queue_arn,
         })

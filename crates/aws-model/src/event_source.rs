@@ -1,8 +1,8 @@
 //! The model as the stream and the on-failure queue of an event source mapping.
 //!
-//! [`ShardReader`] carries out a mapping's reads, and [`DiscardQueue`] delivers its discards. The
-//! caller makes the invocations. A caller names the stream by its ARN, as on AWS. So another kind
-//! of stream would concern this module alone.
+//! [`ShardReader`] carries out a mapping's reads of a Kinesis stream, and [`ChangeStreamReader`]
+//! those of a table's change stream. [`DiscardQueue`] delivers the discards of either. The caller
+//! makes the invocations.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -24,7 +24,7 @@ pub fn banner(port: u16, aws_port: u16, settings: &Settings) -> String {
 The order service is ready.
 
   {http:<28} HTTP API: the function api
-  {aws:<28} Kinesis, DynamoDB and SQS; any credentials
+  {aws:<28} Kinesis, DynamoDB with its streams, and SQS; any credentials
     stream {INTENTS_STREAM} ({intents}) → function consumer → table {ORDERS_TABLE}
     changes of {ORDERS_TABLE} → function notifier → stream {FACTS_STREAM} ({facts})
     facts → function shipping → table {SHIPMENTS_TABLE}

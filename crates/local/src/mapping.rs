@@ -1,4 +1,4 @@
-//! The way from the stream to the function `consumer`, with Lambda's poller and the lines that it
+//! The way from a stream to the function behind it, with Lambda's poller and the lines that it
 //! prints.
 
 pub mod assumptions;

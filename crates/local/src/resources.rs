@@ -47,9 +47,10 @@ pub fn create(aws: &Aws, settings: &Settings) -> Result<String, NotCreated> {
         aws.sqs().create_queue(queue).map_err(refused(queue))?;
     }
     create_table(aws, ANNOUNCEMENTS_TABLE, "order_id", &json!({}))?;
-    create_table(aws, SHIPMENTS_TABLE, "order_id", &json!({}))?;
     create_table(aws, LOCKS_TABLE, "id", &json!({}))?;
     let both_images = json!({ "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" });
+    // By this stream a person or a test sees if a shipment was booked twice.
+    create_table(aws, SHIPMENTS_TABLE, "order_id", &both_images)?;
     let orders = create_table(aws, ORDERS_TABLE, "order_id", &both_images)?;
     match orders["TableDescription"]["LatestStreamArn"].as_str() {
         Some(arn) => Ok(arn.to_owned()),

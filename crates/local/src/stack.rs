@@ -122,8 +122,13 @@ pub async fn run(
         () = stop => Ok(()),
     };
     // Nobody is served any more. The last lines of an idle process are still shown.
-    for function in functions.get().into_iter().flatten() {
-        function.shut_down().await;
+    if let Some([api, consumer, notifier, shipping]) = functions.get() {
+        tokio::join!(
+            api.shut_down(),
+            consumer.shut_down(),
+            notifier.shut_down(),
+            shipping.shut_down()
+        );
     }
     console.silence();
     watchdog.stop().await;

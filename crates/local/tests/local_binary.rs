@@ -489,9 +489,9 @@ async fn a_fact_reaches_the_subscriber() {
 async fn a_fault_of_a_resource_spares_the_others_and_shows_when_it_has_ended() {
     let installation = Installation::new("resource");
     let running = installation.start().await;
-    let inject = async |resource: &str| {
+    let inject = async |resource: &str, seconds: u64| {
         let fault = json!({ "service": "kinesis", "error": "InternalFailure", "rate": 1,
-            "seconds": 1, "resource": resource });
+            "seconds": seconds, "resource": resource });
         running
             .control(Method::POST, "/_local/faults", &fault.to_string())
             .await
@@ -501,15 +501,17 @@ async fn a_fault_of_a_resource_spares_the_others_and_shows_when_it_has_ended() {
         let put = running.aws("Kinesis_20131202.PutRecord", record).await;
         put.unwrap().0
     };
-    let (status, refusal) = inject("orders").await;
+    let (status, refusal) = inject("orders", 600).await;
     assert_eq!(status, 400);
     assert_eq!(refusal["error"], "resource: kinesis has no orders");
 
-    let (status, faults) = inject("order-facts").await;
+    let (status, faults) = inject("order-facts", 600).await;
     assert_eq!(status, 200);
     assert_eq!(faults["active"][0]["resource"], "order-facts");
     assert_eq!(put("order-facts").await, 500);
     assert_eq!(put("order-intents").await, 200);
+    // The shorter fault takes the place of the longer one.
+    assert_eq!(inject("order-facts", 1).await.0, 200);
     eventually("the end of the fault", async || {
         let ended = "kinesis order-facts: InternalFailure has ended";
         running.log().contains(ended).then_some(())

@@ -42,7 +42,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use keyed_batch::{Limits, Verdict, work_through_in_chunks};
 use orders::{Caller, FactEvent, OrderId, Row, Timestamp};
 use orders_table::{OrdersTable, TableError};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::published::Published;
 use crate::publisher::Announcement;
@@ -55,6 +55,8 @@ const PAGE_TIME: Duration = Duration::from_secs(60);
 /// The number of orders whose marks are read at once, and whose facts are published together. They
 /// are few, because the rows of all of them are read before the first fact is published.
 const AT_ONCE: usize = 32;
+/// The pause before a read of a page or of a mark is made again.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long the second read of a row may take.
 pub const READ_TIME: Duration = Duration::from_millis(1_500);
 
@@ -161,15 +163,18 @@ impl Announcer {
         let mut progress = Progress::default();
         let mut start = None;
         loop {
-            let scan = self
-                .client
-                .scan()
-                .table_name(&self.name)
-                .consistent_read(true)
-                .limit(PAGE)
-                .set_exclusive_start_key(start);
-            let page = scan.send().await;
-            let page = page.map_err(|error| unreadable(&self.name, TableError::of(error)))?;
+            let page = patiently(async || {
+                let scan = self
+                    .client
+                    .scan()
+                    .table_name(&self.name)
+                    .consistent_read(true)
+                    .limit(PAGE)
+                    .set_exclusive_start_key(start.clone());
+                scan.send().await.map_err(TableError::of)
+            })
+            .await;
+            let page = page.map_err(|error| unreadable(&self.name, error))?;
             let mut candidates = Vec::new();
             for attributes in page.items() {
                 progress.rows += 1;
@@ -199,7 +204,7 @@ impl Announcer {
         let announcements = &self.publisher.announcements;
         stream::iter(candidates)
             .map(async |mut candidate| {
-                let marks = announcements.marks(candidate.order_id).await;
+                let marks = patiently(async || announcements.marks(candidate.order_id).await).await;
                 let marks = marks.map_err(|error| unreadable(announcements.name(), error))?;
                 candidate.facts.retain(|fact| !marks.contains(fact));
                 Ok(candidate)
@@ -348,6 +353,20 @@ fn has_to_be_mended(published: &Published, reads: &FailedAttempts) -> bool {
     [reads, published.failed_puts(), published.failed_marks()]
         .into_iter()
         .any(FailedAttempts::have_to_be_mended)
+}
+
+/// Makes a read again while its error passes by itself, for as long as a page may take. Each read
+/// has the retries of its SDK client besides.
+async fn patiently<T>(read: impl AsyncFn() -> Result<T, TableError>) -> Result<T, TableError> {
+    let give_up = Instant::now() + PAGE_TIME;
+    loop {
+        match read().await {
+            Err(error) if error.passes_by_itself() && Instant::now() < give_up => {
+                sleep(READ_AGAIN_AFTER).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 fn unreadable(table: &str, source: TableError) -> UnreadableTable {

@@ -43,7 +43,7 @@ impl UnreadableChange {
 /// published.
 ///
 /// A row that DynamoDB deleted because its time to live had ended announces nothing. The service
-/// sets no time to live, so whoever added one wants old rows to go in silence.
+/// sets no time to live, so a person who added one wants old rows to go in silence.
 ///
 /// # Errors
 /// [`UnreadableChange`] with the reason.

@@ -19,7 +19,8 @@ resource "aws_pipes_pipe" "facts" {
       starting_position = "TRIM_HORIZON"
       # A target takes as many messages at once as SQS takes, which is ten.
       batch_size = 10
-      # One batch of a shard is in flight, so the facts of an order stay in sequence.
+      # One batch of a shard is in flight. So the facts of an order stay in sequence, unless SQS
+      # refuses some messages of a batch.
       parallelization_factor        = 1
       maximum_retry_attempts        = var.maximum_retry_attempts
       on_partial_batch_item_failure = "AUTOMATIC_BISECT"
@@ -38,7 +39,7 @@ resource "aws_pipes_pipe" "facts" {
     sqs_queue_parameters {
       # The record's key is the order's id. The facts of an order are one group, in sequence.
       message_group_id = "$.partitionKey"
-      # A repetition has the same event id. An id has at most 114 characters, and SQS takes 128.
+      # A repetition has the same event id. An id has at most 117 characters, and SQS takes 128.
       message_deduplication_id = "$.data.id"
     }
   }

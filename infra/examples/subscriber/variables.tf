@@ -29,7 +29,12 @@ variable "facts_retention_hours" {
   nullable    = false
 
   validation {
-    condition     = var.facts_retention_hours >= 24 && var.facts_retention_hours * 3600 < var.queue_retention_seconds
+    condition     = var.facts_retention_hours >= 24
+    error_message = "facts_retention_hours must be at least 24, which is the least that Kinesis keeps a record."
+  }
+
+  validation {
+    condition     = var.facts_retention_hours * 3600 < var.queue_retention_seconds
     error_message = "The queue must keep a report longer than the stream keeps the fact that the report names. Raise queue_retention_seconds (SQS takes at most 14 days)."
   }
 }

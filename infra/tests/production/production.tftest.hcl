@@ -10,6 +10,11 @@ run "an_hours_outage_is_ridden_out" {
     condition     = output.outage_budget_seconds >= 3600
     error_message = "The retries must last for an hour."
   }
+
+  assert {
+    condition     = (one(aws_lambda_event_source_mapping.notifier[*].maximum_retry_attempts) + 1) * (one(aws_lambda_function.notifier[*].timeout) - 0.5) >= 3600
+    error_message = "The notifier's retries must last for an hour too."
+  }
 }
 
 run "a_week_is_kept_and_discards_keep_their_content" {

@@ -66,7 +66,8 @@ impl Faults {
     }
 
     /// Puts a fault in force from now on, in place of one of the same service, kind and resource.
-    pub fn inject(&self, fault: Fault) {
+    /// Returns the fault in force.
+    pub fn inject(&self, fault: Fault) -> ActiveFault {
         let now = self.inner.clock.now_millis();
         let until_millis = now.saturating_add(millis(Duration::from_secs(fault.seconds)));
         let mut state = self.lock();
@@ -76,10 +77,12 @@ impl Faults {
                     || active.fault.kind.name() != fault.kind.name()
                     || active.fault.resource != fault.resource)
         });
-        state.active.push(ActiveFault {
+        let active = ActiveFault {
             fault,
             until_millis,
-        });
+        };
+        state.active.push(active.clone());
+        active
     }
 
     /// Ends all faults, and lets go of the calls that are held without an answer. The counts stay.
@@ -87,12 +90,6 @@ impl Faults {
         let mut state = self.lock();
         state.active.clear();
         state.cleared += 1;
-    }
-
-    /// How many times all faults were cleared.
-    #[must_use]
-    pub fn cleared(&self) -> u64 {
-        self.lock().cleared
     }
 
     /// The faults in force, oldest first.

@@ -162,10 +162,10 @@ impl Control {
             "faults",
             format!("{described}, rate {rate}, for {seconds} s"),
         );
-        self.aws.faults().inject(fault.clone());
+        let active = self.aws.faults().inject(fault);
         tokio::spawn(say_when_ended(
             self.aws.faults().clone(),
-            fault,
+            active,
             self.console.clone(),
         ));
         reply(StatusCode::OK, &self.faults())
@@ -242,17 +242,18 @@ fn must_be<'a>(field: &str, names: impl Iterator<Item = &'a str>) -> String {
     format!("{field}: must be one of {}", names.join(", "))
 }
 
-/// Shows the end of a fault that was just injected, unless the fault is cleared or takes on another
-/// duration before.
-async fn say_when_ended(faults: Faults, fault: Fault, console: Console) {
-    let cleared = faults.cleared();
-    tokio::time::sleep(Duration::from_secs(fault.seconds())).await;
-    let goes_on = |active: &ActiveFault| {
-        let of = |fault: &Fault| (fault.service(), fault.kind().name());
-        of(&active.fault) == of(&fault) && active.fault.resource() == fault.resource()
-    };
-    if faults.cleared() == cleared && !faults.active().iter().any(goes_on) {
-        console.note("faults", format!("{} has ended", describe_fault(&fault)));
+/// Shows the end of a fault that was just injected, unless the fault is cleared before, or another
+/// one takes its place.
+async fn say_when_ended(faults: Faults, fault: ActiveFault, console: Console) {
+    const JUST_BEFORE: Duration = Duration::from_millis(20);
+
+    let duration = Duration::from_secs(fault.fault.seconds());
+    tokio::time::sleep(duration.saturating_sub(JUST_BEFORE)).await;
+    let lasts = faults.active().contains(&fault);
+    tokio::time::sleep(JUST_BEFORE).await;
+    if lasts {
+        let described = describe_fault(&fault.fault);
+        console.note("faults", format!("{described} has ended"));
     }
 }
 

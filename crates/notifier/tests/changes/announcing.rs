@@ -60,6 +60,16 @@ async fn every_page_of_the_table_is_announced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tables_that_throttle_for_half_a_minute_are_waited_for() {
+    let world = World::new();
+    world.apply(&submit(order_id(1), 1, "c-1")).await;
+    world.inject("dynamodb", "ThrottlingException", 1.0, 30);
+    let progress = world.announce(Which::Missing).await;
+    assert_eq!((progress.announced, progress.failed), (1, 0));
+    assert_eq!(world.marks(order_id(1)), ["created"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_waiting_cancel_is_no_order_and_announces_nothing() {
     let world = World::new();
     world.apply(&cancel(order_id(1), 1)).await;

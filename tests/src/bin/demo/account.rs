@@ -63,7 +63,7 @@ pub(crate) fn account(audit: &Audit, facts: &FactsAudit) {
     println!("  {:<38} {doubled:>6}", "doubled");
 }
 
-/// Prints the facts of all orders in the table, and the shipments that follow from them.
+/// Prints the facts of the orders, and the shipments that follow from them.
 fn account_of_facts(facts: &FactsAudit) {
     println!("\nThe facts that other services were told");
     equation(

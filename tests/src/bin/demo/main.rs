@@ -14,7 +14,7 @@ use clap::Parser;
 use futures::{StreamExt as _, stream};
 use indicatif::ProgressBar;
 use serde_json::Value;
-use tests::{Clients, Stack, key, order};
+use tests::{Clients, FactsEvidence, Stack, key, order};
 
 use account::{account, judge};
 use disasters::{Disasters, Refused, disturb};
@@ -72,6 +72,7 @@ async fn main() -> ExitCode {
 
     println!("\nThe disasters meanwhile");
     let clients = Clients::of(&stack).await;
+    let before = FactsEvidence::gather(&stack).await;
     let refused_before = Refused::by(&stack).await;
     let disasters = Disasters::new();
     tokio::join!(
@@ -81,7 +82,7 @@ async fn main() -> ExitCode {
     drain(&stack, &disasters.bar).await;
     disasters.bar.set_prefix("announcing");
     disasters.bar.set_message("facts");
-    let facts = stack.facts_settled_within(LATEST_FACT).await;
+    let facts = stack.facts_settled_since(&before, LATEST_FACT).await;
     disasters.bar.finish_and_clear();
     let audit = clients.audit().await;
     let refused = Refused::by(&stack).await.since(refused_before);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use tests::{Clients, Stack, order};
+use tests::{Clients, FactsEvidence, Stack, order};
 
 use crate::usage::{Usage, usage};
 
@@ -23,7 +23,7 @@ pub(crate) struct FactsCost {
     pub(crate) notifier: Duration,
     /// The processor time of the subscriber for a fact.
     pub(crate) subscriber: Duration,
-    /// What breaks a promise.
+    /// The findings that break a promise.
     pub(crate) findings: Vec<String>,
 }
 
@@ -36,14 +36,18 @@ impl FactsCost {
         let clients = Clients::of(&stack).await;
         let calls = stream::iter(0..ORDERS).map(async |number| {
             let content = order(usize::try_from(number).unwrap_or_default());
-            while clients.submit(None, &content).await.status != 202 {}
+            while clients.submit(None, &content).await.status != 202 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         });
         calls.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
         stack.drained_within(LATEST_FACT).await;
         let before = usage(&stack).await;
         stack.enable_mapping_of("notifier", true).await;
-        let audit = stack.facts_settled_within(LATEST_FACT).await;
+        let nothing = FactsEvidence::default();
+        let audit = stack.facts_settled_since(&nothing, LATEST_FACT).await;
         let after = usage(&stack).await;
+        let orders = clients.audit().await;
         let busy = |process: &str| {
             let of = |usage: &BTreeMap<String, Usage>| {
                 usage
@@ -64,7 +68,7 @@ impl FactsCost {
                 .collect(),
             notifier: busy("notifier"),
             subscriber: busy("shipping"),
-            findings: audit.findings(),
+            findings: [audit.findings(), orders.lost, orders.doubled].concat(),
         }
     }
 

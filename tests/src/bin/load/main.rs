@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use tests::Stack;
+use tests::{FactsEvidence, Stack};
 
 use facts::FactsCost;
 use run::{Run, percentile};
@@ -67,7 +67,8 @@ async fn steady(rate: u64, seconds: u64) -> bool {
     Run::of(&stack, rate, 2).await;
     let before = usage(&stack).await;
     let run = Run::of(&stack, rate, seconds).await;
-    stack.facts_settled_within(LATEST_FACT).await;
+    let nothing = FactsEvidence::default();
+    let facts = stack.facts_settled_since(&nothing, LATEST_FACT).await;
     let after = usage(&stack).await;
     println!("{rate} orders/s for {seconds} s");
     let (audit, lost) = (&run.audit, run.audit.lost.len());
@@ -89,7 +90,10 @@ async fn steady(rate: u64, seconds: u64) -> bool {
         );
     }
     line("taken by other machines", &share(run.stolen));
-    !run.breaks_the_promise()
+    for finding in facts.findings() {
+        println!("  {finding}");
+    }
+    !run.breaks_the_promise() && facts.findings().is_empty()
 }
 
 /// Measures the cost of a fact in full batches. Returns true if the promise was kept.
