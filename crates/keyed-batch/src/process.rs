@@ -206,6 +206,10 @@ fn log_failure(record: &impl StreamRecord, report: &RecordReport) {
             sequence_number,
             shard, attempts, reason, "record not finished in time"
         ),
+        Disposition::Deferred(reason) => warn!(
+            sequence_number,
+            shard, attempts, reason, "record left to a later invocation"
+        ),
         Disposition::NotAttempted => debug!(sequence_number, shard, "record not attempted"),
     }
 }

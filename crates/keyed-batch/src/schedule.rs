@@ -30,8 +30,8 @@ use crate::{Chunk, Disposition, Limits, RecordReport, TIMED_OUT, Verdict, Verdic
 /// another source whose records have keys, such as an SQS FIFO queue (message group id).
 ///
 /// - **Within a key** records are worked on one at a time, in the sequence of `records`. The next
-///   one begins when the one before is done, is rejected or has panicked, never while it is being
-///   retried.
+///   one begins when the one before is done, is rejected or has panicked. It never begins while the
+///   one before is being retried, or after that one was [deferred](Disposition::Deferred).
 /// - **Across keys** up to [`max_in_flight`](Limits::max_in_flight) attempts are under way at once.
 ///   A free place goes to the earliest record that was not attempted yet and whose key is free. If
 ///   there is none, the place goes to the retry that has been due longest. So stuck records cannot
@@ -39,7 +39,11 @@ use crate::{Chunk, Disposition, Limits, RecordReport, TIMED_OUT, Verdict, Verdic
 /// - **Time** is up at `deadline` less the [`margin`](Limits::margin). From then on nothing is
 ///   started, attempts under way are dropped at their next `await`, and the function returns. A
 ///   retry that would be due later is not brought forward. The function does not return earlier for
-///   it either, since an early return only uses up one of Lambda's retries sooner.
+///   it either, since an early return only uses up one of Lambda's retries sooner. A
+///   [`RetryAfter`](Verdict::RetryAfter) is due when its time has passed and its back-off too. If
+///   this is later, the record is deferred at once.
+/// - **A deferred record is not waited for.** The function returns when nothing but deferred records
+///   and those behind them is left.
 /// - **Panics** of `work`, when called or when polled, are caught (see [`Disposition::Panicked`]).
 ///   State that the work shares between records must bear that.
 /// - **Nothing outlives the returned future.** No task is spawned, and `work` runs inside the
@@ -68,11 +72,10 @@ where
     W: FnMut(&'a T) -> F,
     F: Future<Output = Verdict>,
 {
-    let mut queue = Queue::new(records.iter().map(key), limits);
+    let mut queue = Queue::new(records.iter().map(key), limits, deadline);
     drive(
         &mut queue,
         limits,
-        deadline,
         Queue::start,
         |index| work(&records[*index]),
         |queue, index, end, now| match end {
@@ -140,11 +143,10 @@ where
     W: FnMut(Chunk<'a, T>) -> F,
     F: Future<Output = Verdicts>,
 {
-    let mut queue = Queue::new(records.iter().map(key), limits);
+    let mut queue = Queue::new(records.iter().map(key), limits, deadline);
     drive(
         &mut queue,
         limits,
-        deadline,
         |queue, now| queue.start_chunk(most.get(), now),
         |indexes: &Vec<usize>| work(Chunk::new(indexes.iter().map(|index| &records[*index]))),
         |queue, indexes, end, now| match end {
@@ -181,17 +183,13 @@ enum End<V> {
 async fn drive<A, V, F>(
     queue: &mut Queue,
     limits: &Limits,
-    deadline: Instant,
     mut start: impl FnMut(&mut Queue, Instant) -> Option<A>,
     mut call: impl FnMut(&A) -> F,
     mut settle: impl FnMut(&mut Queue, A, End<V>, Instant),
 ) where
     F: Future<Output = V>,
 {
-    // A margin longer than the clock reaches back leaves no time either.
-    let stop = deadline
-        .checked_sub(limits.margin)
-        .unwrap_or_else(Instant::now);
+    let stop = queue.stop;
     let mut in_flight = FuturesUnordered::new();
 
     loop {
@@ -271,10 +269,16 @@ struct Queue {
     alone: Vec<usize>,
     /// Draws the back-offs of all records.
     jitter: FullJitter,
+    /// From then on nothing is started.
+    stop: Instant,
 }
 
 impl Queue {
-    fn new<K: Eq + Hash>(keys: impl ExactSizeIterator<Item = K>, limits: &Limits) -> Self {
+    fn new<K: Eq + Hash>(
+        keys: impl ExactSizeIterator<Item = K>,
+        limits: &Limits,
+        deadline: Instant,
+    ) -> Self {
         let mut successor = vec![None; keys.len()];
         let mut first = Vec::new();
         let mut last_of_key = HashMap::new();
@@ -294,6 +298,10 @@ impl Queue {
             backing_off: BinaryHeap::new(),
             alone: Vec::new(),
             jitter: limits.backoff.full_jitter(limits.jitter_seed),
+            // A margin longer than the clock reaches back leaves no time either.
+            stop: deadline
+                .checked_sub(limits.margin)
+                .unwrap_or_else(Instant::now),
         }
     }
 
@@ -363,6 +371,21 @@ impl Queue {
                 let due = now + self.jitter.draw_after(report.attempts);
                 self.backing_off.push(Reverse((due, index)));
                 report.disposition = Disposition::Unfinished(reason);
+                return;
+            }
+            Verdict::RetryAfter(reason, wait) => {
+                let wait = wait.max(self.jitter.draw_after(report.attempts));
+                match now.checked_add(wait).filter(|due| *due < self.stop) {
+                    Some(due) => {
+                        self.backing_off.push(Reverse((due, index)));
+                        report.disposition = Disposition::Unfinished(reason);
+                    }
+                    None => report.disposition = Disposition::Deferred(reason),
+                }
+                return;
+            }
+            Verdict::Redeliver(reason) => {
+                report.disposition = Disposition::Deferred(reason);
                 return;
             }
         };

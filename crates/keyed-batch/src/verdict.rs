@@ -1,5 +1,7 @@
 //! The work's word on one attempt.
 
+use std::time::Duration;
+
 /// The result of the work after one attempt at one record.
 ///
 /// A reason is a stable code in snake_case, such as `"throttled"` or `"unknown_type"`. It is
@@ -8,6 +10,7 @@
 /// safe to log, since it has the record at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub enum Verdict {
     /// Nothing is left to do for this record. Either its effect is there, or it is right that its
     /// effect never will be.
@@ -21,6 +24,23 @@ pub enum Verdict {
     /// It is attempted again after a back-off while there is time. Later records of its key wait
     /// until it is [`Done`](Verdict::Done) or [`Reject`](Verdict::Reject)ed.
     Retry(&'static str),
+    /// As [`Retry`](Verdict::Retry), but no sooner than this much later, where the work knows when
+    /// it is worth trying. A service may have answered so (`Retry-After`), or a lock that somebody
+    /// else holds.
+    ///
+    /// The back-off applies too, so the wait is the longer of the two. If the time is up by then,
+    /// nobody waits for it, and the record ends as with [`Redeliver`](Verdict::Redeliver).
+    RetryAfter(&'static str, Duration),
+    /// Not again in this invocation, because the invocation cannot live to see it succeed.
+    ///
+    /// It is reported as failed. Later records of its key are not attempted, so they come again
+    /// behind it. Other keys go on. The batch does not wait for it, and ends when nothing else is
+    /// left to do.
+    ///
+    /// Each early end uses up one of Lambda's retries. An outage that [`Retry`](Verdict::Retry)
+    /// rides out within an invocation may use them all up. So it suits a reason that concerns this
+    /// record alone and has ended before the last retry.
+    Redeliver(&'static str),
 }
 
 /// The reason of an attempt that was cut off, because it reached

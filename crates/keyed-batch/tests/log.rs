@@ -61,6 +61,7 @@ async fn logged() -> String {
         "jane-bug",
         "jane-stuck",
         "jane-stuck",
+        "jane-later",
     ]);
     process(
         &event.records,
@@ -70,6 +71,7 @@ async fn logged() -> String {
             match record.partition_key.as_str() {
                 "jane-poison" => Verdict::Reject("unknown_type"),
                 "jane-bug" => panic!("{} sent {:?}", record.partition_key, record.data()),
+                "jane-later" => Verdict::Redeliver("in_progress"),
                 "jane-stuck" => {
                     std::future::pending::<()>().await;
                     Verdict::Done
@@ -89,6 +91,7 @@ async fn each_failed_record_is_logged_once_with_sequence_number_shard_attempts_a
         r#" WARN keyed_batch::process: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
         r#" WARN keyed_batch::process: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed_out""#,
         r#"DEBUG keyed_batch::process: record not attempted sequence_number="104" shard="shardId-000000000007""#,
+        r#" WARN keyed_batch::process: record left to a later invocation sequence_number="105" shard="shardId-000000000007" attempts=1 reason="in_progress""#,
     ];
     let text = logged().await;
     let lines: Vec<&str> = text

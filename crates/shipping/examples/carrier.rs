@@ -92,7 +92,16 @@ impl Carrier {
                 NoParcel::MayBeMade => Verdict::Reject("ask_the_carrier"),
                 NoParcel::Busy | NoParcel::Unknown => Verdict::Retry("no_parcel"),
             },
-            Ok(Once::InProgress { .. } | Once::LeaseLost { .. }) => Verdict::Retry("in_progress"),
+            Ok(Once::InProgress { retry_after }) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                // Later than this there would be no time for a call and its answer.
+                if left.saturating_sub(retry_after) >= 2 * self.patience {
+                    Verdict::RetryAfter("in_progress", retry_after)
+                } else {
+                    Verdict::Redeliver("in_progress")
+                }
+            }
+            Ok(Once::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
             Ok(Once::Mismatch) => Verdict::Reject("another_order_under_this_id"),
             Err(error) => Verdict::Retry(error.code()),
         }

@@ -12,7 +12,7 @@
 //! therefore does not remember erased orders. A subscriber that keeps content has to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use function_runtime::{Environment, Failure, StartError};
@@ -20,6 +20,10 @@ use idempotency::{Begin, Commit, Fingerprint, Key, LeaseOptions, LeaseTable, Ref
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Created, Fact, FactEvent, Poison};
 use tokio::time::Instant;
+
+/// The time that a booking has at least. With less before the deadline the lock gives no lease
+/// ([`LeaseOptions::least_work`], `reserve` and `margin`).
+const TIME_TO_BOOK: Duration = Duration::from_secs(3);
 
 /// The subscriber with all that it needs.
 #[derive(Clone, Debug)]
@@ -55,6 +59,7 @@ impl Shipping {
             nothing_to_book = (summary.done as u64).saturating_sub(booked),
             rejected = summary.rejected + summary.panicked,
             unfinished = summary.unfinished + summary.not_attempted,
+            deferred = summary.deferred,
             "batch"
         );
         report
@@ -91,7 +96,7 @@ impl Shipping {
         let lease = match self.locks.begin(&key, &fingerprint, deadline).await {
             Ok(Begin::Leased(lease)) => lease,
             Ok(Begin::Replayed(_)) => return Verdict::Done,
-            Ok(Begin::InProgress { .. }) => return Verdict::Retry("in_progress"),
+            Ok(Begin::InProgress { retry_after }) => return in_progress(retry_after, deadline),
             Ok(Begin::Mismatch) => return Verdict::Reject("another_order_under_this_id"),
             Err(error) => return Verdict::Retry(error.code()),
         };
@@ -135,6 +140,19 @@ impl Shipping {
             .condition_expression("attribute_not_exists(order_id)")
             .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// The verdict on a fact whose lease somebody else holds for this much longer.
+///
+/// The lease of a holder that died lasts until the deadline of that holder, which may be after our
+/// own. Then the fact is left to the next invocation.
+fn in_progress(retry_after: Duration, deadline: Instant) -> Verdict {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.saturating_sub(retry_after) >= TIME_TO_BOOK {
+        Verdict::RetryAfter("in_progress", retry_after)
+    } else {
+        Verdict::Redeliver("in_progress")
     }
 }
 
