@@ -1,6 +1,6 @@
 //! Records that are handed to the work together, and the verdict on each of them.
 
-use crate::Verdict;
+use crate::{IntoVerdict, Verdict};
 
 /// The reason of a record for which the work returned no verdict.
 pub const NO_VERDICT: &str = "no_verdict";
@@ -38,8 +38,9 @@ impl<'a, T> Chunk<'a, T> {
     }
 
     /// The verdict of `judge` on each record, in the sequence of [`records`](Self::records).
-    pub fn judge(self, judge: impl FnMut(&'a T) -> Verdict) -> Verdicts {
-        Verdicts(self.records.into_iter().map(judge).collect())
+    pub fn judge<V: IntoVerdict>(self, mut judge: impl FnMut(&'a T) -> V) -> Verdicts {
+        let verdict = |record| judge(record).into_verdict();
+        Verdicts(self.records.into_iter().map(verdict).collect())
     }
 
     /// These verdicts, one for each of [`records`](Self::records) and in the same sequence, as an
@@ -47,13 +48,17 @@ impl<'a, T> Chunk<'a, T> {
     ///
     /// A record that gets none is retried, with the reason [`NO_VERDICT`]. Verdicts beyond the
     /// records are dropped.
-    pub fn judge_in_sequence(self, verdicts: impl IntoIterator<Item = Verdict>) -> Verdicts {
-        let mut verdicts = verdicts.into_iter();
+    pub fn judge_in_sequence<V: IntoVerdict>(
+        self,
+        verdicts: impl IntoIterator<Item = V>,
+    ) -> Verdicts {
+        let mut verdicts = verdicts.into_iter().map(V::into_verdict);
         self.judge(|_| verdicts.next().unwrap_or(Verdict::Retry(NO_VERDICT)))
     }
 
     /// The same verdict on all records, where the call as a whole succeeded or failed.
-    pub fn judge_all(self, verdict: Verdict) -> Verdicts {
+    pub fn judge_all(self, verdict: impl IntoVerdict) -> Verdicts {
+        let verdict = verdict.into_verdict();
         self.judge(|_| verdict)
     }
 }

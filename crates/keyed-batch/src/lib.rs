@@ -20,4 +20,4 @@ pub use process::{MissingSequenceNumber, Report, UNREADABLE_DATA, process, proce
 pub use record::StreamRecord;
 pub use report::{Disposition, RecordReport, Summary};
 pub use schedule::{work_through, work_through_in_chunks};
-pub use verdict::{TIMED_OUT, Verdict};
+pub use verdict::{IntoVerdict, TIMED_OUT, Verdict};

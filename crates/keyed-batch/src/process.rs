@@ -5,13 +5,14 @@ use std::future::ready;
 use std::num::NonZeroUsize;
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
+use futures::FutureExt as _;
 use futures::future::Either;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::{
-    Chunk, Disposition, Limits, RecordReport, StreamRecord, Summary, Verdict, Verdicts,
-    work_through, work_through_in_chunks,
+    Chunk, Disposition, IntoVerdict, Limits, RecordReport, StreamRecord, Summary, Verdict,
+    Verdicts, work_through, work_through_in_chunks,
 };
 
 /// The reason of a record that the event holds in a form that cannot be read. The data of a Kinesis
@@ -76,11 +77,11 @@ pub async fn process<'a, R, W, F>(
 where
     R: StreamRecord,
     W: FnMut(&'a R) -> F,
-    F: Future<Output = Verdict>,
+    F: Future<Output: IntoVerdict>,
 {
     let work = |record: &'a R| {
         if record.is_readable() {
-            Either::Left(work(record))
+            Either::Left(work(record).map(IntoVerdict::into_verdict))
         } else {
             Either::Right(ready(Verdict::Reject(UNREADABLE_DATA)))
         }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::verdict::PANICKED;
-use crate::{Chunk, Disposition, Limits, RecordReport, TIMED_OUT, Verdict, Verdicts};
+use crate::{Chunk, Disposition, IntoVerdict, Limits, RecordReport, TIMED_OUT, Verdict, Verdicts};
 
 /// Calls `work` for each record until every one is finished or the time is up, and reports on each,
 /// in the sequence of `records`.
@@ -44,6 +44,8 @@ use crate::{Chunk, Disposition, Limits, RecordReport, TIMED_OUT, Verdict, Verdic
 ///   this is later, the record is deferred at once.
 /// - **A deferred record is not waited for.** The function returns when nothing but deferred records
 ///   and those behind them is left.
+/// - **The result** of an attempt is a [`Verdict`], or a `Result` whose error has one
+///   ([`IntoVerdict`]).
 /// - **Panics** of `work`, when called or when polled, are caught (see [`Disposition::Panicked`]).
 ///   State that the work shares between records must bear that.
 /// - **Nothing outlives the returned future.** No task is spawned, and `work` runs inside the
@@ -70,7 +72,7 @@ pub async fn work_through<'a, T, K, W, F>(
 where
     K: Eq + Hash,
     W: FnMut(&'a T) -> F,
-    F: Future<Output = Verdict>,
+    F: Future<Output: IntoVerdict>,
 {
     let mut queue = Queue::new(records.iter().map(key), limits, deadline);
     drive(
@@ -79,7 +81,7 @@ where
         Queue::start,
         |index| work(&records[*index]),
         |queue, index, end, now| match end {
-            End::Returned(verdict) => queue.settle(index, verdict, now),
+            End::Returned(result) => queue.settle(index, result.into_verdict(), now),
             End::CutOff => queue.settle(index, Verdict::Retry(TIMED_OUT), now),
             End::Panicked => queue.panicked(index),
         },
