@@ -281,6 +281,7 @@ impl Queue {
         limits: &Limits,
         deadline: Instant,
     ) -> Self {
+        let now = Instant::now();
         let mut successor = vec![None; keys.len()];
         let mut first = Vec::new();
         let mut last_of_key = HashMap::new();
@@ -302,8 +303,8 @@ impl Queue {
             jitter: limits.backoff.full_jitter(limits.jitter_seed),
             // A margin longer than the clock reaches back leaves no time either.
             stop: deadline
-                .checked_sub(limits.margin)
-                .unwrap_or_else(Instant::now),
+                .checked_sub(limits.margin_of(deadline.saturating_duration_since(now)))
+                .unwrap_or(now),
         }
     }
 
