@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use keyed_batch::{Verdict, process};
+use keyed_batch::{SqsMessage, Verdict, process};
 use support::{event, limits, ms, within};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -108,6 +108,35 @@ async fn neither_partition_key_nor_data_nor_a_panic_message_is_logged() {
     for secret in ["jane", "hello", "aGVsbG8", "104, 101, 108"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_message_of_a_queue_is_logged_with_its_id_and_without_its_group() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let messages = [
+        SqsMessage::new(Some("jane"), "m-1", "hello"),
+        SqsMessage::new(Some("jane"), "m-2", "hello"),
+    ];
+    process(&messages, &limits(8), within(ms(20)), |_| async {
+        Verdict::Reject("unknown_type")
+    })
+    .await;
+    assert_eq!(
+        lines.text(),
+        concat!(
+            r#" WARN keyed_batch::process: record rejected message_id="m-1" attempts=1 reason="unknown_type""#,
+            "\n",
+            r#"DEBUG keyed_batch::process: record not attempted message_id="m-2""#,
+            "\n"
+        )
+    );
 }
 
 /// The log of a batch of this many records that has no time before its deadline.
