@@ -1,5 +1,8 @@
 //! Records that are handed to the work together, and the verdict on each of them.
 
+#[cfg(feature = "process")]
+mod unreadable;
+
 use crate::{IntoVerdict, Verdict};
 
 /// The reason of a record for which the work returned no verdict.
@@ -17,18 +20,6 @@ impl<'a, T> Chunk<'a, T> {
         Self {
             records: records.collect(),
         }
-    }
-
-    /// The records of which `is_readable` is true, if there are some, and the place of each other
-    /// record.
-    pub(crate) fn divided(self, is_readable: impl Fn(&T) -> bool) -> (Option<Self>, Unreadable) {
-        let (readable, unreadable): (Vec<_>, Vec<_>) = (0..)
-            .zip(self.records)
-            .partition(|(_, record)| is_readable(record));
-        let records: Vec<&'a T> = readable.into_iter().map(|(_, record)| record).collect();
-        let places = unreadable.into_iter().map(|(place, _)| place).collect();
-        let chunk = (!records.is_empty()).then_some(Self { records });
-        (chunk, Unreadable { places })
     }
 
     /// The records, a retry after the records that were not attempted before.
@@ -74,26 +65,5 @@ impl Verdicts {
     pub(crate) fn into_iter(self) -> impl Iterator<Item = Verdict> {
         let none = std::iter::repeat(Verdict::Retry(NO_VERDICT));
         self.0.into_iter().chain(none)
-    }
-}
-
-/// The places in a chunk of the records that cannot be read, in ascending sequence.
-pub(crate) struct Unreadable {
-    places: Vec<usize>,
-}
-
-impl Unreadable {
-    /// The verdicts on the whole chunk, where these are the verdicts on its other records.
-    pub(crate) fn fill_in(self, mut verdicts: Verdicts, reason: &'static str) -> Verdicts {
-        for place in self.places {
-            let place = place.min(verdicts.0.len());
-            verdicts.0.insert(place, Verdict::Reject(reason));
-        }
-        verdicts
-    }
-
-    /// The verdicts on a chunk of which no record can be read.
-    pub(crate) fn reject_all(self, reason: &'static str) -> Verdicts {
-        Verdicts(vec![Verdict::Reject(reason); self.places.len()])
     }
 }

@@ -16,7 +16,8 @@ use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventR
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::record::{BatchRecord, Sealed, Text};
+use crate::record::{BatchRecord, Sealed};
+use crate::text::Text;
 
 /// A batch of changes, as Lambda sends it, in the sequence of a shard.
 ///

@@ -14,7 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::record::{BatchRecord, Sealed, Text};
+use crate::record::{BatchRecord, Sealed};
+use crate::text::Text;
 
 /// A batch of records, as Lambda sends it, in the sequence of a shard.
 ///

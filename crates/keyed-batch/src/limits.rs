@@ -39,8 +39,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 32 attempts in flight, a margin of 500 ms or a fifth of the time left, no limit of an attempt
-    /// but the time left, back-offs from 50 ms to 2 s, random jitter.
+    /// 32 attempts in flight, a margin of 500 ms or a fifth of the time left, no limit of an
+    /// attempt but the time left, back-offs from 50 ms to 2 s, random jitter.
     fn default() -> Self {
         Self {
             max_in_flight: const { NonZeroUsize::new(32).unwrap() },
@@ -65,9 +65,9 @@ impl Limits {
         self
     }
 
-    /// How long before the deadline everything stops. Default 500 ms, or a fifth of the time that is
-    /// left when the batch begins, if this is shorter. So it is 500 ms for timeouts from 2.5 s on,
-    /// and 200 ms for 1 s, which is Lambda's shortest.
+    /// How long before the deadline everything stops. Default 500 ms, or a fifth of the time that
+    /// is left when the batch begins, if this is shorter. So it is 500 ms for timeouts from 2.5 s
+    /// on, and 200 ms for 1 s, which is Lambda's shortest.
     ///
     /// The margin pays for what comes after, which is the log lines, the response on its way to
     /// Lambda, and the work between two `await`s. With a margin as long as the function's timeout

@@ -34,9 +34,9 @@ pub const UNREADABLE_DATA: &str = "unreadable_data";
 /// section "Implementing partial batch responses" of the Lambda developer guide.
 ///
 /// Each record that failed is logged once, at the end, with sequence number and shard or message
-/// id, attempts and reason. The level is `WARN` if the record was attempted, else `DEBUG`. A batch of which nothing
-/// could be attempted gets one more line, at `WARN`. Neither data nor keys are ever logged, as both
-/// may be personal data.
+/// id, attempts and reason. The level is `WARN` if the record was attempted, else `DEBUG`. A batch
+/// of which nothing could be attempted gets one more line, at `WARN`. Neither data nor keys are
+/// ever logged, as both may be personal data.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -99,8 +99,8 @@ where
 /// Works through the records of one invocation in chunks, and reports on them.
 ///
 /// This is [`process`] for work that handles several records in one call, such as `PutRecords`.
-/// [`work_through_in_chunks`](crate::work_through_in_chunks) says which records a chunk has. A chunk has at most `most` records,
-/// no two of them with the same key.
+/// [`work_through_in_chunks`](crate::work_through_in_chunks) says which records a chunk has. A
+/// chunk has at most `most` records, no two of them with the same key.
 ///
 /// # Panics
 /// If polled outside a tokio runtime with time enabled.
@@ -163,10 +163,11 @@ fn report<R: BatchRecord>(records: &[R], reports: Vec<RecordReport>) -> Report<R
 
 /// The result of a batch.
 #[derive(Clone, Debug)]
+#[must_use = "the function has to return the response in it"]
 #[non_exhaustive]
 pub struct Report<Response = KinesisEventResponse> {
-    /// The value that the handler returns. It has the identifier of every record that failed, in the
-    /// sequence of the batch. If none failed, the list is empty, which Lambda reads as success.
+    /// The value that the handler returns. It has the identifier of every record that failed, in
+    /// the sequence of the batch. If none failed, the list is empty, which Lambda reads as success.
     ///
     /// For a stream, Lambda takes the lowest of the sequence numbers as the checkpoint. It sends
     /// everything from there on again, also records that were done (Lambda developer guide,
@@ -185,8 +186,21 @@ pub struct Report<Response = KinesisEventResponse> {
     pub records: Vec<RecordReport>,
 }
 
-/// A record failed that has neither sequence number nor message id. No response brings the record back. Only the
-/// failure of the invocation does, so return this error from the handler.
+#[cfg(feature = "test-util")]
+impl<Response> Report<Response> {
+    /// The result of a batch whose records ended so, for tests of code that reads reports. The
+    /// summary counts these records.
+    pub fn new(response: Result<Response, MissingIdentifier>, records: Vec<RecordReport>) -> Self {
+        Self {
+            response,
+            summary: Summary::of(&records),
+            records,
+        }
+    }
+}
+
+/// A record failed that has neither sequence number nor message id. No response brings the record
+/// back. Only the failure of the invocation does, so return this error from the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a record failed that has no identifier: the whole batch must be sent again")]
 pub struct MissingIdentifier;

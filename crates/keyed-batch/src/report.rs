@@ -17,9 +17,8 @@ pub enum Disposition {
     /// The record was attempted, but time ran out before it was done or rejected.
     ///
     /// The reason is that of the last attempt. It is the reason of its
-    /// [`Verdict::Retry`](crate::Verdict::Retry) or
-    /// [`RetryAfter`](crate::Verdict::RetryAfter), or [`TIMED_OUT`](crate::TIMED_OUT) if the attempt
-    /// was cut off.
+    /// [`Verdict::Retry`](crate::Verdict::Retry) or [`RetryAfter`](crate::Verdict::RetryAfter), or
+    /// [`TIMED_OUT`](crate::TIMED_OUT) if the attempt was cut off.
     Unfinished(&'static str),
     /// The record was left to a later invocation, with this reason. An attempt ended in
     /// [`Verdict::Redeliver`](crate::Verdict::Redeliver), or in a
@@ -52,6 +51,16 @@ pub struct RecordReport {
 }
 
 impl RecordReport {
+    /// The report of a record, for tests of code that reads reports.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub const fn new(disposition: Disposition, attempts: u32) -> Self {
+        Self {
+            disposition,
+            attempts,
+        }
+    }
+
     pub(crate) const NOT_ATTEMPTED: Self = Self {
         disposition: Disposition::NotAttempted,
         attempts: 0,
@@ -60,8 +69,8 @@ impl RecordReport {
 
 /// Counts over a batch, for one log line and for metrics.
 ///
-/// `done`, `rejected`, `panicked`, `unfinished`, `deferred` and `not_attempted` add up to `records`.
-/// All but `done` were reported as failed.
+/// `done`, `rejected`, `panicked`, `unfinished`, `deferred` and `not_attempted` add up to
+/// `records`. All but `done` were reported as failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {

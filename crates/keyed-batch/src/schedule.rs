@@ -29,6 +29,10 @@ pub(crate) enum AfterRejection {
     /// They are attempted.
     GoOn,
     /// They are not attempted.
+    #[cfg_attr(
+        not(feature = "process"),
+        expect(dead_code, reason = "only `process` asks for it")
+    )]
     HoldBack,
 }
 

@@ -5,7 +5,8 @@
 //! about it.
 //!
 //! Sources: Lambda developer guide, "Using Lambda with Amazon SQS" and "Handling errors for an SQS
-//! event source in Lambda", <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>.
+//! event source in Lambda",
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>.
 
 use std::fmt;
 
@@ -13,7 +14,8 @@ use aws_lambda_events::event::streams::{SqsBatchItemFailure, SqsEventResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::record::{BatchRecord, Sealed, Text};
+use crate::record::{BatchRecord, Sealed};
+use crate::text::Text;
 
 /// A batch of messages, as Lambda sends it. The messages of a group are in their sequence.
 ///
@@ -147,8 +149,8 @@ struct Envelope {
 impl From<Envelope> for SqsMessage {
     fn from(envelope: Envelope) -> Self {
         let attribute = |name: &str| envelope.attributes[name].as_str();
-        // The name of a FIFO queue ends so (SQS API reference, `CreateQueue`). A message whose queue
-        // is unknown keeps the sequence of its group, which does no harm.
+        // The name of a FIFO queue ends so (SQS API reference, `CreateQueue`). A message whose
+        // queue is unknown keeps the sequence of its group, which does no harm.
         let queue = envelope.event_source_arn.0.as_deref();
         Self {
             group_id: attribute("MessageGroupId").map(str::to_owned),

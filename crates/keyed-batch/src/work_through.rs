@@ -13,9 +13,10 @@ use crate::{Disposition, TIMED_OUT, Verdict};
 /// Calls `work` for each record until every one is finished or the time is up, and reports on each,
 /// in the sequence of `records`.
 ///
-/// `process` is this for Kinesis, DynamoDB streams and SQS. Use it directly for another source whose
-/// records have keys. If the source deletes every record that did not fail, as SQS does, return
-/// [`Redeliver`](Verdict::Redeliver) in place of [`Reject`](Verdict::Reject), and do not panic.
+/// `process` is this for Kinesis, DynamoDB streams and SQS. Use it directly for another source
+/// whose records have keys. If the source deletes every record that did not fail, as SQS does,
+/// return [`Redeliver`](Verdict::Redeliver) in place of [`Reject`](Verdict::Reject), and do not
+/// panic.
 ///
 /// - **Within a key** records are worked on one at a time, in the sequence of `records`. The next
 ///   one begins when the one before is done, is rejected or has panicked. It never begins while the
@@ -30,8 +31,8 @@ use crate::{Disposition, TIMED_OUT, Verdict};
 ///   it either, since an early return only uses up one of Lambda's retries sooner. A
 ///   [`RetryAfter`](Verdict::RetryAfter) is due when its time has passed and its back-off too. If
 ///   this is later, the record is deferred at once.
-/// - **A deferred record is not waited for.** The function returns when nothing but deferred records
-///   and those behind them is left.
+/// - **A deferred record is not waited for.** The function returns when nothing but deferred
+///   records and those behind them is left.
 /// - **The result** of an attempt is a [`Verdict`], or a `Result` whose error has one
 ///   ([`IntoVerdict`]).
 /// - **Panics** of `work`, when called or when polled, are caught (see [`Disposition::Panicked`]).

@@ -63,7 +63,7 @@ async fn logged() -> String {
         "jane-stuck",
         "jane-later",
     ]);
-    process(
+    let _ = process(
         &event.records,
         &limits(8).margin(ms(10)),
         within(ms(20)),
@@ -124,7 +124,7 @@ async fn a_failed_message_of_a_queue_is_logged_with_its_id_and_without_its_group
         SqsMessage::new(Some("jane"), "m-1", "hello"),
         SqsMessage::new(Some("jane"), "m-2", "hello"),
     ];
-    process(&messages, &limits(8), within(ms(20)), |_| async {
+    let _ = process(&messages, &limits(8), within(ms(20)), |_| async {
         Verdict::Reject("unknown_type")
     })
     .await;
@@ -148,7 +148,7 @@ async fn logged_without_time(records: &[&str]) -> String {
         .without_time()
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    process(
+    let _ = process(
         &event(records).records,
         &limits(8).margin(ms(3_000)),
         within(ms(3_000)),

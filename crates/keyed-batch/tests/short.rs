@@ -74,7 +74,8 @@ async fn invocations(records: u32, timeout: Duration, each: Duration) -> u32 {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_batch_is_done_after_some_invocations_of_a_short_timeout() {
-    // 32 records at once take 20 ms each. What ends at the very moment of the margin does not count.
+    // 32 records at once take 20 ms each. What ends at the very moment of the margin does not
+    // count.
     for (timeout, expected) in [(1_000, 9), (2_000, 4), (3_000, 3)] {
         assert_eq!(
             invocations(10_000, ms(timeout), ms(20)).await,

@@ -236,10 +236,10 @@ async fn while_answers_are_lost_each_order_gets_one_shipment() {
     let fault = Fault::new("dynamodb", "lost-answer", 0.3, 60).unwrap();
     world.aws.faults().inject(fault);
     let facts: Vec<FactEvent> = (0..30).map(created).collect();
-    world.deliver(&facts).await;
+    let _ = world.deliver(&facts).await;
     let first = world.bookings();
     for _ in 0..2 {
-        world.deliver(&facts).await;
+        let _ = world.deliver(&facts).await;
     }
     world.aws.faults().clear();
     let report = world.deliver(&facts).await;
@@ -253,7 +253,7 @@ async fn while_answers_are_lost_each_order_gets_one_shipment() {
 async fn a_shipment_whose_lock_has_gone_is_not_booked_again() {
     let world = World::new();
     let event = created(1);
-    world.deliver(std::slice::from_ref(&event)).await;
+    let _ = world.deliver(std::slice::from_ref(&event)).await;
     let scan = json!({"TableName": "locks"});
     let locks = world.aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();
     let key = json!({"id": locks["Items"][0]["id"]});
