@@ -34,6 +34,7 @@ pub struct Limits {
     /// `None` is the default, which depends on the time left.
     margin: Option<Duration>,
     pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) least_attempt: Duration,
     pub(crate) backoff: Backoff,
     pub(crate) jitter_seed: Option<u64>,
 }
@@ -46,6 +47,7 @@ impl Default for Limits {
             max_in_flight: const { NonZeroUsize::new(32).unwrap() },
             margin: None,
             attempt_timeout: None,
+            least_attempt: Duration::ZERO,
             backoff: Backoff {
                 base: Duration::from_millis(50),
                 cap: Duration::from_secs(2),
@@ -92,6 +94,16 @@ impl Limits {
     /// 1 ms counts as 1 ms.
     pub fn attempt_timeout(mut self, longest: Option<Duration>) -> Self {
         self.attempt_timeout = longest.map(|longest| longest.max(RESOLUTION));
+        self
+    }
+
+    /// The time that an attempt needs at least to be worth waiting for. Default zero.
+    ///
+    /// A [`Verdict::RetryAfter`](crate::Verdict::RetryAfter) that would leave less than this before
+    /// everything stops is not waited for. Without it, an invocation may wait for 29 s, and then
+    /// have no time for the work. All other attempts begin as long as there is any time.
+    pub const fn least_attempt(mut self, least: Duration) -> Self {
+        self.least_attempt = least;
         self
     }
 

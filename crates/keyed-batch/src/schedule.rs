@@ -209,6 +209,7 @@ struct Queue {
     jitter: FullJitter,
     /// From then on nothing is started.
     stop: Instant,
+    least_attempt: Duration,
     after_rejection: AfterRejection,
 }
 
@@ -243,6 +244,7 @@ impl Queue {
             stop: deadline
                 .checked_sub(limits.margin_of(deadline.saturating_duration_since(now)))
                 .unwrap_or(now),
+            least_attempt: limits.least_attempt,
             after_rejection,
         }
     }
@@ -322,7 +324,11 @@ impl Queue {
             }
             Verdict::RetryAfter(reason, wait) => {
                 let wait = wait.max(self.jitter.draw_after(failures));
-                match now.checked_add(wait).filter(|due| *due < self.stop) {
+                let is_worth_it = |due: &Instant| {
+                    let left = self.stop.saturating_duration_since(*due);
+                    left > Duration::ZERO && left >= self.least_attempt
+                };
+                match now.checked_add(wait).filter(is_worth_it) {
                     Some(due) => {
                         self.backing_off.push(Reverse((due, index)));
                         Disposition::Unfinished(reason)

@@ -29,7 +29,8 @@ pub enum Verdict {
     /// else holds.
     ///
     /// The back-off applies too, so the wait is the longer of the two. If the time is up by then,
-    /// nobody waits for it, and the record ends as with [`Redeliver`](Verdict::Redeliver).
+    /// or [too little](crate::Limits::least_attempt) is left, nobody waits for it. The record then
+    /// ends as with [`Redeliver`](Verdict::Redeliver).
     RetryAfter(&'static str, Duration),
     /// Not again in this invocation, because the invocation cannot live to see it succeed.
     ///

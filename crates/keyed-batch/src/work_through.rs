@@ -30,7 +30,8 @@ use crate::{Disposition, TIMED_OUT, Verdict};
 ///   retry that would be due later is not brought forward. The function does not return earlier for
 ///   it either, since an early return only uses up one of Lambda's retries sooner. A
 ///   [`RetryAfter`](Verdict::RetryAfter) is due when its time has passed and its back-off too. If
-///   this is later, the record is deferred at once.
+///   this is later, or leaves [too little time](Limits::least_attempt), the record is deferred at
+///   once.
 /// - **A deferred record is not waited for.** The function returns when nothing but deferred
 ///   records and those behind them is left.
 /// - **The result** of an attempt is a [`Verdict`], or a `Result` whose error has one

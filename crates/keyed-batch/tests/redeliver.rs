@@ -134,6 +134,39 @@ async fn a_retry_that_would_begin_when_the_time_is_up_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_that_would_have_too_little_time_is_not_waited_for() {
+    let limits = limits(1).least_attempt(ms(2_000));
+    for (wait, expected) in [
+        (ms(8_000), Disposition::Done),
+        (ms(8_001), Disposition::Deferred("busy")),
+    ] {
+        let calls = Cell::new(0);
+        let until = within(ms(10_000));
+        let reports = work_through(&[('a', 1)], key, &limits, until, |_| {
+            calls.set(calls.get() + 1);
+            let verdict = match calls.get() {
+                1 => Verdict::RetryAfter("busy", wait),
+                _ => Verdict::Done,
+            };
+            async move { verdict }
+        })
+        .await;
+        assert_eq!(dispositions(&reports), [expected]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_attempt_and_a_plain_retry_begin_with_any_time() {
+    let limits = limits(1).least_attempt(ms(2_000)).backoff(ms(1), ms(1));
+    let reports = work_through(&[('a', 1)], key, &limits, within(ms(100)), |_| async {
+        Verdict::Retry("busy")
+    })
+    .await;
+    assert_eq!(dispositions(&reports), [Disposition::Unfinished("busy")]);
+    assert!(reports[0].attempts > 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_summary_counts_deferred_records() {
     let records = [('a', 1), ('a', 2), ('b', 1)];
     let reports = work_through(

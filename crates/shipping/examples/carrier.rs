@@ -60,7 +60,9 @@ pub(crate) enum NoParcel {
 impl Carrier {
     pub(crate) async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
         let work = |record| self.work(record, deadline);
-        keyed_batch::process(records, &Limits::default(), deadline, work).await
+        // A retry is waited for only if it has the time for a call and its answer.
+        let limits = Limits::default().least_attempt(2 * self.patience);
+        keyed_batch::process(records, &limits, deadline, work).await
     }
 
     async fn work(&self, record: &KinesisRecord, deadline: Instant) -> Verdict {
@@ -92,15 +94,7 @@ impl Carrier {
                 NoParcel::MayBeMade => Verdict::Reject("ask_the_carrier"),
                 NoParcel::Busy | NoParcel::Unknown => Verdict::Retry("no_parcel"),
             },
-            Ok(Once::InProgress { retry_after }) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                // Later than this there would be no time for a call and its answer.
-                if left.saturating_sub(retry_after) >= 2 * self.patience {
-                    Verdict::RetryAfter("in_progress", retry_after)
-                } else {
-                    Verdict::Redeliver("in_progress")
-                }
-            }
+            Ok(Once::InProgress { retry_after }) => Verdict::RetryAfter("in_progress", retry_after),
             Ok(Once::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
             Ok(Once::Mismatch) => Verdict::Reject("another_order_under_this_id"),
             Err(error) => Verdict::Retry(error.code()),

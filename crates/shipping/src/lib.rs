@@ -21,9 +21,9 @@ use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Created, Fact, FactEvent, Poison};
 use tokio::time::Instant;
 
-/// The time that a booking has at least. With less before the deadline the lock gives no lease
-/// ([`LeaseOptions::least_work`], `reserve` and `margin`).
-const TIME_TO_BOOK: Duration = Duration::from_secs(3);
+/// The time that a booking needs. With less before the deadline the lock gives no lease
+/// ([`LeaseOptions::least_work`]), so a booking is not waited for.
+const TIME_TO_BOOK: Duration = Duration::from_secs(2);
 
 /// The subscriber with all that it needs.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Shipping {
         Self {
             locks,
             shipments: shipments.into(),
-            limits,
+            limits: limits.least_attempt(TIME_TO_BOOK),
         }
     }
 
@@ -96,7 +96,11 @@ impl Shipping {
         let lease = match self.locks.begin(&key, &fingerprint, deadline).await {
             Ok(Begin::Leased(lease)) => lease,
             Ok(Begin::Replayed(_)) => return Verdict::Done,
-            Ok(Begin::InProgress { retry_after }) => return in_progress(retry_after, deadline),
+            // The lease of a holder that died lasts until the deadline of that holder. If this is
+            // too late for us, the fact is left to the next invocation.
+            Ok(Begin::InProgress { retry_after }) => {
+                return Verdict::RetryAfter("in_progress", retry_after);
+            }
             Ok(Begin::Mismatch) => return Verdict::Reject("another_order_under_this_id"),
             Err(error) => return Verdict::Retry(error.code()),
         };
@@ -140,19 +144,6 @@ impl Shipping {
             .condition_expression("attribute_not_exists(order_id)")
             .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
-    }
-}
-
-/// The verdict on a fact whose lease somebody else holds for this much longer.
-///
-/// The lease of a holder that died lasts until the deadline of that holder, which may be after our
-/// own. Then the fact is left to the next invocation.
-fn in_progress(retry_after: Duration, deadline: Instant) -> Verdict {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.saturating_sub(retry_after) >= TIME_TO_BOOK {
-        Verdict::RetryAfter("in_progress", retry_after)
-    } else {
-        Verdict::Redeliver("in_progress")
     }
 }
 
