@@ -1,5 +1,7 @@
 //! Work that returns a `Result`, so that it may use `?`.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::time::Duration;

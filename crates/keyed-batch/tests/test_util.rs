@@ -1,7 +1,5 @@
 //! Reports that tests of other crates make by hand.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use keyed_batch::{Disposition, RecordReport, Report};
 
