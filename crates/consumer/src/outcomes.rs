@@ -49,7 +49,7 @@ impl Outcomes {
             conflict_truncated = self.conflict_truncated,
             refused = self.refused,
             rejected = summary.rejected + summary.panicked,
-            unfinished = summary.unfinished + summary.not_attempted,
+            unfinished = summary.unfinished + summary.deferred + summary.not_attempted,
             "batch"
         );
     }

@@ -1,6 +1,9 @@
 //! Records that are handed to the work together, and the verdict on each of them.
 
-use crate::Verdict;
+#[cfg(feature = "process")]
+mod unreadable;
+
+use crate::{IntoVerdict, Verdict};
 
 /// The reason of a record for which the work returned no verdict.
 pub const NO_VERDICT: &str = "no_verdict";
@@ -19,18 +22,6 @@ impl<'a, T> Chunk<'a, T> {
         }
     }
 
-    /// The records of which `is_readable` is true, if there are some, and the place of each other
-    /// record.
-    pub(crate) fn divided(self, is_readable: impl Fn(&T) -> bool) -> (Option<Self>, Unreadable) {
-        let (readable, unreadable): (Vec<_>, Vec<_>) = (0..)
-            .zip(self.records)
-            .partition(|(_, record)| is_readable(record));
-        let records: Vec<&'a T> = readable.into_iter().map(|(_, record)| record).collect();
-        let places = unreadable.into_iter().map(|(place, _)| place).collect();
-        let chunk = (!records.is_empty()).then_some(Self { records });
-        (chunk, Unreadable { places })
-    }
-
     /// The records, a retry after the records that were not attempted before.
     #[must_use]
     pub fn records(&self) -> &[&'a T] {
@@ -38,8 +29,9 @@ impl<'a, T> Chunk<'a, T> {
     }
 
     /// The verdict of `judge` on each record, in the sequence of [`records`](Self::records).
-    pub fn judge(self, judge: impl FnMut(&'a T) -> Verdict) -> Verdicts {
-        Verdicts(self.records.into_iter().map(judge).collect())
+    pub fn judge<V: IntoVerdict>(self, mut judge: impl FnMut(&'a T) -> V) -> Verdicts {
+        let verdict = |record| judge(record).into_verdict();
+        Verdicts(self.records.into_iter().map(verdict).collect())
     }
 
     /// These verdicts, one for each of [`records`](Self::records) and in the same sequence, as an
@@ -47,13 +39,17 @@ impl<'a, T> Chunk<'a, T> {
     ///
     /// A record that gets none is retried, with the reason [`NO_VERDICT`]. Verdicts beyond the
     /// records are dropped.
-    pub fn judge_in_sequence(self, verdicts: impl IntoIterator<Item = Verdict>) -> Verdicts {
-        let mut verdicts = verdicts.into_iter();
+    pub fn judge_in_sequence<V: IntoVerdict>(
+        self,
+        verdicts: impl IntoIterator<Item = V>,
+    ) -> Verdicts {
+        let mut verdicts = verdicts.into_iter().map(V::into_verdict);
         self.judge(|_| verdicts.next().unwrap_or(Verdict::Retry(NO_VERDICT)))
     }
 
     /// The same verdict on all records, where the call as a whole succeeded or failed.
-    pub fn judge_all(self, verdict: Verdict) -> Verdicts {
+    pub fn judge_all(self, verdict: impl IntoVerdict) -> Verdicts {
+        let verdict = verdict.into_verdict();
         self.judge(|_| verdict)
     }
 }
@@ -69,26 +65,5 @@ impl Verdicts {
     pub(crate) fn into_iter(self) -> impl Iterator<Item = Verdict> {
         let none = std::iter::repeat(Verdict::Retry(NO_VERDICT));
         self.0.into_iter().chain(none)
-    }
-}
-
-/// The places in a chunk of the records that cannot be read, in ascending sequence.
-pub(crate) struct Unreadable {
-    places: Vec<usize>,
-}
-
-impl Unreadable {
-    /// The verdicts on the whole chunk, where these are the verdicts on its other records.
-    pub(crate) fn fill_in(self, mut verdicts: Verdicts, reason: &'static str) -> Verdicts {
-        for place in self.places {
-            let place = place.min(verdicts.0.len());
-            verdicts.0.insert(place, Verdict::Reject(reason));
-        }
-        verdicts
-    }
-
-    /// The verdicts on a chunk of which no record can be read.
-    pub(crate) fn reject_all(self, reason: &'static str) -> Verdicts {
-        Verdicts(vec![Verdict::Reject(reason); self.places.len()])
     }
 }

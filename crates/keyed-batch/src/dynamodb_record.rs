@@ -16,7 +16,8 @@ use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventR
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::record::{Sealed, StreamRecord, Text};
+use crate::record::{BatchRecord, Sealed};
+use crate::text::Text;
 
 /// A batch of changes, as Lambda sends it, in the sequence of a shard.
 ///
@@ -116,14 +117,16 @@ impl fmt::Debug for DynamoDbRecord {
 
 impl Sealed for DynamoDbRecord {}
 
-impl StreamRecord for DynamoDbRecord {
+impl BatchRecord for DynamoDbRecord {
     type Response = DynamoDbEventResponse;
+
+    const IS_QUEUED: bool = false;
 
     fn key(&self) -> &str {
         &self.key
     }
 
-    fn sequence_number(&self) -> &str {
+    fn identifier(&self) -> &str {
         &self.sequence_number
     }
 

@@ -14,7 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::record::{Sealed, StreamRecord, Text};
+use crate::record::{BatchRecord, Sealed};
+use crate::text::Text;
 
 /// A batch of records, as Lambda sends it, in the sequence of a shard.
 ///
@@ -74,14 +75,16 @@ impl KinesisRecord {
 
 impl Sealed for KinesisRecord {}
 
-impl StreamRecord for KinesisRecord {
+impl BatchRecord for KinesisRecord {
     type Response = KinesisEventResponse;
+
+    const IS_QUEUED: bool = false;
 
     fn key(&self) -> &str {
         &self.partition_key
     }
 
-    fn sequence_number(&self) -> &str {
+    fn identifier(&self) -> &str {
         &self.sequence_number
     }
 

@@ -10,6 +10,9 @@ use crate::deadline::LONGEST;
 /// tokio's timers, and so every wait here, have this resolution.
 const RESOLUTION: Duration = Duration::from_millis(1);
 
+/// The default margin for all but short timeouts.
+const LONGEST_DEFAULT_MARGIN: Duration = Duration::from_millis(500);
+
 /// How much a batch may do at once, how long an attempt and the whole may take, and how fast
 /// retries follow each other.
 ///
@@ -28,20 +31,23 @@ const RESOLUTION: Duration = Duration::from_millis(1);
 #[must_use]
 pub struct Limits {
     pub(crate) max_in_flight: NonZeroUsize,
-    pub(crate) margin: Duration,
+    /// `None` is the default, which depends on the time left.
+    margin: Option<Duration>,
     pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) least_attempt: Duration,
     pub(crate) backoff: Backoff,
     pub(crate) jitter_seed: Option<u64>,
 }
 
 impl Default for Limits {
-    /// 32 attempts in flight, a margin of 500 ms, no limit of an attempt but the time left,
-    /// back-offs from 50 ms to 2 s, random jitter.
+    /// 32 attempts in flight, a margin of 500 ms or a fifth of the time left, no limit of an
+    /// attempt but the time left, back-offs from 50 ms to 2 s, random jitter.
     fn default() -> Self {
         Self {
             max_in_flight: const { NonZeroUsize::new(32).unwrap() },
-            margin: Duration::from_millis(500),
+            margin: None,
             attempt_timeout: None,
+            least_attempt: Duration::ZERO,
             backoff: Backoff {
                 base: Duration::from_millis(50),
                 cap: Duration::from_secs(2),
@@ -61,14 +67,22 @@ impl Limits {
         self
     }
 
-    /// How long before the deadline everything stops. Default 500 ms.
+    /// How long before the deadline everything stops. Default 500 ms, or a fifth of the time that
+    /// is left when the batch begins, if this is shorter. So it is 500 ms for timeouts from 2.5 s
+    /// on, and 200 ms for 1 s, which is Lambda's shortest.
     ///
     /// The margin pays for what comes after, which is the log lines, the response on its way to
     /// Lambda, and the work between two `await`s. With a margin as long as the function's timeout
     /// nothing is ever attempted, and every record fails.
     pub const fn margin(mut self, margin: Duration) -> Self {
-        self.margin = margin;
+        self.margin = Some(margin);
         self
+    }
+
+    /// The margin of a batch that begins with this much time before its deadline.
+    pub(crate) fn margin_of(&self, left: Duration) -> Duration {
+        self.margin
+            .unwrap_or_else(|| LONGEST_DEFAULT_MARGIN.min(left / 5))
     }
 
     /// The longest that one attempt may take. Default `None`, where only the time left limits it.
@@ -80,6 +94,16 @@ impl Limits {
     /// 1 ms counts as 1 ms.
     pub fn attempt_timeout(mut self, longest: Option<Duration>) -> Self {
         self.attempt_timeout = longest.map(|longest| longest.max(RESOLUTION));
+        self
+    }
+
+    /// The time that an attempt needs at least to be worth waiting for. Default zero.
+    ///
+    /// A [`Verdict::RetryAfter`](crate::Verdict::RetryAfter) that would leave less than this before
+    /// everything stops is not waited for. Without it, an invocation may wait for 29 s, and then
+    /// have no time for the work. All other attempts begin as long as there is any time.
+    pub const fn least_attempt(mut self, least: Duration) -> Self {
+        self.least_attempt = least;
         self
     }
 

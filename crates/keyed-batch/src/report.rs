@@ -1,7 +1,11 @@
 //! The library's report on a batch. It has what became of each record, and how many ended how.
 
 /// The fate of a record in this invocation.
+///
+/// It may get more variants, so a `match` needs an arm for them.
+/// [`is_failure`](Self::is_failure) is right for each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Disposition {
     /// An attempt ended in [`Verdict::Done`](crate::Verdict::Done).
     Done,
@@ -13,11 +17,15 @@ pub enum Disposition {
     /// The record was attempted, but time ran out before it was done or rejected.
     ///
     /// The reason is that of the last attempt. It is the reason of its
-    /// [`Verdict::Retry`](crate::Verdict::Retry), or [`TIMED_OUT`](crate::TIMED_OUT) if the attempt
-    /// was cut off.
+    /// [`Verdict::Retry`](crate::Verdict::Retry) or [`RetryAfter`](crate::Verdict::RetryAfter), or
+    /// [`TIMED_OUT`](crate::TIMED_OUT) if the attempt was cut off.
     Unfinished(&'static str),
-    /// The record was never attempted, because an earlier record of its key was not finished, or
-    /// because time ran out first.
+    /// The record was left to a later invocation, with this reason. An attempt ended in
+    /// [`Verdict::Redeliver`](crate::Verdict::Redeliver), or in a
+    /// [`Verdict::RetryAfter`](crate::Verdict::RetryAfter) for which the time did not suffice.
+    Deferred(&'static str),
+    /// The record was never attempted, because an earlier record of its key was not finished or
+    /// was deferred, or because time ran out first.
     NotAttempted,
 }
 
@@ -43,6 +51,16 @@ pub struct RecordReport {
 }
 
 impl RecordReport {
+    /// The report of a record, for tests of code that reads reports.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub const fn new(disposition: Disposition, attempts: u32) -> Self {
+        Self {
+            disposition,
+            attempts,
+        }
+    }
+
     pub(crate) const NOT_ATTEMPTED: Self = Self {
         disposition: Disposition::NotAttempted,
         attempts: 0,
@@ -51,8 +69,8 @@ impl RecordReport {
 
 /// Counts over a batch, for one log line and for metrics.
 ///
-/// `done`, `rejected`, `panicked`, `unfinished` and `not_attempted` add up to `records`. All but
-/// `done` were reported as failed.
+/// `done`, `rejected`, `panicked`, `unfinished`, `deferred` and `not_attempted` add up to
+/// `records`. All but `done` were reported as failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
@@ -68,6 +86,8 @@ pub struct Summary {
     pub panicked: usize,
     /// Records that ended as [`Disposition::Unfinished`].
     pub unfinished: usize,
+    /// Records that ended as [`Disposition::Deferred`].
+    pub deferred: usize,
     /// Records that ended as [`Disposition::NotAttempted`].
     pub not_attempted: usize,
 }
@@ -87,6 +107,7 @@ impl Summary {
                 Disposition::Rejected(_) => &mut summary.rejected,
                 Disposition::Panicked => &mut summary.panicked,
                 Disposition::Unfinished(_) => &mut summary.unfinished,
+                Disposition::Deferred(_) => &mut summary.deferred,
                 Disposition::NotAttempted => &mut summary.not_attempted,
             } += 1;
         }

@@ -1,5 +1,5 @@
 //! Works through keyed records within a deadline. It decides which record may be attempted when,
-//! and knows nothing of where the record came from.
+//! and knows nothing of the record's source.
 
 use std::{
     cmp::Reverse,
@@ -21,62 +21,43 @@ use tokio::{
 };
 
 use crate::verdict::PANICKED;
-use crate::{Chunk, Disposition, Limits, RecordReport, TIMED_OUT, Verdict, Verdicts};
+use crate::{Chunk, Disposition, IntoVerdict, Limits, RecordReport, TIMED_OUT, Verdict, Verdicts};
 
-/// Calls `work` for each record until every one is finished or the time is up, and reports on each,
-/// in the sequence of `records`.
-///
-/// [`process`](crate::process) is this for Kinesis and DynamoDB streams. Use it directly for
-/// another source whose records have keys, such as an SQS FIFO queue (message group id).
-///
-/// - **Within a key** records are worked on one at a time, in the sequence of `records`. The next
-///   one begins when the one before is done, is rejected or has panicked, never while it is being
-///   retried.
-/// - **Across keys** up to [`max_in_flight`](Limits::max_in_flight) attempts are under way at once.
-///   A free place goes to the earliest record that was not attempted yet and whose key is free. If
-///   there is none, the place goes to the retry that has been due longest. So stuck records cannot
-///   keep sound ones from being attempted.
-/// - **Time** is up at `deadline` less the [`margin`](Limits::margin). From then on nothing is
-///   started, attempts under way are dropped at their next `await`, and the function returns. A
-///   retry that would be due later is not brought forward. The function does not return earlier for
-///   it either, since an early return only uses up one of Lambda's retries sooner.
-/// - **Panics** of `work`, when called or when polled, are caught (see [`Disposition::Panicked`]).
-///   State that the work shares between records must bear that.
-/// - **Nothing outlives the returned future.** No task is spawned, and `work` runs inside the
-///   future and is dropped with it. Neither `work` nor its futures need to be `'static` or `Send`.
-///   If they are `Send` (and `T` is `Sync`), so is the returned future.
-///
-/// It cannot interrupt work between two `await`s. Work that computes for a second, or blocks its
-/// thread, delays every other record and the return by as long.
-///
-/// The cost is one allocation for each attempt and memory in proportion to the number of records.
-/// The time is in proportion to the number of attempts, times the logarithm of the number of
-/// records for picking the earliest.
-///
-/// # Panics
-/// If polled outside a tokio runtime with time enabled, or if an attempt still under way when the
-/// time is up panics while it is dropped.
-pub async fn work_through<'a, T, K, W, F>(
+/// The later records of a key after one that was rejected or has panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterRejection {
+    /// They are attempted.
+    GoOn,
+    /// They are not attempted.
+    #[cfg_attr(
+        not(feature = "process"),
+        expect(dead_code, reason = "only `process` asks for it")
+    )]
+    HoldBack,
+}
+
+/// [`work_through`](crate::work_through), which says what follows a rejection.
+pub(crate) async fn work_through<'a, T, K, W, F>(
     records: &'a [T],
     key: impl Fn(&'a T) -> K,
     limits: &Limits,
     deadline: Instant,
+    after_rejection: AfterRejection,
     mut work: W,
 ) -> Vec<RecordReport>
 where
     K: Eq + Hash,
     W: FnMut(&'a T) -> F,
-    F: Future<Output = Verdict>,
+    F: Future<Output: IntoVerdict>,
 {
-    let mut queue = Queue::new(records.iter().map(key), limits);
+    let mut queue = Queue::new(records.iter().map(key), limits, deadline, after_rejection);
     drive(
         &mut queue,
         limits,
-        deadline,
         Queue::start,
         |index| work(&records[*index]),
         |queue, index, end, now| match end {
-            End::Returned(verdict) => queue.settle(index, verdict, now),
+            End::Returned(result) => queue.settle(index, result.into_verdict(), now),
             End::CutOff => queue.settle(index, Verdict::Retry(TIMED_OUT), now),
             End::Panicked => queue.panicked(index),
         },
@@ -85,54 +66,14 @@ where
     queue.reports
 }
 
-/// Calls `work` for chunks of records until every record is finished or the time is up, and reports
-/// on each record, in the sequence of `records`.
-///
-/// This is [`work_through`] for work that handles several records in one call, such as `PutRecords`
-/// or a bulk insert. All that is said there holds, with these additions.
-///
-/// - **A chunk has at most `most` records, all of different keys.** It takes every record that may
-///   be attempted at the moment, the earliest first, and then the retries that are due.
-/// - **Each record of a chunk has its own verdict**, so a call that fails for some of its records
-///   retries those alone.
-/// - **A chunk that panics is taken apart.** Each of its records is attempted once more by itself.
-///   So one record whose work panics does not reject the others.
-/// - A chunk that is cut off is [`Verdict::Retry`]`(`[`TIMED_OUT`]`)` for each of its records.
-/// - [`max_in_flight`](Limits::max_in_flight) counts chunks.
-///
-/// ```
-/// use std::{num::NonZeroUsize, time::Duration};
-///
-/// use keyed_batch::{Chunk, Limits, Verdict, Verdicts, work_through_in_chunks};
-/// use tokio::time::Instant;
-///
-/// /// One call for all of them, of which the odd ones fail.
-/// async fn put(chunk: Chunk<'_, u32>) -> Verdicts {
-///     chunk.judge(|record| match record % 2 {
-///         0 => Verdict::Done,
-///         _ => Verdict::Reject("odd"),
-///     })
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let records = [1, 2, 3, 4];
-/// let most = NonZeroUsize::new(500).unwrap();
-/// let until = Instant::now() + Duration::from_secs(3);
-/// let reports =
-///     work_through_in_chunks(&records, |record| *record, &Limits::default(), most, until, put).await;
-/// assert_eq!(reports.iter().filter(|report| report.disposition.is_failure()).count(), 2);
-/// # }
-/// ```
-///
-/// # Panics
-/// As for [`work_through`].
-pub async fn work_through_in_chunks<'a, T, K, W, F>(
+/// [`work_through_in_chunks`](crate::work_through_in_chunks), which says what follows a rejection.
+pub(crate) async fn work_through_in_chunks<'a, T, K, W, F>(
     records: &'a [T],
     key: impl Fn(&'a T) -> K,
     limits: &Limits,
     most: NonZeroUsize,
     deadline: Instant,
+    after_rejection: AfterRejection,
     mut work: W,
 ) -> Vec<RecordReport>
 where
@@ -140,11 +81,10 @@ where
     W: FnMut(Chunk<'a, T>) -> F,
     F: Future<Output = Verdicts>,
 {
-    let mut queue = Queue::new(records.iter().map(key), limits);
+    let mut queue = Queue::new(records.iter().map(key), limits, deadline, after_rejection);
     drive(
         &mut queue,
         limits,
-        deadline,
         |queue, now| queue.start_chunk(most.get(), now),
         |indexes: &Vec<usize>| work(Chunk::new(indexes.iter().map(|index| &records[*index]))),
         |queue, indexes, end, now| match end {
@@ -181,17 +121,13 @@ enum End<V> {
 async fn drive<A, V, F>(
     queue: &mut Queue,
     limits: &Limits,
-    deadline: Instant,
     mut start: impl FnMut(&mut Queue, Instant) -> Option<A>,
     mut call: impl FnMut(&A) -> F,
     mut settle: impl FnMut(&mut Queue, A, End<V>, Instant),
 ) where
     F: Future<Output = V>,
 {
-    // A margin longer than the clock reaches back leaves no time either.
-    let stop = deadline
-        .checked_sub(limits.margin)
-        .unwrap_or_else(Instant::now);
+    let stop = queue.stop;
     let mut in_flight = FuturesUnordered::new();
 
     loop {
@@ -271,10 +207,20 @@ struct Queue {
     alone: Vec<usize>,
     /// Draws the back-offs of all records.
     jitter: FullJitter,
+    /// From then on nothing is started.
+    stop: Instant,
+    least_attempt: Duration,
+    after_rejection: AfterRejection,
 }
 
 impl Queue {
-    fn new<K: Eq + Hash>(keys: impl ExactSizeIterator<Item = K>, limits: &Limits) -> Self {
+    fn new<K: Eq + Hash>(
+        keys: impl ExactSizeIterator<Item = K>,
+        limits: &Limits,
+        deadline: Instant,
+        after_rejection: AfterRejection,
+    ) -> Self {
+        let now = Instant::now();
         let mut successor = vec![None; keys.len()];
         let mut first = Vec::new();
         let mut last_of_key = HashMap::new();
@@ -294,6 +240,12 @@ impl Queue {
             backing_off: BinaryHeap::new(),
             alone: Vec::new(),
             jitter: limits.backoff.full_jitter(limits.jitter_seed),
+            // A margin longer than the clock reaches back leaves no time either.
+            stop: deadline
+                .checked_sub(limits.margin_of(deadline.saturating_duration_since(now)))
+                .unwrap_or(now),
+            least_attempt: limits.least_attempt,
+            after_rejection,
         }
     }
 
@@ -355,24 +307,49 @@ impl Queue {
 
     /// Takes note of the verdict after an attempt.
     fn settle(&mut self, index: usize, verdict: Verdict, now: Instant) {
-        let report = &mut self.reports[index];
-        report.disposition = match verdict {
-            Verdict::Done => Disposition::Done,
-            Verdict::Reject(reason) => Disposition::Rejected(reason),
-            Verdict::Retry(reason) => {
-                let due = now + self.jitter.draw_after(report.attempts);
-                self.backing_off.push(Reverse((due, index)));
-                report.disposition = Disposition::Unfinished(reason);
-                return;
+        let failures = self.reports[index].attempts;
+        self.reports[index].disposition = match verdict {
+            Verdict::Done => {
+                self.free_successor(index);
+                Disposition::Done
             }
+            Verdict::Reject(reason) => {
+                self.rejected(index);
+                Disposition::Rejected(reason)
+            }
+            Verdict::Retry(reason) => {
+                let due = now + self.jitter.draw_after(failures);
+                self.backing_off.push(Reverse((due, index)));
+                Disposition::Unfinished(reason)
+            }
+            Verdict::RetryAfter(reason, wait) => {
+                let wait = wait.max(self.jitter.draw_after(failures));
+                let is_worth_it = |due: &Instant| {
+                    let left = self.stop.saturating_duration_since(*due);
+                    left > Duration::ZERO && left >= self.least_attempt
+                };
+                match now.checked_add(wait).filter(is_worth_it) {
+                    Some(due) => {
+                        self.backing_off.push(Reverse((due, index)));
+                        Disposition::Unfinished(reason)
+                    }
+                    None => Disposition::Deferred(reason),
+                }
+            }
+            Verdict::Redeliver(reason) => Disposition::Deferred(reason),
         };
-        self.free_successor(index);
     }
 
     /// Takes note of an attempt at one record that panicked.
     fn panicked(&mut self, index: usize) {
         self.reports[index].disposition = Disposition::Panicked;
-        self.free_successor(index);
+        self.rejected(index);
+    }
+
+    fn rejected(&mut self, index: usize) {
+        if self.after_rejection == AfterRejection::GoOn {
+            self.free_successor(index);
+        }
     }
 
     /// Lets each record of a chunk that panicked be attempted by itself.

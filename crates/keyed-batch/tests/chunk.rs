@@ -245,6 +245,9 @@ fn any_plan() -> impl Strategy<Value = Plan> {
         4 => Just(Verdict::Done),
         1 => Just(Verdict::Reject("poison")),
         2 => Just(Verdict::Retry("throttled")),
+        1 => Just(Verdict::RetryAfter("busy", ms(100))),
+        1 => Just(Verdict::RetryAfter("busy", Duration::MAX)),
+        1 => Just(Verdict::Redeliver("in_progress")),
     ];
     prop::collection::vec(verdict, 0..4)
 }

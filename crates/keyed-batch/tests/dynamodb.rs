@@ -8,8 +8,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use keyed_batch::{
-    Disposition, DynamoDbEvent, DynamoDbRecord, KinesisRecord, MissingSequenceNumber, RecordReport,
-    StreamRecord, UNREADABLE_DATA, Verdict, process, process_in_chunks,
+    BatchRecord, Disposition, DynamoDbEvent, DynamoDbRecord, KinesisRecord, MissingIdentifier,
+    RecordReport, UNREADABLE_DATA, Verdict, process, process_in_chunks,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -347,7 +347,7 @@ async fn a_failed_change_without_a_number_fails_the_invocation() {
         Verdict::Reject("poison")
     })
     .await;
-    assert_eq!(report.response, Err(MissingSequenceNumber));
+    assert_eq!(report.response, Err(MissingIdentifier));
 }
 
 /// A way to write `digits` times ten to `power`.

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use keyed_batch::{Verdict, process};
+use keyed_batch::{SqsMessage, Verdict, process};
 use support::{event, limits, ms, within};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -61,8 +61,9 @@ async fn logged() -> String {
         "jane-bug",
         "jane-stuck",
         "jane-stuck",
+        "jane-later",
     ]);
-    process(
+    let _ = process(
         &event.records,
         &limits(8).margin(ms(10)),
         within(ms(20)),
@@ -70,6 +71,7 @@ async fn logged() -> String {
             match record.partition_key.as_str() {
                 "jane-poison" => Verdict::Reject("unknown_type"),
                 "jane-bug" => panic!("{} sent {:?}", record.partition_key, record.data()),
+                "jane-later" => Verdict::Redeliver("in_progress"),
                 "jane-stuck" => {
                     std::future::pending::<()>().await;
                     Verdict::Done
@@ -89,6 +91,7 @@ async fn each_failed_record_is_logged_once_with_sequence_number_shard_attempts_a
         r#" WARN keyed_batch::process: record rejected sequence_number="102" shard="shardId-000000000007" attempts=1 reason="panicked""#,
         r#" WARN keyed_batch::process: record not finished in time sequence_number="103" shard="shardId-000000000007" attempts=1 reason="timed_out""#,
         r#"DEBUG keyed_batch::process: record not attempted sequence_number="104" shard="shardId-000000000007""#,
+        r#" WARN keyed_batch::process: record left to a later invocation sequence_number="105" shard="shardId-000000000007" attempts=1 reason="in_progress""#,
     ];
     let text = logged().await;
     let lines: Vec<&str> = text
@@ -107,6 +110,35 @@ async fn neither_partition_key_nor_data_nor_a_panic_message_is_logged() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_failed_message_of_a_queue_is_logged_with_its_id_and_without_its_group() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let messages = [
+        SqsMessage::new(Some("jane"), "m-1", "hello"),
+        SqsMessage::new(Some("jane"), "m-2", "hello"),
+    ];
+    let _ = process(&messages, &limits(8), within(ms(20)), |_| async {
+        Verdict::Reject("unknown_type")
+    })
+    .await;
+    assert_eq!(
+        lines.text(),
+        concat!(
+            r#" WARN keyed_batch::process: record rejected message_id="m-1" attempts=1 reason="unknown_type""#,
+            "\n",
+            r#"DEBUG keyed_batch::process: record not attempted message_id="m-2""#,
+            "\n"
+        )
+    );
+}
+
 /// The log of a batch of this many records that has no time before its deadline.
 async fn logged_without_time(records: &[&str]) -> String {
     let lines = Lines::default();
@@ -116,7 +148,7 @@ async fn logged_without_time(records: &[&str]) -> String {
         .without_time()
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    process(
+    let _ = process(
         &event(records).records,
         &limits(8).margin(ms(3_000)),
         within(ms(3_000)),

@@ -29,27 +29,28 @@ enum End {
     PanicWhenPolled,
     /// It stays `Retry`.
     Stuck,
+    Redeliver,
+    /// `RetryAfter` a time that is beyond every deadline here.
+    RetryAfterAll,
     /// It never ends by itself.
     Hang,
 }
 
 /// The results of the attempts at a record, which are `retries` times `Retry`, and then `end`. Each
-/// attempt takes `millis`.
+/// attempt takes `millis`. With a `wait` they are `RetryAfter` this many milliseconds.
 #[derive(Clone, Copy, Debug)]
 struct Script {
     key: u8,
     retries: u32,
+    wait: Option<u64>,
     end: End,
     millis: u64,
 }
 
 impl Script {
     fn attempt(self, nth: u32) -> impl Future<Output = Verdict> {
-        let end = if nth <= self.retries {
-            End::Stuck
-        } else {
-            self.end
-        };
+        let is_retry = nth <= self.retries;
+        let end = if is_retry { End::Stuck } else { self.end };
         if end == End::PanicWhenCalled {
             panic!("a bug");
         }
@@ -60,7 +61,12 @@ impl Script {
             match end {
                 End::Done => Verdict::Done,
                 End::Reject => Verdict::Reject("poison"),
-                End::Stuck => Verdict::Retry("throttled"),
+                End::Stuck => match self.wait.filter(|_| is_retry) {
+                    Some(wait) => Verdict::RetryAfter("busy", ms(wait)),
+                    None => Verdict::Retry("throttled"),
+                },
+                End::Redeliver => Verdict::Redeliver("in_progress"),
+                End::RetryAfterAll => Verdict::RetryAfter("in_progress", BEYOND),
                 End::Hang => std::future::pending().await,
                 End::PanicWhenCalled | End::PanicWhenPolled => panic!("a bug"),
             }
@@ -69,14 +75,20 @@ impl Script {
 }
 
 fn batch(ends: &'static [End]) -> impl Strategy<Value = Vec<Script>> {
-    let script = (0..8_u8, 0..3_u32, prop::sample::select(ends), 0..20_u64).prop_map(
-        |(key, retries, end, millis)| Script {
+    let script = (
+        0..8_u8,
+        0..3_u32,
+        prop::option::of(0..300_u64),
+        prop::sample::select(ends),
+        0..20_u64,
+    )
+        .prop_map(|(key, retries, wait, end, millis)| Script {
             key,
             retries,
+            wait,
             end,
             millis,
-        },
-    );
+        });
     vec(script, 0..40)
 }
 
@@ -219,6 +231,9 @@ fn check_rules(
     let mut under_way = HashSet::new();
     let mut attempts = vec![0_u32; scripts.len()];
     let mut dispositions = vec![Disposition::NotAttempted; scripts.len()];
+    // No sooner than then a record may be attempted again.
+    let mut earliest_retry = vec![Duration::ZERO; scripts.len()];
+    let mut deferred_keys = HashSet::new();
 
     for (event, at) in &run.events {
         match *event {
@@ -237,6 +252,11 @@ fn check_rules(
                     );
                 }
                 prop_assert!(under_way.insert(index), "twice at once");
+                prop_assert!(*at >= earliest_retry[index], "sooner than the work said");
+                prop_assert!(
+                    !deferred_keys.contains(&scripts[index].key),
+                    "its key is held back"
+                );
                 prop_assert!(under_way.len() <= max_in_flight);
                 fresh.remove(&index);
                 attempts[index] += 1;
@@ -247,9 +267,26 @@ fn check_rules(
                     Some(Verdict::Done) => Disposition::Done,
                     Some(Verdict::Reject(reason)) => Disposition::Rejected(reason),
                     Some(Verdict::Retry(reason)) => Disposition::Unfinished(reason),
+                    Some(Verdict::Redeliver(reason)) => Disposition::Deferred(reason),
+                    Some(Verdict::RetryAfter(reason, wait)) => {
+                        earliest_retry[index] = at.saturating_add(wait);
+                        if earliest_retry[index] < time {
+                            Disposition::Unfinished(reason)
+                        } else {
+                            Disposition::Deferred(reason)
+                        }
+                    }
                     None => Disposition::Panicked,
+                    Some(other) => panic!("{other:?} is a new verdict"),
                 };
-                if !matches!(verdict, Some(Verdict::Retry(_))) {
+                if matches!(dispositions[index], Disposition::Deferred(_)) {
+                    deferred_keys.insert(scripts[index].key);
+                }
+                let is_over = matches!(
+                    dispositions[index],
+                    Disposition::Done | Disposition::Rejected(_) | Disposition::Panicked
+                );
+                if is_over {
                     let key = scripts[index].key;
                     queues.get_mut(&key).unwrap().pop();
                     fresh.extend(turn(&queues, key));
@@ -258,6 +295,16 @@ fn check_rules(
         }
     }
     prop_assert!(under_way.is_empty(), "nothing outlives the batch");
+    for (index, reported) in run.report.records.iter().enumerate() {
+        // A back-off that is longer than the wait may reach beyond the deadline too.
+        if let (Disposition::Unfinished(reason), Disposition::Deferred(_)) =
+            (dispositions[index], reported.disposition)
+        {
+            let last = earliest_retry[index];
+            prop_assert!(scripts[index].wait.is_some() && last + LONGEST_BACK_OFF >= time);
+            dispositions[index] = Disposition::Deferred(reason);
+        }
+    }
     let reported: Vec<_> = run
         .report
         .records
@@ -287,6 +334,12 @@ enum Expected {
     HeldBack,
 }
 
+/// The longest back-off of `limits`.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
+
+/// Beyond every deadline here, and far from what no clock can represent.
+const BEYOND: Duration = Duration::from_secs(3_600);
+
 /// The batch with all the time in the world, one record after the other.
 fn model(scripts: &[Script]) -> Vec<Expected> {
     let mut stuck = HashSet::new();
@@ -302,6 +355,10 @@ fn model(scripts: &[Script]) -> Vec<Expected> {
                 End::Reject => Expected::After(attempts, Disposition::Rejected("poison")),
                 End::PanicWhenCalled | End::PanicWhenPolled => {
                     Expected::After(attempts, Disposition::Panicked)
+                }
+                End::Redeliver | End::RetryAfterAll => {
+                    stuck.insert(script.key);
+                    Expected::After(attempts, Disposition::Deferred("in_progress"))
                 }
                 End::Stuck | End::Hang => {
                     stuck.insert(script.key);
@@ -320,7 +377,9 @@ proptest! {
 
     #[test]
     fn with_enough_time_a_batch_ends_as_if_worked_on_one_record_after_the_other(
-        scripts in batch(&[End::Done, End::Done, End::Reject, End::PanicWhenPolled, End::Stuck]),
+        scripts in batch(&[
+            End::Done, End::Done, End::Reject, End::PanicWhenPolled, End::Stuck, End::Redeliver, End::RetryAfterAll,
+        ]),
         max_in_flight in 1..12_usize,
         seed: u64,
     ) {
@@ -336,11 +395,17 @@ proptest! {
             }
         }
         check_rules(&scripts, max_in_flight, AMPLE, &run)?;
+        if !scripts.iter().any(|script| script.end == End::Stuck) {
+            prop_assert!(run.took < AMPLE, "a deferred record is waited for");
+        }
     }
 
     #[test]
     fn the_rules_hold_however_short_the_time(
-        scripts in batch(&[End::Done, End::Done, End::Reject, End::PanicWhenPolled, End::Stuck, End::Hang]),
+        scripts in batch(&[
+            End::Done, End::Done, End::Reject, End::PanicWhenPolled, End::Stuck, End::Hang, End::Redeliver,
+            End::RetryAfterAll,
+        ]),
         max_in_flight in 1..12_usize,
         millis in 0..500_u64,
         cap in prop::option::of(1..30_u64),

@@ -9,7 +9,7 @@
 mod support;
 
 use keyed_batch::{
-    Disposition, KinesisRecord, MissingSequenceNumber, Report, Summary, Verdict, process,
+    Disposition, KinesisRecord, MissingIdentifier, Report, Summary, Verdict, process,
 };
 use support::{event, limits, ms, record, record_json, unnamed, within};
 
@@ -69,7 +69,7 @@ async fn a_sequence_number_of_any_length_is_named_unchanged() {
 #[tokio::test(start_paused = true)]
 async fn with_a_failed_record_that_has_no_number_the_invocation_must_fail() {
     let report = run(&[unnamed("a"), unnamed("poison"), record("poison", "102")]).await;
-    assert_eq!(report.response, Err(MissingSequenceNumber));
+    assert_eq!(report.response, Err(MissingIdentifier));
     assert_eq!(
         report.summary.done, 1,
         "its neighbours are attempted all the same"
@@ -92,7 +92,7 @@ async fn an_absent_sequence_number_in_the_event_is_a_missing_one() {
     members.remove("sequenceNumber");
     let absent: KinesisRecord = serde_json::from_value(value).unwrap();
     let report = run(&[record("a", "99"), absent]).await;
-    assert_eq!(report.response, Err(MissingSequenceNumber));
+    assert_eq!(report.response, Err(MissingIdentifier));
 }
 
 #[tokio::test(start_paused = true)]

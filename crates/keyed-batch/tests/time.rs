@@ -27,7 +27,7 @@ async fn the_batch_returns_before_the_deadline_by_the_margin() {
     let began = Instant::now();
     let limits = limits(2).margin(ms(700));
     work_through(&[1, 2, 3], own_key, &limits, within(ms(10_000)), |_| {
-        pending()
+        pending::<Verdict>()
     })
     .await;
     assert_eq!(began.elapsed(), ms(9_300));
@@ -181,7 +181,10 @@ async fn an_attempt_is_cut_off_at_its_cap_and_attempted_again() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_always_reaches_its_cap_is_reported_as_timed_out() {
     let limits = limits(1).attempt_timeout(Some(ms(100)));
-    let reports = work_through(&[1], own_key, &limits, within(ms(5_000)), |_| pending()).await;
+    let reports = work_through(&[1], own_key, &limits, within(ms(5_000)), |_| {
+        pending::<Verdict>()
+    })
+    .await;
     assert_eq!(dispositions(&reports), [Disposition::Unfinished(TIMED_OUT)]);
     assert!(reports[0].attempts > 1);
 }

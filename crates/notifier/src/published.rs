@@ -88,7 +88,7 @@ impl Published {
             conflicted = self.conflicted,
             erased = self.erased,
             rejected = summary.rejected + summary.panicked,
-            unfinished = summary.unfinished + summary.not_attempted,
+            unfinished = summary.unfinished + summary.deferred + summary.not_attempted,
             "batch"
         );
     }

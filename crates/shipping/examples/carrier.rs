@@ -60,7 +60,9 @@ pub(crate) enum NoParcel {
 impl Carrier {
     pub(crate) async fn handle(&self, records: &[KinesisRecord], deadline: Instant) -> Report {
         let work = |record| self.work(record, deadline);
-        keyed_batch::process(records, &Limits::default(), deadline, work).await
+        // A retry is waited for only if it has the time for a call and its answer.
+        let limits = Limits::default().least_attempt(2 * self.patience);
+        keyed_batch::process(records, &limits, deadline, work).await
     }
 
     async fn work(&self, record: &KinesisRecord, deadline: Instant) -> Verdict {
@@ -92,7 +94,8 @@ impl Carrier {
                 NoParcel::MayBeMade => Verdict::Reject("ask_the_carrier"),
                 NoParcel::Busy | NoParcel::Unknown => Verdict::Retry("no_parcel"),
             },
-            Ok(Once::InProgress { .. } | Once::LeaseLost { .. }) => Verdict::Retry("in_progress"),
+            Ok(Once::InProgress { retry_after }) => Verdict::RetryAfter("in_progress", retry_after),
+            Ok(Once::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
             Ok(Once::Mismatch) => Verdict::Reject("another_order_under_this_id"),
             Err(error) => Verdict::Retry(error.code()),
         }

@@ -12,7 +12,7 @@
 //! therefore does not remember erased orders. A subscriber that keeps content has to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use function_runtime::{Environment, Failure, StartError};
@@ -20,6 +20,10 @@ use idempotency::{Begin, Commit, Fingerprint, Key, LeaseOptions, LeaseTable, Ref
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Created, Fact, FactEvent, Poison};
 use tokio::time::Instant;
+
+/// The time that a booking needs. With less before the deadline the lock gives no lease
+/// ([`LeaseOptions::least_work`]), so a booking is not waited for.
+const TIME_TO_BOOK: Duration = Duration::from_secs(2);
 
 /// The subscriber with all that it needs.
 #[derive(Clone, Debug)]
@@ -36,7 +40,7 @@ impl Shipping {
         Self {
             locks,
             shipments: shipments.into(),
-            limits,
+            limits: limits.least_attempt(TIME_TO_BOOK),
         }
     }
 
@@ -55,6 +59,7 @@ impl Shipping {
             nothing_to_book = (summary.done as u64).saturating_sub(booked),
             rejected = summary.rejected + summary.panicked,
             unfinished = summary.unfinished + summary.not_attempted,
+            deferred = summary.deferred,
             "batch"
         );
         report
@@ -91,7 +96,11 @@ impl Shipping {
         let lease = match self.locks.begin(&key, &fingerprint, deadline).await {
             Ok(Begin::Leased(lease)) => lease,
             Ok(Begin::Replayed(_)) => return Verdict::Done,
-            Ok(Begin::InProgress { .. }) => return Verdict::Retry("in_progress"),
+            // The lease of a holder that died lasts until the deadline of that holder. If this is
+            // too late for us, the fact is left to the next invocation.
+            Ok(Begin::InProgress { retry_after }) => {
+                return Verdict::RetryAfter("in_progress", retry_after);
+            }
             Ok(Begin::Mismatch) => return Verdict::Reject("another_order_under_this_id"),
             Err(error) => return Verdict::Retry(error.code()),
         };

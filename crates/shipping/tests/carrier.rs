@@ -303,7 +303,7 @@ async fn a_carrier_that_ignores_keys_makes_at_most_one_if_a_takeover_ends_the_at
             let ends = deliver(&subscriber, &facts).await;
             if !ends
                 .iter()
-                .any(|end| matches!(end, Disposition::Unfinished(_)))
+                .any(|end| matches!(end, Disposition::Unfinished(_) | Disposition::Deferred(_)))
             {
                 return ends;
             }

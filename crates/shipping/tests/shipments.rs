@@ -43,12 +43,16 @@ impl World {
 
     /// A subscriber in its own execution environment.
     fn shipping(&self) -> Shipping {
+        let limits = Limits::default().jitter_seed(Some(1));
+        Shipping::new(self.locks(), "shipments", limits)
+    }
+
+    fn locks(&self) -> LeaseTable {
         let clock = self.aws.clock().clone();
         let options = LeaseOptions::default()
             .jitter_seed(Some(1))
             .clock(move || UNIX_EPOCH + Duration::from_millis(clock.now_millis()));
-        let locks = LeaseTable::new(&self.aws.sdk_config(), "locks", options);
-        Shipping::new(locks, "shipments", Limits::default().jitter_seed(Some(1)))
+        LeaseTable::new(&self.aws.sdk_config(), "locks", options)
     }
 
     async fn deliver(&self, facts: &[FactEvent]) -> Report {
@@ -158,6 +162,48 @@ async fn a_fact_that_is_delivered_to_two_environments_at_once_is_booked_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn behind_a_holder_that_died_a_fact_is_left_to_the_next_invocation_and_others_are_booked() {
+    let world = World::new();
+    let (stuck, other) = (created(1), created(2));
+    let Fact::Created(content) = &stuck.fact else {
+        unreachable!("an order is created")
+    };
+    let key = idempotency::Key::new("shipment", [stuck.id()]).unwrap();
+    let fingerprint = idempotency::Fingerprint::of(content.fingerprint.as_str()).unwrap();
+    // The holder's deadline is ours, and a lease lasts a second longer by another clock.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let shipping = world.shipping();
+    let lease = world.locks().begin(&key, &fingerprint, deadline).await;
+    drop(lease.unwrap());
+
+    let began = Instant::now();
+    let facts = [stuck, other, cancelled(1)];
+    let report = handle(&shipping, &facts).await;
+    let deferred = Disposition::Deferred("in_progress");
+    assert_eq!(
+        dispositions(&report),
+        [deferred, Disposition::Done, Disposition::NotAttempted]
+    );
+    assert_eq!(report.summary.attempts, 2, "the lock is not polled");
+    assert!(began.elapsed() < Duration::from_millis(100));
+
+    // Behind the lease's end at 31 s the next invocation would have no time to book.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let report = handle(&shipping, &facts).await;
+    assert_eq!(dispositions(&report)[0], deferred);
+    assert!(began.elapsed() < Duration::from_millis(2_100));
+
+    // The one after that has the time, and waits.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let report = handle(&shipping, &facts).await;
+    assert_eq!(dispositions(&report), [Disposition::Done; 3]);
+    let attempts = report.summary.attempts;
+    assert_eq!(attempts, 4, "one for each, and one for the wait");
+    assert!(began.elapsed() < Duration::from_millis(31_100));
+    assert_eq!(world.shipments().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_facts_book_nothing() {
     let world = World::new();
     let order_id = OrderId::from_random([1; 16]);
@@ -190,10 +236,10 @@ async fn while_answers_are_lost_each_order_gets_one_shipment() {
     let fault = Fault::new("dynamodb", "lost-answer", 0.3, 60).unwrap();
     world.aws.faults().inject(fault);
     let facts: Vec<FactEvent> = (0..30).map(created).collect();
-    world.deliver(&facts).await;
+    let _ = world.deliver(&facts).await;
     let first = world.bookings();
     for _ in 0..2 {
-        world.deliver(&facts).await;
+        let _ = world.deliver(&facts).await;
     }
     world.aws.faults().clear();
     let report = world.deliver(&facts).await;
@@ -207,7 +253,7 @@ async fn while_answers_are_lost_each_order_gets_one_shipment() {
 async fn a_shipment_whose_lock_has_gone_is_not_booked_again() {
     let world = World::new();
     let event = created(1);
-    world.deliver(std::slice::from_ref(&event)).await;
+    let _ = world.deliver(std::slice::from_ref(&event)).await;
     let scan = json!({"TableName": "locks"});
     let locks = world.aws.operate(Service::DynamoDb, "Scan", &scan).unwrap();
     let key = json!({"id": locks["Items"][0]["id"]});

@@ -197,7 +197,7 @@ impl World {
             Announcements::new(client_for_writes(&config), MARKS),
             Limits::default().jitter_seed(Some(1)),
         );
-        notifier.handle(changes, Instant::now() + TIMEOUT).await;
+        let _ = notifier.handle(changes, Instant::now() + TIMEOUT).await;
         std::mem::take(&mut actions.0.lock().unwrap())
     }
 
@@ -233,7 +233,7 @@ impl World {
                 KinesisRecord::new(key, number.to_string(), event.encode())
             })
             .collect();
-        shipping.handle(&records, Instant::now() + TIMEOUT).await;
+        let _ = shipping.handle(&records, Instant::now() + TIMEOUT).await;
         std::mem::take(&mut actions.0.lock().unwrap())
     }
 
