@@ -114,6 +114,8 @@ nightly: ## Run long or chance-dependent checks (new cases, many seeds, fresh bu
 	$(MAKE) --no-print-directory simulate SEEDS=20000 FIRST=$(SEED)
 	$(MAKE) --no-print-directory build-cost
 	$(MAKE) --no-print-directory package-reproducible
+	$(MAKE) --no-print-directory package-libraries
+	$(MAKE) --no-print-directory test-libraries
 
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/bin/test

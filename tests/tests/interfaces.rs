@@ -29,10 +29,11 @@ const COMMAND: &str = "make interfaces";
 
 /// Traits that the compiler implements by itself, and of which no user writes the name. `Send` and
 /// `Sync` stay in the listing, because a future that is not `Send` cannot be spawned.
-const LEFT_OUT: [&str; 5] = [
+const LEFT_OUT: [&str; 6] = [
     "core::marker::Freeze",
     "core::marker::StructuralPartialEq",
     "core::marker::Unpin",
+    "core::marker::UnsafeUnpin",
     "core::panic::unwind_safe::RefUnwindSafe",
     "core::panic::unwind_safe::UnwindSafe",
 ];

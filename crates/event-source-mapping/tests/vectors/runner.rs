@@ -16,7 +16,7 @@ use serde_json::Value;
 /// Second 0 of every vector, 2025-11-25T19:03:18Z.
 const BEGINNING: u64 = 1_764_097_398;
 
-/// What the mapping did.
+/// The record of what the mapping did.
 pub(crate) struct Observed {
     /// The invocations that reached the function.
     pub(crate) deliveries: Vec<Delivery>,
