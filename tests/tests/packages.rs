@@ -1,11 +1,7 @@
 //! The libraries that are published have all that a package needs. docs/publishing.md says which
 //! libraries they are.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in a test a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
