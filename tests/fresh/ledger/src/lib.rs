@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn a_balance_is_replaced_only_if_it_is_the_one_that_was_seen() {
         let opened = Change::set([("balance", Value::from(10_i64))]);
-        let account = Write { change: opened, condition: Condition::ItemAbsent };
+        let account = Write {
+            change: opened,
+            condition: Condition::ItemAbsent,
+        };
         let account = account.apply_to(None).unwrap();
         assert!(set_balance(10, 7).apply_to(Some(&account)).is_ok());
         assert!(set_balance(9, 7).apply_to(Some(&account)).is_err());

@@ -55,13 +55,20 @@ async fn work(locks: &LeaseTable, record: &KinesisRecord, until: Instant) -> Ver
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-    let locks = &LeaseTable::new(&config, std::env::var("LOCK_TABLE")?, LeaseOptions::default());
-    run(service_fn(move |event: LambdaEvent<KinesisEvent>| async move {
-        let until = deadline(event.context.deadline, SystemTime::now());
-        let (records, limits) = (&event.payload.records, Limits::default());
-        let report = process(records, &limits, until, |record| work(locks, record, until)).await;
-        Ok::<KinesisEventResponse, Error>(report.response?)
-    }))
+    let locks = &LeaseTable::new(
+        &config,
+        std::env::var("LOCK_TABLE")?,
+        LeaseOptions::default(),
+    );
+    run(service_fn(
+        move |event: LambdaEvent<KinesisEvent>| async move {
+            let until = deadline(event.context.deadline, SystemTime::now());
+            let (records, limits) = (&event.payload.records, Limits::default());
+            let report =
+                process(records, &limits, until, |record| work(locks, record, until)).await;
+            Ok::<KinesisEventResponse, Error>(report.response?)
+        },
+    ))
     .await
 }
 

@@ -40,9 +40,14 @@ async fn a_message_that_is_not_json_is_named_as_failed() {
         { "messageId": "m2", "body": "{", "attributes": { "MessageGroupId": "a" } },
     ] });
     let mut context = lambda_runtime::Context::default();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
     context.deadline = now.as_millis() as u64 + 10_000;
     let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), context);
     let response = serde_json::to_value(handle(event).await.unwrap()).unwrap();
-    assert_eq!(response["batchItemFailures"], serde_json::json!([{ "itemIdentifier": "m2" }]));
+    assert_eq!(
+        response["batchItemFailures"],
+        serde_json::json!([{ "itemIdentifier": "m2" }])
+    );
 }
