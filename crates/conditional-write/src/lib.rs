@@ -1,33 +1,9 @@
-//! DynamoDB conditional writes as data.
+#![doc = include_str!("../README.md")]
 //!
-//! A [`Write`] is a plain value: a [`Change`] and the [`Condition`] on which it is done. The same
-//! value is
-//!
-//! - rendered for a request ([`Write::expression`], and [`Write::update`] with the feature
-//!   `aws-sdk`),
-//! - and evaluated in memory ([`Write::apply_to`]).
-//!
-//! So a model checker or a property test decides about the very writes that a service sends. The
-//! crate's own property test compares the two sides on a DynamoDB.
-//!
-//! ```
-//! use conditional_write::{Change, Condition, Item, Value, Write};
-//!
-//! // The first bid counts, and then each higher one.
-//! let bid = |amount: i64| Write {
-//!     change: Change::set([("bid", Value::from(amount))]),
-//!     condition: Condition::ItemAbsent.or(Condition::Below("bid".into(), amount.into())),
-//! };
-//! let expression = bid(7).expression("id");
-//! assert_eq!(expression.update, "SET #bid = :v0");
-//! assert_eq!(expression.condition, "attribute_not_exists(#id) OR #bid < :v0");
-//!
-//! let first = bid(7).apply_to(None)?;
-//! assert_eq!(first, Item::from([("bid", Value::from(7_i64))]));
-//! assert!(bid(6).apply_to(Some(&first)).is_err());
-//! assert!(bid(8).apply_to(Some(&first)).is_ok());
-//! # Ok::<(), conditional_write::NotDone>(())
-//! ```
+//! # The two sides
+//! A [`Write`] is a plain value: a [`Change`] and the [`Condition`] on which it is done.
+//! [`Write::expression`] renders it, and [`Write::apply_to`] evaluates it. With the feature
+//! `aws-sdk`, [`Write::update`] makes the part of a transaction.
 //!
 //! # Limits
 //!

@@ -126,7 +126,8 @@ impl Invocation {
         &self.batch
     }
 
-    /// 1 for the first delivery of exactly these records.
+    /// 1 for the first delivery of exactly these records. Records that remain after the oldest
+    /// records of their batch were too old keep the batch's count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt

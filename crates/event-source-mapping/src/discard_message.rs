@@ -43,7 +43,8 @@ pub struct RequestContext {
     /// The reason why the records were discarded.
     pub condition: DiscardCondition,
     /// How often the function ran with exactly these records, and at least 1. A delivery in a
-    /// larger batch does not count.
+    /// larger batch does not count, with one exception. Records that remain after the oldest
+    /// records of their batch were too old keep the batch's count.
     ///
     /// So 1 does not say that the function ran. On AWS, 1 was recorded on Kinesis and on DynamoDB
     /// streams for records that were too old before their first delivery. In two cases it is

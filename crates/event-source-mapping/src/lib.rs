@@ -1,6 +1,4 @@
-//! Lambda's poller of a Kinesis or DynamoDB stream (an event source mapping) as a sans-IO state
-//! machine. It has batches, checkpoints, retries, bisecting and discards. It has neither a clock
-//! nor a network nor a thread.
+#![doc = include_str!("../README.md")]
 //!
 //! # The loop
 //! The caller tells the machine what happened and when. The machine answers with what to do. The
@@ -20,53 +18,11 @@
 //! An action that is dropped instead of answered blocks its shard, as a lost poller would. The
 //! caller must answer it with the failure.
 //!
-//! ```
-//! use event_source_mapping::{
-//!     Action, Completion, Event, Mapping, MappingOptions, Read, Record, SequenceNumber,
-//!     ShardListing, StartingPosition, Timestamp,
-//! };
-//!
-//! let options = MappingOptions::new(
-//!     "arn:aws:kinesis:eu-west-1:123456789012:stream/order-intents",
-//!     "arn:aws:lambda:eu-west-1:123456789012:function:consumer",
-//!     StartingPosition::TrimHorizon,
-//! );
-//! let mut mapping = Mapping::new(options)?;
-//! let now = Timestamp::from_millis(1_763_792_400_000);
-//! let mut events = vec![Event::ShardsListed(vec![ShardListing::new("shardId-000000000000")])];
-//! while let Some(event) = events.pop() {
-//!     for action in mapping.handle(now, event).actions {
-//!         events.push(match action {
-//!             Action::Fetch(fetch) => fetch.succeeded(Read {
-//!                 records: vec![Record {
-//!                     sequence_number: SequenceNumber::parse("49590338271490256608559692538361571095921575989136588898")?,
-//!                     partition_key: "order-1".into(),
-//!                     data: b"{}".to_vec(),
-//!                     approximate_arrival: now,
-//!                 }],
-//!                 next_iterator: Some("AAAA".into()),
-//!                 millis_behind_latest: 0,
-//!             }),
-//!             Action::Invoke(invocation) => {
-//!                 assert!(invocation.payload().starts_with(b"{\"Records\":["));
-//!                 invocation.finished("c9b8fa9f-5a7f-4af9-9c0c-0c604cde93a5", Completion::Returned(b"null".to_vec()))
-//!             }
-//!             Action::Discard(discard) => discard.delivered(),
-//!         });
-//!     }
-//! }
-//! assert_eq!(mapping.counters().records_delivered, 1);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
 //! # Sources
 //! The machine follows the AWS documentation, and the recordings made on AWS and published in
-//! LocalStack's snapshot tests. Where neither says anything, the machine makes an assumption. Each
-//! assumption is an option in [`Assumptions`].
-//!
-//! [`MappingOptions::validate`] refuses tumbling windows, filter criteria, and Kafka as a
-//! destination, because they are not modelled. Provisioned pollers, enhanced fan-out, and the
-//! deletion of a mapping's function or stream are not modelled either.
+//! LocalStack's snapshot tests. Each assumption is an option in [`Assumptions`].
+//! [`MappingOptions::validate`] refuses parameters that are not modelled. The deletion of a
+//! mapping's function or stream is not modelled either.
 
 mod action;
 mod assumptions;
