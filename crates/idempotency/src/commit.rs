@@ -19,7 +19,11 @@ use crate::table::{NoVerdict, no_verdict};
 use crate::transition::{self, Fenced};
 use crate::{Lease, StoreError};
 
-/// The result of [`Lease::commit_with`].
+/// The cancellation reason of an item whose condition failed.
+const CONDITIONAL_CHECK_FAILED: &str = "ConditionalCheckFailed";
+
+/// The result of [`Lease::commit_with`]. [`LeaseTable::commit_once`](crate::LeaseTable::commit_once)
+/// is this with the rest around it.
 #[derive(Debug)]
 #[must_use]
 pub enum Commit {
@@ -50,6 +54,20 @@ pub enum Refusal {
     /// `ValidationException` for two writes of one item or more than 99 items, or
     /// `AccessDeniedException`.
     Request(ServiceError),
+}
+
+impl Refusal {
+    /// True if nothing but conditions of items failed. A put whose condition is that there is no
+    /// such item has then found one.
+    #[must_use]
+    pub fn is_only_conditions(&self) -> bool {
+        match self {
+            Self::Items(items) => items
+                .iter()
+                .all(|item| item.code == CONDITIONAL_CHECK_FAILED),
+            Self::Request(_) => false,
+        }
+    }
 }
 
 /// One item that was in the way of a transaction.
@@ -160,7 +178,7 @@ impl Lease {
             }
         };
         self.mark_settled();
-        match transition::settled(self.owner(), &answer) {
+        match transition::settled(self.fencing_token(), &answer) {
             Ok(Fenced::Done) => {
                 self.table().cache().insert(self.key().id(), settlement);
                 Commit::Committed
@@ -174,7 +192,7 @@ impl Lease {
     /// has 32 characters of the 36 that DynamoDB takes.
     fn token(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.owner());
+        hash.update(self.fencing_token());
         hash.update(self.commits.to_be_bytes());
         hex(&hash.finalize()[..16])
     }
@@ -259,6 +277,6 @@ fn cancellation(
 fn is_final(code: &str) -> bool {
     matches!(
         code,
-        "ConditionalCheckFailed" | "ItemCollectionSizeLimitExceeded" | "ValidationError"
+        CONDITIONAL_CHECK_FAILED | "ItemCollectionSizeLimitExceeded" | "ValidationError"
     )
 }

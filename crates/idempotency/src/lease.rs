@@ -92,9 +92,9 @@ impl Times {
 }
 
 impl LeaseTable {
-    /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest
-    /// around it. Use `begin` directly for [`commit_with`](Lease::commit_with), or where the work
-    /// does not fit into a closure.
+    /// Takes the lease of this key, or says why not. [`once`](Self::once) and
+    /// [`commit_once`](Self::commit_once) are this with the rest around it. Use `begin` directly
+    /// where the work does not fit into a closure.
     ///
     /// `deadline` is the invocation's. The lease ends there or after the [longest
     /// lease](crate::LeaseOptions::longest_lease), so a holder whose process Lambda has stopped
@@ -228,7 +228,7 @@ impl Lease {
     /// The fencing token, which no other lease has. Pass a service that takes an idempotency key
     /// this token for one execution, or the [key](Self::key) for all of them.
     #[must_use]
-    pub fn owner(&self) -> &str {
+    pub fn fencing_token(&self) -> &str {
         &self.owner
     }
 

@@ -2,6 +2,7 @@
 
 mod cache;
 mod commit;
+mod commit_once;
 mod error;
 mod fingerprint;
 mod json;
@@ -17,6 +18,7 @@ mod table;
 mod transition;
 
 pub use commit::{Commit, Refusal, RefusedItem};
+pub use commit_once::{CommitOnce, Transaction};
 pub use error::{Error, JsonError, NoAnswer, PASSING_CODES, ServiceError, Source, StoreError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use json::NotJson;

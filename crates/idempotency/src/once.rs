@@ -168,7 +168,7 @@ where
 
 /// Runs the work until its time is up, which a renewal puts off. Returns `None` if the work was cut
 /// off.
-async fn run<T, E, W>(lease: &Lease, work: W) -> Option<Result<T, Failure<E>>>
+pub(crate) async fn run<T, E, W>(lease: &Lease, work: W) -> Option<Result<T, Failure<E>>>
 where
     W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
 {
@@ -204,26 +204,45 @@ where
             let settled = complete(lease, &result).await;
             (Ok(result), settled)
         }
-        Some(Err(Failure::Release(failure))) => {
-            let settled = lease.release().await;
+        Some(Err(failure)) => {
+            let (failure, settled) = settle_failure(lease, failure).await;
             (Err(failure), settled)
         }
-        Some(Err(Failure::Keep(failure))) => {
+    };
+    match HowLost::of(settled) {
+        None => Once::Executed(result),
+        Some(how) => Once::LeaseLost {
+            result: Some(result),
+            how,
+        },
+    }
+}
+
+/// Does with the lease what the failure has chosen.
+pub(crate) async fn settle_failure<E: Serialize>(
+    lease: Lease,
+    failure: Failure<E>,
+) -> (E, Settled) {
+    match failure {
+        Failure::Release(failure) => (failure, lease.release().await),
+        Failure::Keep(failure) => {
             let settled = lease.fail(&failure).await;
-            (Err(failure), settled)
+            (failure, settled)
         }
-        Some(Err(Failure::Abandon(failure))) => {
+        Failure::Abandon(failure) => {
             lease.abandon();
-            (Err(failure), Settled::Done)
+            (failure, Settled::Done)
         }
-    };
-    let how = match settled {
-        Settled::Done => return Once::Executed(result),
-        Settled::LeaseLost => HowLost::TakenOver,
-        Settled::Unconfirmed(error) => HowLost::Unconfirmed(error),
-    };
-    Once::LeaseLost {
-        result: Some(result),
-        how,
+    }
+}
+
+impl HowLost {
+    /// How a lease was lost that was to be settled. `None` if it is settled.
+    pub(crate) fn of(settled: Settled) -> Option<Self> {
+        match settled {
+            Settled::Done => None,
+            Settled::LeaseLost => Some(Self::TakenOver),
+            Settled::Unconfirmed(error) => Some(Self::Unconfirmed(error)),
+        }
     }
 }

@@ -2,10 +2,9 @@
 //!
 //! Facts come at least once, so the same fact may come again. The id of its event is the key of a
 //! lease ([`idempotency`]). The shipment is written in one transaction with the completion of the
-//! lease, so it is booked once, however often the fact comes.
+//! lease ([`LeaseTable::commit_once`]), so it is booked once, however often the fact comes.
 //!
-//! For an effect that is not a DynamoDB write use [`LeaseTable::once`] in place of `begin` and
-//! `commit_with`. `examples/carrier.rs` is such a subscriber, which calls a carrier's HTTP
+//! For an effect that is not a DynamoDB write use [`LeaseTable::once`] in its place. `examples/carrier.rs` is such a subscriber, which calls a carrier's HTTP
 //! interface. `docs/events.md` has the rules for subscribers.
 //!
 //! A shipment has no content of its order, so it stays when the order is erased. This subscriber
@@ -15,8 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use function_runtime::{Environment, Failure, StartError};
-use idempotency::{Begin, Commit, Fingerprint, Key, LeaseOptions, LeaseTable, Refusal, Settled};
+use function_runtime::{Environment, StartError};
+use idempotency::{CommitOnce, Failure, Fingerprint, Key, LeaseOptions, LeaseTable, Transaction};
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Created, Fact, FactEvent, Poison};
 use tokio::time::Instant;
@@ -88,34 +87,30 @@ impl Shipping {
         let Ok(fingerprint) = Fingerprint::of(created.fingerprint.as_str()) else {
             return Verdict::Reject("no_fingerprint");
         };
-        let lease = match self.locks.begin(&key, &fingerprint, deadline).await {
-            Ok(Begin::Leased(lease)) => lease,
-            Ok(Begin::Replayed(_)) => return Verdict::Done,
-            Ok(Begin::InProgress { .. }) => return Verdict::Retry("in_progress"),
-            Ok(Begin::Mismatch) => return Verdict::Reject("another_order_under_this_id"),
-            Err(error) => return Verdict::Retry(error.code()),
-        };
-        let Ok(shipment) = self.shipment(event, lease.owner()) else {
-            return Verdict::Retry("incomplete_item");
-        };
-        match lease.commit_with(vec![shipment], &event.id()).await {
-            Commit::Committed => {
+        let outcome = self
+            .locks
+            .commit_once(&key, &fingerprint, deadline, async |lease| {
+                let shipment = self.shipment(event, lease.fencing_token());
+                let shipment = shipment.map_err(|_| Failure::Release(()))?;
+                Ok(
+                    Transaction::new([shipment], event.id()).on_refusal(|refusal| {
+                        // The shipment is there. Its lock was older than the window, and has gone.
+                        let is_booked = refusal.is_only_conditions();
+                        is_booked.then(|| event.id()).ok_or(Failure::Release(()))
+                    }),
+                )
+            });
+        match outcome.await {
+            Ok(CommitOnce::Committed(_)) => {
                 booked.fetch_add(1, Ordering::Relaxed);
                 Verdict::Done
             }
-            // The shipment is there. Its lock was older than the window, and has gone.
-            Commit::Refused { lease, refusal } if is_booked(&refusal) => {
-                match lease.complete(&event.id()).await {
-                    Settled::Done => Verdict::Done,
-                    _ => Verdict::Retry("lease_lost"),
-                }
-            }
-            Commit::Refused { lease, .. } => {
-                let _ = lease.release().await;
-                Verdict::Retry("refused")
-            }
-            Commit::LeaseLost => Verdict::Retry("lease_lost"),
-            Commit::Unconfirmed(_) => Verdict::Retry("unconfirmed"),
+            Ok(CommitOnce::Replayed(_)) => Verdict::Done,
+            Ok(CommitOnce::Failed(()) | CommitOnce::Refused(_)) => Verdict::Retry("refused"),
+            Ok(CommitOnce::InProgress { .. }) => Verdict::Retry("in_progress"),
+            Ok(CommitOnce::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
+            Ok(CommitOnce::Mismatch) => Verdict::Reject("another_order_under_this_id"),
+            Err(error) => Verdict::Retry(error.code()),
         }
     }
 
@@ -138,16 +133,6 @@ impl Shipping {
     }
 }
 
-/// True if a transaction was refused because the shipment is there, and for no other reason.
-fn is_booked(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Items(items) => items
-            .iter()
-            .all(|item| item.code == "ConditionalCheckFailed"),
-        Refusal::Request(_) => false,
-    }
-}
-
 /// Runs the function. It reads its settings, makes its clients, and serves invocations until Lambda
 /// ends the process.
 ///
@@ -165,7 +150,9 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
         let event: KinesisEvent = function_runtime::read(&event)?;
         let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
         let report = shipping.handle(&event.records, deadline).await;
-        report.response.map_err(|_| Failure::UnnamedRecord)
+        report
+            .response
+            .map_err(|_| function_runtime::Failure::UnnamedRecord)
     })
     .await
 }

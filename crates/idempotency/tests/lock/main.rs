@@ -7,6 +7,7 @@
 )]
 
 mod commit;
+mod commit_once;
 mod fencing;
 mod identity;
 mod names;
