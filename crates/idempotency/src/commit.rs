@@ -1,8 +1,8 @@
 //! Completing a lease and writing business items in one transaction, so that either both happen or
 //! neither.
 
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -39,8 +39,9 @@ pub enum Commit {
     },
     /// The lease is somebody else's by now, or was. Nothing was written.
     LeaseLost,
-    /// It is not known whether the transaction was committed. Either all of it was, or nothing. If
-    /// it was not, the lease ends by itself. The result is the same if DynamoDB refused an attempt
+    /// It is not known whether the transaction was committed. Either all of it was, or nothing. An
+    /// attempt that is under way may still commit it, as long as nobody takes the lease over. If it
+    /// is never committed, the lease ends by itself. The result is the same if DynamoDB refused an attempt
     /// after one that it did not answer, since the unanswered attempt may still arrive.
     Unconfirmed(StoreError),
 }
@@ -135,16 +136,17 @@ impl Lease {
         all.push(TransactWriteItem::builder().update(lock).build());
         all.extend(items);
         let token = self.token();
-        // Attempts of which it is not known whether they have arrived, or still will.
-        let unanswered = Cell::new(0_u32);
+        // Attempts of which it is not known whether they have arrived, or still will. It is atomic so
+        // that the future is `Send`.
+        let unanswered = AtomicU32::new(0);
         let attempt = async || {
-            unanswered.update(|number| number + 1);
+            unanswered.fetch_add(1, Ordering::Relaxed);
             let said = self.send(all.clone(), &token, &item_key).await;
             if said
                 .as_ref()
                 .map_or_else(|error| !error.maybe_done, |_| true)
             {
-                unanswered.update(|number| number - 1);
+                unanswered.fetch_sub(1, Ordering::Relaxed);
             }
             said
         };
@@ -153,7 +155,7 @@ impl Lease {
             Ok(Said::Lock(answer)) => answer,
             // The items in the way may be gone by the time that an earlier attempt arrives, and the
             // lease is still ours then.
-            Ok(Said::Refused(_)) if unanswered.get() > 0 => {
+            Ok(Said::Refused(_)) if unanswered.load(Ordering::Relaxed) > 0 => {
                 self.mark_settled();
                 return Commit::Unconfirmed(StoreError::Unanswered(NoAnswer::EarlierAttempt));
             }

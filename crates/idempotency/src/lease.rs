@@ -41,9 +41,12 @@ pub enum Begin {
 pub enum Settled {
     /// It was done.
     Done,
-    /// The lease is somebody else's by now, or was. Nothing was written.
+    /// The lease is somebody else's by now, or was, or its item has gone. This write was not done,
+    /// and none of its attempts will be done later.
     LeaseLost,
-    /// It is not known whether it was done. If it was not, the lease ends by itself.
+    /// DynamoDB said neither yes nor no while there was time. It may have been done, and an attempt
+    /// that is still under way may do it later, as long as nobody takes the lease over. If it is
+    /// never done, the lease ends when it was to end before.
     Unconfirmed(StoreError),
 }
 
@@ -78,6 +81,8 @@ struct Times {
     deadline: Instant,
     /// When every call has returned.
     end: Instant,
+    /// How long before the end of the lease or of the time the work is cut off.
+    reserve: Duration,
 }
 
 impl Times {
@@ -98,7 +103,9 @@ impl LeaseTable {
     ///
     /// `deadline` is the invocation's. The lease ends there or after the [longest
     /// lease](crate::LeaseOptions::longest_lease), so a holder whose process Lambda has stopped
-    /// holds nothing for longer than it could have worked.
+    /// holds nothing for longer than it could have worked. Pass the same `deadline` for all records
+    /// of an invocation. The table sees by it how long the invocation is, and shares its time out
+    /// ([README](crate#time)).
     ///
     /// A new key and a duplicate cost one call. Where a lease or a result has run out it takes two
     /// calls. The first says so, and the second takes the place of exactly that one.
@@ -122,19 +129,16 @@ impl LeaseTable {
                 Begin::Mismatch
             });
         }
-        let before = |time: Instant, by: Duration| time.checked_sub(by).unwrap_or(start);
-        let lease_end = deadline.min(start + options.longest_lease);
-        let end = before(deadline, options.margin);
-        let work_end = before(lease_end.min(end), options.reserve);
-        let last_start = before(work_end, options.least_work);
-        if last_start <= start {
+        let Some(plan) = self.plan(start, deadline) else {
             return Err(Error::NoTime);
-        }
+        };
+        let (lease_end, last_start) = (start + plan.lease, start + plan.last_start);
         let times = Times {
             start,
             start_millis,
             deadline,
-            end,
+            end: start + plan.end,
+            reserve: plan.reserve,
         };
         let lease_until = times.wall(lease_end);
         let expires_at = start_millis
@@ -153,7 +157,7 @@ impl LeaseTable {
             fingerprint: claim.fingerprint.clone(),
             owner: claim.owner.clone(),
             times,
-            until: AtomicU64::new(millis(lease_end.saturating_duration_since(start))),
+            until: AtomicU64::new(millis(plan.lease)),
             takeovers,
             commits: 0,
             is_settled: false,
@@ -251,7 +255,7 @@ impl Lease {
         let now = Instant::now();
         let ahead = self.table.now().saturating_sub(self.times.wall(now));
         let last = ends.min(self.times.end);
-        let reserve = self.table.options().reserve + Duration::from_millis(ahead);
+        let reserve = self.times.reserve + Duration::from_millis(ahead);
         last.checked_sub(reserve).unwrap_or(self.times.start)
     }
 

@@ -30,27 +30,38 @@ pub enum Once<T, E, R = T> {
     /// The key belongs to a request with another fingerprint. Trying again does not help, because
     /// the sender has used a key twice.
     Mismatch,
-    /// The work ran, or was cut off, and the lease was not settled. Try again to learn what became
-    /// of the request. Somebody else may have done the work too, or it may be done once more.
+    /// The work ran, or was cut off, and it is not known that the lease was settled. Try again
+    /// later. [`how`](HowLost) says what the next request finds, which is not always a result.
     LeaseLost {
-        /// The result of the work. It is `None` if the work was cut off.
+        /// The result of the work, which may be kept nowhere. It is `None` if the work was cut off.
         result: Option<Result<T, E>>,
         /// How the lease was lost.
         how: HowLost,
     },
 }
 
-/// How a lease was lost.
+/// How a lease was lost, with what the next request of this key finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HowLost {
     /// The work was still running when the rest of the lease was needed for settling it. It was
-    /// dropped at its last `await`, and it is not known whether its effect happened. The lease is
-    /// left to end by itself.
+    /// dropped at its last `await`, and it is not known whether its effect happened. Nothing was
+    /// written.
+    ///
+    /// The lease is left to end by itself. Until then the next request finds the key in progress.
+    /// After that it gets a lease of its own, with one [takeover](Lease::takeovers) more, and
+    /// **the work is done again**. No result is in the table.
     TimeUp,
     /// Somebody has taken the lease over, since it had ended by that one's clock. The write of this
-    /// holder was refused.
+    /// holder was refused, and none of its attempts will be done later.
+    ///
+    /// The next request finds what the other holder has made of it, or that one still at it. What
+    /// this holder's work came to is kept nowhere.
     TakenOver,
-    /// It is not known whether the lease was settled. If it was, the next request gets the result.
+    /// The last write was sent, and DynamoDB said neither yes nor no. It may have been done, and
+    /// an attempt that is still under way may do it later.
+    ///
+    /// If it is done, the next request finds what was kept, or a free key after a release. If it is
+    /// never done, the next request finds the same as after [`TimeUp`](Self::TimeUp).
     Unconfirmed(StoreError),
 }
 

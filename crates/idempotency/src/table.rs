@@ -1,6 +1,7 @@
 //! The table of locks. Each call is one conditional write, tried again until time is up, and this
 //! says what DynamoDB's answers mean.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::cache::Cache;
 use crate::error::{NoAnswer, ServiceError, Source};
-use crate::lease_options::LeaseOptions;
+use crate::lease_options::{LeaseOptions, Plan};
 use crate::record::Foreign;
 use crate::{Key, StoreError};
 
@@ -34,6 +35,16 @@ pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) options: LeaseOptions,
     cache: Mutex<Cache>,
+    invocation: Mutex<Option<Invocation>>,
+    has_warned: AtomicBool,
+}
+
+/// The invocation that a lease was last asked for in.
+#[derive(Clone, Copy)]
+struct Invocation {
+    deadline: Instant,
+    /// How much time was left when its deadline was first seen.
+    whole: Duration,
 }
 
 /// A call, or all attempts at it, that gave neither a yes nor a no.
@@ -73,6 +84,8 @@ impl LeaseTable {
                 name: name.into(),
                 options,
                 cache,
+                invocation: Mutex::new(None),
+                has_warned: AtomicBool::new(false),
             }),
         }
     }
@@ -89,6 +102,43 @@ impl LeaseTable {
             now.duration_since(SystemTime::UNIX_EPOCH)
                 .unwrap_or_default(),
         )
+    }
+
+    /// The times of a lease that is taken now. `None` if too little time is left.
+    ///
+    /// All records of an invocation have the same deadline. So the time that was left when it was
+    /// first seen is that of the whole invocation. Where requests with several deadlines are under
+    /// way at once, it may be forgotten in between. The shares are then those of the time left.
+    pub(crate) fn plan(&self, start: Instant, deadline: Instant) -> Option<Plan> {
+        let left = deadline.saturating_duration_since(start);
+        let whole = {
+            let mut invocation = self
+                .inner
+                .invocation
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            match &*invocation {
+                Some(last) if last.deadline == deadline => last.whole.max(left),
+                _ => {
+                    let whole = left;
+                    *invocation = Some(Invocation { deadline, whole });
+                    whole
+                }
+            }
+        };
+        let plan = self.options().plan(left, whole);
+        if plan.is_none()
+            && self.options().leaves_no_time_of(whole)
+            && !self.inner.has_warned.swap(true, Ordering::Relaxed)
+        {
+            let (table, whole_millis) = (&self.inner.name, millis(whole));
+            tracing::warn!(
+                table,
+                whole_millis,
+                "the lease options leave no time for work in an invocation of this length"
+            );
+        }
+        plan
     }
 
     pub(crate) fn cache(&self) -> MutexGuard<'_, Cache> {

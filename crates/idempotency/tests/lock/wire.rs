@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use idempotency::{
-    Begin, Commit, Error, HowLost, NoAnswer, Once, PASSING_CODES, Settled, StoreError,
+    Begin, Commit, Error, HowLost, LeaseOptions, NoAnswer, Once, PASSING_CODES, Settled, StoreError,
 };
 use tokio::time::Instant;
 
@@ -203,7 +203,8 @@ async fn an_error_leads_to_the_error_of_the_sdk() {
 #[tokio::test(start_paused = true)]
 async fn an_acquisition_that_took_too_long_holds_nothing() {
     let world = World::new();
-    let holder = world.holder();
+    let options = LeaseOptions::default().reserve(Duration::from_secs(1));
+    let holder = world.holder_with(options.least_work(Duration::from_millis(500)));
     // A lease that is granted in the last moment is not worth beginning with.
     world.script([Fate::SilenceAfterwards]);
     let begin = holder.begin_within(Duration::from_millis(4_250)).await;

@@ -169,6 +169,20 @@ impl Holder {
         self.table.once(&key, &print, deadline(), work).await
     }
 
+    /// Does this work once for the usual payload, with so much left of the invocation.
+    pub(crate) async fn once_within<W>(
+        &self,
+        left: Duration,
+        work: W,
+    ) -> Result<Once<String, String>, Error>
+    where
+        W: AsyncFnOnce(&Lease) -> Result<String, Failure<String>>,
+    {
+        let (key, print) = (key(), fingerprint(PAYLOAD));
+        let deadline = Instant::now() + left;
+        self.table.once(&key, &print, deadline, work).await
+    }
+
     /// Begins for the usual payload, within a whole invocation.
     pub(crate) async fn begin(&self) -> Result<Begin, Error> {
         self.begin_within(TIMEOUT).await
