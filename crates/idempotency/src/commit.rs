@@ -156,8 +156,7 @@ impl Lease {
             // The items in the way may be gone by the time that an earlier attempt arrives, and the
             // lease is still ours then.
             Ok(Said::Refused(_)) if unanswered.load(Ordering::Relaxed) > 0 => {
-                self.mark_settled();
-                return Commit::Unconfirmed(StoreError::Unanswered(NoAnswer::EarlierAttempt));
+                return self.unconfirmed_commit(StoreError::Unanswered(NoAnswer::EarlierAttempt));
             }
             Ok(Said::Refused(refusal)) => {
                 return Commit::Refused {
@@ -175,19 +174,28 @@ impl Lease {
                 };
             }
             Err(no_verdict) => {
-                self.mark_settled();
-                return Commit::Unconfirmed(no_verdict.error);
+                return self.unconfirmed_commit(no_verdict.error);
             }
         };
-        self.mark_settled();
         match transition::settled(self.fencing_token(), &answer) {
             Ok(Fenced::Done) => {
+                self.mark_settled();
                 self.table().cache().insert(self.key().id(), settlement);
                 Commit::Committed
             }
-            Ok(Fenced::Lost) => Commit::LeaseLost,
-            Err(foreign) => Commit::Unconfirmed(foreign.into()),
+            Ok(Fenced::Lost) => {
+                self.mark_settled();
+                self.log_loss();
+                Commit::LeaseLost
+            }
+            Err(foreign) => self.unconfirmed_commit(foreign.into()),
         }
+    }
+
+    fn unconfirmed_commit(mut self, error: StoreError) -> Commit {
+        self.mark_settled();
+        self.log_unconfirmed(&error);
+        Commit::Unconfirmed(error)
     }
 
     /// The token is the same for every attempt of one commit, and another for the next commit. It

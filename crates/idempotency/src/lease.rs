@@ -126,7 +126,7 @@ impl LeaseTable {
             return Ok(if settlement.fingerprint == fingerprint.as_str() {
                 self.replay(key, settlement, true)
             } else {
-                Begin::Mismatch
+                mismatch(key)
             });
         }
         let Some(plan) = self.plan(start, deadline) else {
@@ -174,13 +174,13 @@ impl LeaseTable {
                     }
                     return Err(match no_verdict.error {
                         StoreError::NoTime => Error::NoTime,
-                        error => error.into(),
+                        error => self.store_error(error),
                     });
                 }
             };
             let skew = millis(options.clock_skew);
             let next = transition::claim(&claim, &attempt, &answer, self.now(), skew);
-            attempt = match next.map_err(StoreError::from)? {
+            attempt = match next.map_err(|foreign| self.store_error(foreign.into()))? {
                 Next::Send(next) => next,
                 Next::Held { takeovers } => {
                     let lease = lease(takeovers);
@@ -189,25 +189,32 @@ impl LeaseTable {
                         return Err(Error::NoTime);
                     }
                     if takeovers > 0 {
-                        let namespace = key.namespace();
-                        tracing::warn!(namespace, takeovers, "took over a lease left behind");
+                        tracing::warn!(%key, takeovers, "took over a lease that was left behind");
                     }
                     return Ok(Begin::Leased(lease));
                 }
                 Next::Settled(settlement) => return Ok(self.replay(key, settlement, false)),
                 Next::InProgress { retry_after } => {
+                    let retry_after_millis = retry_after;
+                    tracing::info!(%key, retry_after_millis, "somebody else has the lease");
                     let retry_after = Duration::from_millis(retry_after);
                     return Ok(Begin::InProgress { retry_after });
                 }
-                Next::Mismatch => return Ok(Begin::Mismatch),
+                Next::Mismatch => return Ok(mismatch(key)),
             };
         }
+    }
+
+    fn store_error(&self, source: StoreError) -> Error {
+        let table = self.inner.name.clone();
+        Error::Store { table, source }
     }
 
     fn replay(&self, key: &Key, settlement: Settlement, from_cache: bool) -> Begin {
         if let Some(hook) = &self.options().on_replay {
             hook(&Replay::of(key.namespace(), &settlement, from_cache));
         }
+        tracing::debug!(%key, from_cache, "settled before");
         let ending = settlement.ending.clone();
         if !from_cache {
             self.cache().insert(key.id(), settlement);
@@ -265,19 +272,14 @@ impl Lease {
         let ends = (Instant::now() + longer.min(self.table.options().longest_lease))
             .min(self.times.deadline);
         let write = transition::renew(&self.owner, self.times.wall(ends));
-        let answer = match self.table.write(&self.key, &write, self.times.end).await {
-            Ok(answer) => answer,
-            Err(no_verdict) => return Settled::Unconfirmed(no_verdict.error),
-        };
-        match transition::renewed(&self.owner, &answer) {
-            Ok(Fenced::Done) => {
-                let after_start = millis(ends.saturating_duration_since(self.times.start));
-                self.until.fetch_max(after_start, Ordering::Relaxed);
-                Settled::Done
-            }
-            Ok(Fenced::Lost) => Settled::LeaseLost,
-            Err(foreign) => Settled::Unconfirmed(foreign.into()),
+        let settled = self
+            .insist_on(&write, |answer| transition::renewed(&self.owner, answer))
+            .await;
+        if settled == Settled::Done {
+            let after_start = millis(ends.saturating_duration_since(self.times.start));
+            self.until.fetch_max(after_start, Ordering::Relaxed);
         }
+        settled
     }
 
     /// The work is done. Keeps its result for the window, in one call.
@@ -337,11 +339,28 @@ impl Lease {
         match self.table.write(&self.key, write, self.times.end).await {
             Ok(answer) => match read(&answer) {
                 Ok(Fenced::Done) => Settled::Done,
-                Ok(Fenced::Lost) => Settled::LeaseLost,
-                Err(foreign) => Settled::Unconfirmed(foreign.into()),
+                Ok(Fenced::Lost) => {
+                    self.log_loss();
+                    Settled::LeaseLost
+                }
+                Err(foreign) => self.unconfirmed(foreign.into()),
             },
-            Err(no_verdict) => Settled::Unconfirmed(no_verdict.error),
+            Err(no_verdict) => self.unconfirmed(no_verdict.error),
         }
+    }
+
+    fn unconfirmed(&self, error: StoreError) -> Settled {
+        self.log_unconfirmed(&error);
+        Settled::Unconfirmed(error)
+    }
+
+    pub(crate) fn log_loss(&self) {
+        tracing::warn!(key = %self.key, "the lease was lost: somebody else has taken it over");
+    }
+
+    pub(crate) fn log_unconfirmed(&self, error: &StoreError) {
+        let reason = error.code();
+        tracing::warn!(key = %self.key, reason, "it is not known whether the lease was written");
     }
 
     /// The lease as it is once it is settled. It is made once, so that every attempt sends the
@@ -376,10 +395,15 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.is_settled {
-            let namespace = self.key.namespace();
-            tracing::warn!(namespace, "a lease was left behind: it ends by itself");
+            let key = &self.key;
+            tracing::warn!(%key, "a lease was left behind: it ends by itself");
         }
     }
+}
+
+fn mismatch(key: &Key) -> Begin {
+    tracing::warn!(%key, "another payload came under a key that is in use");
+    Begin::Mismatch
 }
 
 /// Seconds since the Unix epoch, well after the end of the window.

@@ -7,6 +7,7 @@ mod error;
 mod fingerprint;
 mod json;
 mod key;
+mod key_parts;
 mod lease;
 mod lease_options;
 #[cfg(test)]
@@ -23,8 +24,9 @@ pub use error::{Error, JsonError, NoAnswer, PASSING_CODES, ServiceError, Source,
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use json::NotJson;
 pub use key::{Key, KeyError, MAX_NAMESPACE};
+pub use key_parts::{KeyPart, KeyParts};
 pub use lease::{Begin, Lease, Settled};
 pub use lease_options::{KeyAttribute, LeaseOptions, LeaseOptionsError, MAX_RESULT_BYTES};
-pub use once::{Failure, HowLost, Once};
+pub use once::{Failure, HowLost, Once, OrFailure};
 pub use stored::{Digest, Replay, Stored};
 pub use table::LeaseTable;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use crate::lease::{Begin, Lease, Settled};
 use crate::stored::{Digest, Stored};
@@ -78,6 +79,56 @@ pub enum Failure<E> {
     Abandon(E),
 }
 
+/// Turns the error of a `Result` into a [`Failure`], so that work can use `?`.
+///
+/// ```
+/// # use idempotency::{Failure, Lease, OrFailure as _};
+/// # fn check(amount: u64) -> Result<(), String> { Ok(()) }
+/// # async fn connect() -> Result<(), String> { Ok(()) }
+/// # async fn pay(amount: u64) -> Result<String, String> { Ok(String::new()) }
+/// async fn work(_: &Lease) -> Result<String, Failure<String>> {
+///     check(1299).or_keep()?;             // no: for good
+///     connect().await.or_release()?;      // nothing has happened
+///     pay(1299).await.or_abandon()        // who knows
+/// }
+/// ```
+///
+/// A failure is kept as JSON, so its type needs serde. Where an error has no JSON form, map it to
+/// a reason of your own before.
+pub trait OrFailure<T, E> {
+    /// [`Failure::Release`], which says that nothing has happened.
+    ///
+    /// # Errors
+    /// The error, as a failure.
+    fn or_release(self) -> Result<T, Failure<E>>;
+
+    /// [`Failure::Keep`], which says that the work can never succeed.
+    ///
+    /// # Errors
+    /// The error, as a failure.
+    fn or_keep(self) -> Result<T, Failure<E>>;
+
+    /// [`Failure::Abandon`], which says that it is not known whether the effect happened.
+    ///
+    /// # Errors
+    /// The error, as a failure.
+    fn or_abandon(self) -> Result<T, Failure<E>>;
+}
+
+impl<T, E> OrFailure<T, E> for Result<T, E> {
+    fn or_release(self) -> Result<T, Failure<E>> {
+        self.map_err(Failure::Release)
+    }
+
+    fn or_keep(self) -> Result<T, Failure<E>> {
+        self.map_err(Failure::Keep)
+    }
+
+    fn or_abandon(self) -> Result<T, Failure<E>> {
+        self.map_err(Failure::Abandon)
+    }
+}
+
 impl LeaseTable {
     /// Does the work if nobody has done it, and otherwise says what came of it.
     ///
@@ -108,6 +159,13 @@ impl LeaseTable {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// Write the work as `async |lease| { .. }`, or as an `async fn` that takes a `&Lease`. A closure
+    /// `|lease| async move { .. }` is refused ("lifetime may not live long enough", or "not general
+    /// enough"), because its future borrows the lease, and the type of such a closure cannot say
+    /// so.
+    ///
+    /// The work runs in the span `lease`, with the fields `key` and `takeovers` ([log](crate#log)).
     ///
     /// If it panics, or the returned future is dropped, the lease is left behind, as if the process
     /// had died.
@@ -183,13 +241,16 @@ pub(crate) async fn run<T, E, W>(lease: &Lease, work: W) -> Option<Result<T, Fai
 where
     W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
 {
-    let mut work = pin!(work(lease));
+    let (key, takeovers) = (lease.key(), lease.takeovers());
+    let span = tracing::info_span!("lease", %key, takeovers);
+    let mut work = pin!(work(lease).instrument(span));
     loop {
         let until = lease.work_until();
         if let Ok(result) = timeout_at(until, work.as_mut()).await {
             return Some(result);
         }
         if lease.work_until() <= until {
+            tracing::warn!(%key, "the work was cut off: time is up");
             return None;
         }
     }

@@ -127,7 +127,7 @@ async fn a_takeover_that_arrives_late_does_not_take_the_lease_from_who_has_it_by
     // The first call meets the old lease, the attempts to take it over are late.
     world.script([Fate::Arrives, Fate::Late, Fate::Silence]);
     let begin = other.begin_within(Duration::from_millis(3_900)).await;
-    assert!(matches!(begin, Err(Error::Store(_))), "{begin:?}");
+    assert!(matches!(begin, Err(Error::Store { .. })), "{begin:?}");
     let held = one.lease().await;
     let before = world.lock();
     world.deliver_late().await;

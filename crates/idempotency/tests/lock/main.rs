@@ -10,6 +10,7 @@ mod commit;
 mod commit_once;
 mod fencing;
 mod identity;
+mod log;
 mod names;
 mod outcomes;
 mod schedules;

@@ -135,8 +135,14 @@ async fn an_outage_that_lasts_is_told_in_time_and_nothing_is_held_after_it() {
         let start = Instant::now();
         let begin = world.holder().begin().await;
         let told = match &begin {
-            Err(Error::Store(StoreError::Busy(error))) => error.code(),
-            Err(Error::Store(StoreError::Unanswered(no_answer))) => no_answer.code(),
+            Err(Error::Store {
+                source: StoreError::Busy(error),
+                ..
+            }) => error.code(),
+            Err(Error::Store {
+                source: StoreError::Unanswered(no_answer),
+                ..
+            }) => no_answer.code(),
             other => panic!("{other:?}"),
         };
         assert_eq!(told, expected);
@@ -178,7 +184,7 @@ async fn what_somebody_must_mend_is_told_at_once() {
         let start = Instant::now();
         let begin = world.holder().begin().await;
         assert!(
-            matches!(&begin, Err(Error::Store(StoreError::Environment(error)))
+            matches!(&begin, Err(Error::Store { source: StoreError::Environment(error), .. })
                 if error.code() == code && error.status() == 400),
             "{begin:?}"
         );
@@ -209,7 +215,13 @@ async fn an_acquisition_that_took_too_long_holds_nothing() {
     world.script([Fate::SilenceAfterwards]);
     let begin = holder.begin_within(Duration::from_millis(4_250)).await;
     assert!(
-        matches!(begin, Err(Error::Store(StoreError::Unanswered(_)))),
+        matches!(
+            begin,
+            Err(Error::Store {
+                source: StoreError::Unanswered(_),
+                ..
+            })
+        ),
         "{begin:?}"
     );
     assert_eq!(world.calls(), ["UpdateItem"; 2]);
