@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
-use conditional_write::{Answer, ItemKey, answer_of_cancellation};
+use conditional_write::{Answer, ItemKey, Write, answer_of_cancellation};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +15,7 @@ use crate::error::{NoAnswer, ServiceError, Source};
 use crate::key::hex;
 use crate::record::Ending;
 use crate::stored::body;
-use crate::table::{NoVerdict, no_verdict};
+use crate::table::{NoVerdict, Store, no_verdict};
 use crate::transition::{self, Fenced};
 use crate::{Lease, StoreError};
 
@@ -85,7 +85,7 @@ pub struct RefusedItem {
 }
 
 /// DynamoDB's answer to one attempt.
-enum Said {
+pub(crate) enum Said {
     Lock(Answer),
     Refused(Refusal),
 }
@@ -130,18 +130,13 @@ impl Lease {
         let body = body(result, self.table().options().max_result_bytes);
         let settlement = self.settlement(Ending::Completed(body));
         let lock = self.settling_write(&settlement);
-        let item_key = self.table().item_key(self.key());
-        let lock = lock.update(&self.table().inner.name, &item_key);
-        let mut all = Vec::with_capacity(items.len() + 1);
-        all.push(TransactWriteItem::builder().update(lock).build());
-        all.extend(items);
         let token = self.token();
         // Attempts of which it is not known whether they have arrived, or still will. It is atomic so
         // that the future is `Send`.
         let unanswered = AtomicU32::new(0);
         let attempt = async || {
             unanswered.fetch_add(1, Ordering::Relaxed);
-            let said = self.send(all.clone(), &token, &item_key).await;
+            let said = self.send(&lock, &items, &token).await;
             if said
                 .as_ref()
                 .map_or_else(|error| !error.maybe_done, |_| true)
@@ -209,13 +204,23 @@ impl Lease {
 
     async fn send(
         &self,
-        items: Vec<TransactWriteItem>,
+        lock: &Write,
+        items: &[TransactWriteItem],
         token: &str,
-        item_key: &ItemKey,
     ) -> Result<Said, NoVerdict> {
-        let request = self.table().inner.client.transact_write_items();
-        let result = request
-            .set_transact_items(Some(items))
+        let client = match &self.table().inner.store {
+            Store::DynamoDb(client) => client,
+            #[cfg(feature = "test-util")]
+            Store::Memory(table) => return Ok(table.transact(self.key(), lock, items).await),
+        };
+        let item_key = &self.table().item_key(self.key());
+        let lock = lock.update(&self.table().inner.name, item_key);
+        let mut all = Vec::with_capacity(items.len() + 1);
+        all.push(TransactWriteItem::builder().update(lock).build());
+        all.extend_from_slice(items);
+        let result = client
+            .transact_write_items()
+            .set_transact_items(Some(all))
             .client_request_token(token)
             .send()
             .await;

@@ -46,7 +46,8 @@ pub enum Settled {
     LeaseLost,
     /// DynamoDB said neither yes nor no while there was time. It may have been done, and an attempt
     /// that is still under way may do it later, as long as nobody takes the lease over. If it is
-    /// never done, the lease ends when it was to end before.
+    /// never done, the lease ends when it was to end before. With [`StoreError::NoTime`] it was
+    /// not sent.
     Unconfirmed(StoreError),
 }
 

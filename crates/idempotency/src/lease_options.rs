@@ -4,6 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_dynamodb::operation::create_table::CreateTableInput;
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
+use aws_sdk_dynamodb::operation::update_time_to_live::UpdateTimeToLiveInput;
+use aws_sdk_dynamodb::operation::update_time_to_live::builders::UpdateTimeToLiveInputBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TimeToLiveSpecification,
+};
 use backoff::Backoff;
 
 use crate::Replay;
@@ -277,6 +285,67 @@ impl LeaseOptions {
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
         self
+    }
+}
+
+impl LeaseOptions {
+    /// The request that creates a table for locks with these options. The table has the key that
+    /// the options name, and is billed by request.
+    ///
+    /// It is a builder, to add encryption, tags or deletion protection to. Creating it takes the
+    /// permission `dynamodb:CreateTable`, which a function that holds leases does not need. The
+    /// table has no time to live yet, which takes [a second request](Self::enable_ttl) once the
+    /// table is active.
+    ///
+    /// ```no_run
+    /// # async fn example(client: aws_sdk_dynamodb::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use aws_sdk_dynamodb::client::Waiters as _;
+    /// use idempotency::LeaseOptions;
+    ///
+    /// let options = LeaseOptions::default();
+    /// options.create_table("locks").send_with(&client).await?;
+    /// let active = client.wait_until_table_exists().table_name("locks");
+    /// active.wait(std::time::Duration::from_secs(120)).await?;
+    /// options.enable_ttl("locks").send_with(&client).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create_table(&self, table: impl Into<String>) -> CreateTableInputBuilder {
+        let sort_key = self.sort_key.as_ref().map(|(name, _)| name);
+        let keys = std::iter::once((&self.partition_key, KeyType::Hash))
+            .chain(sort_key.map(|name| (name, KeyType::Range)));
+        let mut input = CreateTableInput::builder()
+            .table_name(table)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (name, key_type) in keys {
+            // Neither fails, because both have all that they need.
+            if let (Ok(attribute), Ok(key)) = (
+                AttributeDefinition::builder()
+                    .attribute_name(name)
+                    .attribute_type(ScalarAttributeType::S)
+                    .build(),
+                KeySchemaElement::builder()
+                    .attribute_name(name)
+                    .key_type(key_type)
+                    .build(),
+            ) {
+                input = input.attribute_definitions(attribute).key_schema(key);
+            }
+        }
+        input
+    }
+
+    /// The request that lets DynamoDB delete locks that are forgotten. Without it they stay for
+    /// good, and nothing else changes. It takes the permission `dynamodb:UpdateTimeToLive`.
+    pub fn enable_ttl(&self, table: impl Into<String>) -> UpdateTimeToLiveInputBuilder {
+        let ttl = TimeToLiveSpecification::builder()
+            .attribute_name(Attribute::Ttl.name())
+            .enabled(true)
+            .build();
+        // It does not fail, because it has all that it needs.
+        UpdateTimeToLiveInput::builder()
+            .table_name(table)
+            .set_time_to_live_specification(ttl.ok())
     }
 }
 

@@ -5,6 +5,8 @@ mod commit;
 mod commit_once;
 mod error;
 mod fingerprint;
+#[cfg(feature = "test-util")]
+mod in_memory;
 mod json;
 mod key;
 mod key_parts;
@@ -17,11 +19,15 @@ mod record;
 mod stored;
 mod table;
 mod transition;
+#[cfg(feature = "keyed-batch")]
+mod verdict;
 
 pub use commit::{Commit, Refusal, RefusedItem};
 pub use commit_once::{CommitOnce, Transaction};
 pub use error::{Error, JsonError, NoAnswer, PASSING_CODES, ServiceError, Source, StoreError};
 pub use fingerprint::{Fingerprint, FingerprintError};
+#[cfg(feature = "test-util")]
+pub use in_memory::InMemoryTable;
 pub use json::NotJson;
 pub use key::{Key, KeyError, MAX_NAMESPACE};
 pub use key_parts::{KeyPart, KeyParts};
@@ -30,3 +36,5 @@ pub use lease_options::{KeyAttribute, LeaseOptions, LeaseOptionsError, MAX_RESUL
 pub use once::{Failure, HowLost, Once, OrFailure};
 pub use stored::{Digest, Replay, Stored};
 pub use table::LeaseTable;
+#[cfg(feature = "keyed-batch")]
+pub use verdict::ToVerdict;

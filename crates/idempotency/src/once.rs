@@ -59,7 +59,8 @@ pub enum HowLost {
     /// this holder's work came to is kept nowhere.
     TakenOver,
     /// The last write was sent, and DynamoDB said neither yes nor no. It may have been done, and
-    /// an attempt that is still under way may do it later.
+    /// an attempt that is still under way may do it later. With [`StoreError::NoTime`] it was not
+    /// sent, because time was up before.
     ///
     /// If it is done, the next request finds what was kept, or a free key after a release. If it is
     /// never done, the next request finds the same as after [`TimeUp`](Self::TimeUp).

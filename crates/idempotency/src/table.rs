@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_types::SdkConfig;
 use conditional_write::{Answer, ItemKey, Write, answer_of_update, update_item};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -31,12 +31,19 @@ pub struct LeaseTable {
 }
 
 pub(crate) struct Inner {
-    pub(crate) client: Client,
+    pub(crate) store: Store,
     pub(crate) name: String,
     pub(crate) options: LeaseOptions,
     cache: Mutex<Cache>,
     invocation: Mutex<Option<Invocation>>,
     has_warned: AtomicBool,
+}
+
+/// The place where the items are.
+pub(crate) enum Store {
+    DynamoDb(Client),
+    #[cfg(feature = "test-util")]
+    Memory(crate::InMemoryTable),
 }
 
 /// The invocation that a lease was last asked for in.
@@ -67,21 +74,40 @@ impl std::fmt::Debug for LeaseTable {
 impl LeaseTable {
     /// The table of this name.
     ///
-    /// It makes its own client from the configuration, in which the SDK's retries are off. This
-    /// crate does the retries itself, with the deadline in view. The SDK's retries would multiply
-    /// with these. They also draw on a budget that by default all DynamoDB clients of a process
-    /// share for a region. One hot partition would use it up for every key, and for your other
-    /// clients too.
+    /// It makes its own client from the configuration, as [`from_client`](Self::from_client) makes
+    /// one from yours.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>, options: LeaseOptions) -> Self {
-        let client = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            .build();
+        Self::from_client(&Client::new(config), name, options)
+    }
+
+    /// The table of this name, for a client that you have.
+    ///
+    /// The table uses a copy of the client that has the same endpoint, credentials, connections,
+    /// interceptors and timeouts. Only **the SDK's retries are off** in the copy, whatever the
+    /// client says. This crate does the retries itself, with the deadline in view. The SDK's
+    /// retries would multiply with these. They also draw on a budget that by default all DynamoDB
+    /// clients of a process share for a region. One hot partition would use it up for every key,
+    /// and for your other clients too.
+    ///
+    /// | timeout of the client | here |
+    /// |---|---|
+    /// | operation, operation attempt | a call that reaches it is tried again, as one that reaches [`call_timeout`](LeaseOptions::call_timeout). It should not be shorter than DynamoDB takes, which is some 100 ms at worst in good times, and longer for a large transaction |
+    /// | connect | is part of the call. The SDK's default of 3.1 s is longer than the call's, so the call's counts |
+    /// | read | as the operation's |
+    #[must_use]
+    pub fn from_client(client: &Client, name: impl Into<String>, options: LeaseOptions) -> Self {
+        let config = client.config().to_builder();
+        let client = Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
+        Self::over(Store::DynamoDb(client), name.into(), options)
+    }
+
+    pub(crate) fn over(store: Store, name: String, options: LeaseOptions) -> Self {
         let cache = Mutex::new(Cache::new(options.cache_bytes));
         Self {
             inner: Arc::new(Inner {
-                client: Client::from_conf(client),
-                name: name.into(),
+                store,
+                name,
                 options,
                 cache,
                 invocation: Mutex::new(None),
@@ -212,9 +238,14 @@ impl LeaseTable {
     }
 
     async fn send(&self, key: &Key, write: &Write) -> Result<Answer, NoVerdict> {
+        let client = match &self.inner.store {
+            Store::DynamoDb(client) => client,
+            #[cfg(feature = "test-util")]
+            Store::Memory(table) => return Ok(table.write(key, write).await),
+        };
         let item_key = self.item_key(key);
         let update = write.update(&self.inner.name, &item_key);
-        let result = update_item(&self.inner.client, update).send().await;
+        let result = update_item(client, update).send().await;
         answer_of_update(result, &item_key).map_err(|error| no_verdict(&Arc::new(error)))
     }
 }

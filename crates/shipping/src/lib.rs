@@ -15,7 +15,10 @@ use std::time::SystemTime;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use function_runtime::{Environment, StartError};
-use idempotency::{CommitOnce, Failure, Fingerprint, Key, LeaseOptions, LeaseTable, Transaction};
+use idempotency::{
+    CommitOnce, Failure, Fingerprint, Key, LeaseOptions, LeaseTable, OrFailure as _,
+    ToVerdict as _, Transaction,
+};
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Created, Fact, FactEvent, Poison};
 use tokio::time::Instant;
@@ -67,7 +70,10 @@ impl Shipping {
             Err(poison) => return Verdict::Reject(poison.code()),
         };
         match &event.fact {
-            Fact::Created(created) => self.book(&event, created, deadline, booked).await,
+            Fact::Created(created) => self
+                .book(&event, created, deadline, booked)
+                .await
+                .unwrap_or_else(|unworkable| unworkable),
             Fact::Cancelled(_) | Fact::Conflicted(_) | Fact::Erased(_) => Verdict::Done,
         }
     }
@@ -79,19 +85,15 @@ impl Shipping {
         created: &Created,
         deadline: Instant,
         booked: &AtomicU64,
-    ) -> Verdict {
-        let Ok(key) = Key::new("shipment", [event.id()]) else {
-            return Verdict::Reject("no_key");
-        };
+    ) -> Result<Verdict, Verdict> {
+        let key = Key::new("shipment", event.id())?;
         // The order's own fingerprint, because a repetition may have fields that this copy has not.
-        let Ok(fingerprint) = Fingerprint::of(created.fingerprint.as_str()) else {
-            return Verdict::Reject("no_fingerprint");
-        };
+        let fingerprint = Fingerprint::of(created.fingerprint.as_str())?;
         let outcome = self
             .locks
             .commit_once(&key, &fingerprint, deadline, async |lease| {
                 let shipment = self.shipment(event, lease.fencing_token());
-                let shipment = shipment.map_err(|_| Failure::Release(()))?;
+                let shipment = shipment.map_err(drop).or_release()?;
                 Ok(
                     Transaction::new([shipment], event.id()).on_refusal(|refusal| {
                         // The shipment is there. Its lock was older than the window, and has gone.
@@ -100,18 +102,11 @@ impl Shipping {
                     }),
                 )
             });
-        match outcome.await {
-            Ok(CommitOnce::Committed(_)) => {
-                booked.fetch_add(1, Ordering::Relaxed);
-                Verdict::Done
-            }
-            Ok(CommitOnce::Replayed(_)) => Verdict::Done,
-            Ok(CommitOnce::Failed(()) | CommitOnce::Refused(_)) => Verdict::Retry("refused"),
-            Ok(CommitOnce::InProgress { .. }) => Verdict::Retry("in_progress"),
-            Ok(CommitOnce::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
-            Ok(CommitOnce::Mismatch) => Verdict::Reject("another_order_under_this_id"),
-            Err(error) => Verdict::Retry(error.code()),
+        let outcome = outcome.await;
+        if matches!(outcome, Ok(CommitOnce::Committed(_))) {
+            booked.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(outcome.verdict(|()| Verdict::Retry("refused")))
     }
 
     /// The row of a shipment, which must not be there yet. `booking` tells one booking from

@@ -13,6 +13,7 @@ mod identity;
 mod log;
 mod names;
 mod outcomes;
+mod recipe;
 mod schedules;
 mod time;
 mod wire;

@@ -313,6 +313,12 @@ impl World {
         calls.into_iter().map(|(operation, _)| operation).collect()
     }
 
+    /// The operations and bodies of the calls made since this or [`calls`](Self::calls) was last
+    /// asked.
+    pub(crate) fn calls_with_bodies(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.wire.state.lock().unwrap().calls)
+    }
+
     /// The bodies of the calls made since [`calls`](Self::calls) was last asked.
     pub(crate) fn bodies(&self) -> Vec<Value> {
         let state = self.wire.state.lock().unwrap();
