@@ -22,8 +22,8 @@ use crate::{Lease, StoreError};
 /// The cancellation reason of an item whose condition failed.
 const CONDITIONAL_CHECK_FAILED: &str = "ConditionalCheckFailed";
 
-/// The result of [`Lease::commit_with`]. [`LeaseTable::commit_once`](crate::LeaseTable::commit_once)
-/// is this with the rest around it.
+/// The result of [`Lease::commit_with`].
+/// [`LeaseTable::commit_once`](crate::LeaseTable::commit_once) is this with the rest around it.
 #[derive(Debug)]
 #[must_use]
 pub enum Commit {
@@ -41,8 +41,8 @@ pub enum Commit {
     LeaseLost,
     /// It is not known whether the transaction was committed. Either all of it was, or nothing. An
     /// attempt that is under way may still commit it, as long as nobody takes the lease over. If it
-    /// is never committed, the lease ends by itself. The result is the same if DynamoDB refused an attempt
-    /// after one that it did not answer, since the unanswered attempt may still arrive.
+    /// is never committed, the lease ends by itself. The result is the same if DynamoDB refused an
+    /// attempt after one that it did not answer, since the unanswered attempt may still arrive.
     Unconfirmed(StoreError),
 }
 
@@ -131,8 +131,8 @@ impl Lease {
         let settlement = self.settlement(Ending::Completed(body));
         let lock = self.settling_write(&settlement);
         let token = self.token();
-        // Attempts of which it is not known whether they have arrived, or still will. It is atomic so
-        // that the future is `Send`.
+        // Attempts of which it is not known whether they have arrived, or still will. It is atomic
+        // so that the future is `Send`.
         let unanswered = AtomicU32::new(0);
         let attempt = async || {
             unanswered.fetch_add(1, Ordering::Relaxed);

@@ -161,10 +161,10 @@ impl LeaseTable {
     /// # }
     /// ```
     ///
-    /// Write the work as `async |lease| { .. }`, or as an `async fn` that takes a `&Lease`. A closure
-    /// `|lease| async move { .. }` is refused ("lifetime may not live long enough", or "not general
-    /// enough"), because its future borrows the lease, and the type of such a closure cannot say
-    /// so.
+    /// Write the work as `async |lease| { .. }`, or as an `async fn` that takes a `&Lease`. A
+    /// closure `|lease| async move { .. }` is refused ("lifetime may not live long enough", or "not
+    /// general enough"), because its future borrows the lease, and the type of such a closure
+    /// cannot say so.
     ///
     /// The work runs in the span `lease`, with the fields `key` and `takeovers` ([log](crate#log)).
     ///

@@ -6,8 +6,8 @@ use crate::{CommitOnce, Error, FingerprintError, KeyError, Once};
 
 /// Turns what came of a request into the verdict on its record, with the feature `keyed-batch`.
 ///
-/// Only the caller knows what a failure of the work means. The rest is this table. Match the outcome
-/// first where something else is right for you.
+/// Only the caller knows what a failure of the work means. The rest is this table. Match the
+/// outcome first where something else is right for you.
 ///
 /// | outcome | verdict |
 /// |---|---|

@@ -1,10 +1,6 @@
 //! How to test code that uses the crate, with a table in memory and in paused time.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in a test a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -4,8 +4,9 @@
 //! lease ([`idempotency`]). The shipment is written in one transaction with the completion of the
 //! lease ([`LeaseTable::commit_once`]), so it is booked once, however often the fact comes.
 //!
-//! For an effect that is not a DynamoDB write use [`LeaseTable::once`] in its place. `examples/carrier.rs` is such a subscriber, which calls a carrier's HTTP
-//! interface. `docs/events.md` has the rules for subscribers.
+//! For an effect that is not a DynamoDB write use [`LeaseTable::once`] in its place.
+//! `examples/carrier.rs` is such a subscriber, which calls a carrier's HTTP interface.
+//! `docs/events.md` has the rules for subscribers.
 //!
 //! A shipment has no content of its order, so it stays when the order is erased. This subscriber
 //! therefore does not remember erased orders. A subscriber that keeps content has to.
