@@ -1,11 +1,14 @@
 //! Taking a lease, and what its holder may do with it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use conditional_write::{Answer, Write};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::record::{Ending, Foreign};
 use crate::stored::{Replay, Settlement, Stored, body};
@@ -281,6 +284,56 @@ impl Lease {
             self.until.fetch_max(after_start, Ordering::Relaxed);
         }
         settled
+    }
+
+    /// Does this work, and [renews](Self::renew) the lease meanwhile, a third of `each` after the
+    /// last renewal. Each renewal is for `each`, and none goes beyond the deadline.
+    ///
+    /// It is for work that takes longer than the [longest
+    /// lease](crate::LeaseOptions::longest_lease). With a short lease and this, others find out soon
+    /// that a holder has died. Without it they wait for the dead holder's deadline. Two thirds of
+    /// `each` are then left for a renewal that has to be tried again.
+    ///
+    /// The work is dropped if a renewal says that the lease is lost. A renewal that goes unanswered
+    /// is only tried again later. The renewals go on in the same task as the work. Work that blocks
+    /// its thread is not renewed, and neither is a process that is frozen.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use idempotency::{Failure, Lease, LeaseOptions};
+    /// # async fn pay() -> Result<String, String> { Ok(String::new()) }
+    /// let options = LeaseOptions::default().longest_lease(Duration::from_secs(3));
+    /// let work = async |lease: &Lease| match lease.keep_alive(Duration::from_secs(3), pay()).await {
+    ///     Some(paid) => paid.map_err(Failure::Abandon),
+    ///     None => Err(Failure::Abandon("lost the lease".to_owned())),
+    /// };
+    /// # let _: Option<Result<String, Failure<String>>> = None;
+    /// # fn check(_: impl AsyncFnOnce(&Lease) -> Result<String, Failure<String>>) {}
+    /// # check(work);
+    /// ```
+    ///
+    /// Returns `None` if the lease was lost before the work was done.
+    pub async fn keep_alive<T>(&self, each: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let pause = (each / 3).max(Duration::from_millis(1));
+        loop {
+            if let Ok(result) = timeout(pause, work.as_mut()).await {
+                return Some(result);
+            }
+            let mut renewal = pin!(self.renew(each));
+            // The work goes on while the renewal is under way.
+            let renewed = poll_fn(|context| {
+                if let Poll::Ready(result) = work.as_mut().poll(context) {
+                    return Poll::Ready(Ok(result));
+                }
+                renewal.as_mut().poll(context).map(Err)
+            });
+            match renewed.await {
+                Ok(result) => return Some(result),
+                Err(Settled::LeaseLost) => return None,
+                Err(Settled::Done | Settled::Unconfirmed(_)) => {}
+            }
+        }
     }
 
     /// The work is done. Keeps its result for the window, in one call.
