@@ -290,9 +290,9 @@ impl Lease {
     /// last renewal. Each renewal is for `each`, and none goes beyond the deadline.
     ///
     /// It is for work that takes longer than the [longest
-    /// lease](crate::LeaseOptions::longest_lease). With a short lease and this, others find out soon
-    /// that a holder has died. Without it they wait for the dead holder's deadline. Two thirds of
-    /// `each` are then left for a renewal that has to be tried again.
+    /// lease](crate::LeaseOptions::longest_lease). With a short lease and this, others find out
+    /// soon that a holder has died. Without it they wait for the dead holder's deadline. Two thirds
+    /// of `each` are then left for a renewal that has to be tried again.
     ///
     /// The work is dropped if a renewal says that the lease is lost. A renewal that goes unanswered
     /// is only tried again later. The renewals go on in the same task as the work. Work that blocks
