@@ -1,13 +1,13 @@
 //! Completing a lease and writing business items in one transaction, so that either both happen or
 //! neither.
 
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
-use conditional_write::{Answer, ItemKey, answer_of_cancellation};
+use conditional_write::{Answer, ItemKey, Write, answer_of_cancellation};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -15,11 +15,15 @@ use crate::error::{NoAnswer, ServiceError, Source};
 use crate::key::hex;
 use crate::record::Ending;
 use crate::stored::body;
-use crate::table::{NoVerdict, no_verdict};
+use crate::table::{NoVerdict, Store, no_verdict};
 use crate::transition::{self, Fenced};
 use crate::{Lease, StoreError};
 
+/// The cancellation reason of an item whose condition failed.
+const CONDITIONAL_CHECK_FAILED: &str = "ConditionalCheckFailed";
+
 /// The result of [`Lease::commit_with`].
+/// [`LeaseTable::commit_once`](crate::LeaseTable::commit_once) is this with the rest around it.
 #[derive(Debug)]
 #[must_use]
 pub enum Commit {
@@ -35,9 +39,10 @@ pub enum Commit {
     },
     /// The lease is somebody else's by now, or was. Nothing was written.
     LeaseLost,
-    /// It is not known whether the transaction was committed. Either all of it was, or nothing. If
-    /// it was not, the lease ends by itself. The result is the same if DynamoDB refused an attempt
-    /// after one that it did not answer, since the unanswered attempt may still arrive.
+    /// It is not known whether the transaction was committed. Either all of it was, or nothing. An
+    /// attempt that is under way may still commit it, as long as nobody takes the lease over. If it
+    /// is never committed, the lease ends by itself. The result is the same if DynamoDB refused an
+    /// attempt after one that it did not answer, since the unanswered attempt may still arrive.
     Unconfirmed(StoreError),
 }
 
@@ -50,6 +55,20 @@ pub enum Refusal {
     /// `ValidationException` for two writes of one item or more than 99 items, or
     /// `AccessDeniedException`.
     Request(ServiceError),
+}
+
+impl Refusal {
+    /// True if nothing but conditions of items failed. A put whose condition is that there is no
+    /// such item has then found one.
+    #[must_use]
+    pub fn is_only_conditions(&self) -> bool {
+        match self {
+            Self::Items(items) => items
+                .iter()
+                .all(|item| item.code == CONDITIONAL_CHECK_FAILED),
+            Self::Request(_) => false,
+        }
+    }
 }
 
 /// One item that was in the way of a transaction.
@@ -66,7 +85,7 @@ pub struct RefusedItem {
 }
 
 /// DynamoDB's answer to one attempt.
-enum Said {
+pub(crate) enum Said {
     Lock(Answer),
     Refused(Refusal),
 }
@@ -111,22 +130,18 @@ impl Lease {
         let body = body(result, self.table().options().max_result_bytes);
         let settlement = self.settlement(Ending::Completed(body));
         let lock = self.settling_write(&settlement);
-        let item_key = self.table().item_key(self.key());
-        let lock = lock.update(&self.table().inner.name, &item_key);
-        let mut all = Vec::with_capacity(items.len() + 1);
-        all.push(TransactWriteItem::builder().update(lock).build());
-        all.extend(items);
         let token = self.token();
-        // Attempts of which it is not known whether they have arrived, or still will.
-        let unanswered = Cell::new(0_u32);
+        // Attempts of which it is not known whether they have arrived, or still will. It is atomic
+        // so that the future is `Send`.
+        let unanswered = AtomicU32::new(0);
         let attempt = async || {
-            unanswered.update(|number| number + 1);
-            let said = self.send(all.clone(), &token, &item_key).await;
+            unanswered.fetch_add(1, Ordering::Relaxed);
+            let said = self.send(&lock, &items, &token).await;
             if said
                 .as_ref()
                 .map_or_else(|error| !error.maybe_done, |_| true)
             {
-                unanswered.update(|number| number - 1);
+                unanswered.fetch_sub(1, Ordering::Relaxed);
             }
             said
         };
@@ -135,9 +150,8 @@ impl Lease {
             Ok(Said::Lock(answer)) => answer,
             // The items in the way may be gone by the time that an earlier attempt arrives, and the
             // lease is still ours then.
-            Ok(Said::Refused(_)) if unanswered.get() > 0 => {
-                self.mark_settled();
-                return Commit::Unconfirmed(StoreError::Unanswered(NoAnswer::EarlierAttempt));
+            Ok(Said::Refused(_)) if unanswered.load(Ordering::Relaxed) > 0 => {
+                return self.unconfirmed_commit(StoreError::Unanswered(NoAnswer::EarlierAttempt));
             }
             Ok(Said::Refused(refusal)) => {
                 return Commit::Refused {
@@ -155,39 +169,58 @@ impl Lease {
                 };
             }
             Err(no_verdict) => {
-                self.mark_settled();
-                return Commit::Unconfirmed(no_verdict.error);
+                return self.unconfirmed_commit(no_verdict.error);
             }
         };
-        self.mark_settled();
-        match transition::settled(self.owner(), &answer) {
+        match transition::settled(self.fencing_token(), &answer) {
             Ok(Fenced::Done) => {
+                self.mark_settled();
                 self.table().cache().insert(self.key().id(), settlement);
                 Commit::Committed
             }
-            Ok(Fenced::Lost) => Commit::LeaseLost,
-            Err(foreign) => Commit::Unconfirmed(foreign.into()),
+            Ok(Fenced::Lost) => {
+                self.mark_settled();
+                self.log_loss();
+                Commit::LeaseLost
+            }
+            Err(foreign) => self.unconfirmed_commit(foreign.into()),
         }
+    }
+
+    fn unconfirmed_commit(mut self, error: StoreError) -> Commit {
+        self.mark_settled();
+        self.log_unconfirmed(&error);
+        Commit::Unconfirmed(error)
     }
 
     /// The token is the same for every attempt of one commit, and another for the next commit. It
     /// has 32 characters of the 36 that DynamoDB takes.
     fn token(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.owner());
+        hash.update(self.fencing_token());
         hash.update(self.commits.to_be_bytes());
         hex(&hash.finalize()[..16])
     }
 
     async fn send(
         &self,
-        items: Vec<TransactWriteItem>,
+        lock: &Write,
+        items: &[TransactWriteItem],
         token: &str,
-        item_key: &ItemKey,
     ) -> Result<Said, NoVerdict> {
-        let request = self.table().inner.client.transact_write_items();
-        let result = request
-            .set_transact_items(Some(items))
+        let client = match &self.table().inner.store {
+            Store::DynamoDb(client) => client,
+            #[cfg(feature = "test-util")]
+            Store::Memory(table) => return Ok(table.transact(self.key(), lock, items).await),
+        };
+        let item_key = &self.table().item_key(self.key());
+        let lock = lock.update(&self.table().inner.name, item_key);
+        let mut all = Vec::with_capacity(items.len() + 1);
+        all.push(TransactWriteItem::builder().update(lock).build());
+        all.extend_from_slice(items);
+        let result = client
+            .transact_write_items()
+            .set_transact_items(Some(all))
             .client_request_token(token)
             .send()
             .await;
@@ -259,6 +292,6 @@ fn cancellation(
 fn is_final(code: &str) -> bool {
     matches!(
         code,
-        "ConditionalCheckFailed" | "ItemCollectionSizeLimitExceeded" | "ValidationError"
+        CONDITIONAL_CHECK_FAILED | "ItemCollectionSizeLimitExceeded" | "ValidationError"
     )
 }

@@ -17,8 +17,13 @@ pub enum Error {
     /// If it was [unanswered](StoreError::Unanswered), a lease may have been taken that nobody
     /// knows to hold. Until it ends, and at the latest at the deadline, others find the key in
     /// progress.
-    #[error("the lease table gave no usable answer")]
-    Store(#[from] StoreError),
+    #[error("no verdict from the lease table \"{table}\"")]
+    Store {
+        /// The name of the table.
+        table: String,
+        /// The reason.
+        source: StoreError,
+    },
     /// The work was done before and must not be done again, but its result was not kept. The result
     /// was too large, had no JSON form, or was made by
     /// [`once_digest`](crate::LeaseTable::once_digest). The value is the digest of its JSON, if it
@@ -39,20 +44,20 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Time was up before the first attempt.
-    #[error("no time for a call")]
+    #[error("time was up before the call")]
     NoTime,
     /// There was no answer, for this reason, although the call was tried again until time was up.
     /// The write may have been done.
-    #[error("no answer")]
+    #[error("no answer while there was time")]
     Unanswered(#[source] NoAnswer),
     /// DynamoDB answered with this error until time was up. Its code is one of [`PASSING_CODES`],
     /// or its status is 500 or more.
-    #[error("the table is busy")]
+    #[error("busy for as long as there was time")]
     Busy(#[source] ServiceError),
     /// DynamoDB answered with this error, which trying again at once does not change. It is a
     /// missing permission, table or KMS key, or a key schema that is not as the
     /// [options](crate::LeaseOptions) say.
-    #[error("the table is not usable")]
+    #[error("not usable as it is")]
     Environment(#[source] ServiceError),
     /// The item under this key is not a lock, or is one that a newer version of this crate has
     /// written.
@@ -66,7 +71,7 @@ pub enum StoreError {
 #[non_exhaustive]
 pub enum NoAnswer {
     /// None came within the [longest time](crate::LeaseOptions::call_timeout) for a call.
-    #[error("no answer came in time")]
+    #[error("the call timed out")]
     Timeout,
     /// The connection failed. The request may have arrived.
     #[error("the connection failed")]
@@ -282,7 +287,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoTime => "no_time",
-            Self::Store(error) => error.code(),
+            Self::Store { source, .. } => source.code(),
             Self::ResultNotKept(_) => "result_not_kept",
             Self::UnreadableResult(_) => "unreadable_result",
         }
@@ -328,7 +333,10 @@ mod tests {
 
     #[test]
     fn each_error_leads_to_the_one_it_was_made_of() {
-        let error = Error::Store(answered("ValidationException", 400));
+        let error = Error::Store {
+            table: "locks".to_owned(),
+            source: answered("ValidationException", 400),
+        };
         let mut chain = vec![error.to_string()];
         let mut source = error.source();
         while let Some(error) = source {
@@ -338,8 +346,8 @@ mod tests {
         assert_eq!(
             chain,
             [
-                "the lease table gave no usable answer",
-                "the table is not usable",
+                "no verdict from the lease table \"locks\"",
+                "not usable as it is",
                 "DynamoDB answered 400 ValidationException",
                 "the SDK's",
             ]

@@ -148,6 +148,14 @@ impl Fingerprint {
     }
 }
 
+/// As in the table, which is the rule and the hash of the payload. It may be logged, as a
+/// [`Key`](crate::Key) may.
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

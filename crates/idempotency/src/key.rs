@@ -1,10 +1,13 @@
 //! The identity of a request, which is the hash of a namespace and the parts that identify the
 //! request.
 
+use std::fmt;
+
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::json::{Ambiguous, Json, NotJson, is_integer};
+use crate::key_parts::{KeyParts, Kind};
 
 /// The longest namespace, in bytes.
 pub const MAX_NAMESPACE: usize = 255;
@@ -79,33 +82,28 @@ impl KeyError {
     }
 }
 
-/// The kind of a part of a key, besides its bytes. In the hash it is the first byte of the eight
-/// that say how long the part is, which no length reaches. So strings are hashed as they were
-/// before there were kinds.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// A string, or what the caller has passed.
-    Text = 0,
-    /// An integer of a payload, in decimal digits.
-    Number = 1,
-    /// `true` or `false` of a payload.
-    Bool = 2,
-}
-
 impl Key {
     /// The key of these parts. The namespace says what is done (`charge`, `send-receipt`), so that
     /// two kinds of work on the same order have their own locks. By convention it does not change,
     /// or everything is done once more.
     ///
+    /// The parts are one value, or a tuple, an array, a slice or a `Vec` of values ([`KeyParts`]).
+    /// A number and its text are different parts, as they are in [`of_payload`](Self::of_payload).
+    ///
+    /// ```
+    /// use idempotency::Key;
+    ///
+    /// let line = Key::new("charge", ("o-7", 2))?;
+    /// assert_ne!(line, Key::new("charge", ("o-7", "2"))?);
+    /// assert_eq!(Key::new("charge", "o-7")?, Key::new("charge", [String::from("o-7")])?);
+    /// # Ok::<_, idempotency::KeyError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`KeyError::Namespace`] or [`KeyError::Missing`].
-    pub fn new<I>(namespace: &str, parts: I) -> Result<Self, KeyError>
-    where
-        I: IntoIterator,
-        I::Item: AsRef<[u8]>,
-    {
-        let parts = parts.into_iter().map(|part| Ok((Kind::Text, part)));
-        Self::of_parts(namespace, parts)
+    pub fn new<'a>(namespace: &str, parts: impl KeyParts<'a>) -> Result<Self, KeyError> {
+        let parts = parts.into_parts().into_iter();
+        Self::of_parts(namespace, parts.map(|part| Ok((part.kind, part.bytes))))
     }
 
     fn of_parts<P: AsRef<[u8]>>(
@@ -228,6 +226,16 @@ impl Key {
     }
 }
 
+/// As in the table, which is the namespace and the hash of the parts.
+///
+/// It has no text of the parts, so it may be logged. A part with few possible values, such as a
+/// telephone number, can be found by trying them all.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)
+    }
+}
+
 fn text(value: &str, pointer: &str) -> Result<(Kind, String), KeyError> {
     if value.is_empty() {
         return Err(KeyError::NotInPayload(pointer.to_owned()));
@@ -296,6 +304,52 @@ mod tests {
             let key = Key::of_payload("n", &payload, [pointer]).unwrap();
             assert_eq!(key.id(), format!("n#{hash}"), "{pointer}");
         }
+    }
+
+    #[test]
+    fn a_number_that_is_passed_is_the_number_of_a_payload_and_not_its_text() {
+        let payload = serde_json::json!({"n": -2, "b": true, "t": "2"});
+        let of = |pointers: &[&'static str]| {
+            Key::of_payload("n", &payload, pointers.iter().copied()).unwrap()
+        };
+        for key in [
+            Key::new("n", -2),
+            Key::new("n", [-2_i64]),
+            Key::new("n", (-2_i128,)),
+            Key::new("n", vec![-2_i8]),
+        ] {
+            assert_eq!(key.unwrap(), of(&["/n"]));
+        }
+        assert_ne!(Key::new("n", "-2").unwrap(), of(&["/n"]));
+        let mixed = Key::new("n", (-2, "2", true, String::from("2"))).unwrap();
+        assert_eq!(mixed, of(&["/n", "/t", "/b", "/t"]));
+    }
+
+    #[test]
+    fn texts_and_bytes_in_any_form_are_the_same_part() {
+        let owned = String::from("abc");
+        let texts = [owned.clone(), owned.clone()];
+        let one = Key::new("n", "abc").unwrap();
+        for key in [
+            Key::new("n", &owned),
+            Key::new("n", owned.clone()),
+            Key::new("n", [&owned]),
+            Key::new("n", [b"abc"]),
+            Key::new("n", [b"abc".to_vec()]),
+            Key::new("n", &texts[..1]),
+            Key::new("n", &["abc"][..]),
+            Key::new("n", vec!["abc"]),
+            Key::new("n", ("abc",)),
+        ] {
+            assert_eq!(key.unwrap(), one);
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_without_its_parts() {
+        let key = Key::new("charge", "secret").unwrap();
+        assert_eq!(key.to_string(), key.id());
+        assert!(!format!("{key} {key:?}").contains("secret"));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Taking a lease, and what its holder may do with it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use conditional_write::{Answer, Write};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::record::{Ending, Foreign};
 use crate::stored::{Replay, Settlement, Stored, body};
@@ -41,9 +44,13 @@ pub enum Begin {
 pub enum Settled {
     /// It was done.
     Done,
-    /// The lease is somebody else's by now, or was. Nothing was written.
+    /// The lease is somebody else's by now, or was, or its item has gone. This write was not done,
+    /// and none of its attempts will be done later.
     LeaseLost,
-    /// It is not known whether it was done. If it was not, the lease ends by itself.
+    /// DynamoDB said neither yes nor no while there was time. It may have been done, and an attempt
+    /// that is still under way may do it later, as long as nobody takes the lease over. If it is
+    /// never done, the lease ends when it was to end before. With [`StoreError::NoTime`] it was
+    /// not sent.
     Unconfirmed(StoreError),
 }
 
@@ -78,6 +85,8 @@ struct Times {
     deadline: Instant,
     /// When every call has returned.
     end: Instant,
+    /// How long before the end of the lease or of the time the work is cut off.
+    reserve: Duration,
 }
 
 impl Times {
@@ -92,13 +101,15 @@ impl Times {
 }
 
 impl LeaseTable {
-    /// Takes the lease of this key, or says why not. [`once`](Self::once) is this with the rest
-    /// around it. Use `begin` directly for [`commit_with`](Lease::commit_with), or where the work
-    /// does not fit into a closure.
+    /// Takes the lease of this key, or says why not. [`once`](Self::once) and
+    /// [`commit_once`](Self::commit_once) are this with the rest around it. Use `begin` directly
+    /// where the work does not fit into a closure.
     ///
     /// `deadline` is the invocation's. The lease ends there or after the [longest
     /// lease](crate::LeaseOptions::longest_lease), so a holder whose process Lambda has stopped
-    /// holds nothing for longer than it could have worked.
+    /// holds nothing for longer than it could have worked. Pass the same `deadline` for all records
+    /// of an invocation. The table sees by it how long the invocation is, and shares its time out
+    /// ([README](crate#time)).
     ///
     /// A new key and a duplicate cost one call. Where a lease or a result has run out it takes two
     /// calls. The first says so, and the second takes the place of exactly that one.
@@ -119,22 +130,19 @@ impl LeaseTable {
             return Ok(if settlement.fingerprint == fingerprint.as_str() {
                 self.replay(key, settlement, true)
             } else {
-                Begin::Mismatch
+                mismatch(key)
             });
         }
-        let before = |time: Instant, by: Duration| time.checked_sub(by).unwrap_or(start);
-        let lease_end = deadline.min(start + options.longest_lease);
-        let end = before(deadline, options.margin);
-        let work_end = before(lease_end.min(end), options.reserve);
-        let last_start = before(work_end, options.least_work);
-        if last_start <= start {
+        let Some(plan) = self.plan(start, deadline) else {
             return Err(Error::NoTime);
-        }
+        };
+        let (lease_end, last_start) = (start + plan.lease, start + plan.last_start);
         let times = Times {
             start,
             start_millis,
             deadline,
-            end,
+            end: start + plan.end,
+            reserve: plan.reserve,
         };
         let lease_until = times.wall(lease_end);
         let expires_at = start_millis
@@ -153,7 +161,7 @@ impl LeaseTable {
             fingerprint: claim.fingerprint.clone(),
             owner: claim.owner.clone(),
             times,
-            until: AtomicU64::new(millis(lease_end.saturating_duration_since(start))),
+            until: AtomicU64::new(millis(plan.lease)),
             takeovers,
             commits: 0,
             is_settled: false,
@@ -170,13 +178,13 @@ impl LeaseTable {
                     }
                     return Err(match no_verdict.error {
                         StoreError::NoTime => Error::NoTime,
-                        error => error.into(),
+                        error => self.store_error(error),
                     });
                 }
             };
             let skew = millis(options.clock_skew);
             let next = transition::claim(&claim, &attempt, &answer, self.now(), skew);
-            attempt = match next.map_err(StoreError::from)? {
+            attempt = match next.map_err(|foreign| self.store_error(foreign.into()))? {
                 Next::Send(next) => next,
                 Next::Held { takeovers } => {
                     let lease = lease(takeovers);
@@ -185,25 +193,32 @@ impl LeaseTable {
                         return Err(Error::NoTime);
                     }
                     if takeovers > 0 {
-                        let namespace = key.namespace();
-                        tracing::warn!(namespace, takeovers, "took over a lease left behind");
+                        tracing::warn!(%key, takeovers, "took over a lease that was left behind");
                     }
                     return Ok(Begin::Leased(lease));
                 }
                 Next::Settled(settlement) => return Ok(self.replay(key, settlement, false)),
                 Next::InProgress { retry_after } => {
+                    let retry_after_millis = retry_after;
+                    tracing::info!(%key, retry_after_millis, "somebody else has the lease");
                     let retry_after = Duration::from_millis(retry_after);
                     return Ok(Begin::InProgress { retry_after });
                 }
-                Next::Mismatch => return Ok(Begin::Mismatch),
+                Next::Mismatch => return Ok(mismatch(key)),
             };
         }
+    }
+
+    fn store_error(&self, source: StoreError) -> Error {
+        let table = self.inner.name.clone();
+        Error::Store { table, source }
     }
 
     fn replay(&self, key: &Key, settlement: Settlement, from_cache: bool) -> Begin {
         if let Some(hook) = &self.options().on_replay {
             hook(&Replay::of(key.namespace(), &settlement, from_cache));
         }
+        tracing::debug!(%key, from_cache, "settled before");
         let ending = settlement.ending.clone();
         if !from_cache {
             self.cache().insert(key.id(), settlement);
@@ -228,7 +243,7 @@ impl Lease {
     /// The fencing token, which no other lease has. Pass a service that takes an idempotency key
     /// this token for one execution, or the [key](Self::key) for all of them.
     #[must_use]
-    pub fn owner(&self) -> &str {
+    pub fn fencing_token(&self) -> &str {
         &self.owner
     }
 
@@ -251,7 +266,7 @@ impl Lease {
         let now = Instant::now();
         let ahead = self.table.now().saturating_sub(self.times.wall(now));
         let last = ends.min(self.times.end);
-        let reserve = self.table.options().reserve + Duration::from_millis(ahead);
+        let reserve = self.times.reserve + Duration::from_millis(ahead);
         last.checked_sub(reserve).unwrap_or(self.times.start)
     }
 
@@ -261,18 +276,63 @@ impl Lease {
         let ends = (Instant::now() + longer.min(self.table.options().longest_lease))
             .min(self.times.deadline);
         let write = transition::renew(&self.owner, self.times.wall(ends));
-        let answer = match self.table.write(&self.key, &write, self.times.end).await {
-            Ok(answer) => answer,
-            Err(no_verdict) => return Settled::Unconfirmed(no_verdict.error),
-        };
-        match transition::renewed(&self.owner, &answer) {
-            Ok(Fenced::Done) => {
-                let after_start = millis(ends.saturating_duration_since(self.times.start));
-                self.until.fetch_max(after_start, Ordering::Relaxed);
-                Settled::Done
+        let settled = self
+            .insist_on(&write, |answer| transition::renewed(&self.owner, answer))
+            .await;
+        if settled == Settled::Done {
+            let after_start = millis(ends.saturating_duration_since(self.times.start));
+            self.until.fetch_max(after_start, Ordering::Relaxed);
+        }
+        settled
+    }
+
+    /// Does this work, and [renews](Self::renew) the lease meanwhile, a third of `each` after the
+    /// last renewal. Each renewal is for `each`, and none goes beyond the deadline.
+    ///
+    /// It is for work that takes longer than the [longest
+    /// lease](crate::LeaseOptions::longest_lease). With a short lease and this, others find out
+    /// soon that a holder has died. Without it they wait for the dead holder's deadline. Two thirds
+    /// of `each` are then left for a renewal that has to be tried again.
+    ///
+    /// The work is dropped if a renewal says that the lease is lost. A renewal that goes unanswered
+    /// is only tried again later. The renewals go on in the same task as the work. Work that blocks
+    /// its thread is not renewed, and neither is a process that is frozen.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use idempotency::{Failure, Lease, LeaseOptions};
+    /// # async fn pay() -> Result<String, String> { Ok(String::new()) }
+    /// let options = LeaseOptions::default().longest_lease(Duration::from_secs(3));
+    /// let work = async |lease: &Lease| match lease.keep_alive(Duration::from_secs(3), pay()).await {
+    ///     Some(paid) => paid.map_err(Failure::Abandon),
+    ///     None => Err(Failure::Abandon("lost the lease".to_owned())),
+    /// };
+    /// # let _: Option<Result<String, Failure<String>>> = None;
+    /// # fn check(_: impl AsyncFnOnce(&Lease) -> Result<String, Failure<String>>) {}
+    /// # check(work);
+    /// ```
+    ///
+    /// Returns `None` if the lease was lost before the work was done.
+    pub async fn keep_alive<T>(&self, each: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let pause = (each / 3).max(Duration::from_millis(1));
+        loop {
+            if let Ok(result) = timeout(pause, work.as_mut()).await {
+                return Some(result);
             }
-            Ok(Fenced::Lost) => Settled::LeaseLost,
-            Err(foreign) => Settled::Unconfirmed(foreign.into()),
+            let mut renewal = pin!(self.renew(each));
+            // The work goes on while the renewal is under way.
+            let renewed = poll_fn(|context| {
+                if let Poll::Ready(result) = work.as_mut().poll(context) {
+                    return Poll::Ready(Ok(result));
+                }
+                renewal.as_mut().poll(context).map(Err)
+            });
+            match renewed.await {
+                Ok(result) => return Some(result),
+                Err(Settled::LeaseLost) => return None,
+                Err(Settled::Done | Settled::Unconfirmed(_)) => {}
+            }
         }
     }
 
@@ -333,11 +393,28 @@ impl Lease {
         match self.table.write(&self.key, write, self.times.end).await {
             Ok(answer) => match read(&answer) {
                 Ok(Fenced::Done) => Settled::Done,
-                Ok(Fenced::Lost) => Settled::LeaseLost,
-                Err(foreign) => Settled::Unconfirmed(foreign.into()),
+                Ok(Fenced::Lost) => {
+                    self.log_loss();
+                    Settled::LeaseLost
+                }
+                Err(foreign) => self.unconfirmed(foreign.into()),
             },
-            Err(no_verdict) => Settled::Unconfirmed(no_verdict.error),
+            Err(no_verdict) => self.unconfirmed(no_verdict.error),
         }
+    }
+
+    fn unconfirmed(&self, error: StoreError) -> Settled {
+        self.log_unconfirmed(&error);
+        Settled::Unconfirmed(error)
+    }
+
+    pub(crate) fn log_loss(&self) {
+        tracing::warn!(key = %self.key, "the lease was lost: somebody else has taken it over");
+    }
+
+    pub(crate) fn log_unconfirmed(&self, error: &StoreError) {
+        let reason = error.code();
+        tracing::warn!(key = %self.key, reason, "it is not known whether the lease was written");
     }
 
     /// The lease as it is once it is settled. It is made once, so that every attempt sends the
@@ -372,10 +449,15 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.is_settled {
-            let namespace = self.key.namespace();
-            tracing::warn!(namespace, "a lease was left behind: it ends by itself");
+            let key = &self.key;
+            tracing::warn!(%key, "a lease was left behind: it ends by itself");
         }
     }
+}
+
+fn mismatch(key: &Key) -> Begin {
+    tracing::warn!(%key, "another payload came under a key that is in use");
+    Begin::Mismatch
 }
 
 /// Seconds since the Unix epoch, well after the end of the window.

@@ -4,6 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_dynamodb::operation::create_table::CreateTableInput;
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
+use aws_sdk_dynamodb::operation::update_time_to_live::UpdateTimeToLiveInput;
+use aws_sdk_dynamodb::operation::update_time_to_live::builders::UpdateTimeToLiveInputBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TimeToLiveSpecification,
+};
 use backoff::Backoff;
 
 use crate::Replay;
@@ -47,9 +55,9 @@ pub struct LeaseOptions {
     pub(crate) window: Duration,
     pub(crate) longest_lease: Duration,
     pub(crate) clock_skew: Duration,
-    pub(crate) margin: Duration,
-    pub(crate) reserve: Duration,
-    pub(crate) least_work: Duration,
+    headroom: Option<Duration>,
+    reserve: Option<Duration>,
+    least_work: Option<Duration>,
     pub(crate) call_timeout: Duration,
     pub(crate) backoff: Backoff,
     pub(crate) jitter_seed: Option<u64>,
@@ -64,7 +72,8 @@ impl Default for LeaseOptions {
     ///
     /// - a partition key `id` and no sort key,
     /// - a window of 7 days, leases up to the deadline, and 1 s of clock skew,
-    /// - 750 ms of margin, 1 s for completing, and at least 500 ms for the work,
+    /// - a [headroom](Self::headroom), a [reserve](Self::reserve) and a [least
+    ///   work](Self::least_work) that follow the time of the invocation,
     /// - 2 s a call, and back-offs from 25 ms to 500 ms,
     /// - results of up to [`MAX_RESULT_BYTES`],
     /// - no cache, no hook, and the machine's clock.
@@ -75,9 +84,9 @@ impl Default for LeaseOptions {
             window: Duration::from_secs(7 * 24 * 60 * 60),
             longest_lease: LONGEST,
             clock_skew: Duration::from_secs(1),
-            margin: Duration::from_millis(750),
-            reserve: Duration::from_secs(1),
-            least_work: Duration::from_millis(500),
+            headroom: None,
+            reserve: None,
+            least_work: None,
             call_timeout: Duration::from_secs(2),
             backoff: Backoff {
                 base: Duration::from_millis(25),
@@ -188,24 +197,33 @@ impl LeaseOptions {
         self
     }
 
-    /// How long before the deadline every call has returned. Default 750 ms, which is before
-    /// `keyed-batch` stops by its own default.
-    pub fn margin(mut self, margin: Duration) -> Self {
-        self.margin = margin.min(LONGEST);
+    /// How long before the deadline every call has returned. By default a fifth of the invocation's
+    /// time, but at least 550 ms and at most 750 ms.
+    ///
+    /// So it is before `keyed-batch` stops by its own default, which is 500 ms before the deadline.
+    /// If you give `keyed-batch` another margin, make this one longer than that.
+    pub fn headroom(mut self, headroom: Duration) -> Self {
+        self.headroom = Some(headroom.min(LONGEST));
         self
     }
 
     /// How much time is kept for settling the lease when the work is done. The work is cut off this
-    /// long before the lease or the time is up. Default 1 s.
+    /// long before the lease or the time is up. By default a fifth of the invocation's time or of
+    /// the [longest lease](Self::longest_lease), if that is shorter, but at least 100 ms and at
+    /// most 1 s.
     pub fn reserve(mut self, reserve: Duration) -> Self {
-        self.reserve = reserve.min(LONGEST);
+        self.reserve = Some(reserve.min(LONGEST));
         self
     }
 
-    /// How much time the work needs at least. With less, it is not begun and nothing is held.
-    /// Default 500 ms.
+    /// How much time the work needs at least. With less, it is not begun and nothing is held. By
+    /// default half of the default [`reserve`](Self::reserve), which is 50 ms to 500 ms.
+    ///
+    /// Work that is cut off is left for the next holder to find out about
+    /// ([`Lease::takeovers`](crate::Lease::takeovers)). If that costs you something, set this to
+    /// the longest that your work takes.
     pub fn least_work(mut self, least: Duration) -> Self {
-        self.least_work = least.min(LONGEST);
+        self.least_work = Some(least.min(LONGEST));
         self
     }
 
@@ -267,6 +285,119 @@ impl LeaseOptions {
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
         self
+    }
+}
+
+impl LeaseOptions {
+    /// The request that creates a table for locks with these options. The table has the key that
+    /// the options name, and is billed by request.
+    ///
+    /// It is a builder, to add encryption, tags or deletion protection to. Creating it takes the
+    /// permission `dynamodb:CreateTable`, which a function that holds leases does not need. The
+    /// table has no time to live yet, which takes [a second request](Self::enable_ttl) once the
+    /// table is active.
+    ///
+    /// ```no_run
+    /// # async fn example(client: aws_sdk_dynamodb::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use aws_sdk_dynamodb::client::Waiters as _;
+    /// use idempotency::LeaseOptions;
+    ///
+    /// let options = LeaseOptions::default();
+    /// options.create_table("locks").send_with(&client).await?;
+    /// let active = client.wait_until_table_exists().table_name("locks");
+    /// active.wait(std::time::Duration::from_secs(120)).await?;
+    /// options.enable_ttl("locks").send_with(&client).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create_table(&self, table: impl Into<String>) -> CreateTableInputBuilder {
+        let sort_key = self.sort_key.as_ref().map(|(name, _)| name);
+        let keys = std::iter::once((&self.partition_key, KeyType::Hash))
+            .chain(sort_key.map(|name| (name, KeyType::Range)));
+        let mut input = CreateTableInput::builder()
+            .table_name(table)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (name, key_type) in keys {
+            // Neither fails, because both have all that they need.
+            if let (Ok(attribute), Ok(key)) = (
+                AttributeDefinition::builder()
+                    .attribute_name(name)
+                    .attribute_type(ScalarAttributeType::S)
+                    .build(),
+                KeySchemaElement::builder()
+                    .attribute_name(name)
+                    .key_type(key_type)
+                    .build(),
+            ) {
+                input = input.attribute_definitions(attribute).key_schema(key);
+            }
+        }
+        input
+    }
+
+    /// The request that lets DynamoDB delete locks that are forgotten. Without it they stay for
+    /// good, and nothing else changes. It takes the permission `dynamodb:UpdateTimeToLive`.
+    pub fn enable_ttl(&self, table: impl Into<String>) -> UpdateTimeToLiveInputBuilder {
+        let ttl = TimeToLiveSpecification::builder()
+            .attribute_name(Attribute::Ttl.name())
+            .enabled(true)
+            .build();
+        // It does not fail, because it has all that it needs.
+        UpdateTimeToLiveInput::builder()
+            .table_name(table)
+            .set_time_to_live_specification(ttl.ok())
+    }
+}
+
+/// The times of one lease, all of them counted from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// When the lease ends.
+    pub(crate) lease: Duration,
+    /// When every call has returned.
+    pub(crate) end: Duration,
+    /// When the work has to have begun.
+    pub(crate) last_start: Duration,
+    /// How long before the end of the lease or of the time the work is cut off.
+    pub(crate) reserve: Duration,
+}
+
+impl LeaseOptions {
+    /// The times of a lease that is taken when so much is `left` of an invocation that had so much
+    /// time as a `whole`. `None` if the work should not be begun.
+    ///
+    /// The shares are of the whole and not of what is left. Otherwise work that begins late would
+    /// be given less than it was given before, and would be cut off more often.
+    pub(crate) fn plan(&self, left: Duration, whole: Duration) -> Option<Plan> {
+        let share = |of: Duration, part: u32, least: u64, most: u64| {
+            (of / part).clamp(Duration::from_millis(least), Duration::from_millis(most))
+        };
+        let longest = whole.min(self.longest_lease);
+        let headroom = self.headroom.unwrap_or_else(|| share(whole, 5, 550, 750));
+        let reserve = self
+            .reserve
+            .unwrap_or_else(|| share(longest, 5, 100, 1_000));
+        let least_work = self
+            .least_work
+            .unwrap_or_else(|| share(longest, 10, 50, 500));
+        let lease = left.min(self.longest_lease);
+        let end = left.saturating_sub(headroom);
+        let last_start = lease
+            .min(end)
+            .checked_sub(reserve)?
+            .checked_sub(least_work)?;
+        (!last_start.is_zero()).then_some(Plan {
+            lease,
+            end,
+            last_start,
+            reserve,
+        })
+    }
+
+    /// True if the options leave no time for any work of an invocation that has so much time, and
+    /// the defaults would.
+    pub(crate) fn leaves_no_time_of(&self, whole: Duration) -> bool {
+        self.plan(whole, whole).is_none() && Self::default().plan(whole, whole).is_some()
     }
 }
 
@@ -340,7 +471,89 @@ fn check_name(key: KeyAttribute, name: &str) -> Result<(), LeaseOptionsError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// A duration, or none.
+    fn some_time() -> impl Strategy<Value = Option<Duration>> {
+        prop::option::of((0_u64..5_000).prop_map(millis))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_set_work_begins_and_ends_while_there_is_time_to_settle(
+            headroom in some_time(),
+            reserve in some_time(),
+            least_work in some_time(),
+            longest in 1_u64..40_000,
+            whole in 0_u64..40_000,
+            passed in 0_u64..40_000,
+        ) {
+            let options = LeaseOptions { headroom, reserve, least_work, ..LeaseOptions::default() };
+            let options = options.longest_lease(millis(longest));
+            let (left, whole) = (millis(whole.saturating_sub(passed)), millis(whole));
+            if let Some(plan) = options.plan(left, whole) {
+                prop_assert!(plan.lease <= left && plan.lease <= millis(longest));
+                prop_assert!(plan.end + headroom.unwrap_or(millis(550)) <= left);
+                prop_assert!(!plan.last_start.is_zero());
+                prop_assert!(plan.reserve >= reserve.unwrap_or(millis(100)));
+                let until = plan.lease.min(plan.end) - plan.reserve;
+                let least = least_work.unwrap_or(millis(50));
+                prop_assert!(plan.last_start + least <= until);
+                // The same work is not begun with less of the invocation than at its beginning.
+                let first = options.plan(whole, whole).unwrap();
+                prop_assert_eq!(first.reserve, plan.reserve);
+            }
+        }
+
+        #[test]
+        fn by_default_there_is_time_for_work_from_786_ms_on_whatever_the_longest_lease_from_200_ms_on(
+            whole in 787_u64..1_000_000,
+            longest in 200_u64..1_000_000,
+        ) {
+            let options = LeaseOptions::default();
+            prop_assert!(options.plan(millis(whole), millis(whole)).is_some());
+            let options = options.longest_lease(millis(longest));
+            prop_assert!(options.plan(millis(whole), millis(whole)).is_some());
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_that_the_documentation_says() {
+        let readme = include_str!("../README.md");
+        for whole in [1_000, 2_000, 3_000, 5_000, 30_000] {
+            let plan = LeaseOptions::default().plan(millis(whole), millis(whole));
+            let plan = plan.unwrap();
+            let work = (plan.end - plan.reserve).as_millis();
+            let headroom = whole - u64::try_from(plan.end.as_millis()).unwrap();
+            let (reserve, last) = (plan.reserve.as_millis(), plan.last_start.as_millis());
+            let least = work - last;
+            let seconds = whole / 1_000;
+            let row =
+                format!("| {seconds} s | {headroom} | {reserve} | {least} | {last} | {work} |");
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn only_options_that_were_set_are_blamed_for_leaving_no_time() {
+        let default = LeaseOptions::default();
+        assert!(!default.leaves_no_time_of(millis(100)));
+        assert!(!default.leaves_no_time_of(millis(1_000)));
+        let long = default.clone().reserve(millis(1_000));
+        assert!(long.leaves_no_time_of(millis(1_000)));
+        assert!(!long.leaves_no_time_of(millis(3_000)));
+        assert!(
+            default
+                .longest_lease(millis(100))
+                .leaves_no_time_of(millis(30_000))
+        );
+    }
 
     #[test]
     fn every_attribute_of_the_lock_is_refused_as_the_name_of_a_key() {

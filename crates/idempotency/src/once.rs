@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use crate::lease::{Begin, Lease, Settled};
 use crate::stored::{Digest, Stored};
@@ -30,27 +31,39 @@ pub enum Once<T, E, R = T> {
     /// The key belongs to a request with another fingerprint. Trying again does not help, because
     /// the sender has used a key twice.
     Mismatch,
-    /// The work ran, or was cut off, and the lease was not settled. Try again to learn what became
-    /// of the request. Somebody else may have done the work too, or it may be done once more.
+    /// The work ran, or was cut off, and it is not known that the lease was settled. Try again
+    /// later. [`how`](HowLost) says what the next request finds, which is not always a result.
     LeaseLost {
-        /// The result of the work. It is `None` if the work was cut off.
+        /// The result of the work, which may be kept nowhere. It is `None` if the work was cut off.
         result: Option<Result<T, E>>,
         /// How the lease was lost.
         how: HowLost,
     },
 }
 
-/// How a lease was lost.
+/// How a lease was lost, with what the next request of this key finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HowLost {
     /// The work was still running when the rest of the lease was needed for settling it. It was
-    /// dropped at its last `await`, and it is not known whether its effect happened. The lease is
-    /// left to end by itself.
+    /// dropped at its last `await`, and it is not known whether its effect happened. Nothing was
+    /// written.
+    ///
+    /// The lease is left to end by itself. Until then the next request finds the key in progress.
+    /// After that it gets a lease of its own, with one [takeover](Lease::takeovers) more, and
+    /// **the work is done again**. No result is in the table.
     TimeUp,
     /// Somebody has taken the lease over, since it had ended by that one's clock. The write of this
-    /// holder was refused.
+    /// holder was refused, and none of its attempts will be done later.
+    ///
+    /// The next request finds what the other holder has made of it, or that one still at it. What
+    /// this holder's work came to is kept nowhere.
     TakenOver,
-    /// It is not known whether the lease was settled. If it was, the next request gets the result.
+    /// The last write was sent, and DynamoDB said neither yes nor no. It may have been done, and
+    /// an attempt that is still under way may do it later. With [`StoreError::NoTime`] it was not
+    /// sent, because time was up before.
+    ///
+    /// If it is done, the next request finds what was kept, or a free key after a release. If it is
+    /// never done, the next request finds the same as after [`TimeUp`](Self::TimeUp).
     Unconfirmed(StoreError),
 }
 
@@ -65,6 +78,56 @@ pub enum Failure<E> {
     /// It is not known whether the effect happened (a call that timed out). The lease is left to
     /// end by itself, and the next holder [learns of it](Lease::takeovers).
     Abandon(E),
+}
+
+/// Turns the error of a `Result` into a [`Failure`], so that work can use `?`.
+///
+/// ```
+/// # use idempotency::{Failure, Lease, OrFailure as _};
+/// # fn check(amount: u64) -> Result<(), String> { Ok(()) }
+/// # async fn connect() -> Result<(), String> { Ok(()) }
+/// # async fn pay(amount: u64) -> Result<String, String> { Ok(String::new()) }
+/// async fn work(_: &Lease) -> Result<String, Failure<String>> {
+///     check(1299).or_keep()?;             // no: for good
+///     connect().await.or_release()?;      // nothing has happened
+///     pay(1299).await.or_abandon()        // who knows
+/// }
+/// ```
+///
+/// A failure is kept as JSON, so its type needs serde. Where an error has no JSON form, map it to
+/// a reason of your own before.
+pub trait OrFailure<T, E> {
+    /// [`Failure::Release`], which says that nothing has happened.
+    ///
+    /// # Errors
+    /// The error, as a failure.
+    fn or_release(self) -> Result<T, Failure<E>>;
+
+    /// [`Failure::Keep`], which says that the work can never succeed.
+    ///
+    /// # Errors
+    /// The error, as a failure.
+    fn or_keep(self) -> Result<T, Failure<E>>;
+
+    /// [`Failure::Abandon`], which says that it is not known whether the effect happened.
+    ///
+    /// # Errors
+    /// The error, as a failure.
+    fn or_abandon(self) -> Result<T, Failure<E>>;
+}
+
+impl<T, E> OrFailure<T, E> for Result<T, E> {
+    fn or_release(self) -> Result<T, Failure<E>> {
+        self.map_err(Failure::Release)
+    }
+
+    fn or_keep(self) -> Result<T, Failure<E>> {
+        self.map_err(Failure::Keep)
+    }
+
+    fn or_abandon(self) -> Result<T, Failure<E>> {
+        self.map_err(Failure::Abandon)
+    }
 }
 
 impl LeaseTable {
@@ -97,6 +160,13 @@ impl LeaseTable {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// Write the work as `async |lease| { .. }`, or as an `async fn` that takes a `&Lease`. A
+    /// closure `|lease| async move { .. }` is refused ("lifetime may not live long enough", or "not
+    /// general enough"), because its future borrows the lease, and the type of such a closure
+    /// cannot say so.
+    ///
+    /// The work runs in the span `lease`, with the fields `key` and `takeovers` ([log](crate#log)).
     ///
     /// If it panics, or the returned future is dropped, the lease is left behind, as if the process
     /// had died.
@@ -168,17 +238,20 @@ where
 
 /// Runs the work until its time is up, which a renewal puts off. Returns `None` if the work was cut
 /// off.
-async fn run<T, E, W>(lease: &Lease, work: W) -> Option<Result<T, Failure<E>>>
+pub(crate) async fn run<T, E, W>(lease: &Lease, work: W) -> Option<Result<T, Failure<E>>>
 where
     W: AsyncFnOnce(&Lease) -> Result<T, Failure<E>>,
 {
-    let mut work = pin!(work(lease));
+    let (key, takeovers) = (lease.key(), lease.takeovers());
+    let span = tracing::info_span!("lease", %key, takeovers);
+    let mut work = pin!(work(lease).instrument(span));
     loop {
         let until = lease.work_until();
         if let Ok(result) = timeout_at(until, work.as_mut()).await {
             return Some(result);
         }
         if lease.work_until() <= until {
+            tracing::warn!(%key, "the work was cut off: time is up");
             return None;
         }
     }
@@ -204,26 +277,45 @@ where
             let settled = complete(lease, &result).await;
             (Ok(result), settled)
         }
-        Some(Err(Failure::Release(failure))) => {
-            let settled = lease.release().await;
+        Some(Err(failure)) => {
+            let (failure, settled) = settle_failure(lease, failure).await;
             (Err(failure), settled)
         }
-        Some(Err(Failure::Keep(failure))) => {
+    };
+    match HowLost::of(settled) {
+        None => Once::Executed(result),
+        Some(how) => Once::LeaseLost {
+            result: Some(result),
+            how,
+        },
+    }
+}
+
+/// Does with the lease what the failure has chosen.
+pub(crate) async fn settle_failure<E: Serialize>(
+    lease: Lease,
+    failure: Failure<E>,
+) -> (E, Settled) {
+    match failure {
+        Failure::Release(failure) => (failure, lease.release().await),
+        Failure::Keep(failure) => {
             let settled = lease.fail(&failure).await;
-            (Err(failure), settled)
+            (failure, settled)
         }
-        Some(Err(Failure::Abandon(failure))) => {
+        Failure::Abandon(failure) => {
             lease.abandon();
-            (Err(failure), Settled::Done)
+            (failure, Settled::Done)
         }
-    };
-    let how = match settled {
-        Settled::Done => return Once::Executed(result),
-        Settled::LeaseLost => HowLost::TakenOver,
-        Settled::Unconfirmed(error) => HowLost::Unconfirmed(error),
-    };
-    Once::LeaseLost {
-        result: Some(result),
-        how,
+    }
+}
+
+impl HowLost {
+    /// How a lease was lost that was to be settled. `None` if it is settled.
+    pub(crate) fn of(settled: Settled) -> Option<Self> {
+        match settled {
+            Settled::Done => None,
+            Settled::LeaseLost => Some(Self::TakenOver),
+            Settled::Unconfirmed(error) => Some(Self::Unconfirmed(error)),
+        }
     }
 }

@@ -1,19 +1,20 @@
 //! The table of locks. Each call is one conditional write, tried again until time is up, and this
 //! says what DynamoDB's answers mean.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_types::SdkConfig;
 use conditional_write::{Answer, ItemKey, Write, answer_of_update, update_item};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cache::Cache;
 use crate::error::{NoAnswer, ServiceError, Source};
-use crate::lease_options::LeaseOptions;
+use crate::lease_options::{LeaseOptions, Plan};
 use crate::record::Foreign;
 use crate::{Key, StoreError};
 
@@ -30,10 +31,27 @@ pub struct LeaseTable {
 }
 
 pub(crate) struct Inner {
-    pub(crate) client: Client,
+    pub(crate) store: Store,
     pub(crate) name: String,
     pub(crate) options: LeaseOptions,
     cache: Mutex<Cache>,
+    invocation: Mutex<Option<Invocation>>,
+    has_warned: AtomicBool,
+}
+
+/// The place where the items are.
+pub(crate) enum Store {
+    DynamoDb(Client),
+    #[cfg(feature = "test-util")]
+    Memory(crate::InMemoryTable),
+}
+
+/// The invocation that a lease was last asked for in.
+#[derive(Clone, Copy)]
+struct Invocation {
+    deadline: Instant,
+    /// How much time was left when its deadline was first seen.
+    whole: Duration,
 }
 
 /// A call, or all attempts at it, that gave neither a yes nor a no.
@@ -56,23 +74,44 @@ impl std::fmt::Debug for LeaseTable {
 impl LeaseTable {
     /// The table of this name.
     ///
-    /// It makes its own client from the configuration, in which the SDK's retries are off. This
-    /// crate does the retries itself, with the deadline in view. The SDK's retries would multiply
-    /// with these. They also draw on a budget that by default all DynamoDB clients of a process
-    /// share for a region. One hot partition would use it up for every key, and for your other
-    /// clients too.
+    /// It makes its own client from the configuration, as [`from_client`](Self::from_client) makes
+    /// one from yours.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>, options: LeaseOptions) -> Self {
-        let client = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            .build();
+        Self::from_client(&Client::new(config), name, options)
+    }
+
+    /// The table of this name, for a client that you have.
+    ///
+    /// The table uses a copy of the client that has the same endpoint, credentials, connections,
+    /// interceptors and timeouts. Only **the SDK's retries are off** in the copy, whatever the
+    /// client says. This crate does the retries itself, with the deadline in view. The SDK's
+    /// retries would multiply with these. They also draw on a budget that by default all DynamoDB
+    /// clients of a process share for a region. One hot partition would use it up for every key,
+    /// and for your other clients too.
+    ///
+    /// | timeout of the client | here |
+    /// |---|---|
+    /// | operation, operation attempt | a call that reaches it is tried again, as one that reaches [`call_timeout`](LeaseOptions::call_timeout). It should not be shorter than DynamoDB takes, which is some 100 ms at worst in good times, and longer for a large transaction |
+    /// | connect | is part of the call. The SDK's default of 3.1 s is longer than the call's, so the call's counts |
+    /// | read | as the operation's |
+    #[must_use]
+    pub fn from_client(client: &Client, name: impl Into<String>, options: LeaseOptions) -> Self {
+        let config = client.config().to_builder();
+        let client = Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
+        Self::over(Store::DynamoDb(client), name.into(), options)
+    }
+
+    pub(crate) fn over(store: Store, name: String, options: LeaseOptions) -> Self {
         let cache = Mutex::new(Cache::new(options.cache_bytes));
         Self {
             inner: Arc::new(Inner {
-                client: Client::from_conf(client),
-                name: name.into(),
+                store,
+                name,
                 options,
                 cache,
+                invocation: Mutex::new(None),
+                has_warned: AtomicBool::new(false),
             }),
         }
     }
@@ -89,6 +128,43 @@ impl LeaseTable {
             now.duration_since(SystemTime::UNIX_EPOCH)
                 .unwrap_or_default(),
         )
+    }
+
+    /// The times of a lease that is taken now. `None` if too little time is left.
+    ///
+    /// All records of an invocation have the same deadline. So the time that was left when it was
+    /// first seen is that of the whole invocation. Where requests with several deadlines are under
+    /// way at once, it may be forgotten in between. The shares are then those of the time left.
+    pub(crate) fn plan(&self, start: Instant, deadline: Instant) -> Option<Plan> {
+        let left = deadline.saturating_duration_since(start);
+        let whole = {
+            let mut invocation = self
+                .inner
+                .invocation
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            match &*invocation {
+                Some(last) if last.deadline == deadline => last.whole.max(left),
+                _ => {
+                    let whole = left;
+                    *invocation = Some(Invocation { deadline, whole });
+                    whole
+                }
+            }
+        };
+        let plan = self.options().plan(left, whole);
+        if plan.is_none()
+            && self.options().leaves_no_time_of(whole)
+            && !self.inner.has_warned.swap(true, Ordering::Relaxed)
+        {
+            let (table, whole_millis) = (&self.inner.name, millis(whole));
+            tracing::warn!(
+                table,
+                whole_millis,
+                "the lease options leave no time for work in an invocation of this length"
+            );
+        }
+        plan
     }
 
     pub(crate) fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -162,9 +238,14 @@ impl LeaseTable {
     }
 
     async fn send(&self, key: &Key, write: &Write) -> Result<Answer, NoVerdict> {
+        let client = match &self.inner.store {
+            Store::DynamoDb(client) => client,
+            #[cfg(feature = "test-util")]
+            Store::Memory(table) => return Ok(table.write(key, write).await),
+        };
         let item_key = self.item_key(key);
         let update = write.update(&self.inner.name, &item_key);
-        let result = update_item(&self.inner.client, update).send().await;
+        let result = update_item(client, update).send().await;
         answer_of_update(result, &item_key).map_err(|error| no_verdict(&Arc::new(error)))
     }
 }

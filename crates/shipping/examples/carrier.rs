@@ -24,7 +24,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use idempotency::{Failure, Fingerprint, Key, Lease, LeaseOptions, LeaseTable, Once};
+use idempotency::{Failure, Fingerprint, Key, Lease, LeaseOptions, LeaseTable, ToVerdict as _};
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Fact, FactEvent, Poison};
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ impl Carrier {
         let Fact::Created(created) = &event.fact else {
             return Verdict::Done;
         };
-        let Ok(key) = Key::new("parcel", [event.id()]) else {
+        let Ok(key) = Key::new("parcel", event.id()) else {
             return Verdict::Reject("no_key");
         };
         let Ok(fingerprint) = Fingerprint::of(created.fingerprint.as_str()) else {
@@ -86,19 +86,13 @@ impl Carrier {
             }
             self.post(&event).await
         };
-        match self.locks.once(&key, &fingerprint, deadline, parcel).await {
-            // The number of the parcel, which was made now or before.
-            Ok(Once::Executed(Ok(_)) | Once::Replayed(Ok(_))) => Verdict::Done,
-            Ok(Once::Executed(Err(reason)) | Once::Replayed(Err(reason))) => match reason {
-                NoParcel::Refused => Verdict::Reject("refused_by_the_carrier"),
-                NoParcel::MayBeMade => Verdict::Reject("ask_the_carrier"),
-                NoParcel::Busy | NoParcel::Unknown => Verdict::Retry("no_parcel"),
-            },
-            Ok(Once::InProgress { retry_after }) => Verdict::RetryAfter("in_progress", retry_after),
-            Ok(Once::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
-            Ok(Once::Mismatch) => Verdict::Reject("another_order_under_this_id"),
-            Err(error) => Verdict::Retry(error.code()),
-        }
+        let outcome = self.locks.once(&key, &fingerprint, deadline, parcel).await;
+        // A success is the number of the parcel, which was made now or before.
+        outcome.verdict(|reason| match reason {
+            NoParcel::Refused => Verdict::Reject("refused_by_the_carrier"),
+            NoParcel::MayBeMade => Verdict::Reject("ask_the_carrier"),
+            NoParcel::Busy | NoParcel::Unknown => Verdict::Retry("no_parcel"),
+        })
     }
 
     /// Asks the carrier for a parcel. A failure says whether a parcel may have been made.

@@ -2,11 +2,11 @@
 //!
 //! Facts come at least once, so the same fact may come again. The id of its event is the key of a
 //! lease ([`idempotency`]). The shipment is written in one transaction with the completion of the
-//! lease, so it is booked once, however often the fact comes.
+//! lease ([`LeaseTable::commit_once`]), so it is booked once, however often the fact comes.
 //!
-//! For an effect that is not a DynamoDB write use [`LeaseTable::once`] in place of `begin` and
-//! `commit_with`. `examples/carrier.rs` is such a subscriber, which calls a carrier's HTTP
-//! interface. `docs/events.md` has the rules for subscribers.
+//! For an effect that is not a DynamoDB write use [`LeaseTable::once`] in its place.
+//! `examples/carrier.rs` is such a subscriber, which calls a carrier's HTTP interface.
+//! `docs/events.md` has the rules for subscribers.
 //!
 //! A shipment has no content of its order, so it stays when the order is erased. This subscriber
 //! therefore does not remember erased orders. A subscriber that keeps content has to.
@@ -15,8 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use function_runtime::{Environment, Failure, StartError};
-use idempotency::{Begin, Commit, Fingerprint, Key, LeaseOptions, LeaseTable, Refusal, Settled};
+use function_runtime::{Environment, StartError};
+use idempotency::{
+    CommitOnce, Failure, Fingerprint, Key, LeaseOptions, LeaseTable, OrFailure as _,
+    ToVerdict as _, Transaction,
+};
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Report, Verdict};
 use orders::{Created, Fact, FactEvent, Poison};
 use tokio::time::Instant;
@@ -73,7 +76,10 @@ impl Shipping {
             Err(poison) => return Verdict::Reject(poison.code()),
         };
         match &event.fact {
-            Fact::Created(created) => self.book(&event, created, deadline, booked).await,
+            Fact::Created(created) => self
+                .book(&event, created, deadline, booked)
+                .await
+                .unwrap_or_else(|unworkable| unworkable),
             Fact::Cancelled(_) | Fact::Conflicted(_) | Fact::Erased(_) => Verdict::Done,
         }
     }
@@ -85,47 +91,28 @@ impl Shipping {
         created: &Created,
         deadline: Instant,
         booked: &AtomicU64,
-    ) -> Verdict {
-        let Ok(key) = Key::new("shipment", [event.id()]) else {
-            return Verdict::Reject("no_key");
-        };
+    ) -> Result<Verdict, Verdict> {
+        let key = Key::new("shipment", event.id())?;
         // The order's own fingerprint, because a repetition may have fields that this copy has not.
-        let Ok(fingerprint) = Fingerprint::of(created.fingerprint.as_str()) else {
-            return Verdict::Reject("no_fingerprint");
-        };
-        let lease = match self.locks.begin(&key, &fingerprint, deadline).await {
-            Ok(Begin::Leased(lease)) => lease,
-            Ok(Begin::Replayed(_)) => return Verdict::Done,
-            // The lease of a holder that died lasts until the deadline of that holder. If this is
-            // too late for us, the fact is left to the next invocation.
-            Ok(Begin::InProgress { retry_after }) => {
-                return Verdict::RetryAfter("in_progress", retry_after);
-            }
-            Ok(Begin::Mismatch) => return Verdict::Reject("another_order_under_this_id"),
-            Err(error) => return Verdict::Retry(error.code()),
-        };
-        let Ok(shipment) = self.shipment(event, lease.owner()) else {
-            return Verdict::Retry("incomplete_item");
-        };
-        match lease.commit_with(vec![shipment], &event.id()).await {
-            Commit::Committed => {
-                booked.fetch_add(1, Ordering::Relaxed);
-                Verdict::Done
-            }
-            // The shipment is there. Its lock was older than the window, and has gone.
-            Commit::Refused { lease, refusal } if is_booked(&refusal) => {
-                match lease.complete(&event.id()).await {
-                    Settled::Done => Verdict::Done,
-                    _ => Verdict::Retry("lease_lost"),
-                }
-            }
-            Commit::Refused { lease, .. } => {
-                let _ = lease.release().await;
-                Verdict::Retry("refused")
-            }
-            Commit::LeaseLost => Verdict::Retry("lease_lost"),
-            Commit::Unconfirmed(_) => Verdict::Retry("unconfirmed"),
+        let fingerprint = Fingerprint::of(created.fingerprint.as_str())?;
+        let outcome = self
+            .locks
+            .commit_once(&key, &fingerprint, deadline, async |lease| {
+                let shipment = self.shipment(event, lease.fencing_token());
+                let shipment = shipment.map_err(drop).or_release()?;
+                Ok(
+                    Transaction::new([shipment], event.id()).on_refusal(|refusal| {
+                        // The shipment is there. Its lock was older than the window, and has gone.
+                        let is_booked = refusal.is_only_conditions();
+                        is_booked.then(|| event.id()).ok_or(Failure::Release(()))
+                    }),
+                )
+            });
+        let outcome = outcome.await;
+        if matches!(outcome, Ok(CommitOnce::Committed(_))) {
+            booked.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(outcome.verdict(|()| Verdict::Retry("refused")))
     }
 
     /// The row of a shipment, which must not be there yet. `booking` tells one booking from
@@ -147,16 +134,6 @@ impl Shipping {
     }
 }
 
-/// True if a transaction was refused because the shipment is there, and for no other reason.
-fn is_booked(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Items(items) => items
-            .iter()
-            .all(|item| item.code == "ConditionalCheckFailed"),
-        Refusal::Request(_) => false,
-    }
-}
-
 /// Runs the function. It reads its settings, makes its clients, and serves invocations until Lambda
 /// ends the process.
 ///
@@ -174,7 +151,9 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
         let event: KinesisEvent = function_runtime::read(&event)?;
         let deadline = keyed_batch::deadline(context.deadline, SystemTime::now());
         let report = shipping.handle(&event.records, deadline).await;
-        report.response.map_err(|_| Failure::UnnamedRecord)
+        report
+            .response
+            .map_err(|_| function_runtime::Failure::UnnamedRecord)
     })
     .await
 }

@@ -7,10 +7,13 @@
 )]
 
 mod commit;
+mod commit_once;
 mod fencing;
 mod identity;
+mod log;
 mod names;
 mod outcomes;
+mod recipe;
 mod schedules;
 mod time;
 mod wire;

@@ -115,7 +115,7 @@ async fn does_no_work(world: &World, holder: &Holder, keys: &[(&str, &str)]) {
         };
         let outcome = holder.once(PAYLOAD, work).await;
         assert!(
-            matches!(&outcome, Err(Error::Store(StoreError::Environment(error)))
+            matches!(&outcome, Err(Error::Store { source: StoreError::Environment(error), .. })
                 if error.code() == "ValidationException"),
             "{keys:?} {outcome:?}"
         );

@@ -270,7 +270,13 @@ async fn a_foreign_item_under_the_key_is_left_alone() {
         .unwrap();
     let before = world.lock();
     let begin = world.holder().begin().await;
-    assert!(matches!(begin, Err(Error::Store(StoreError::Foreign))));
+    assert!(matches!(
+        begin,
+        Err(Error::Store {
+            source: StoreError::Foreign,
+            ..
+        })
+    ));
     assert_eq!(world.lock(), before);
 }
 

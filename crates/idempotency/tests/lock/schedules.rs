@@ -4,11 +4,13 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use idempotency::{Begin, Commit, LeaseOptions, Once};
+use idempotency::{
+    Begin, Commit, CommitOnce, Failure, HowLost, Lease, LeaseOptions, Once, Transaction,
+};
 use proptest::prelude::*;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::world::{Fate, PAYLOAD, World, item};
+use crate::world::{Fate, PAYLOAD, World, fingerprint, item, key};
 
 fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
@@ -29,6 +31,10 @@ struct Request {
     at: Duration,
     ahead: i64,
     works_for: Duration,
+    /// The time that its invocation has.
+    timeout: Duration,
+    /// True if it asks for all of it in one call.
+    in_one: bool,
     fails: bool,
     dies: bool,
 }
@@ -37,17 +43,26 @@ fn request(most_ahead: i64) -> impl Strategy<Value = Request> {
     (
         0_u64..90_000,
         0..=most_ahead,
-        0_u64..40_000,
+        // Some work fits into its invocation's time, and some does not.
+        (
+            0_u64..40_000,
+            prop::sample::select(vec![1, 2, 3, 30, 30, 30]),
+        ),
+        any::<bool>(),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.2),
     )
-        .prop_map(|(at, ahead, works_for, fails, dies)| Request {
-            at: Duration::from_millis(at),
-            ahead,
-            works_for: Duration::from_millis(works_for),
-            fails,
-            dies,
-        })
+        .prop_map(
+            |(at, ahead, (works_for, timeout), in_one, fails, dies)| Request {
+                at: Duration::from_millis(at),
+                ahead,
+                works_for: Duration::from_millis(works_for * timeout / 30),
+                timeout: Duration::from_secs(timeout),
+                in_one,
+                fails,
+                dies,
+            },
+        )
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -91,7 +106,28 @@ proptest! {
                 sleep(request.at).await;
                 let holder = world.holder();
                 holder.set_clock(request.ahead);
-                let Ok(Begin::Leased(lease)) = holder.begin().await else { return };
+                if request.in_one {
+                    let work = async |_: &Lease| {
+                        sleep(request.works_for).await;
+                        if request.dies {
+                            return Err(Failure::Abandon(()));
+                        }
+                        if request.fails {
+                            return Err(Failure::Release(()));
+                        }
+                        Ok(Transaction::new([item(&n.to_string(), false)], n))
+                    };
+                    let (key, print) = (key(), fingerprint(PAYLOAD));
+                    let deadline = Instant::now() + request.timeout;
+                    match holder.table.commit_once(&key, &print, deadline, work).await {
+                        Ok(CommitOnce::Committed(n)) => committed.borrow_mut().push(n),
+                        Ok(CommitOnce::LeaseLost { how: HowLost::TakenOver | HowLost::TimeUp, .. } | CommitOnce::Failed(())) => lost.borrow_mut().push(n),
+                        Ok(CommitOnce::Refused(refusal)) => panic!("{refusal:?}"),
+                        _ => {}
+                    }
+                    return;
+                }
+                let Ok(Begin::Leased(lease)) = holder.begin_within(request.timeout).await else { return };
                 sleep(request.works_for).await;
                 if request.dies {
                     lease.abandon();
@@ -146,19 +182,19 @@ proptest! {
                 sleep(request.at).await;
                 let holder = world.holder();
                 holder.set_clock(request.ahead);
-                let work = async |lease: &idempotency::Lease| {
+                let work = async |lease: &Lease| {
                     sleep(request.works_for / 2).await;
                     if request.fails {
-                        return Err(idempotency::Failure::Release("not now".to_owned()));
+                        return Err(Failure::Release("not now".to_owned()));
                     }
                     effects.borrow_mut().push(lease.takeovers());
                     sleep(request.works_for / 2).await;
                     if request.dies {
-                        return Err(idempotency::Failure::Abandon("died".to_owned()));
+                        return Err(Failure::Abandon("died".to_owned()));
                     }
                     Ok(n.to_string())
                 };
-                if let Ok(Once::Executed(Ok(result))) = holder.once(PAYLOAD, work).await {
+                if let Ok(Once::Executed(Ok(result))) = holder.once_within(request.timeout, work).await {
                     executed.borrow_mut().push(result);
                 }
             };
@@ -190,15 +226,15 @@ proptest! {
                 sleep(request.at).await;
                 let holder = world.holder_with(LeaseOptions::default().cache_bytes(10_000));
                 holder.set_clock(request.ahead);
-                let work = async |_: &idempotency::Lease| {
+                let work = async |_: &Lease| {
                     if request.fails {
-                        return Err(idempotency::Failure::Release("not now".to_owned()));
+                        return Err(Failure::Release("not now".to_owned()));
                     }
-                    sleep(request.works_for.min(Duration::from_secs(28))).await;
+                    sleep(request.works_for.min(request.timeout.mul_f64(0.94))).await;
                     *effects.borrow_mut() += 1;
                     Ok("done".to_owned())
                 };
-                let _ = holder.once(PAYLOAD, work).await;
+                let _ = holder.once_within(request.timeout, work).await;
             };
             futures::future::join_all(requests.iter().map(ask)).await;
             assert!(*effects.borrow() <= 1);

@@ -3,27 +3,73 @@
 
 use std::time::Duration;
 
-use idempotency::{Begin, Error, HowLost, LeaseOptions, Once};
+use idempotency::{Begin, Error, Failure, HowLost, Key, LeaseOptions, Once};
 use tokio::time::Instant;
 
-use crate::world::{PAYLOAD, TIMEOUT, World};
+use crate::world::{PAYLOAD, TIMEOUT, World, deadline, fingerprint, key};
 
 #[tokio::test(start_paused = true)]
 async fn with_too_little_time_left_nothing_is_begun_or_held() {
+    let defaults = LeaseOptions::default();
+    let set = defaults
+        .clone()
+        .headroom(Duration::from_millis(750))
+        .reserve(Duration::from_secs(1))
+        .least_work(Duration::from_millis(500));
+    for (options, most) in [(defaults, 785), (set, 2_250)] {
+        let world = World::new();
+        let holder = world.holder_with(options);
+        for (millis, is_enough) in [(0, false), (most, false), (most + 1, true)] {
+            match holder.begin_within(Duration::from_millis(millis)).await {
+                Err(Error::NoTime) => assert!(!is_enough, "{millis}"),
+                Ok(Begin::Leased(lease)) => {
+                    assert!(is_enough, "{millis}");
+                    lease.abandon();
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(world.calls().is_empty(), !is_enough);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_work_makes_progress_within_the_shortest_timeouts_that_lambda_has() {
+    for (seconds, work_millis) in [(1, 200), (2, 1_000), (3, 1_750)] {
+        let world = World::new();
+        let holder = world.holder();
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let work = async |_: &_| {
+            tokio::time::sleep(Duration::from_millis(work_millis)).await;
+            Ok::<_, Failure<String>>("done".to_owned())
+        };
+        let (key, print) = (key(), fingerprint(PAYLOAD));
+        let outcome = holder.table.once(&key, &print, deadline, work).await;
+        assert_eq!(outcome, Ok(Once::Executed(Ok("done".into()))), "{seconds}");
+        // Before keyed-batch stops by its default.
+        assert!(Instant::now() + Duration::from_millis(500) < deadline);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_in_an_invocation_work_is_given_no_less_than_at_its_beginning() {
     let world = World::new();
     let holder = world.holder();
-    // 750 ms of margin, 1 s for completing, 500 ms for the work.
-    for (millis, is_enough) in [(0, false), (2_250, false), (2_251, true)] {
-        match holder.begin_within(Duration::from_millis(millis)).await {
-            Err(Error::NoTime) => assert!(!is_enough, "{millis}"),
-            Ok(Begin::Leased(lease)) => {
-                assert!(is_enough, "{millis}");
-                lease.abandon();
-            }
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(world.calls().is_empty(), !is_enough);
-    }
+    let deadline = deadline();
+    let begin = async |n: u8| {
+        let key = Key::new("charge", [n.to_string()]).unwrap();
+        let print = fingerprint(PAYLOAD);
+        holder.table.begin(&key, &print, deadline).await
+    };
+    let Ok(Begin::Leased(lease)) = begin(1).await else {
+        panic!("not leased")
+    };
+    lease.abandon();
+    tokio::time::advance(TIMEOUT - Duration::from_millis(2_250)).await;
+    assert!(matches!(begin(2).await, Err(Error::NoTime)));
+    // Less is enough for an invocation that has no more.
+    let begin = holder.begin_within(Duration::from_millis(2_000)).await;
+    assert!(matches!(begin, Ok(Begin::Leased(_))), "{begin:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +163,7 @@ async fn absurd_times_neither_panic_nor_lock_for_ever() {
         .window(longest)
         .longest_lease(longest)
         .clock_skew(longest)
-        .margin(longest);
+        .headroom(longest);
     let begin = world.holder_with(options).begin().await;
     assert!(matches!(begin, Err(Error::NoTime)), "{begin:?}");
     let nothing = Duration::ZERO;
@@ -125,7 +171,7 @@ async fn absurd_times_neither_panic_nor_lock_for_ever() {
         .window(nothing)
         .longest_lease(nothing)
         .clock_skew(nothing)
-        .margin(nothing)
+        .headroom(nothing)
         .reserve(nothing)
         .least_work(nothing)
         .call_timeout(nothing)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use idempotency::{
-    Begin, Commit, Error, HowLost, NoAnswer, Once, PASSING_CODES, Settled, StoreError,
+    Begin, Commit, Error, HowLost, LeaseOptions, NoAnswer, Once, PASSING_CODES, Settled, StoreError,
 };
 use tokio::time::Instant;
 
@@ -135,8 +135,14 @@ async fn an_outage_that_lasts_is_told_in_time_and_nothing_is_held_after_it() {
         let start = Instant::now();
         let begin = world.holder().begin().await;
         let told = match &begin {
-            Err(Error::Store(StoreError::Busy(error))) => error.code(),
-            Err(Error::Store(StoreError::Unanswered(no_answer))) => no_answer.code(),
+            Err(Error::Store {
+                source: StoreError::Busy(error),
+                ..
+            }) => error.code(),
+            Err(Error::Store {
+                source: StoreError::Unanswered(no_answer),
+                ..
+            }) => no_answer.code(),
             other => panic!("{other:?}"),
         };
         assert_eq!(told, expected);
@@ -178,7 +184,7 @@ async fn what_somebody_must_mend_is_told_at_once() {
         let start = Instant::now();
         let begin = world.holder().begin().await;
         assert!(
-            matches!(&begin, Err(Error::Store(StoreError::Environment(error)))
+            matches!(&begin, Err(Error::Store { source: StoreError::Environment(error), .. })
                 if error.code() == code && error.status() == 400),
             "{begin:?}"
         );
@@ -203,12 +209,19 @@ async fn an_error_leads_to_the_error_of_the_sdk() {
 #[tokio::test(start_paused = true)]
 async fn an_acquisition_that_took_too_long_holds_nothing() {
     let world = World::new();
-    let holder = world.holder();
+    let options = LeaseOptions::default().reserve(Duration::from_secs(1));
+    let holder = world.holder_with(options.least_work(Duration::from_millis(500)));
     // A lease that is granted in the last moment is not worth beginning with.
     world.script([Fate::SilenceAfterwards]);
     let begin = holder.begin_within(Duration::from_millis(4_250)).await;
     assert!(
-        matches!(begin, Err(Error::Store(StoreError::Unanswered(_)))),
+        matches!(
+            begin,
+            Err(Error::Store {
+                source: StoreError::Unanswered(_),
+                ..
+            })
+        ),
         "{begin:?}"
     );
     assert_eq!(world.calls(), ["UpdateItem"; 2]);

@@ -169,6 +169,20 @@ impl Holder {
         self.table.once(&key, &print, deadline(), work).await
     }
 
+    /// Does this work once for the usual payload, with so much left of the invocation.
+    pub(crate) async fn once_within<W>(
+        &self,
+        left: Duration,
+        work: W,
+    ) -> Result<Once<String, String>, Error>
+    where
+        W: AsyncFnOnce(&Lease) -> Result<String, Failure<String>>,
+    {
+        let (key, print) = (key(), fingerprint(PAYLOAD));
+        let deadline = Instant::now() + left;
+        self.table.once(&key, &print, deadline, work).await
+    }
+
     /// Begins for the usual payload, within a whole invocation.
     pub(crate) async fn begin(&self) -> Result<Begin, Error> {
         self.begin_within(TIMEOUT).await
@@ -297,6 +311,12 @@ impl World {
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = std::mem::take(&mut self.wire.state.lock().unwrap().calls);
         calls.into_iter().map(|(operation, _)| operation).collect()
+    }
+
+    /// The operations and bodies of the calls made since this or [`calls`](Self::calls) was last
+    /// asked.
+    pub(crate) fn calls_with_bodies(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.wire.state.lock().unwrap().calls)
     }
 
     /// The bodies of the calls made since [`calls`](Self::calls) was last asked.
