@@ -11,7 +11,7 @@ use aws_model::Aws;
 use aws_model::kinesis::{Position, SequenceNumber};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use conditional_write::Item;
-use keyed_batch::{DynamoDbRecord, KinesisRecord, StreamRecord};
+use keyed_batch::{BatchRecord, DynamoDbRecord, KinesisRecord};
 use orders::{Erased, Fact, OrderId, Row};
 use serde_json::Value;
 

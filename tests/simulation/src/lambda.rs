@@ -16,7 +16,7 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use consumer::Consumer;
 use fastrand::Rng;
 use futures::future::join_all;
-use keyed_batch::{KinesisEvent, KinesisRecord, StreamRecord};
+use keyed_batch::{BatchRecord, KinesisEvent, KinesisRecord};
 use orders::{Intent, IntentKind, Submit};
 use orders_table::{OrdersTable, client_for_reads, client_for_writes};
 use serde_json::{Value, json};
@@ -305,13 +305,13 @@ impl Lambda {
     pub(crate) fn response(
         &self,
         failures: Vec<Option<String>>,
-        batch: &[impl StreamRecord],
+        batch: &[impl BatchRecord],
     ) -> Vec<u8> {
         let mut named = Vec::new();
         for failure in failures {
             let is_of_the_batch = batch
                 .iter()
-                .any(|record| Some(record.sequence_number()) == failure.as_deref());
+                .any(|record| Some(record.identifier()) == failure.as_deref());
             if !is_of_the_batch {
                 self.laws.broken(
                     "a response names records of its batch",
