@@ -85,7 +85,10 @@ mod tests {
                     .lines()
                     .take_while(|line| *line != "[dev-dependencies]")
             };
-            if lines().any(|line| line.starts_with("tracing.workspace")) {
+            let is_tracing = |line: &str| {
+                line.starts_with("tracing.workspace") || line.starts_with("tracing = ")
+            };
+            if lines().any(is_tracing) {
                 let name = lines().find_map(|line| line.strip_prefix("name = "));
                 expected.push(name.unwrap().trim_matches('"').replace('-', "_"));
             }
