@@ -484,8 +484,8 @@ proptest! {
         }
     }
 
-    /// Whatever the moment at which the time is up, the reports are those of a run that was going
-    /// to end as single records do.
+    /// The time may be up at any moment. The reports are those of a run that was going to end
+    /// as single records do.
     #[test]
     fn chunks_that_the_deadline_cuts_off_are_reported_as_far_as_they_came(
         batch in prop::collection::vec((0_u8..6, any_course()), 0..20),
