@@ -221,18 +221,11 @@ fn a_package_has_its_readme_the_licence_the_changelog_and_no_tests_that_need_the
     }
 }
 
-/// The libraries whose README is also the documentation in rustdoc, with links that only rustdoc
-/// understands.
-const README_FOR_RUSTDOC: [&str; 2] = ["idempotency", "keyed-batch"];
-
 /// The registry shows a README by itself, so its links have to lead somewhere from there too.
 #[test]
 fn a_readme_begins_with_the_name_says_how_to_install_and_has_links_that_work_everywhere() {
     for library in libraries() {
         let name = text(&library["name"]);
-        if README_FOR_RUSTDOC.contains(&name) {
-            continue;
-        }
         let manifest = Path::new(text(&library["manifest_path"]));
         let readme = std::fs::read_to_string(manifest.with_file_name("README.md")).unwrap();
         let title = format!("# {name}\n");

@@ -185,7 +185,7 @@ impl Consumer {
             // The failure is kept by now, or the work is left for the next holder. The next
             // delivery tells.
             Ok(Once::Executed(Err(Refusal::MayBeCharged))) => Verdict::Retry("may_be_charged"),
-            Ok(Once::InProgress { .. }) => Verdict::Retry("in_progress"),
+            Ok(Once::InProgress { retry_after }) => Verdict::RetryAfter("in_progress", retry_after),
             Ok(Once::LeaseLost { .. }) => Verdict::Retry("lease_lost"),
             Ok(Once::Mismatch) => Verdict::Reject("same_order_id_other_content"),
             // Done, and nobody needs the result here.

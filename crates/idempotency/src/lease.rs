@@ -109,7 +109,7 @@ impl LeaseTable {
     /// lease](crate::LeaseOptions::longest_lease), so a holder whose process Lambda has stopped
     /// holds nothing for longer than it could have worked. Pass the same `deadline` for all records
     /// of an invocation. The table sees by it how long the invocation is, and shares its time out
-    /// ([README](crate#time)).
+    /// ([guide](crate#time)).
     ///
     /// A new key and a duplicate cost one call. Where a lease or a result has run out it takes two
     /// calls. The first says so, and the second takes the place of exactly that one.

@@ -197,11 +197,11 @@ impl LeaseOptions {
         self
     }
 
-    /// How long before the deadline every call has returned. By default a fifth of the invocation's
-    /// time, but at least 550 ms and at most 750 ms.
+    /// How long before the deadline every call has returned. By default a quarter of the
+    /// invocation's time, but at least 250 ms and at most 750 ms.
     ///
-    /// So it is before `keyed-batch` stops by its own default, which is 500 ms before the deadline.
-    /// If you give `keyed-batch` another margin, make this one longer than that.
+    /// So it is before `keyed-batch` stops by its own default, which is a fifth of the time and at
+    /// most 500 ms. If you give `keyed-batch` another margin, make this one longer than that.
     pub fn headroom(mut self, headroom: Duration) -> Self {
         self.headroom = Some(headroom.min(LONGEST));
         self
@@ -373,7 +373,7 @@ impl LeaseOptions {
             (of / part).clamp(Duration::from_millis(least), Duration::from_millis(most))
         };
         let longest = whole.min(self.longest_lease);
-        let headroom = self.headroom.unwrap_or_else(|| share(whole, 5, 550, 750));
+        let headroom = self.headroom.unwrap_or_else(|| share(whole, 4, 250, 750));
         let reserve = self
             .reserve
             .unwrap_or_else(|| share(longest, 5, 100, 1_000));
@@ -499,7 +499,7 @@ mod tests {
             let (left, whole) = (millis(whole.saturating_sub(passed)), millis(whole));
             if let Some(plan) = options.plan(left, whole) {
                 prop_assert!(plan.lease <= left && plan.lease <= millis(longest));
-                prop_assert!(plan.end + headroom.unwrap_or(millis(550)) <= left);
+                prop_assert!(plan.end + headroom.unwrap_or(millis(250)) <= left);
                 prop_assert!(!plan.last_start.is_zero());
                 prop_assert!(plan.reserve >= reserve.unwrap_or(millis(100)));
                 let until = plan.lease.min(plan.end) - plan.reserve;
@@ -512,8 +512,8 @@ mod tests {
         }
 
         #[test]
-        fn by_default_there_is_time_for_work_from_786_ms_on_whatever_the_longest_lease_from_200_ms_on(
-            whole in 787_u64..1_000_000,
+        fn by_default_there_is_time_for_work_from_401_ms_on_whatever_the_longest_lease_from_200_ms_on(
+            whole in 401_u64..1_000_000,
             longest in 200_u64..1_000_000,
         ) {
             let options = LeaseOptions::default();
@@ -525,7 +525,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_that_the_documentation_says() {
-        let readme = include_str!("../README.md");
+        let guide = include_str!("../guide.md");
         for whole in [1_000, 2_000, 3_000, 5_000, 30_000] {
             let plan = LeaseOptions::default().plan(millis(whole), millis(whole));
             let plan = plan.unwrap();
@@ -536,7 +536,7 @@ mod tests {
             let seconds = whole / 1_000;
             let row =
                 format!("| {seconds} s | {headroom} | {reserve} | {least} | {last} | {work} |");
-            assert!(readme.contains(&row), "{row}");
+            assert!(guide.contains(&row), "{row}");
         }
     }
 

@@ -1,4 +1,16 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//! | you have | read |
+//! |---|---|
+//! | an event of Lambda | [`process`], or [`process_in_chunks`] for work on several records at once |
+//! | other work with keys | [`work_through`], or [`work_through_in_chunks`] |
+//! | an error type | [`IntoVerdict`], which lets work use `?` |
+//! | a question about time | [`Limits`] and [`deadline()`] |
+//! | a failed batch | [`Report`], with a [`Disposition`] for each record |
+//!
+//! [`work_through`] says precisely what is attempted when, and [`Report::response`] which records
+//! are named.
 
 mod chunk;
 mod deadline;

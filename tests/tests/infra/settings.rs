@@ -156,7 +156,7 @@ fn the_margins_are_the_codes() {
         ),
         (
             "consumer_margin_seconds",
-            duration("crates/keyed-batch/src/limits.rs", "margin"),
+            duration("crates/keyed-batch/src/limits.rs", "LONGEST_DEFAULT_MARGIN"),
         ),
     ] {
         let terraform = Duration::from_secs_f64(local(name));

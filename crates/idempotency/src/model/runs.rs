@@ -170,7 +170,7 @@ fn once_may_act_twice_but_not_unknowingly() {
 
 #[test]
 fn the_documentation_shows_the_shortest_ways_to_act_twice() {
-    let readme = include_str!("../../README.md");
+    let guide = include_str!("../../guide.md");
     let crash = Lock {
         faults: Faults {
             stalls: false,
@@ -196,6 +196,6 @@ fn the_documentation_shows_the_shortest_ways_to_act_twice() {
     };
     for (why, lock) in [("crash", crash), ("stall", stall), ("skew", skew)] {
         let shortest = shortest_double(lock);
-        assert!(readme.contains(&shortest), "{why}:\n{shortest}");
+        assert!(guide.contains(&shortest), "{why}:\n{shortest}");
     }
 }

@@ -61,10 +61,10 @@ impl Log {
     }
 }
 
-/// A line as the README has it.
+/// A line as the guide has it.
 fn line(level: &str, message: &str) -> (String, String) {
     let row = format!("| {level} | {message} |");
-    assert!(include_str!("../../README.md").contains(&row), "{row}");
+    assert!(include_str!("../../guide.md").contains(&row), "{row}");
     (level.to_owned(), message.to_owned())
 }
 

@@ -78,8 +78,8 @@ async fn every_attribute_that_a_lock_uses_is_refused_as_the_name_of_a_key() {
 
 #[tokio::test(start_paused = true)]
 async fn the_attributes_that_a_lock_uses_are_those_that_the_documentation_names() {
-    let readme = include_str!("../../README.md");
-    let rows = readme.split("| attribute | |\n|---|---|\n").nth(1).unwrap();
+    let guide = include_str!("../../guide.md");
+    let rows = guide.split("| attribute | |\n|---|---|\n").nth(1).unwrap();
     let rows = rows.lines().take_while(|line| line.starts_with('|'));
     let documented: BTreeSet<_> = rows
         .flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2))

@@ -16,7 +16,7 @@ async fn with_too_little_time_left_nothing_is_begun_or_held() {
         .headroom(Duration::from_millis(750))
         .reserve(Duration::from_secs(1))
         .least_work(Duration::from_millis(500));
-    for (options, most) in [(defaults, 785), (set, 2_250)] {
+    for (options, most) in [(defaults, 400), (set, 2_250)] {
         let world = World::new();
         let holder = world.holder_with(options);
         for (millis, is_enough) in [(0, false), (most, false), (most + 1, true)] {
@@ -35,7 +35,7 @@ async fn with_too_little_time_left_nothing_is_begun_or_held() {
 
 #[tokio::test(start_paused = true)]
 async fn by_default_work_makes_progress_within_the_shortest_timeouts_that_lambda_has() {
-    for (seconds, work_millis) in [(1, 200), (2, 1_000), (3, 1_750)] {
+    for (seconds, work_millis) in [(1, 500), (2, 1_050), (3, 1_600)] {
         let world = World::new();
         let holder = world.holder();
         let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -47,7 +47,8 @@ async fn by_default_work_makes_progress_within_the_shortest_timeouts_that_lambda
         let outcome = holder.table.once(&key, &print, deadline, work).await;
         assert_eq!(outcome, Ok(Once::Executed(Ok("done".into()))), "{seconds}");
         // Before keyed-batch stops by its default.
-        assert!(Instant::now() + Duration::from_millis(500) < deadline);
+        let margin = Duration::from_millis((seconds * 200).min(500));
+        assert!(Instant::now() + margin < deadline);
     }
 }
 

@@ -2,19 +2,8 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use conditional_write::{Change, Condition, ItemKey, Value, Write};
-use idempotency::{Begin, Commit, Fingerprint, Key, LeaseTable};
+use idempotency::{CommitOnce, Failure, Fingerprint, Key, LeaseTable, Transaction};
 use tokio::time::Instant;
-
-/// The answer to a transfer.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Booked {
-    /// It is booked, now or by an earlier call.
-    Yes,
-    /// The balance was not the one that was seen, or another transfer has this id.
-    No,
-    /// Nobody knows yet. Ask again.
-    Later,
-}
 
 /// The write that replaces a balance that was seen.
 fn set_balance(seen: i64, balance: i64) -> Write {
@@ -24,7 +13,7 @@ fn set_balance(seen: i64, balance: i64) -> Write {
     }
 }
 
-/// Books a transfer.
+/// Books a transfer. It is refused if the balance is not the one that was seen.
 ///
 /// # Errors
 /// The lock's, and those of a transfer without an id.
@@ -34,31 +23,34 @@ pub async fn book(
     account: &str,
     (seen, balance): (i64, i64),
     until: Instant,
-) -> Result<Booked, Box<dyn std::error::Error>> {
+) -> Result<CommitOnce<i64, ()>, Box<dyn std::error::Error>> {
     let key = Key::of_json("transfer", transfer, ["/transfer_id"])?;
     let fingerprint = Fingerprint::of_json(transfer)?;
-    let lease = match locks.begin(&key, &fingerprint, until).await? {
-        Begin::Leased(lease) => lease,
-        Begin::Replayed(_) => return Ok(Booked::Yes),
-        Begin::InProgress { .. } => return Ok(Booked::Later),
-        Begin::Mismatch => return Ok(Booked::No),
-    };
-    let account = ItemKey::new("account", account);
-    let update = set_balance(seen, balance).update("ledger", &account);
-    let items = vec![TransactWriteItem::builder().update(update).build()];
-    Ok(match lease.commit_with(items, &balance).await {
-        Commit::Committed => Booked::Yes,
-        Commit::Refused { lease, .. } => {
-            let _released = lease.release().await;
-            Booked::No
-        }
-        Commit::LeaseLost | Commit::Unconfirmed(_) => Booked::Later,
-    })
+    let update = set_balance(seen, balance).update("ledger", &ItemKey::new("account", account));
+    let item = TransactWriteItem::builder().update(update).build();
+    let work = async |_: &_| Ok::<_, Failure<()>>(Transaction::new([item], balance));
+    Ok(locks.commit_once(&key, &fingerprint, until, work).await?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use idempotency::{InMemoryTable, LeaseOptions};
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transfer_that_comes_twice_is_booked_once() {
+        let table = InMemoryTable::new();
+        let locks = table.table(LeaseOptions::default());
+        let until = Instant::now() + Duration::from_secs(3);
+        let transfer = br#"{"transfer_id":"t-1","amount":3}"#;
+        let book = async || book(&locks, transfer, "a-1", (10, 7), until).await.unwrap();
+        assert_eq!(book().await, CommitOnce::Committed(7));
+        assert_eq!(book().await, CommitOnce::Replayed(Ok(7)));
+        assert_eq!(table.written().len(), 1);
+    }
 
     #[test]
     fn a_balance_is_replaced_only_if_it_is_the_one_that_was_seen() {

@@ -3,9 +3,7 @@
 use std::time::SystemTime;
 
 use aws_lambda_events::event::streams::KinesisEventResponse;
-use idempotency::{
-    Failure, Fingerprint, FingerprintError, Key, KeyError, LeaseOptions, LeaseTable, Once,
-};
+use idempotency::{Fingerprint, Key, LeaseOptions, LeaseTable, OrFailure as _, ToVerdict as _};
 use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Verdict, deadline, process};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use tokio::time::Instant;
@@ -15,67 +13,59 @@ async fn pay(_payment: &[u8], idempotency_key: &str) -> Result<String, String> {
     Ok(format!("receipt-{idempotency_key}"))
 }
 
-#[derive(Debug)]
-enum Poison {
-    Key(KeyError),
-    Fingerprint(FingerprintError),
-}
-
-fn identity(payment: &[u8]) -> Result<(Key, Fingerprint), Poison> {
-    let key = Key::of_json("payment", payment, ["/payment_id"]).map_err(Poison::Key)?;
-    let fingerprint = Fingerprint::of_json(payment).map_err(Poison::Fingerprint)?;
-    Ok((key, fingerprint))
-}
-
-async fn work(locks: &LeaseTable, record: &KinesisRecord, until: Instant) -> Verdict {
-    let (key, fingerprint) = match identity(record.data()) {
-        Ok(identity) => identity,
-        Err(Poison::Key(error)) => return Verdict::Reject(error.code()),
-        Err(Poison::Fingerprint(error)) => return Verdict::Reject(error.code()),
-    };
-    let paid = locks
-        .once(&key, &fingerprint, until, async |lease| {
-            let paid = pay(record.data(), lease.key().id()).await;
-            // An answer that is lost leaves the question to the next holder.
-            paid.map_err(Failure::Abandon)
-        })
-        .await;
-    match paid {
-        Ok(Once::Executed(Ok(_)) | Once::Replayed(Ok(_))) => Verdict::Done,
-        Ok(Once::Executed(Err(_)) | Once::Replayed(Err(_))) => Verdict::Retry("not_paid"),
-        Ok(Once::InProgress { .. } | Once::LeaseLost { .. }) => Verdict::Retry("in_progress"),
-        Ok(Once::Mismatch) => Verdict::Reject("same_payment_other_content"),
-        Err(error) => {
-            eprintln!("{error}");
-            Verdict::Retry("lock")
-        }
-    }
+async fn work(
+    locks: &LeaseTable,
+    record: &KinesisRecord,
+    until: Instant,
+) -> Result<Verdict, Verdict> {
+    let key = Key::of_json("payment", record.data(), ["/payment_id"])?;
+    let fingerprint = Fingerprint::of_json(record.data())?;
+    let paid = locks.once(&key, &fingerprint, until, async |lease| {
+        // An answer that is lost leaves the question to the next holder.
+        pay(record.data(), lease.key().id()).await.or_abandon()
+    });
+    Ok(paid.await.verdict(|_| Verdict::Retry("not_paid")))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-    let locks = &LeaseTable::new(
-        &config,
-        std::env::var("LOCK_TABLE")?,
-        LeaseOptions::default(),
-    );
-    run(service_fn(
-        move |event: LambdaEvent<KinesisEvent>| async move {
-            let until = deadline(event.context.deadline, SystemTime::now());
-            let (records, limits) = (&event.payload.records, Limits::default());
-            let report =
-                process(records, &limits, until, |record| work(locks, record, until)).await;
-            Ok::<KinesisEventResponse, Error>(report.response?)
-        },
-    ))
-    .await
+    let table = std::env::var("LOCK_TABLE")?;
+    let locks = &LeaseTable::new(&config, table, LeaseOptions::default());
+    let limits = &Limits::default();
+    let handle = async move |event: LambdaEvent<KinesisEvent>| {
+        let until = deadline(event.context.deadline, SystemTime::now());
+        let work = |record| work(locks, record, until);
+        let report = process(&event.payload.records, limits, until, work).await;
+        Ok::<KinesisEventResponse, Error>(report.response?)
+    };
+    run(service_fn(handle)).await
 }
 
-#[test]
-fn two_texts_of_one_payment_have_the_same_identity() {
-    let (key, fingerprint) = identity(br#"{"payment_id":"p-1","amount":5}"#).unwrap();
-    let (same, equal) = identity(br#"{ "amount": 5, "payment_id": "p-1" }"#).unwrap();
-    assert_eq!((key.id(), fingerprint), (same.id(), equal));
-    assert!(identity(b"{}").is_err());
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use idempotency::InMemoryTable;
+
+    use super::*;
+
+    fn record(sequence_number: &str, payment: &str) -> KinesisRecord {
+        KinesisRecord::new("p-1", sequence_number, payment)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_payment_that_comes_twice_is_done_and_another_under_its_id_is_rejected() {
+        let locks = &InMemoryTable::new().table(LeaseOptions::default());
+        let until = Instant::now() + Duration::from_secs(3);
+        let payment = record("1", r#"{"payment_id":"p-1","amount":5}"#);
+        let again = record("2", r#"{ "amount": 5, "payment_id": "p-1" }"#);
+        let another = record("3", r#"{"payment_id":"p-1","amount":6}"#);
+        assert_eq!(work(locks, &payment, until).await, Ok(Verdict::Done));
+        assert_eq!(work(locks, &again, until).await, Ok(Verdict::Done));
+        let mismatch = work(locks, &another, until).await;
+        assert_eq!(mismatch, Ok(Verdict::Reject("mismatch")));
+        let poison = work(locks, &record("4", "{}"), until).await;
+        assert!(matches!(poison, Err(Verdict::Reject(_))));
+    }
 }

@@ -2,30 +2,21 @@
 
 use std::time::SystemTime;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use keyed_batch::{Limits, Verdict, deadline, work_through};
+use aws_lambda_events::event::streams::SqsEventResponse;
+use keyed_batch::{Limits, SqsEvent, SqsMessage, Verdict, deadline, process};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 async fn work(message: &SqsMessage) -> Verdict {
-    let body = message.body.as_deref().unwrap_or_default();
-    match serde_json::from_str::<serde_json::Value>(body) {
+    match serde_json::from_str::<serde_json::Value>(message.body()) {
         Ok(_) => Verdict::Done,
         Err(_) => Verdict::Reject("not_json"),
     }
 }
 
-async fn handle(event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+async fn handle(event: LambdaEvent<SqsEvent>) -> Result<SqsEventResponse, Error> {
     let until = deadline(event.context.deadline, SystemTime::now());
-    let messages = &event.payload.records;
-    let group = |message: &SqsMessage| message.attributes.get("MessageGroupId").cloned();
-    let reports = work_through(messages, group, &Limits::default(), until, work).await;
-    let mut response = SqsBatchResponse::default();
-    for (message, report) in messages.iter().zip(reports) {
-        if report.disposition.is_failure() {
-            response.add_failure(message.message_id.clone().unwrap_or_default());
-        }
-    }
-    Ok(response)
+    let report = process(&event.payload.records, &Limits::default(), until, work).await;
+    Ok(report.response?)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -34,20 +25,22 @@ async fn main() -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_json_is_named_as_failed() {
+async fn a_message_that_is_not_json_is_named_with_what_follows_in_its_group() {
+    let message = |id: &str, group: &str, body: &str| {
+        serde_json::json!({ "messageId": id, "body": body, "attributes": { "MessageGroupId": group },
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:111122223333:payments.fifo" })
+    };
     let event = serde_json::json!({ "Records": [
-        { "messageId": "m1", "body": "{}", "attributes": { "MessageGroupId": "a" } },
-        { "messageId": "m2", "body": "{", "attributes": { "MessageGroupId": "a" } },
+        message("m1", "a", "{}"),
+        message("m2", "a", "{"),
+        message("m3", "a", "{}"),
+        message("m4", "b", "{}"),
     ] });
     let mut context = lambda_runtime::Context::default();
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     context.deadline = now.as_millis() as u64 + 10_000;
     let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), context);
     let response = serde_json::to_value(handle(event).await.unwrap()).unwrap();
-    assert_eq!(
-        response["batchItemFailures"],
-        serde_json::json!([{ "itemIdentifier": "m2" }])
-    );
+    let failures = serde_json::json!([{ "itemIdentifier": "m2" }, { "itemIdentifier": "m3" }]);
+    assert_eq!(response["batchItemFailures"], failures);
 }
