@@ -103,8 +103,10 @@ interfaces: ## List the public interfaces of the libraries anew, in docs/api
 # The libraries that are published, in the sequence of their publication.
 LIBRARIES := seeded-backoff conditional-write keyed-batch idempotency event-source-mapping
 
-package-libraries: ## Pack the libraries, and build each package from nothing
-	$(CARGO) package --locked --allow-dirty $(LIBRARIES:%=-p %)
+# Each package is built with the features that it asks for itself, which a build of the workspace
+# does not show.
+package-libraries: ## Pack the libraries, and build each package by itself
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) package --locked --allow-dirty $(LIBRARIES:%=-p %)
 
 test-libraries: ## Build fresh projects against the packed libraries, and the tests of the packages
 	tests/fresh/run $(LIBRARIES)
@@ -114,7 +116,6 @@ nightly: ## Run long or chance-dependent checks (new cases, many seeds, fresh bu
 	$(MAKE) --no-print-directory simulate SEEDS=20000 FIRST=$(SEED)
 	$(MAKE) --no-print-directory build-cost
 	$(MAKE) --no-print-directory package-reproducible
-	$(MAKE) --no-print-directory package-libraries
 	$(MAKE) --no-print-directory test-libraries
 
 test-infra: ## Test the Terraform configuration, without credentials
