@@ -186,7 +186,7 @@ impl LeaseTable {
         };
         Ok(match run(&lease, work).await {
             None => {
-                lease.abandon();
+                lease.leave_behind();
                 lost(None, HowLost::TimeUp)
             }
             Some(Err(failure)) => failed(lease, failure).await,

@@ -57,7 +57,8 @@ pub enum Settled {
 /// The right to do the work of one key, until it ends or is settled.
 ///
 /// It is settled by [`complete`](Self::complete), [`commit_with`](Self::commit_with),
-/// [`fail`](Self::fail) or [`release`](Self::release). A lease that is dropped is left behind.
+/// [`fail`](Self::fail), [`release`](Self::release) or [`abandon`](Self::abandon). A lease that is
+/// dropped is left behind.
 /// Others find the key in progress until the lease ends, and the next holder learns of it by
 /// [`takeovers`](Self::takeovers).
 #[derive(Debug)]
@@ -378,10 +379,22 @@ impl Lease {
             .await
     }
 
-    /// It is not known whether the effect happened. The lease is left to end by itself, so that its
-    /// next holder learns of it by [`takeovers`](Self::takeovers). Others find the key in progress
-    /// until then. It takes no call.
-    pub fn abandon(mut self) {
+    /// It is not known whether the effect happened. The lease ends at once, and its next holder
+    /// learns of it by [`takeovers`](Self::takeovers). It takes one call.
+    ///
+    /// Call it only when nothing of the work goes on here. A request that went unanswered may still
+    /// have its effect later, which no lock can know.
+    pub async fn abandon(mut self) -> Settled {
+        let write = transition::abandon(&self.owner, self.takeovers);
+        self.is_settled = true;
+        self.insist_on(&write, |answer| transition::released(&self.owner, answer))
+            .await
+    }
+
+    /// Leaves the lease to end by itself, as if the process had died. Others find the key in
+    /// progress until then. The next holder learns of it by [`takeovers`](Self::takeovers). It
+    /// takes no call.
+    pub fn leave_behind(mut self) {
         self.is_settled = true;
     }
 

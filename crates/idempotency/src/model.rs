@@ -69,6 +69,7 @@ enum Action {
     GiveUpWaiting(usize),
     Look(usize),
     Act(usize),
+    ActUnanswered(usize),
     Fail(usize),
     Renew(usize),
     Crash(usize),
@@ -85,6 +86,13 @@ impl fmt::Display for Action {
             Self::GiveUpWaiting(holder) => write!(f, "{} waits no longer", name(*holder)),
             Self::Look(holder) => write!(f, "{} sees that there is time", name(*holder)),
             Self::Act(holder) => write!(f, "{} acts and asks to complete", name(*holder)),
+            Self::ActUnanswered(holder) => {
+                write!(
+                    f,
+                    "{} acts, hears nothing and asks to abandon",
+                    name(*holder)
+                )
+            }
             Self::Fail(holder) => write!(f, "{} fails and asks to release", name(*holder)),
             Self::Renew(holder) => write!(f, "{} asks for more time", name(*holder)),
             Self::Crash(holder) => write!(f, "{} crashes", name(*holder)),
@@ -149,6 +157,9 @@ impl Model for Lock {
                 // A transaction needs no look at the clock.
                 if looked || self.work == Work::CommitWith {
                     actions.push(Action::Act(index));
+                    if self.faults.unanswered {
+                        actions.push(Action::ActUnanswered(index));
+                    }
                 } else if holder.clock(world.now) < until && !does_nothing {
                     actions.push(Action::Look(index));
                 }
@@ -177,6 +188,7 @@ impl Model for Lock {
             Action::Crash(index) => next.end_call(index),
             Action::Look(index) => next.look(index),
             Action::Act(index) => next.act(index, self.work),
+            Action::ActUnanswered(index) => next.act_unanswered(index),
             Action::Fail(index) => next.settle(index, Settling::Release),
             Action::Renew(index) => next.renew(index),
         }

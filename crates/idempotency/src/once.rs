@@ -75,8 +75,9 @@ pub enum Failure<E> {
     Release(E),
     /// The work can never succeed. The failure is kept and given to every duplicate.
     Keep(E),
-    /// It is not known whether the effect happened (a call that timed out). The lease is left to
-    /// end by itself, and the next holder [learns of it](Lease::takeovers).
+    /// It is not known whether the effect happened (a call that timed out). The lease ends at once,
+    /// and the next holder [learns of it](Lease::takeovers). If that cannot be written, the lease
+    /// ends by itself.
     Abandon(E),
 }
 
@@ -267,7 +268,7 @@ where
 {
     let (result, settled) = match result {
         None => {
-            lease.abandon();
+            lease.leave_behind();
             return Once::LeaseLost {
                 result: None,
                 how: HowLost::TimeUp,
@@ -303,7 +304,9 @@ pub(crate) async fn settle_failure<E: Serialize>(
             (failure, settled)
         }
         Failure::Abandon(failure) => {
-            lease.abandon();
+            // Nothing is claimed of the lease. If this write fails, the lease ends by itself, and
+            // the next holder learns the same.
+            let _ = lease.abandon().await;
             (failure, Settled::Done)
         }
     }

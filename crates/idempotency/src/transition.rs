@@ -167,10 +167,21 @@ pub(crate) fn release(owner: &str) -> Write {
     }
 }
 
-/// Reads the answer to [`release`].
+/// Reads the answer to [`release`] or [`abandon`].
 pub(crate) fn released(owner: &str, answer: &Answer) -> Result<Fenced, Foreign> {
     // An earlier attempt of this holder gave it back.
     fenced(owner, answer, |state| *state == State::Released)
+}
+
+/// Ends the lease at once, and counts it as left behind. `takeovers` is what the lease itself
+/// counts.
+pub(crate) fn abandon(owner: &str, takeovers: u64) -> Write {
+    let counted = Value::from(takeovers.saturating_add(1));
+    Write {
+        change: Change::set(State::Released.attributes())
+            .and_set([(Attribute::Takeovers, counted)]),
+        condition: held_by(owner),
+    }
 }
 
 /// Makes the lease last until `lease_until`. It never makes the lease shorter, because an attempt
@@ -354,6 +365,7 @@ mod tests {
         let writes = [
             settle("me", &Ending::Completed(Body::Nothing), 9, 9),
             release("me"),
+            abandon("me", 2),
             renew("me", 2_000),
         ];
         for write in writes {
@@ -373,6 +385,20 @@ mod tests {
         let left = release("me").apply_to(Some(&mine)).unwrap();
         let left = Record::from_item(&left).unwrap();
         assert_eq!(takeover(at(0, left.clone())), (left.unchanged(), 2));
+    }
+
+    #[test]
+    fn an_abandoned_lease_is_free_at_once_and_its_next_holder_knows_of_it() {
+        let mine = record(State::InProgress, "me").to_item();
+        let left = abandon("me", 2).apply_to(Some(&mine)).unwrap();
+        let left = Record::from_item(&left).unwrap();
+        assert_eq!(takeover(at(0, left.clone())), (left.unchanged(), 3));
+        assert_eq!(released("me", &refused(&left)), Ok(Fenced::Done));
+        let other = Record {
+            fingerprint: "g".into(),
+            ..left
+        };
+        assert_eq!(at(0, other), Next::Mismatch);
     }
 
     #[test]

@@ -232,8 +232,8 @@ async fn in_a_chunk_each_record_is_deferred_by_itself() {
     );
 }
 
-/// A lock as `idempotency` has it. A holder that does not know if its effect happened leaves its
-/// lease, which ends some time after the holder's deadline.
+/// A lock whose holder leaves its lease behind, as one that dies does. The lease ends some time
+/// after the holder's deadline.
 #[derive(Default)]
 struct Lock {
     leases: RefCell<HashMap<Keyed, Option<Instant>>>,
@@ -243,7 +243,7 @@ struct Lock {
 impl Lock {
     const SKEW: Duration = Duration::from_secs(1);
 
-    /// Works on a record under its lease. The service hiccups at the first attempt at `('a', 1)`.
+    /// Works on a record under its lease. The first attempt at `('a', 1)` leaves its lease behind.
     fn attempt(
         &self,
         record: Keyed,
@@ -312,7 +312,7 @@ async fn a_lock_that_says_how_long_is_asked_once_and_the_next_invocation_succeed
     for seed in 0..50 {
         let lock = Lock::default();
         let (ends, calls, took) = lock.invoke(&BATCH, seed, waits).await;
-        // The hiccup, one retry that finds the lease, and the other key.
+        // The attempt, one retry that finds its lease, and the other key.
         assert_eq!(calls, 3);
         assert!(took <= ms(51), "one back-off, and {took:?}");
         let deferred = Disposition::Deferred("in_progress");

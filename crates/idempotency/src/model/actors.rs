@@ -73,6 +73,7 @@ pub(super) enum Settling {
     Complete,
     Commit,
     Release,
+    Abandon { takeovers: u64 },
 }
 
 pub(super) fn name(holder: usize) -> char {
@@ -171,11 +172,23 @@ impl World {
         self.settle(index, how);
     }
 
+    /// It acts, is not told what came of it, and asks to abandon.
+    pub(super) fn act_unanswered(&mut self, index: usize) {
+        let phase = &self.holders[index].phase;
+        let Phase::Holding { takeovers, .. } = *phase else {
+            panic!("acts without a lease: {phase:?}");
+        };
+        self.effects.push(takeovers);
+        self.effects.sort_unstable();
+        self.settle(index, Settling::Abandon { takeovers });
+    }
+
     pub(super) fn settle(&mut self, index: usize, how: Settling) {
         let holder = &mut self.holders[index];
         let owner = holder.token.owner();
         let write = Known::from(match how {
             Settling::Release => transition::release(&owner),
+            Settling::Abandon { takeovers } => transition::abandon(&owner, takeovers),
             Settling::Complete | Settling::Commit => {
                 transition::settle(&owner, &Ending::Completed(Body::Nothing), 1_000, 1_000)
             }
@@ -255,7 +268,9 @@ impl World {
                 let token = holder.token;
                 let settled = match how {
                     Settling::Complete | Settling::Commit => transition::settled(&owner, &answer),
-                    Settling::Release => transition::released(&owner, &answer),
+                    Settling::Release | Settling::Abandon { .. } => {
+                        transition::released(&owner, &answer)
+                    }
                 };
                 let settled = settled.unwrap();
                 self.fenced |= settled == Fenced::Lost;

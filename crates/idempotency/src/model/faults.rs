@@ -17,6 +17,8 @@ pub(super) struct Faults {
     /// A holder may stall between seeing that time is left and acting, and between acting and
     /// completing.
     pub(super) stalls: bool,
+    /// The answer to the effect may be lost, so that its holder abandons the lease.
+    pub(super) unanswered: bool,
 }
 
 /// A request on its way.

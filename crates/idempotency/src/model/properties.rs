@@ -42,6 +42,7 @@ impl Lock {
                     let is_promised = lock.work == Work::OnceUnlessTakenOver
                         || (!lock.faults.crashes
                             && !lock.faults.stalls
+                            && !lock.faults.unanswered
                             && lock.faults.ahead <= SKEW);
                     !is_promised || world.effects.len() <= 1
                 },

@@ -72,6 +72,7 @@ const FAULTS: Faults = Faults {
     ahead: 0,
     crashes: true,
     stalls: true,
+    unanswered: false,
 };
 
 /// Two holders among these faults.
@@ -154,6 +155,31 @@ fn once_acts_at_most_once_if_its_work_does_nothing_after_a_takeover() {
         ..lock(Work::OnceUnlessTakenOver)
     };
     check("once, unless taken over", lock, &[HAPPENS, FENCED]);
+}
+
+#[test]
+fn who_acts_after_an_effect_that_went_unanswered_knows_of_it() {
+    let faults = Faults {
+        unanswered: true,
+        resends: 1,
+        stalls: false,
+        ..FAULTS
+    };
+    for (title, work, sought) in [
+        ("once, unanswered", Work::Once, &[HAPPENS, ACTS_TWICE][..]),
+        (
+            "once, unanswered, unless taken over",
+            Work::OnceUnlessTakenOver,
+            &[HAPPENS],
+        ),
+    ] {
+        let lock = Lock {
+            end: 3,
+            faults,
+            ..lock(work)
+        };
+        check(title, lock, sought);
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ async fn a_late_holder_can_neither_complete_nor_fail_nor_release_nor_renew() {
             "release" => lost.release().await,
             _ => {
                 let renewed = lost.renew(TIMEOUT).await;
-                lost.abandon();
+                lost.leave_behind();
                 renewed
             }
         };
@@ -122,7 +122,7 @@ async fn a_claim_that_arrives_after_its_release_takes_nothing() {
 async fn a_takeover_that_arrives_late_does_not_take_the_lease_from_who_has_it_by_then() {
     let world = World::new();
     let (one, other) = (world.holder(), world.holder());
-    one.lease().await.abandon();
+    one.lease().await.leave_behind();
     tokio::time::advance(TAKEN_OVER_AFTER).await;
     // The first call meets the old lease, the attempts to take it over are late.
     world.script([Fate::Arrives, Fate::Late, Fate::Silence]);
@@ -173,7 +173,7 @@ async fn a_renewal_that_arrives_late_does_not_shorten_a_longer_one() {
     let before = world.lock();
     world.deliver_late().await;
     assert_eq!(world.lock(), before);
-    lease.abandon();
+    lease.leave_behind();
 }
 
 #[tokio::test(start_paused = true)]

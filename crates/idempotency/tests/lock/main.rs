@@ -9,6 +9,7 @@
 mod commit;
 mod commit_once;
 mod fencing;
+mod hiccup;
 mod identity;
 mod log;
 mod names;

@@ -34,7 +34,7 @@ async fn attributes_in_use() -> BTreeSet<String> {
                 Settled::Done
             }
             5 => {
-                lease.abandon();
+                lease.leave_behind();
                 tokio::time::advance(Duration::from_secs(40)).await;
                 let next = holder.lease().await;
                 assert_eq!(next.takeovers(), 1);
@@ -43,7 +43,7 @@ async fn attributes_in_use() -> BTreeSet<String> {
             _ => {
                 let done = lease.complete("receipt").await;
                 tokio::time::advance(Duration::from_secs(8 * 24 * 3_600)).await;
-                holder.lease().await.abandon();
+                holder.lease().await.leave_behind();
                 done
             }
         };

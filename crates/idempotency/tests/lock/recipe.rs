@@ -72,7 +72,7 @@ async fn a_role_needs_the_actions_that_are_called_and_no_others() {
         let lease = holder.lease().await;
         let _ = lease.renew(Duration::from_secs(60)).await;
         match settle {
-            "abandon" => lease.abandon(),
+            "abandon" => drop(lease.abandon().await),
             "release" => drop(lease.release().await),
             _ => drop(lease.fail("no").await),
         }

@@ -130,7 +130,7 @@ proptest! {
                 let Ok(Begin::Leased(lease)) = holder.begin_within(request.timeout).await else { return };
                 sleep(request.works_for).await;
                 if request.dies {
-                    lease.abandon();
+                    lease.leave_behind();
                     return;
                 }
                 if request.fails {

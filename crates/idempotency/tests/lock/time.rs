@@ -24,7 +24,7 @@ async fn with_too_little_time_left_nothing_is_begun_or_held() {
                 Err(Error::NoTime) => assert!(!is_enough, "{millis}"),
                 Ok(Begin::Leased(lease)) => {
                     assert!(is_enough, "{millis}");
-                    lease.abandon();
+                    lease.leave_behind();
                 }
                 other => panic!("{other:?}"),
             }
@@ -65,7 +65,7 @@ async fn late_in_an_invocation_work_is_given_no_less_than_at_its_beginning() {
     let Ok(Begin::Leased(lease)) = begin(1).await else {
         panic!("not leased")
     };
-    lease.abandon();
+    lease.leave_behind();
     tokio::time::advance(TIMEOUT - Duration::from_millis(2_250)).await;
     assert!(matches!(begin(2).await, Err(Error::NoTime)));
     // Less is enough for an invocation that has no more.
@@ -85,7 +85,7 @@ async fn a_duplicate_in_memory_needs_no_time() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_ends_with_the_invocation() {
     let world = World::new();
-    world.holder().lease().await.abandon();
+    world.holder().lease().await.leave_behind();
     let now = world.aws.clock().now_millis();
     let until: u64 = world.lock()["lease_until"]["N"]
         .as_str()
@@ -126,7 +126,7 @@ async fn clocks_that_differ_by_less_than_the_skew_steal_no_lease() {
         matches!(begin, Begin::InProgress { retry_after: left } if left == retry_after),
         "{begin:?}"
     );
-    lease.abandon();
+    lease.leave_behind();
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +134,7 @@ async fn a_clock_that_lags_only_waits_for_longer() {
     let world = World::new();
     let (one, other) = (world.holder(), world.holder());
     other.set_clock(-5_000);
-    one.lease().await.abandon();
+    one.lease().await.leave_behind();
     tokio::time::advance(TIMEOUT + Duration::from_secs(5)).await;
     let begin = other.begin().await.unwrap();
     assert!(matches!(begin, Begin::InProgress { .. }), "{begin:?}");
@@ -153,7 +153,7 @@ async fn a_holder_whose_clock_is_set_forward_stops_as_early_as_others_may_take_o
     // A clock that is set back gains nothing, because the others' clocks have not moved.
     holder.set_clock(-10_000);
     assert_eq!(lease.work_until(), before);
-    lease.abandon();
+    lease.leave_behind();
 }
 
 #[tokio::test(start_paused = true)]

@@ -56,7 +56,7 @@ async fn a_takeover_whose_answer_is_lost_is_still_known_to_be_one() {
     for fate in PASSING {
         let world = World::new();
         let holder = world.holder();
-        holder.lease().await.abandon();
+        holder.lease().await.leave_behind();
         tokio::time::advance(Duration::from_secs(31)).await;
         world.script([Fate::Arrives, fate.clone()]);
         let lease = holder.lease().await;
@@ -151,7 +151,7 @@ async fn an_outage_that_lasts_is_told_in_time_and_nothing_is_held_after_it() {
         // With lost answers the claim had arrived, and so has its release.
         let lease = world.holder().lease().await;
         assert_eq!(lease.takeovers(), 0, "{fault}");
-        lease.abandon();
+        lease.leave_behind();
     }
 }
 
@@ -245,6 +245,6 @@ async fn retries_do_not_draw_on_a_budget_that_all_keys_share() {
             panic!("not leased")
         };
         assert_eq!(world.calls().len(), 21);
-        lease.abandon();
+        lease.leave_behind();
     }
 }
