@@ -1,11 +1,7 @@
 //! Reads cannot starve writes. Readers have their own function, so readers that wait take nothing
 //! that orders need.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in a test a panic is the report"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -153,8 +153,8 @@ async fn record_facts() -> [Part; 3] {
     ]
 }
 
-/// Sends every kind of request, and delivers every kind of intent twice. Returns the calls of `api`,
-/// `reader` and `consumer`.
+/// Sends every kind of request, and delivers every kind of intent twice. Returns the calls of
+/// `api`, `reader` and `consumer`.
 async fn record() -> [BTreeSet<String>; 3] {
     let stack = Stack::start().await;
     let key = [("idempotency-key", "0b3f0c52-7b53-4d0c-9f36-52e1c8c1a5d2")];
