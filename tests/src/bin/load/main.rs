@@ -179,6 +179,10 @@ async fn beside_readers(rate: u64) -> bool {
         &format!("{ratio:.2}, at most {LIMIT}"),
     );
     line("the same, median phases", &format!("{median:.2}"));
+    line(
+        "without to without",
+        &format!("{:.2}, the noise of this run", beside.noise()),
+    );
     line("taken by other machines", &share(beside.stolen));
     let is_kept = ratio <= LIMIT && beside.audit.unavailable == 0;
     if !is_kept {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{StreamExt as _, stream};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tests::output::progress;
 use tests::{Audit, Clients, Stack, eventually, order};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::usage::{stolen, stolen_since};
 
@@ -29,6 +29,9 @@ const PHASE: u64 = 8;
 const WARM_UP: u64 = 2;
 /// The longest wait that a reader may ask for.
 const WAIT: [(&str, &str); 1] = [("prefer", "wait=5")];
+/// The time over which the readers begin. Each of them is answered about this long after it has
+/// asked, so they keep their distance. Clients that know nothing of each other do not ask at once.
+const BEGIN: Duration = Duration::from_secs(5);
 /// An order that nobody submits.
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 const AT_ONCE: usize = 300;
@@ -94,6 +97,7 @@ impl Beside {
         for round in 0..ROUNDS {
             // Of two kinds that follow each other, each is as often the first.
             for is_with in [round % 2 == 0, round % 2 == 1] {
+                at_rest(&stack).await;
                 let phase = submit(&clients, rate, PHASE);
                 if is_with {
                     with.0.push(beside_readers(&stack, &readers, phase).await);
@@ -125,6 +129,19 @@ impl Beside {
     pub(crate) fn ratio_of_median_phases(&self) -> f64 {
         ratio(self.with.median_phase(), self.without.median_phase())
     }
+
+    /// The factor between two halves of the phases without readers, every second of which is in one
+    /// half. If it is far above 1, the machine was busy with something else. The other factors of
+    /// the run then say little about readers.
+    pub(crate) fn noise(&self) -> f64 {
+        let [even, odd] = [0, 1].map(|first| {
+            let half = self.without.0.iter().skip(first).step_by(2);
+            let mut half: Vec<Duration> = half.flatten().copied().collect();
+            half.sort_unstable();
+            p99(&half)
+        });
+        ratio(even.max(odd), even.min(odd))
+    }
 }
 
 /// Submits orders at this rate a second for these seconds. Returns the times of the accepted ones.
@@ -142,14 +159,41 @@ async fn submit(clients: &Clients<'_>, rate: u64, seconds: u64) -> Vec<Duration>
     times.into_iter().flatten().collect()
 }
 
+/// Waits until no mapping has anything to deliver. Otherwise a phase would also carry the work that
+/// the phase before has left behind the stream.
+async fn at_rest(stack: &Stack) {
+    const LOOKS: usize = 5;
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    stack.drained().await;
+    // What one mapping has delivered soon occupies the next one, so one look is not enough.
+    let mut quiet = 0;
+    while quiet < LOOKS {
+        sleep(PAUSE).await;
+        let state = stack.state().await;
+        let mappings = state["mappings"].as_object();
+        let mappings = mappings.into_iter().flat_map(Map::values);
+        let mut shards =
+            mappings.flat_map(|mapping| mapping["shards"].as_array().into_iter().flatten());
+        let is_quiet =
+            shards.all(|shard| shard["in_flight"] == json!([]) && shard["unfinished_records"] == 0);
+        quiet = if is_quiet { quiet + 1 } else { 0 };
+    }
+}
+
 /// Does `phase` while readers wait, and returns when the last of them is gone.
 async fn beside_readers<T>(
     stack: &Stack,
     answers: &Mutex<BTreeMap<u16, u64>>,
     phase: impl Future<Output = T>,
 ) -> T {
-    let readers = join_all((0..READERS).map(|_| keep_reading(stack, answers)));
+    let step = BEGIN / u32::try_from(READERS).unwrap_or(u32::MAX);
+    let readers = join_all((0..).zip([(); READERS]).map(async |(number, ())| {
+        sleep(step * number).await;
+        keep_reading(stack, answers).await
+    }));
     let done = async {
+        sleep(BEGIN).await;
         eventually("a full set of waiting readers", || async {
             let [busy, all] = processes(&stack.state().await);
             (busy == all && all == FULL_SET).then_some(())
