@@ -11,7 +11,7 @@ use orders::FactEvent;
 use tests::{ORDER, Stack};
 
 use crate::facts::{World, cancel, order_id, submit};
-use crate::source::{Terraform, attribute, entries, parts, references, texts};
+use crate::source::{MODULE, Terraform, attribute, entries, parts, references, texts};
 
 /// The actions that a role allows although the function's code never calls them.
 const API_SURPLUS: [(&str, &str); 6] = [
@@ -134,13 +134,13 @@ async fn record_facts() -> [Part; 3] {
     [
         Part {
             name: "notifier",
-            policy: ["infra", "aws_iam_role_policy", "notifier"],
+            policy: [MODULE, "aws_iam_role_policy", "notifier"],
             calls: notifier,
             surplus: &NOTIFIER_SURPLUS,
         },
         Part {
             name: "announce",
-            policy: ["infra", "aws_iam_policy", "announce"],
+            policy: [MODULE, "aws_iam_policy", "announce"],
             calls: announce,
             surplus: &ANNOUNCE_SURPLUS,
         },
@@ -221,7 +221,7 @@ async fn the_functions_call_nothing_that_their_roles_do_not_allow() {
     );
     assert_eq!(consumer, ["dynamodb:UpdateItem"].map(str::to_owned).into());
     for (role, calls) in [("api", api), ("consumer", consumer)] {
-        let allowed = allowed(["infra", "aws_iam_role_policy", role]);
+        let allowed = allowed([MODULE, "aws_iam_role_policy", role]);
         assert!(
             calls.is_subset(&allowed),
             "{role}: {:?}",
@@ -241,7 +241,7 @@ async fn the_roles_allow_besides_only_what_the_platform_does_for_the_functions()
             .iter()
             .map(|(action, _)| (*action).to_owned())
             .collect();
-        let policy = ["infra", "aws_iam_role_policy", role];
+        let policy = [MODULE, "aws_iam_role_policy", role];
         let rest: BTreeSet<String> = &allowed(policy) - &calls;
         assert_eq!(rest, reviewed, "{role}");
     }
@@ -296,10 +296,10 @@ async fn the_policies_behind_the_table_allow_besides_only_what_the_platform_does
 #[test]
 fn no_action_is_a_pattern() {
     for policy in [
-        ["infra", "aws_iam_role_policy", "api"],
-        ["infra", "aws_iam_role_policy", "consumer"],
-        ["infra", "aws_iam_role_policy", "notifier"],
-        ["infra", "aws_iam_policy", "announce"],
+        [MODULE, "aws_iam_role_policy", "api"],
+        [MODULE, "aws_iam_role_policy", "consumer"],
+        [MODULE, "aws_iam_role_policy", "notifier"],
+        [MODULE, "aws_iam_policy", "announce"],
         [
             "infra/examples/subscriber",
             "aws_iam_role_policy",

@@ -6,13 +6,13 @@ use std::process::Command;
 
 use tests::function;
 
-use crate::source::{Terraform, attribute, block, names};
+use crate::source::{MODULE, Terraform, attribute, block, names};
 
 /// The functions, each with the folder of its Terraform.
 const FUNCTIONS: [(&str, &str); 4] = [
-    ("api", "infra"),
-    ("consumer", "infra"),
-    ("notifier", "infra"),
+    ("api", MODULE),
+    ("consumer", MODULE),
+    ("notifier", MODULE),
     ("shipping", "infra/examples/subscriber"),
 ];
 

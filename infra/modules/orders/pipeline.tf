@@ -9,6 +9,7 @@
 variable "shard_count" {
   description = "The number of shards of a provisioned stream. One shard takes 1 MB/s or 1,000 records/s. An on-demand stream ignores this number."
   type        = number
+  default     = 2
   nullable    = false
 
   validation {
@@ -20,6 +21,7 @@ variable "shard_count" {
 variable "retention_hours" {
   description = "The hours that the stream keeps a record. For this time an order can still be applied, or put back after a discard."
   type        = number
+  default     = 24
   nullable    = false
 
   validation {
@@ -31,6 +33,7 @@ variable "retention_hours" {
 variable "batch_size" {
   description = "The most records in one invocation of the consumer."
   type        = number
+  default     = 10
   nullable    = false
 
   validation {
@@ -42,6 +45,7 @@ variable "batch_size" {
 variable "batching_window_seconds" {
   description = "The seconds that a batch is collected before it is sent although it is not full."
   type        = number
+  default     = 0
   nullable    = false
 
   validation {
@@ -53,6 +57,7 @@ variable "batching_window_seconds" {
 variable "parallelization_factor" {
   description = "The number of batches of one shard that are in flight at once. The records of one order stay in sequence."
   type        = number
+  default     = 1
   nullable    = false
 
   validation {
@@ -64,6 +69,7 @@ variable "parallelization_factor" {
 variable "starting_position" {
   description = "The place where the mapping begins to read a shard. Changing the place replaces the mapping."
   type        = string
+  default     = "TRIM_HORIZON"
   nullable    = false
 
   validation {
@@ -75,6 +81,7 @@ variable "starting_position" {
 variable "maximum_retry_attempts" {
   description = "The number of retries of a failed batch before the batch is discarded. It decides how long an outage is ridden out (output outage_budget_seconds)."
   type        = number
+  default     = 3
   nullable    = false
 
   validation {
@@ -86,6 +93,7 @@ variable "maximum_retry_attempts" {
 variable "maximum_record_age_seconds" {
   description = "The age in seconds from which a record is discarded. -1 leaves the age to the stream's retention."
   type        = number
+  default     = -1
   nullable    = false
 
   validation {
@@ -102,6 +110,7 @@ variable "maximum_record_age_seconds" {
 variable "bisect_batch_on_function_error" {
   description = "True if a failed batch is split in two before it is retried."
   type        = bool
+  default     = true
   nullable    = false
 
   validation {
@@ -113,6 +122,7 @@ variable "bisect_batch_on_function_error" {
 variable "report_batch_item_failures" {
   description = "True if the consumer's response names the records that failed."
   type        = bool
+  default     = true
   nullable    = false
 
   validation {
@@ -124,6 +134,7 @@ variable "report_batch_item_failures" {
 variable "api_timeout_seconds" {
   description = "The seconds after which an invocation of the api is ended."
   type        = number
+  default     = 10
   nullable    = false
 
   validation {
@@ -140,6 +151,7 @@ variable "api_timeout_seconds" {
 variable "consumer_timeout_seconds" {
   description = "The seconds after which an invocation of the consumer is ended."
   type        = number
+  default     = 30
   nullable    = false
 
   validation {
@@ -151,6 +163,7 @@ variable "consumer_timeout_seconds" {
 variable "api_memory_mb" {
   description = "The memory of the api in MB. The api's share of a processor follows from it."
   type        = number
+  default     = 256
   nullable    = false
 
   validation {
@@ -162,6 +175,7 @@ variable "api_memory_mb" {
 variable "consumer_memory_mb" {
   description = "The memory of the consumer in MB. The consumer's share of a processor follows from it."
   type        = number
+  default     = 256
   nullable    = false
 
   validation {
@@ -173,6 +187,7 @@ variable "consumer_memory_mb" {
 variable "consumer_max_in_flight" {
   description = "The number of orders that one invocation of the consumer writes at once."
   type        = number
+  default     = 32
   nullable    = false
 
   validation {

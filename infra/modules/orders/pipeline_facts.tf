@@ -13,6 +13,7 @@
 variable "facts_shard_count" {
   description = "The number of shards of a provisioned stream of facts. One shard takes 1 MB/s or 1,000 records/s. An on-demand stream ignores this number."
   type        = number
+  default     = 2
   nullable    = false
 
   validation {
@@ -24,6 +25,7 @@ variable "facts_shard_count" {
 variable "facts_retention_hours" {
   description = "The hours that the stream of facts keeps a fact. For this time a subscriber may be behind, or begin anew."
   type        = number
+  default     = 24
   nullable    = false
 
   validation {
@@ -35,6 +37,7 @@ variable "facts_retention_hours" {
 variable "notifier_batch_size" {
   description = "The most changes in one invocation of the notifier."
   type        = number
+  default     = 100
   nullable    = false
 
   validation {
@@ -46,6 +49,7 @@ variable "notifier_batch_size" {
 variable "notifier_batching_window_seconds" {
   description = "The seconds that a batch is collected before it is sent although it is not full."
   type        = number
+  default     = 0
   nullable    = false
 
   validation {
@@ -57,6 +61,7 @@ variable "notifier_batching_window_seconds" {
 variable "notifier_parallelization_factor" {
   description = "The number of batches of one shard that are in flight at once. The changes of one order stay in sequence."
   type        = number
+  default     = 10
   nullable    = false
 
   validation {
@@ -68,6 +73,7 @@ variable "notifier_parallelization_factor" {
 variable "notifier_starting_position" {
   description = "The place where the mapping begins to read a shard. Changing the place replaces the mapping."
   type        = string
+  default     = "TRIM_HORIZON"
   nullable    = false
 
   validation {
@@ -79,6 +85,7 @@ variable "notifier_starting_position" {
 variable "notifier_maximum_retry_attempts" {
   description = "The number of retries of a failed batch before the batch is discarded."
   type        = number
+  default     = 10
   nullable    = false
 
   validation {
@@ -90,6 +97,7 @@ variable "notifier_maximum_retry_attempts" {
 variable "notifier_maximum_record_age_seconds" {
   description = "The age in seconds from which a change is discarded and reported. The table's change stream keeps a change for 24 hours, and then nobody is told of it."
   type        = number
+  default     = 79200
   nullable    = false
 
   validation {
@@ -101,6 +109,7 @@ variable "notifier_maximum_record_age_seconds" {
 variable "notifier_bisect_batch_on_function_error" {
   description = "True if a failed batch is split in two before it is retried."
   type        = bool
+  default     = true
   nullable    = false
 
   validation {
@@ -112,6 +121,7 @@ variable "notifier_bisect_batch_on_function_error" {
 variable "notifier_report_batch_item_failures" {
   description = "True if the notifier's response names the records that failed."
   type        = bool
+  default     = true
   nullable    = false
 
   validation {
@@ -123,6 +133,7 @@ variable "notifier_report_batch_item_failures" {
 variable "notifier_timeout_seconds" {
   description = "The seconds after which an invocation of the notifier is ended."
   type        = number
+  default     = 30
   nullable    = false
 
   validation {
@@ -134,6 +145,7 @@ variable "notifier_timeout_seconds" {
 variable "notifier_memory_mb" {
   description = "The memory of the notifier in MB. The notifier's share of a processor follows from it."
   type        = number
+  default     = 256
   nullable    = false
 
   validation {
@@ -145,6 +157,7 @@ variable "notifier_memory_mb" {
 variable "subscriber_batch_size" {
   description = "The most facts in one invocation of a subscriber."
   type        = number
+  default     = 100
   nullable    = false
 
   validation {
@@ -156,6 +169,7 @@ variable "subscriber_batch_size" {
 variable "subscriber_batching_window_seconds" {
   description = "The seconds that a batch is collected before it is sent although it is not full."
   type        = number
+  default     = 0
   nullable    = false
 
   validation {
@@ -167,6 +181,7 @@ variable "subscriber_batching_window_seconds" {
 variable "subscriber_parallelization_factor" {
   description = "The number of batches of one shard that are in flight at once. The facts of one order stay in sequence."
   type        = number
+  default     = 1
   nullable    = false
 
   validation {
@@ -178,6 +193,7 @@ variable "subscriber_parallelization_factor" {
 variable "subscriber_starting_position" {
   description = "The place where the mapping begins to read a shard. Changing the place replaces the mapping."
   type        = string
+  default     = "TRIM_HORIZON"
   nullable    = false
 
   validation {
@@ -189,6 +205,7 @@ variable "subscriber_starting_position" {
 variable "subscriber_maximum_retry_attempts" {
   description = "The number of retries of a failed batch before the batch is discarded."
   type        = number
+  default     = 10
   nullable    = false
 
   validation {
@@ -200,6 +217,7 @@ variable "subscriber_maximum_retry_attempts" {
 variable "subscriber_maximum_record_age_seconds" {
   description = "The age in seconds from which a fact is discarded. -1 leaves the age to the stream's retention."
   type        = number
+  default     = -1
   nullable    = false
 
   validation {
@@ -216,6 +234,7 @@ variable "subscriber_maximum_record_age_seconds" {
 variable "subscriber_bisect_batch_on_function_error" {
   description = "True if a failed batch is split in two before it is retried."
   type        = bool
+  default     = true
   nullable    = false
 
   validation {
@@ -227,6 +246,7 @@ variable "subscriber_bisect_batch_on_function_error" {
 variable "subscriber_report_batch_item_failures" {
   description = "True if a subscriber's response names the records that failed."
   type        = bool
+  default     = true
   nullable    = false
 
   validation {
@@ -238,6 +258,7 @@ variable "subscriber_report_batch_item_failures" {
 variable "subscriber_timeout_seconds" {
   description = "The seconds after which an invocation of a subscriber is ended."
   type        = number
+  default     = 30
   nullable    = false
 
   validation {
@@ -249,6 +270,7 @@ variable "subscriber_timeout_seconds" {
 variable "subscriber_memory_mb" {
   description = "The memory of a subscriber in MB. A subscriber's share of a processor follows from it."
   type        = number
+  default     = 256
   nullable    = false
 
   validation {
