@@ -8,14 +8,14 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "The tags of every resource, besides Service."
+  description = "The tags of every resource, besides Service and Setting."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = length(var.tags) <= 49 && alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value)) && !startswith(lower(key), "aws:")])
-    error_message = "tags must be at most 49, with keys of 1 to 128 and values of up to 256 letters, digits, spaces and _.:/=+-@. No key may begin with aws:."
+    condition     = length(var.tags) <= 48 && alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value)) && !startswith(lower(key), "aws:")])
+    error_message = "tags must be at most 48, with keys of 1 to 128 and values of up to 256 letters, digits, spaces and _.:/=+-@. No key may begin with aws:."
   }
 }
 

@@ -16,6 +16,6 @@ terraform {
 
 provider "aws" {
   default_tags {
-    tags = merge({ Service = var.name }, var.tags)
+    tags = merge({ Service = var.name, Setting = var.setting }, var.tags)
   }
 }

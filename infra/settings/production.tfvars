@@ -1,6 +1,8 @@
 # The production setting. Intents are kept for a week, an outage of an hour is ridden out, and
-# discards are kept with their content. Give this file after the pipeline's own file, as in
-# `terraform apply -var-file=settings/production.tfvars`.
+# discards are kept with their content. `make deploy SETTINGS=production` deploys it.
+
+# The name of this file. The deployment remembers it, and infra/bin/deploy refuses another setting.
+setting = "production"
 
 # A week leaves time to notice, to mend and to put back.
 retention_hours = 168
@@ -35,7 +37,3 @@ log_retention_days  = 90
 tracing             = true
 requests_per_second = 2000
 request_burst       = 2000
-
-# The stop switch. Set it to false before an outage that will last longer than the budget, and to
-# true after the outage.
-consumer_enabled = true

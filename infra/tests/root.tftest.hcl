@@ -5,6 +5,10 @@ mock_provider "aws" {
   source = "./modules/orders/tests/mocks"
 }
 
+variables {
+  setting = "minimal"
+}
+
 run "the_shipped_settings_are_a_deployment_by_themselves" {
   assert {
     condition     = output.outage_budget_seconds == 118 && output.record_lifetime_seconds == 86400
@@ -70,7 +74,7 @@ run "more_tags_than_a_resource_takes_are_refused" {
   command = plan
 
   variables {
-    tags = { for number in range(50) : "tag-${number}" => "value" }
+    tags = { for number in range(49) : "tag-${number}" => "value" }
   }
 
   expect_failures = [var.tags]
@@ -80,6 +84,25 @@ run "every_tag_that_aws_takes_is_taken" {
   command = plan
 
   variables {
-    tags = { for number in range(49) : "cost:team/${number}" => "orders + ärger @ 5 = 1_000.0" }
+    tags = { for number in range(48) : "cost:team/${number}" => "orders + ärger @ 5 = 1_000.0" }
   }
+}
+
+run "a_deployment_remembers_its_setting" {
+  command = plan
+
+  assert {
+    condition     = output.setting == "minimal"
+    error_message = "The state must have the setting, because infra/bin/deploy compares it with the next one."
+  }
+}
+
+run "a_setting_without_a_name_is_refused" {
+  command = plan
+
+  variables {
+    setting = ""
+  }
+
+  expect_failures = [var.setting]
 }
