@@ -126,6 +126,17 @@ fn a_function_whose_settings_are_missing_or_wrong_says_which_in_one_line() {
         let levels = "setting LOG_LEVEL is wrong: must be error, warn, info, debug or trace";
         cases.push((function, settings, "LOG_LEVEL", "loud", levels.to_owned()));
     }
+    // An environment that has one name too few for what the function serves.
+    let (writes, reads) = (
+        [api[0], api[1], api[3], ("SERVES", "writes")],
+        [api[0], api[2], api[3], ("SERVES", "reads")],
+    );
+    for (settings, name) in [(&writes, "STREAM_NAME"), (&reads, "TABLE_NAME")] {
+        let missing = format!("setting {name} is missing");
+        cases.push(("api", settings, name, "", missing));
+    }
+    let parts = "setting SERVES is wrong: must be all, writes or reads";
+    cases.push(("api", &api, "SERVES", "everything", parts.to_owned()));
     let callers = "setting CALLER is wrong: must be none, jwt:CLAIM, iam or lambda:FIELD";
     cases.push(("api", &api, "CALLER", "everyone", callers.to_owned()));
     for number in ["0", "1001", "many"] {

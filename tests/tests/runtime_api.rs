@@ -144,6 +144,49 @@ fn levels(log: &str, level: &str) -> usize {
     log.lines().filter(|line| line.contains(&level)).count()
 }
 
+/// The event of a request whose path, body and request id have the mark.
+fn http_event(method: &str, path: &str) -> Vec<u8> {
+    let event = json!({
+        "version": "2.0", "rawPath": path, "headers": {"content-type": "application/json"},
+        "requestContext": {"stage": "$default", "requestId": "id-1", "http": {"method": method}},
+        "body": MARK, "isBase64Encoded": false,
+    });
+    event.to_string().into_bytes()
+}
+
+// The functions have neither a stream nor a table here, so nothing but the routes is asked.
+#[tokio::test]
+async fn a_function_answers_503_for_the_part_that_it_does_not_serve_and_warns_without_quoting() {
+    let writes = [
+        ("SERVES", "writes"),
+        ("STREAM_NAME", "s"),
+        ("CALLER", "none"),
+    ];
+    let reads = [("SERVES", "reads"), ("TABLE_NAME", "t"), ("CALLER", "none")];
+    let read = format!("/orders/{MARK}");
+    for (settings, method, path, status) in [
+        (&writes, "GET", &*read, 503),
+        (&reads, "POST", "/orders", 503),
+        (&reads, "GET", "/", 404),
+    ] {
+        let told = invoke("api", settings, None, &http_event(method, path)).await;
+        assert_eq!(
+            (&*told.kind, &told.body["statusCode"]),
+            ("response", &json!(status)),
+            "{method} {path}"
+        );
+        assert_eq!(levels(&told.log, "WARN"), 1, "{}", told.log);
+        assert!(told.log.contains("SERVES rules out"), "{}", told.log);
+        assert!(!told.log.contains(MARK), "{}", told.log);
+    }
+    // Each function reads the requests of its own part, and finds that they are wrong.
+    for (settings, method, path) in [(&writes, "POST", "/orders"), (&reads, "GET", &*read)] {
+        let told = invoke("api", settings, None, &http_event(method, path)).await;
+        assert_eq!(told.body["statusCode"], 400, "{method} {path}");
+        assert_eq!(levels(&told.log, "WARN"), 0, "{}", told.log);
+    }
+}
+
 #[tokio::test]
 async fn an_event_that_is_no_request_fails_the_invocation_with_one_line_at_level_error() {
     for event in [

@@ -8,6 +8,7 @@ use crate::caller::Identity;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stream::Stream;
 
 const IF_UNKNOWN: &str = "Send the request again. An order can be cancelled only once.";
 
@@ -20,6 +21,7 @@ impl Api {
     /// somebody else's order is accepted and has no effect, so the answer tells a stranger nothing.
     pub(crate) async fn cancel(
         &self,
+        stream: &Stream,
         request: &Request<'_>,
         identity: Identity,
         order_id: OrderId,
@@ -27,7 +29,7 @@ impl Api {
         let (intent_id, now) = (self.origins.intent_id(), self.now()?);
         let intent = Intent::cancel(intent_id, order_id, now, identity.caller)
             .in_trace(request.traceparent());
-        self.accept(&intent, request, IF_UNKNOWN).await?;
+        self.accept(stream, &intent, request, IF_UNKNOWN).await?;
         Response::accepted(&intent, request.base_path(), NoFields {})
     }
 }

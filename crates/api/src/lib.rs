@@ -5,11 +5,14 @@
 //! record in the stream, keyed by order id. These routes never read before they write, so they
 //! accept at the pace of the stream whatever state the table is in.
 //!
-//! | request | file |
-//! |---|---|
-//! | `POST /orders` | `submit.rs` |
-//! | `POST /orders/{id}/cancel` | `cancel.rs` |
-//! | `GET /orders/{id}` | `read.rs` |
+//! | request | file | needs |
+//! |---|---|---|
+//! | `POST /orders` | `submit.rs` | the stream |
+//! | `POST /orders/{id}/cancel` | `cancel.rs` | the stream |
+//! | `GET /orders/{id}` | `read.rs` | the table |
+//!
+//! The package can be deployed as one function, or as a function for writes and one for reads
+//! ([`Serves`]).
 //!
 //! Every error is a problem document (RFC 9457, `problem.rs`). An internal cause goes to the log
 //! and never to the client. The values that the client sent go to neither. Only the pointer of a
@@ -24,6 +27,7 @@ mod read;
 mod request;
 mod response;
 mod route;
+mod serves;
 mod stream;
 mod submit;
 
@@ -38,21 +42,22 @@ use orders_table::{OrdersTable, client_for_reads};
 
 pub use base_path::BasePath;
 pub use caller::CallerSource;
+use caller::Identity;
 use event::{Event, Unreadable};
 use problem::Problem;
 use request::Request;
 use response::Response;
 use route::{Endpoint, Found};
 pub use route::{ROUTES, Route};
+pub use serves::Serves;
 pub use stream::{Refusal, Stream};
 
 /// The API with all that it needs.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// The stream that takes the intents.
-    pub stream: Stream,
-    /// The table in which orders are read.
-    pub table: OrdersTable,
+    /// The part of the API that is served, with the stream that takes the intents and the table in
+    /// which orders are read.
+    pub serves: Serves,
     /// The place of a caller's identity in a request.
     pub callers: CallerSource,
     /// The part before `/orders` in the paths that clients see.
@@ -141,7 +146,14 @@ impl Api {
         let request = Request::new(&event, &self.base_path, time_left);
         let (endpoint, answered) = match Route::find(request.method(), request.path()) {
             Ok(found) => (found.endpoint.name(), self.dispatch(&found, &request).await),
-            Err(problem) => ("none", Err(problem)),
+            Err(problem) => {
+                if self.serves.stream().is_none() {
+                    // A path that is not the API's, and a method that its path lacks, are the
+                    // business of the function for writes.
+                    misrouted(&request, "none");
+                }
+                ("none", Err(problem))
+            }
         };
         let response = answered.unwrap_or_else(|problem| Response::problem(&problem, request.id()));
         let (status, intent_id) = (response.status(), response.intent_id());
@@ -163,26 +175,54 @@ impl Api {
         found: &Found<'_>,
         request: &Request<'_>,
     ) -> Result<Response, Problem> {
-        let identity = self
-            .callers
-            .identify(request.event())
-            .ok_or_else(|| Problem::caller_required(&self.callers))?;
+        // A request that came to the wrong function is told so before its caller is looked for. The
+        // route that it took may have no authorizer, and a 401 would hide the cause.
+        let stream = || {
+            self.serves.stream().ok_or_else(|| {
+                misrouted(request, found.endpoint.name());
+                Problem::not_accepted()
+            })
+        };
+        let table = || {
+            self.serves.table().ok_or_else(|| {
+                misrouted(request, found.endpoint.name());
+                Problem::unavailable()
+            })
+        };
         match found.endpoint {
-            Endpoint::Submit => self.submit(request, identity).await,
-            Endpoint::Cancel => self.cancel(request, identity, found.order_id()?).await,
-            Endpoint::Read => self.read(request, &identity, found.order_id()?).await,
+            Endpoint::Submit => {
+                let (stream, identity) = (stream()?, self.identity(request)?);
+                self.submit(stream, request, identity).await
+            }
+            Endpoint::Cancel => {
+                let (stream, identity) = (stream()?, self.identity(request)?);
+                let order_id = found.order_id()?;
+                self.cancel(stream, request, identity, order_id).await
+            }
+            Endpoint::Read => {
+                let (table, identity) = (table()?, self.identity(request)?);
+                let order_id = found.order_id()?;
+                self.read(table, request, &identity, order_id).await
+            }
         }
+    }
+
+    fn identity(&self, request: &Request<'_>) -> Result<Identity, Problem> {
+        self.callers
+            .identify(request.event())
+            .ok_or_else(|| Problem::caller_required(&self.callers))
     }
 
     /// Puts an intent into the stream, which accepts it. `if_unknown` tells the client what to do
     /// if the outcome is unknown.
     async fn accept(
         &self,
+        stream: &Stream,
         intent: &Intent,
         request: &Request<'_>,
         if_unknown: &'static str,
     ) -> Result<(), Problem> {
-        let put = self.stream.put(intent, request.time_left()).await;
+        let put = stream.put(intent, request.time_left()).await;
         put.map_err(|refusal| {
             let (reason, code) = (refusal.reason(), refusal.code());
             let gateway_request_id = request.id();
@@ -202,23 +242,42 @@ impl Api {
     }
 }
 
+/// Logs that a request has come to a function that does not serve it. The front door's routes and
+/// the functions' settings then disagree. The line does not quote the request.
+fn misrouted(request: &Request<'_>, route: &'static str) {
+    let gateway_request_id = request.id();
+    tracing::warn!(
+        gateway_request_id,
+        route,
+        "a request came that SERVES rules out; the routes of the front door are wrong"
+    );
+}
+
 /// Runs the function. It reads its settings, makes its clients, and serves invocations until Lambda
 /// ends the process.
 ///
-/// The settings are `STREAM_NAME`, `TABLE_NAME`, `CALLER` ([`CallerSource::parse`]), and
-/// `BASE_PATH` ([`BasePath::parse`]), which may be missing.
+/// The settings are these.
+///
+/// | variable | read by |
+/// |---|---|
+/// | `SERVES`, which is `all` (the default), `writes` or `reads` | [`Serves`] |
+/// | `STREAM_NAME`, unless the function only reads | [`Stream::new`] |
+/// | `TABLE_NAME`, unless the function only writes | [`OrdersTable::new`] |
+/// | `CALLER` | [`CallerSource::parse`] |
+/// | `BASE_PATH`, which may be missing | [`BasePath::parse`] |
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
 pub async fn serve(environment: Environment) -> Result<(), StartError> {
-    let stream_name = environment.required("STREAM_NAME")?;
-    let table_name = environment.required("TABLE_NAME")?;
+    let names = Serves::read(&environment)?;
     let callers = environment.parsed("CALLER", CallerSource::parse)?;
     let base_path = environment.parsed_or_default("BASE_PATH", BasePath::parse)?;
     let config = function_runtime::sdk_config().await;
     let api = &Api {
-        stream: Stream::new(&config, stream_name),
-        table: OrdersTable::new(client_for_reads(&config), table_name),
+        serves: names.map(
+            |stream| Stream::new(&config, stream),
+            |table| OrdersTable::new(client_for_reads(&config), table),
+        ),
         callers,
         base_path,
         origins: Origins::of_system(),

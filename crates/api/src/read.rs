@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use orders::{OrderId, OrderView};
-use orders_table::TableError;
+use orders_table::{OrdersTable, TableError};
 use tokio::time::{Instant, sleep};
 
 use crate::Api;
@@ -30,6 +30,7 @@ impl Api {
     /// there.
     pub(crate) async fn read(
         &self,
+        table: &OrdersTable,
         request: &Request<'_>,
         identity: &Identity,
         order_id: OrderId,
@@ -39,10 +40,10 @@ impl Api {
         let wait = wait.map(|seconds| seconds.min(MAX_WAIT).min(request.time_left().as_secs()));
         let until = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
 
-        let mut found = self.look(request, identity, order_id).await?;
+        let mut found = look(table, request, identity, order_id).await?;
         while found.is_none() && Instant::now() + PAUSE <= until {
             sleep(PAUSE).await;
-            found = match self.look(request, identity, order_id).await {
+            found = match look(table, request, identity, order_id).await {
                 Ok(found) => found,
                 // The first look has answered the question that every request asks. Waiting is an
                 // extra.
@@ -69,25 +70,25 @@ impl Api {
             None => response,
         })
     }
+}
 
-    async fn look(
-        &self,
-        request: &Request<'_>,
-        identity: &Identity,
-        order_id: OrderId,
-    ) -> Result<Option<OrderView>, Problem> {
-        let caller = &identity.caller;
-        match self.table.read(order_id, caller, request.time_left()).await {
-            Ok(row) => Ok(row.and_then(|row| row.view(order_id, caller))),
-            Err(error) => {
-                let gateway_request_id = request.id();
-                let (reason, code) = (error.reason(), error.code());
-                tracing::warn!(gateway_request_id, reason, code, "the table cannot be read");
-                Err(match error {
-                    TableError::UnreadableRow(_) => Problem::internal(),
-                    _ => Problem::unavailable(),
-                })
-            }
+async fn look(
+    table: &OrdersTable,
+    request: &Request<'_>,
+    identity: &Identity,
+    order_id: OrderId,
+) -> Result<Option<OrderView>, Problem> {
+    let caller = &identity.caller;
+    match table.read(order_id, caller, request.time_left()).await {
+        Ok(row) => Ok(row.and_then(|row| row.view(order_id, caller))),
+        Err(error) => {
+            let gateway_request_id = request.id();
+            let (reason, code) = (error.reason(), error.code());
+            tracing::warn!(gateway_request_id, reason, code, "the table cannot be read");
+            Err(match error {
+                TableError::UnreadableRow(_) => Problem::internal(),
+                _ => Problem::unavailable(),
+            })
         }
     }
 }

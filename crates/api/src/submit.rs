@@ -10,6 +10,7 @@ use crate::caller::Identity;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::response::Response;
+use crate::stream::Stream;
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -27,6 +28,7 @@ struct Fields {
 impl Api {
     pub(crate) async fn submit(
         &self,
+        stream: &Stream,
         request: &Request<'_>,
         identity: Identity,
     ) -> Result<Response, Problem> {
@@ -43,7 +45,7 @@ impl Api {
         let fingerprint = submit.fingerprint.clone();
         let intent = Intent::new(intent_id, order_id, now, IntentKind::Submit(submit))
             .in_trace(request.traceparent());
-        self.accept(&intent, request, if_unknown).await?;
+        self.accept(stream, &intent, request, if_unknown).await?;
         Response::accepted(&intent, request.base_path(), Fields { fingerprint })
     }
 }

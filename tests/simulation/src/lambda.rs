@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use api::{Api, BasePath, CallerSource, Origins};
+use api::{Api, BasePath, CallerSource, Origins, Serves};
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
@@ -380,8 +380,10 @@ impl Lambda {
         let random = Arc::clone(&self.random);
         let began = Instant::now() - self.laws.trace.elapsed();
         Api {
-            stream: api::Stream::new(&config, STREAM.into()),
-            table: OrdersTable::new(client_for_reads(&config), TABLE),
+            serves: Serves::All(
+                api::Stream::new(&config, STREAM.into()),
+                OrdersTable::new(client_for_reads(&config), TABLE),
+            ),
             callers: CallerSource::parse("jwt:sub").unwrap(),
             base_path: BasePath::default(),
             origins: Origins::new(

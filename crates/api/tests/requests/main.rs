@@ -11,5 +11,6 @@ mod cancel;
 mod events;
 mod faults;
 mod read;
+mod serves;
 mod submit;
 mod world;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use api::{Api, BasePath, CallerSource, Origins, Stream};
+use api::{Api, BasePath, CallerSource, Origins, Serves, Stream};
 use aws_lambda_events::encodings::Body;
 use aws_model::kinesis::{Position, Record};
 use aws_model::{Aws, Fault, KinesisOptions, ModelOptions, Service, TokioClock};
@@ -52,8 +52,10 @@ impl World {
         let config = aws.sdk_config();
         let started = tokio::time::Instant::now();
         let api = Api {
-            stream: Stream::new(&config, "intents".into()),
-            table: OrdersTable::new(client_for_reads(&config), "orders"),
+            serves: Serves::All(
+                Stream::new(&config, "intents".into()),
+                OrdersTable::new(client_for_reads(&config), "orders"),
+            ),
             callers: CallerSource::parse(callers).unwrap(),
             base_path: BasePath::default(),
             origins: Origins::new(
@@ -62,6 +64,24 @@ impl World {
             ),
         };
         Self { aws, api }
+    }
+
+    /// The same API, of which the function serves only the writes.
+    pub(crate) fn that_writes(mut self) -> Self {
+        let Serves::All(stream, _) = self.api.serves else {
+            panic!("the API is cut already")
+        };
+        self.api.serves = Serves::Writes(stream);
+        self
+    }
+
+    /// The same API, of which the function serves only the reads.
+    pub(crate) fn that_reads(mut self) -> Self {
+        let Serves::All(_, table) = self.api.serves else {
+            panic!("the API is cut already")
+        };
+        self.api.serves = Serves::Reads(table);
+        self
     }
 
     pub(crate) async fn send(&self, request: Value) -> Response {
