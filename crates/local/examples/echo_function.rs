@@ -2,7 +2,7 @@
 //! can answer, fail, hang, crash, and tell its environment.
 //!
 //! - An API Gateway event (`version` 2.0) is answered with itself as the body, except on the paths
-//!   `/crash`, `/hang`, `/spin`, `/fail` and `/malformed`.
+//!   `/crash`, `/hang`, `/spin`, `/fail` and `/malformed`, and on these paths behind `/orders`.
 //! - For a Kinesis event (`Records`) the function reports the records as failed whose data says
 //!   `fail`. A batch with a record whose data says `slow` takes two seconds.
 //! - Every other event names its task in `do`.
@@ -77,7 +77,8 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
 }
 
 fn answer_http(event: &Value) -> Result<Value, Error> {
-    match event["rawPath"].as_str() {
+    let path = event["rawPath"].as_str();
+    match path.map(|path| path.strip_prefix("/orders").unwrap_or(path)) {
         Some("/crash") => std::process::exit(7),
         Some("/fail") => return Err("as asked".into()),
         Some("/hang") => std::thread::sleep(Duration::from_secs(3_600)),

@@ -23,7 +23,7 @@ pub fn banner(port: u16, aws_port: u16, settings: &Settings) -> String {
         r#"
 The order service is ready.
 
-  {http:<28} HTTP API: the function api
+  {http:<28} HTTP API: reads to the function reader, all else to api
   {aws:<28} Kinesis, DynamoDB with its streams, and SQS; any credentials
     stream {INTENTS_STREAM} ({intents}) → function consumer → table {ORDERS_TABLE}
     changes of {ORDERS_TABLE} → function notifier → stream {FACTS_STREAM} ({facts})

@@ -1,6 +1,7 @@
-//! The way from a client to the function `api` and back. HTTP becomes an event in payload format
-//! 2.0, and the answer becomes HTTP.
+//! The way from a client to the functions `api` and `reader` and back. HTTP becomes an event in
+//! payload format 2.0, and the answer becomes HTTP.
 
 pub mod event;
 pub mod front_door;
 pub mod response;
+pub mod routes;

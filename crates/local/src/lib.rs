@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! client ─▶ gateway ─▶ lambda (api) ─▶ aws: Kinesis ─▶ mapping ─▶ lambda (consumer) ─▶ aws: DynamoDB
-//!                                                        └─▶ aws: SQS, for discards
+//!              │                                         └─▶ aws: SQS, for discards           ▲
+//!              └─────▶ lambda (reader) ───────────────────────────────────────────────────────┘
 //! ```
 //!
 //! | module | contents |

@@ -31,7 +31,7 @@ pub struct Settings {
     pub intents: StreamSettings,
     /// The stream of facts, `facts_…`.
     pub facts: StreamSettings,
-    /// The function `api`, `api_…`.
+    /// The functions `api` and `reader`, `api_…`. They are one package.
     pub api: FunctionSettings,
     /// The function `consumer`, `consumer_…`.
     pub consumer: FunctionSettings,

@@ -21,6 +21,7 @@ use crate::aws::port;
 use crate::banner::banner;
 use crate::console::Console;
 use crate::gateway::front_door;
+use crate::gateway::routes::Routes;
 use crate::lambda::execution_environment::InitFailure;
 use crate::lambda::function::Function;
 use crate::lambda::function_config::FunctionConfig;
@@ -34,6 +35,9 @@ use crate::servers::foreign::Hosts;
 use crate::servers::loopback_port::{Listeners, PortError, ReservedPort};
 use crate::settings::{FunctionSettings, MappingSettings, Settings, SettingsError};
 use crate::watchdog::Watchdog;
+
+/// The functions of the stack. Each has its own processes, whatever binary it runs.
+const FUNCTIONS: [&str; 5] = ["api", "reader", "consumer", "notifier", "shipping"];
 
 /// The reason why the stack could not start or go on. Each message is one line for a person, and
 /// the exit code is 1.
@@ -122,9 +126,10 @@ pub async fn run(
         () = stop => Ok(()),
     };
     // Nobody is served any more. The last lines of an idle process are still shown.
-    if let Some([api, consumer, notifier, shipping]) = functions.get() {
+    if let Some([api, reader, consumer, notifier, shipping]) = functions.get() {
         tokio::join!(
             api.shut_down(),
+            reader.shut_down(),
             consumer.shut_down(),
             notifier.shut_down(),
             shipping.shut_down()
@@ -143,7 +148,7 @@ struct Plan {
     binaries: Binaries,
 }
 
-/// The functions' binaries.
+/// The functions' binaries. The functions `api` and `reader` have one.
 struct Binaries {
     api: PathBuf,
     consumer: PathBuf,
@@ -175,7 +180,7 @@ async fn serve(
     options: &Options,
     console: &Console,
     process_group: i32,
-    functions: &OnceLock<[Arc<Function>; 4]>,
+    functions: &OnceLock<[Arc<Function>; FUNCTIONS.len()]>,
 ) -> Result<Infallible, StackError> {
     let Plan {
         settings,
@@ -202,15 +207,30 @@ async fn serve(
         };
         Arc::new(Function::new(config, console.clone()))
     };
+    let (caller, base_path) = (
+        ("CALLER", &*options.caller),
+        ("BASE_PATH", &*options.base_path),
+    );
     let api = function(
         "api",
+        binaries.api.clone(),
+        &settings.api,
+        &[
+            ("SERVES", "writes"),
+            ("STREAM_NAME", INTENTS_STREAM),
+            caller,
+            base_path,
+        ],
+    );
+    let reader = function(
+        "reader",
         binaries.api,
         &settings.api,
         &[
-            ("STREAM_NAME", INTENTS_STREAM),
+            ("SERVES", "reads"),
             ("TABLE_NAME", ORDERS_TABLE),
-            ("CALLER", &options.caller),
-            ("BASE_PATH", &options.base_path),
+            caller,
+            base_path,
         ],
     );
     let max_in_flight = settings.consumer_max_in_flight.to_string();
@@ -241,7 +261,7 @@ async fn serve(
             ("LOCKS_TABLE_NAME", LOCKS_TABLE),
         ],
     );
-    let all = [&api, &consumer, &notifier, &shipping].map(Arc::clone);
+    let all = [&api, &reader, &consumer, &notifier, &shipping].map(Arc::clone);
     // The cell is set once, because this function is called once.
     let _ = functions.set(all.clone());
 
@@ -295,7 +315,7 @@ async fn serve(
             FACTS_QUEUE,
         )?,
     ];
-    let calls = Calls::of(&["api", "consumer", "notifier", "shipping"]);
+    let calls = Calls::of(&FUNCTIONS);
     let control = Arc::new(Control {
         aws: aws.clone(),
         streams: &[INTENTS_STREAM, FACTS_STREAM],
@@ -321,8 +341,13 @@ async fn serve(
         calls,
         move |request| routes.answer(request),
     ));
+    // A setting that is wrong for both the api and the reader is always the api's complaint.
+    let api_then_reader = async {
+        api.warm_up().await?;
+        reader.warm_up().await
+    };
     tokio::try_join!(
-        api.warm_up(),
+        api_then_reader,
         consumer.warm_up(),
         notifier.warm_up(),
         shipping.warm_up()
@@ -334,7 +359,11 @@ async fn serve(
     servers.spawn(front_door::serve(
         http_listener,
         hosts,
-        api,
+        Routes {
+            reader,
+            api,
+            base_path: options.base_path.clone(),
+        },
         console.clone(),
     ));
     control.ready.store(true, Ordering::Release);

@@ -11,7 +11,7 @@ mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -20,8 +20,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use local::console::{Captured, Console};
 use local::gateway::front_door;
+use local::gateway::routes::Routes;
 use local::lambda::function::Function;
-use local::lambda::function_config::{FunctionConfig, MAX_PROCESSES};
+use local::lambda::function_config::{FunctionConfig, MAX_PROCESSES, MAX_WAIT};
 use local::servers::foreign::Hosts;
 use local::watchdog::Watchdog;
 use serde_json::{Value, json};
@@ -30,10 +31,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// The example function behind a front door on a free port.
+/// The example function behind a front door on a free port, once as the api and once as the reader.
 struct Door {
     address: SocketAddr,
     function: Arc<Function>,
+    reader: Arc<Function>,
     console: Captured,
     _server: JoinSet<()>,
     _watchdog: Watchdog,
@@ -47,8 +49,8 @@ impl Door {
     async fn with_timeout(timeout: Duration) -> Self {
         let watchdog = Watchdog::start().unwrap();
         let (console, captured) = Console::captured();
-        let config = FunctionConfig {
-            name: "api".into(),
+        let config = |name: &str| FunctionConfig {
+            name: name.into(),
             executable: echo_function(),
             timeout,
             memory_mb: 128,
@@ -58,19 +60,25 @@ impl Door {
             process_group: watchdog.process_group(),
             show_logs: false,
         };
-        let function = Arc::new(Function::new(config, console.clone()));
+        let function = |name: &str| Arc::new(Function::new(config(name), console.clone()));
+        let (api, reader) = (function("api"), function("reader"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
         server.spawn(front_door::serve(
             listener,
             Hosts::default(),
-            Arc::clone(&function),
+            Routes {
+                reader: Arc::clone(&reader),
+                api: Arc::clone(&api),
+                base_path: "/v1".into(),
+            },
             console,
         ));
         Self {
             address,
-            function,
+            function: api,
+            reader,
             console: captured,
             _server: server,
             _watchdog: watchdog,
@@ -132,6 +140,87 @@ async fn a_request_reaches_the_function_as_an_event_and_its_answer_the_client() 
 }
 
 #[tokio::test]
+async fn a_read_goes_to_the_reader_and_everything_else_to_the_api() {
+    let door = Door::open().await;
+    let invocations = || {
+        let count = |function: &Function| function.state().counters.invocations;
+        (count(&door.function), count(&door.reader))
+    };
+    for (method, path, of_reader) in [
+        ("GET", "/orders/x", true),
+        ("GET", "/v1/orders/x?a=b", true),
+        ("GET", "/orders%2Fx", true),
+        ("POST", "/orders", false),
+        ("POST", "/orders/x/cancel", false),
+        ("GET", "/orders", false),
+        ("GET", "/orders/a%2Fb", false),
+        ("GET", "/nowhere", false),
+        ("HEAD", "/orders/x", false),
+        ("DELETE", "/orders/x", false),
+    ] {
+        let before = invocations();
+        let request = Request::builder().method(method);
+        assert_eq!(door.send(request, path, "").await.status(), 200);
+        let after = invocations();
+        let expected = if of_reader { (0, 1) } else { (1, 0) };
+        let added = (after.0 - before.0, after.1 - before.1);
+        assert_eq!(added, expected, "{method} {path}");
+    }
+}
+
+/// Waits until all processes of a function work on a request.
+async fn all_busy(function: &Function) {
+    eventually("eight busy processes", async || {
+        let state = function.state();
+        let busy = state.processes.iter().filter(|process| process.busy);
+        (busy.count() == MAX_PROCESSES).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn readers_beyond_the_readers_processes_are_answered_503_and_take_none_of_the_apis() {
+    let door = Door::open().await;
+    door.get("/").await;
+    let readers = (0..MAX_PROCESSES).map(|_| door.get("/orders/hang"));
+    let readers = futures::future::join_all(readers);
+    tokio::pin!(readers);
+    let others = async {
+        all_busy(&door.reader).await;
+        let further = (0..60).map(|_| door.get("/orders/x"));
+        let further = futures::future::join_all(further);
+        tokio::pin!(further);
+        let asked = Instant::now();
+        let orders = async {
+            for _ in 0..20 {
+                let order = door.send(Request::post("/"), "/orders", "{}").await;
+                assert_eq!(order.status(), 200);
+            }
+        };
+        tokio::select! {
+            () = orders => {}
+            _ = &mut further => panic!("the readers were answered before the orders"),
+        }
+        assert!(asked.elapsed() < MAX_WAIT, "{:?}", asked.elapsed());
+        further.await
+    };
+    let further = tokio::select! {
+        further = others => further,
+        _ = &mut readers => panic!("the busy readers answered"),
+    };
+    for refused in further {
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            message(&refused),
+            json!({ "message": "Service Unavailable" })
+        );
+    }
+    assert_eq!(door.reader.state().counters.throttles, 60);
+    assert_eq!(door.function.state().counters.throttles, 0);
+    assert_eq!(door.function.state().counters.starts, 1);
+}
+
+#[tokio::test]
 async fn a_function_that_fails_crashes_or_answers_nonsense_is_an_internal_server_error() {
     let door = Door::open().await;
     for path in ["/fail", "/crash", "/malformed"] {
@@ -168,17 +257,7 @@ async fn a_request_that_finds_all_processes_busy_is_answered_503() {
     let busy = futures::future::join_all((0..MAX_PROCESSES).map(|_| door.get("/hang")));
     tokio::pin!(busy);
     let refused = async {
-        eventually("eight busy processes", async || {
-            let state = door.function.state();
-            (state
-                .processes
-                .iter()
-                .filter(|process| process.busy)
-                .count()
-                == MAX_PROCESSES)
-                .then_some(())
-        })
-        .await;
+        all_busy(&door.function).await;
         door.get("/").await
     };
     let refused = tokio::select! {

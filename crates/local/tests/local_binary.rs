@@ -1,8 +1,7 @@
 //! The program `local` as a user runs it. The tests show what it prints, how it ends, and that it
 //! leaves no process behind.
 //!
-//! The example function takes the place of both `api` and `consumer`, so these tests are about
-//! `local` alone.
+//! The example function takes the place of every function, so these tests are about `local` alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,13 +11,14 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
-use support::installation::{FUNCTIONS, Installation, Running, all_gone, send};
+use support::installation::{BINARIES, FUNCTIONS, Installation, Running, all_gone, send};
 use support::{eventually, signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -144,6 +144,62 @@ async fn a_further_name_is_taken_when_it_is_named() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let answer = raw(address, &get("evil.example"), "").await;
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}
+
+/// The environment variables of the first process of a function.
+async fn environment_of(running: &Running, function: &str) -> BTreeMap<String, String> {
+    let state = running.state().await;
+    let pid = &state["functions"][function]["processes"][0]["pid"];
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let environment = String::from_utf8(environment).unwrap();
+    let variables = environment.split_terminator('\0');
+    variables
+        .map(|variable| variable.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn api_and_reader_are_told_what_they_serve_and_nothing_of_the_other_part() {
+    let installation = Installation::new("parts");
+    let variables = [("CALLER", "jwt:sub"), ("BASE_PATH", "/v1")];
+    let running = installation.start_with(&variables).await;
+    for (function, serves, has, other) in [
+        (
+            "api",
+            "writes",
+            ("STREAM_NAME", "order-intents"),
+            "TABLE_NAME",
+        ),
+        ("reader", "reads", ("TABLE_NAME", "orders"), "STREAM_NAME"),
+    ] {
+        let environment = environment_of(&running, function).await;
+        for (name, value) in variables.into_iter().chain([("SERVES", serves), has]) {
+            assert_eq!(environment[name], value, "{function}: {name}");
+        }
+        assert_eq!(environment.get(other), None, "{function}: {other}");
+        assert_eq!(environment["AWS_LAMBDA_FUNCTION_NAME"], function);
+        let started = format!("{function:<9} process ");
+        let log = running.log();
+        assert!(log.lines().any(|line| line.contains(&started)), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_runs_in_the_reader_and_an_order_in_the_api() {
+    let installation = Installation::new("routes");
+    let running = installation.start_with(&[("BASE_PATH", "/v1")]).await;
+    let ask = async |method, path| running.http(method, path, "").await.status();
+    assert_eq!(ask(Method::GET, "/orders/1").await, 200);
+    assert_eq!(ask(Method::GET, "/v1/orders/1").await, 200);
+    assert_eq!(ask(Method::POST, "/orders").await, 200);
+    assert_eq!(ask(Method::GET, "/orders/fail").await, 500);
+    let state = running.state().await;
+    let counters = |function: &str| state["functions"][function]["counters"].clone();
+    assert_eq!(counters("reader")["invocations"], 3);
+    assert_eq!(counters("reader")["errors"], 1);
+    assert_eq!(counters("api")["invocations"], 1);
+    assert_eq!(counters("api")["errors"], 0);
 }
 
 #[tokio::test]
@@ -528,7 +584,7 @@ async fn what_makes_no_sense_for_a_function_or_the_switch_is_refused_with_the_fi
         (
             "functions",
             r#"{"function": "x", "action": "kill"}"#,
-            "function: must be one of api, consumer, notifier, shipping",
+            "function: must be one of api, reader, consumer, notifier, shipping",
         ),
         (
             "functions",
@@ -660,7 +716,7 @@ async fn a_port_in_use_is_one_line_that_names_it_and_exit_code_1() {
 
 #[tokio::test]
 async fn a_missing_binary_is_one_line_that_says_what_to_do_and_exit_code_1() {
-    for name in FUNCTIONS {
+    for name in BINARIES {
         let installation = Installation::new(&format!("missing-{name}"));
         std::fs::remove_file(installation.directory.join(name)).unwrap();
         let output = installation.fail(&mut installation.command());

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Uri};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,7 @@ pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
     let headers = headers(head, body, arrival);
     // An HTTP API decodes the path, unlike REST APIs and function URLs. The query stays as it was
     // sent. Both were observed on AWS (aws/aws-lambda-dotnet, pull request 1901).
-    let path = decode(head.uri.path());
+    let path = path(&head.uri);
     let query = head.uri.query().unwrap_or_default();
     let host = headers
         .get("host")
@@ -93,6 +93,11 @@ pub fn event(head: &Parts, body: &Bytes, arrival: &Arrival) -> Value {
         event["body"] = body.into();
     }
     event
+}
+
+/// The path of a request, decoded.
+pub(crate) fn path(uri: &Uri) -> String {
+    decode(uri.path())
 }
 
 /// The headers of the event. Names are in lower case, and values of the same name are joined by

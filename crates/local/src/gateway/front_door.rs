@@ -1,7 +1,7 @@
-//! The HTTP API in front of the function `api`, as API Gateway is on AWS.
+//! The HTTP API in front of the functions `api` and `reader`, as API Gateway is on AWS.
 //!
-//! Requests become events for the function, and its answers become responses. Where the function
-//! has no answer, API Gateway's own answer is given.
+//! Requests become events for the function of their route, and its answers become responses. Where
+//! the function has no answer, API Gateway's own answer is given.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::console::Console;
-use crate::gateway::event::{Arrival, event};
+use crate::gateway::event::{Arrival, event, path};
 use crate::gateway::response::interpret;
+use crate::gateway::routes::Routes;
 use crate::lambda::function::Function;
 use crate::lambda::invocation::{FunctionResult, InvokeError};
 use crate::servers::foreign::Hosts;
@@ -41,17 +42,21 @@ const LIMITS: Limits = Limits {
     body_patience: CLIENT_PATIENCE,
 };
 
-/// Serves HTTP on `listeners` under the names `hosts` with `api` behind it, until the future is
+/// Serves HTTP on `listeners` under the names `hosts` with `routes` behind it, until the future is
 /// dropped.
 pub async fn serve(
     listeners: impl Into<Listeners>,
     hosts: Hosts,
-    api: Arc<Function>,
+    routes: Routes,
     console: Console,
 ) {
     let listeners = listeners.into();
     let port = listeners.port();
-    let door = Arc::new(FrontDoor { api, console, port });
+    let door = Arc::new(FrontDoor {
+        routes,
+        console,
+        port,
+    });
     http_server::serve(listeners, LIMITS, hosts, move |request, peer| {
         let door = Arc::clone(&door);
         async move { Some(door.answer(request, peer).await) }
@@ -60,7 +65,7 @@ pub async fn serve(
 }
 
 struct FrontDoor {
-    api: Arc<Function>,
+    routes: Routes,
     console: Console,
     port: u16,
 }
@@ -79,7 +84,8 @@ impl FrontDoor {
             Ok(body) => {
                 let event = Bytes::from(event(&head, &body, &arrival).to_string());
                 drop(body);
-                self.invoke(event).await
+                let function = self.routes.function(&head.method, &path(&head.uri));
+                self.invoke(function, event).await
             }
             Err(UnreadBody::TooLarge) => {
                 message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
@@ -93,14 +99,15 @@ impl FrontDoor {
         response
     }
 
-    async fn invoke(&self, event: Bytes) -> Response<Bytes> {
+    async fn invoke(&self, function: &Function, event: Bytes) -> Response<Bytes> {
         // AWS does not document these statuses. They were observed of HTTP APIs.
         //
         // - A function that fails or runs into its own timeout is a 500 (denoland/deno_registry2,
         //   issue 87). A REST API says 502.
         // - A function that the gateway does not wait for any longer is a 503
         //   (serverless/serverless, issue 11222). A REST API says 504.
-        let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, self.api.invoke(event));
+        // - A function that Lambda throttles is a 503 too. The gateway tries no other function.
+        let invocation = tokio::time::timeout(INTEGRATION_TIMEOUT, function.invoke(event));
         match invocation.await {
             Ok(Ok(invocation)) => match invocation.result {
                 FunctionResult::Response(payload) => match interpret(&payload) {

@@ -18,8 +18,11 @@ use super::{echo_function, eventually, is_running};
 /// How long the stack may take to be gone.
 pub const GONE: Duration = Duration::from_secs(5);
 
-/// The functions of the stack, by their binaries' names.
-pub const FUNCTIONS: [&str; 4] = ["api", "consumer", "notifier", "shipping"];
+/// The functions of the stack.
+pub const FUNCTIONS: [&str; 5] = ["api", "reader", "consumer", "notifier", "shipping"];
+
+/// The functions' binaries. The functions `api` and `reader` run one.
+pub const BINARIES: [&str; 4] = ["api", "consumer", "notifier", "shipping"];
 
 /// The test's own directory with `local` and the functions side by side, as a build leaves them.
 pub struct Installation {
@@ -34,7 +37,7 @@ impl Installation {
         std::fs::create_dir_all(&directory).unwrap();
         let installation = Self { directory };
         installation.install("local", Path::new(env!("CARGO_BIN_EXE_local")));
-        for name in FUNCTIONS {
+        for name in BINARIES {
             installation.install(name, &echo_function());
         }
         installation.set("batch_size", 10.into());

@@ -33,7 +33,7 @@ pub(crate) async fn usage(stack: &Stack) -> BTreeMap<String, Usage> {
     if let Some(pid) = stack.pid() {
         count("local", pid.into());
     }
-    for name in ["api", "consumer", "notifier", "shipping"] {
+    for name in ["api", "reader", "consumer", "notifier", "shipping"] {
         for process in state["functions"][name]["processes"]
             .as_array()
             .into_iter()
