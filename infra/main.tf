@@ -15,11 +15,13 @@ module "orders" {
   log_retention_days               = var.log_retention_days
   tracing                          = var.tracing
   api_reserved_concurrency         = var.api_reserved_concurrency
+  reader_reserved_concurrency      = var.reader_reserved_concurrency
   consumer_reserved_concurrency    = var.consumer_reserved_concurrency
   notifier_reserved_concurrency    = var.notifier_reserved_concurrency
   account_concurrency_limit        = var.account_concurrency_limit
   api_pinned_version               = var.api_pinned_version
   api_canary_weight                = var.api_canary_weight
+  reader_pinned_version            = var.reader_pinned_version
   consumer_pinned_version          = var.consumer_pinned_version
   notifier_pinned_version          = var.notifier_pinned_version
   stream_mode                      = var.stream_mode

@@ -97,6 +97,11 @@ output "api_function" {
   value       = module.orders.api_function
 }
 
+output "reader_function" {
+  description = "The reader's name, and the version that its alias names. Null behind a function URL."
+  value       = module.orders.reader_function
+}
+
 output "consumer_function" {
   description = "The consumer's name, and the version that its alias names."
   value       = module.orders.consumer_function

@@ -33,6 +33,11 @@ variable "api_reserved_concurrency" {
   default = null
 }
 
+variable "reader_reserved_concurrency" {
+  type    = number
+  default = null
+}
+
 variable "consumer_reserved_concurrency" {
   type    = number
   default = null
@@ -55,6 +60,11 @@ variable "api_pinned_version" {
 
 variable "api_canary_weight" {
   type    = number
+  default = null
+}
+
+variable "reader_pinned_version" {
+  type    = string
   default = null
 }
 

@@ -40,6 +40,7 @@ resource "aws_sns_topic_subscription" "email" {
 
 locals {
   of_api      = { FunctionName = aws_lambda_function.api.function_name }
+  of_reader   = { FunctionName = one(aws_lambda_function.reader[*].function_name) }
   of_consumer = { FunctionName = aws_lambda_function.consumer.function_name }
   of_mapping  = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }
   of_stream   = { StreamName = aws_kinesis_stream.intents.name }
@@ -251,8 +252,45 @@ locals {
     }
   }
 
+  # Behind a function URL the api reads, so its alarms are those of reads as well.
+  alarms_of_reader = {
+    reader-errors = {
+      description = "Invocations of the reader failed. The reader timed out, crashed or cannot start. Orders are accepted as ever, and clients cannot read them."
+      metrics     = { errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = local.of_reader } }
+      expression  = "errors"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 3
+      period      = 300, window = 1, of = 1
+    }
+    reader-throttles = {
+      description = "Reads are refused because the reader has no concurrency left. Clients get 503 and may read again. Orders are accepted as ever."
+      metrics     = { throttles = { namespace = "AWS/Lambda", name = "Throttles", stat = "Sum", dimensions = local.of_reader } }
+      expression  = "throttles"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 60, window = 5, of = 3
+    }
+    reader-latency = {
+      description = "Half of the reads take longer than ${var.latency_alarm_milliseconds} ms. A read that waits takes as long as the order does. So the consumer is behind, or the table is slow."
+      metrics     = { latency = { namespace = "AWS/ApiGateway", name = "Latency", stat = "p50", dimensions = merge(local.of_http_api, { Method = "GET", Resource = "/orders/{id}" }) } }
+      expression  = "latency"
+      comparison  = "GreaterThanThreshold", threshold = var.latency_alarm_milliseconds
+      period      = 60, window = 5, of = 5
+    }
+  }
+
+  alarms_of_reserved_reader = {
+    reader-concurrency = {
+      description = "The reader is at 80 % of its reserved concurrency. Soon reads are refused."
+      metrics     = { executions = { namespace = "AWS/Lambda", name = "ConcurrentExecutions", stat = "Maximum", dimensions = local.of_reader } }
+      expression  = "executions"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = ceil(0.8 * coalesce(var.reader_reserved_concurrency, 1))
+      period      = 60, window = 5, of = 3
+    }
+  }
+
   alarms = merge(
     local.alarms_always,
+    { for name, alarm in local.alarms_of_reader : name => alarm if local.http_api },
+    { for name, alarm in local.alarms_of_reserved_reader : name => alarm if local.http_api && var.reader_reserved_concurrency != null },
     { for name, alarm in local.alarms_of_provisioned_stream : name => alarm if var.stream_mode == "PROVISIONED" },
     { for name, alarm in local.alarms_of_facts : name => alarm if var.facts },
     { for name, alarm in local.alarms_of_provisioned_facts : name => alarm if var.facts && var.facts_stream_mode == "PROVISIONED" },

@@ -41,6 +41,17 @@ locals {
             [local.metric_namespace, "PutOutcomeUnknown", {}, { stat = "Sum" }],
           ]
         },
+        {
+          title = "reader"
+          metrics = local.http_api ? [
+            ["AWS/Lambda", "ConcurrentExecutions", local.of_reader, { stat = "Maximum" }],
+            ["AWS/Lambda", "Errors", local.of_reader, { stat = "Sum", color = "#d62728" }],
+            ["AWS/Lambda", "Throttles", local.of_reader, { stat = "Sum" }],
+            ["AWS/ApiGateway", "Latency", merge(local.of_http_api, { Method = "GET", Resource = "/orders/{id}" }), { stat = "p50", label = "read p50" }],
+            ] : [
+            ["AWS/Lambda", "ConcurrentExecutions", local.of_api, { stat = "Maximum" }],
+          ]
+        },
       ]
     },
     {

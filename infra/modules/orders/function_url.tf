@@ -1,5 +1,6 @@
 # The front door as a function URL. It saves the price of a gateway, but it has no throttle, no
-# access log and no check of tokens.
+# access log and no check of tokens. A URL has one function, so the api serves reads as well. Reads
+# that wait then take execution environments that orders need.
 
 locals {
   function_url = var.front_door == "function_url"

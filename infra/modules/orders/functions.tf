@@ -1,6 +1,7 @@
 # The api and the consumer, each with its log and a `live` alias that callers name. An update
 # publishes a version and then moves the alias, so a working version serves at every moment. An
-# alias whose version is pinned stays at that version. The notifier has the same form (notifier.tf).
+# alias whose version is pinned stays at that version. The reader and the notifier have the same form
+# (reader.tf, notifier.tf).
 
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.log_group_names.api
@@ -23,7 +24,7 @@ locals {
 
 resource "aws_lambda_function" "api" {
   function_name                  = "${var.name}-api"
-  description                    = "Accepts intents by putting one record each into the stream. Reads orders."
+  description                    = local.http_api ? "Accepts intents by putting one record each into the stream." : "Accepts intents by putting one record each into the stream. Reads orders."
   role                           = aws_iam_role.api.arn
   runtime                        = "provided.al2023"
   handler                        = "bootstrap"
@@ -36,13 +37,15 @@ resource "aws_lambda_function" "api" {
   publish                        = true
 
   environment {
-    variables = {
+    variables = merge({
+      SERVES      = local.http_api ? "writes" : "all"
       STREAM_NAME = aws_kinesis_stream.intents.name
-      TABLE_NAME  = aws_dynamodb_table.orders.name
       CALLER      = var.caller
       BASE_PATH   = var.base_path
       LOG_LEVEL   = var.log_level
-    }
+      },
+      local.http_api ? {} : { TABLE_NAME = aws_dynamodb_table.orders.name },
+    )
   }
 
   logging_config {
@@ -102,9 +105,9 @@ resource "aws_lambda_alias" "consumer" {
   function_name    = aws_lambda_function.consumer.function_name
   function_version = coalesce(var.consumer_pinned_version, aws_lambda_function.consumer.version)
 
-  # The notifier moves first, because it has to read the rows that a new version of the consumer
-  # writes.
-  depends_on = [aws_lambda_alias.notifier]
+  # The notifier and the reader move first, because they have to read the rows that a new version of
+  # the consumer writes.
+  depends_on = [aws_lambda_alias.notifier, aws_lambda_alias.reader]
 }
 
 resource "aws_lambda_alias" "api" {
@@ -122,6 +125,7 @@ resource "aws_lambda_alias" "api" {
   }
 
   # The consumer moves first, because it has to understand a new version of an event before the api
-  # writes such an event.
-  depends_on = [aws_lambda_alias.consumer]
+  # writes such an event. The route of reads moves first, because an api that serves writes answers
+  # reads with 503.
+  depends_on = [aws_lambda_alias.consumer, aws_apigatewayv2_route.read]
 }

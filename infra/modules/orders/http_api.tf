@@ -6,7 +6,9 @@ locals {
   jwt      = startswith(var.caller, "jwt:")
 
   authorization = local.jwt ? "JWT" : var.caller == "iam" ? "AWS_IAM" : "NONE"
-  routes        = local.http_api ? toset(["POST /orders", "POST /orders/{id}/cancel", "GET /orders/{id}"]) : toset([])
+  # The routes of the api, and those of the reader.
+  routes      = local.http_api ? toset(["POST /orders", "POST /orders/{id}/cancel"]) : toset([])
+  read_routes = local.http_api ? toset(["GET /orders/{id}"]) : toset([])
 
   cors_methods = ["GET", "POST"]
   cors_request_headers = concat(

@@ -5,8 +5,8 @@ locals {
   log_group_names = merge({
     api      = "/aws/lambda/${var.name}-api"
     consumer = "/aws/lambda/${var.name}-consumer"
-    access   = "/aws/apigateway/${var.name}"
     },
+    local.http_api ? { reader = "/aws/lambda/${var.name}-reader", access = "/aws/apigateway/${var.name}" } : {},
     var.facts ? { notifier = "/aws/lambda/${var.name}-notifier" } : {},
   )
 }

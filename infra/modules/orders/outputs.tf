@@ -138,6 +138,16 @@ output "api_function" {
   }
 }
 
+output "reader_function" {
+  description = "The reader's name, and the version that its alias names. Null behind a function URL."
+  value = local.http_api ? {
+    name    = aws_lambda_function.reader[0].function_name
+    alias   = aws_lambda_alias.reader[0].arn
+    version = aws_lambda_alias.reader[0].function_version
+    newest  = aws_lambda_function.reader[0].version
+  } : null
+}
+
 output "consumer_function" {
   description = "The consumer's name, and the version that its alias names."
   value = {

@@ -1,5 +1,6 @@
-# One role a function. Each statement is one sentence of the design. The api cannot write the table,
-# and the consumer cannot write the stream. The notifier's role is in notifier.tf.
+# One role a function. Each statement is one sentence of the design. The api may only put into the
+# stream, the reader may only read the table, and the consumer cannot write the stream. The reader's
+# role is in reader.tf, and the notifier's in notifier.tf.
 #
 # AWS also makes calls on a function's behalf (polling, reporting discards, KMS, logs, tracing).
 # Their rights are beside the rights for the calls of the function's code. A test of the workspace
@@ -51,6 +52,23 @@ locals {
     Resource = "*"
   } if on]
 
+  # The rights of the function that reads, which is the reader or, behind a function URL, the api.
+  read_orders = [
+    {
+      Sid      = "ReadOrders"
+      Effect   = "Allow"
+      Action   = "dynamodb:GetItem"
+      Resource = aws_dynamodb_table.orders.arn
+    },
+    {
+      Sid       = "DecryptOrders"
+      Effect    = "Allow"
+      Action    = "kms:Decrypt"
+      Resource  = aws_kms_key.orders.arn
+      Condition = local.through_dynamodb
+    },
+  ]
+
   keep_discards_in_archive = [for bucket in aws_s3_bucket.discarded : {
     Sid      = "ArchiveDiscards"
     Effect   = "Allow"
@@ -85,7 +103,7 @@ locals {
 
 resource "aws_iam_role" "api" {
   name                 = "${var.name}-api"
-  description          = "Puts intents into the stream and reads orders."
+  description          = local.http_api ? "Puts intents into the stream." : "Puts intents into the stream and reads orders."
   assume_role_policy   = local.assume_role_policy
   permissions_boundary = var.permissions_boundary_arn
 }
@@ -110,25 +128,12 @@ resource "aws_iam_role_policy" "api" {
         Condition = local.through_kinesis
       },
       {
-        Sid      = "ReadOrders"
-        Effect   = "Allow"
-        Action   = "dynamodb:GetItem"
-        Resource = aws_dynamodb_table.orders.arn
-      },
-      {
-        Sid       = "DecryptOrders"
-        Effect    = "Allow"
-        Action    = "kms:Decrypt"
-        Resource  = aws_kms_key.orders.arn
-        Condition = local.through_dynamodb
-      },
-      {
         Sid      = "WriteLog"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.api.arn}:*"
       },
-    ], local.trace)
+    ], [for statement in local.read_orders : statement if local.function_url], local.trace)
   })
 }
 

@@ -26,7 +26,7 @@ variable "permissions_boundary_arn" {
 # Functions
 
 variable "api_package" {
-  description = "The api's deployment package, as `make package` makes it."
+  description = "The deployment package of the api and the reader, as `make package` makes it."
   type        = string
   nullable    = false
 
@@ -112,6 +112,17 @@ variable "api_reserved_concurrency" {
   }
 }
 
+variable "reader_reserved_concurrency" {
+  description = "The concurrency that is reserved for the reader, which is also the reader's limit. A read that waits occupies one execution for seconds. Readers beyond the limit get 503. With null the reader shares the account's concurrency. Behind a function URL there is no reader."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.reader_reserved_concurrency == null ? true : var.reader_reserved_concurrency >= 1 && floor(var.reader_reserved_concurrency) == var.reader_reserved_concurrency
+    error_message = "reader_reserved_concurrency must be a whole number of at least 1, or null."
+  }
+}
+
 variable "consumer_reserved_concurrency" {
   description = "The concurrency that is reserved for the consumer, which is also the consumer's limit. With null the consumer shares the account's concurrency."
   type        = number
@@ -152,7 +163,7 @@ variable "account_concurrency_limit" {
 }
 
 locals {
-  reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0) + (var.facts ? coalesce(var.notifier_reserved_concurrency, 0) : 0)
+  reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0) + (var.facts ? coalesce(var.notifier_reserved_concurrency, 0) : 0) + (local.http_api ? coalesce(var.reader_reserved_concurrency, 0) : 0)
 }
 
 variable "api_pinned_version" {
@@ -180,6 +191,17 @@ variable "api_canary_weight" {
   validation {
     condition     = var.api_canary_weight == 0 || var.api_pinned_version != null
     error_message = "api_canary_weight needs api_pinned_version, which is the version that gets the rest."
+  }
+}
+
+variable "reader_pinned_version" {
+  description = "The version of the reader that serves instead of the newest version, for a rollback."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.reader_pinned_version == null || can(regex("^[1-9][0-9]*$", var.reader_pinned_version))
+    error_message = "reader_pinned_version must be the number of a published version."
   }
 }
 

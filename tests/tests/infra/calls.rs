@@ -1,5 +1,5 @@
 //! The calls of the functions against the rights of their roles. The local stack records the calls
-//! of the api and the consumer while the real binaries do all that they can do. The calls of the
+//! of the api, the reader and the consumer while the real binaries do all that they can do. The calls of the
 //! parts behind the table are recorded in this process. A role also allows the calls that the
 //! platform makes on the function's behalf. These rights are listed here with their reasons.
 
@@ -14,8 +14,14 @@ use crate::facts::{World, cancel, order_id, submit};
 use crate::source::{MODULE, Terraform, attribute, entries, parts, references, texts};
 
 /// The actions that a role allows although the function's code never calls them.
-const API_SURPLUS: [(&str, &str); 6] = [
+const API_SURPLUS: [(&str, &str); 5] = [
     ("kms:GenerateDataKey", "Kinesis encrypts what is put"),
+    ("logs:CreateLogStream", "Lambda writes the log"),
+    ("logs:PutLogEvents", "Lambda writes the log"),
+    ("xray:PutTraceSegments", "Lambda traces the invocation"),
+    ("xray:PutTelemetryRecords", "Lambda traces the invocation"),
+];
+const READER_SURPLUS: [(&str, &str); 5] = [
     ("kms:Decrypt", "DynamoDB decrypts what is read"),
     ("logs:CreateLogStream", "Lambda writes the log"),
     ("logs:PutLogEvents", "Lambda writes the log"),
@@ -98,6 +104,9 @@ const SHIPPING_SURPLUS: [(&str, &str); 10] = [
     ("logs:PutLogEvents", "Lambda writes the log"),
 ];
 
+/// The functions whose calls the local stack records. Each has a role of the same name.
+const RECORDED: [&str; 3] = ["api", "reader", "consumer"];
+
 /// A part behind the table with its policy, its calls, and its further rights.
 struct Part {
     name: &'static str,
@@ -154,8 +163,8 @@ async fn record_facts() -> [Part; 3] {
 }
 
 /// Sends every kind of request, and delivers every kind of intent twice. Returns the calls of the
-/// two functions.
-async fn record() -> [BTreeSet<String>; 2] {
+/// functions of [`RECORDED`].
+async fn record() -> [BTreeSet<String>; 3] {
     let stack = Stack::start().await;
     let key = [("idempotency-key", "0b3f0c52-7b53-4d0c-9f36-52e1c8c1a5d2")];
     let mut id = String::new();
@@ -179,7 +188,7 @@ async fn record() -> [BTreeSet<String>; 2] {
     assert_eq!(stack.read(unknown, &wait).await.status, 404);
     assert_eq!(stack.read(&id, &[]).await.status, 200);
     let state = stack.state().await;
-    ["api", "consumer"].map(|function| {
+    RECORDED.map(|function| {
         let calls = state["functions"][function]["calls"].as_object().unwrap();
         calls.keys().cloned().collect()
     })
@@ -187,15 +196,28 @@ async fn record() -> [BTreeSet<String>; 2] {
 
 /// The actions that a role's policy allows in any setting. They are the actions in the policy, and
 /// in the parts that it is put together from.
-fn allowed([folder, kind, name]: [&str; 3]) -> BTreeSet<String> {
+fn allowed(policy: [&str; 3]) -> BTreeSet<String> {
+    allowed_but(policy, "")
+}
+
+/// The same without the local value of this name.
+fn allowed_but([folder, kind, name]: [&str; 3], left_out: &str) -> BTreeSet<String> {
     let terraform = Terraform::folder(folder);
     let policy = attribute(terraform.resource(kind, name), "policy");
     let locals = references(parts(policy), "local");
-    let locals = locals.iter().map(|name| terraform.local(name));
+    let locals = locals.iter().filter(|name| *name != left_out);
+    let locals = locals.map(|name| terraform.local(name));
     std::iter::once(policy)
         .chain(locals)
         .flat_map(actions)
         .collect()
+}
+
+/// The actions that a recorded function's role allows behind an HTTP API. Only behind a function URL
+/// the api has the rights of a reader too.
+fn allowed_for(role: &str) -> BTreeSet<String> {
+    let left_out = if role == "api" { "read_orders" } else { "" };
+    allowed_but([MODULE, "aws_iam_role_policy", role], left_out)
 }
 
 /// The values of `Action` in an expression.
@@ -212,16 +234,15 @@ fn actions(expression: &Expression) -> Vec<String> {
 
 #[tokio::test]
 async fn the_functions_call_nothing_that_their_roles_do_not_allow() {
-    let [api, consumer] = record().await;
-    assert_eq!(
-        api,
-        ["dynamodb:GetItem", "kinesis:PutRecord"]
-            .map(str::to_owned)
-            .into()
-    );
-    assert_eq!(consumer, ["dynamodb:UpdateItem"].map(str::to_owned).into());
-    for (role, calls) in [("api", api), ("consumer", consumer)] {
-        let allowed = allowed([MODULE, "aws_iam_role_policy", role]);
+    let recorded = record().await;
+    let expected = [
+        "kinesis:PutRecord",
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+    ];
+    for ((role, calls), call) in RECORDED.into_iter().zip(recorded).zip(expected) {
+        assert_eq!(calls, [call.to_owned()].into(), "{role}");
+        let allowed = allowed_for(role);
         assert!(
             calls.is_subset(&allowed),
             "{role}: {:?}",
@@ -232,19 +253,21 @@ async fn the_functions_call_nothing_that_their_roles_do_not_allow() {
 
 #[tokio::test]
 async fn the_roles_allow_besides_only_what_the_platform_does_for_the_functions() {
-    let [api, consumer] = record().await;
-    for (role, calls, surplus) in [
-        ("api", api, &API_SURPLUS[..]),
-        ("consumer", consumer, &CONSUMER_SURPLUS[..]),
-    ] {
+    let reviewed = [&API_SURPLUS[..], &READER_SURPLUS, &CONSUMER_SURPLUS];
+    for ((role, calls), surplus) in RECORDED.into_iter().zip(record().await).zip(reviewed) {
         let reviewed: BTreeSet<String> = surplus
             .iter()
             .map(|(action, _)| (*action).to_owned())
             .collect();
-        let policy = [MODULE, "aws_iam_role_policy", role];
-        let rest: BTreeSet<String> = &allowed(policy) - &calls;
+        let rest: BTreeSet<String> = &allowed_for(role) - &calls;
         assert_eq!(rest, reviewed, "{role}");
     }
+}
+
+#[test]
+fn the_one_function_behind_a_function_url_may_do_what_api_and_reader_may() {
+    let one = allowed([MODULE, "aws_iam_role_policy", "api"]);
+    assert_eq!(one, &allowed_for("api") | &allowed_for("reader"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -297,6 +320,7 @@ async fn the_policies_behind_the_table_allow_besides_only_what_the_platform_does
 fn no_action_is_a_pattern() {
     for policy in [
         [MODULE, "aws_iam_role_policy", "api"],
+        [MODULE, "aws_iam_role_policy", "reader"],
         [MODULE, "aws_iam_role_policy", "consumer"],
         [MODULE, "aws_iam_role_policy", "notifier"],
         [MODULE, "aws_iam_policy", "announce"],

@@ -106,6 +106,7 @@ fn the_root_has_no_value_of_its_own_for_a_setting_of_the_pipeline() {
 #[test]
 fn the_production_setting_sets_variables_that_there_are() {
     let known = &variables("infra/passed_on.tf") | &variables("infra/modules/orders/variables.tf");
+    let known = &known | &variables("infra/setting.tf");
     let set = Terraform::file("infra/settings/production.tfvars").names();
     assert!(set.len() > 5, "{set:?}");
     assert!(set.is_subset(&known), "{:?}", set.difference(&known));

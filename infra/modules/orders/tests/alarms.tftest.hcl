@@ -62,7 +62,7 @@ run "each_thing_that_can_go_wrong_has_its_alarm" {
       "changes-discarded", "changes-discards-waiting", "changes-dropped", "changes-rejected", "changes-unfinished", "concurrency", "conflicts",
       "consumer-errors", "consumer-stalled", "consumer-stopped", "consumer-throttles", "destination-failures", "discarded", "discards-waiting",
       "dropped", "facts-capacity", "facts-throttles", "iterator-age", "iterator-age-critical", "notifier-errors", "notifier-iterator-age",
-      "notifier-iterator-age-critical", "notifier-stopped", "notifier-throttles", "poison", "publish-failures", "publish-failures-to-mend",
+      "notifier-iterator-age-critical", "notifier-stopped", "notifier-throttles", "poison", "publish-failures", "publish-failures-to-mend", "reader-errors", "reader-latency", "reader-throttles",
       "stream-capacity", "stream-throttles", "table-throttles", "unfinished",
     ]
     error_message = "An alarm is missing or new. Describe a new alarm in docs/runbook.md and name it here."

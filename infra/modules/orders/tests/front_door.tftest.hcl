@@ -6,12 +6,12 @@ mock_provider "aws" {
 
 run "an_http_api_has_the_services_routes_and_answers_the_rest_with_the_services_problems" {
   assert {
-    condition     = keys(aws_apigatewayv2_route.orders) == ["GET /orders/{id}", "POST /orders", "POST /orders/{id}/cancel"]
+    condition     = keys(aws_apigatewayv2_route.orders) == ["POST /orders", "POST /orders/{id}/cancel"] && keys(aws_apigatewayv2_route.read) == ["GET /orders/{id}"]
     error_message = "The routes must be the service's."
   }
 
   assert {
-    condition     = alltrue([for route in aws_apigatewayv2_route.orders : route.authorization_type == "NONE"]) && aws_apigatewayv2_route.elsewhere[0].route_key == "$default"
+    condition     = alltrue([for route in merge(aws_apigatewayv2_route.orders, aws_apigatewayv2_route.read) : route.authorization_type == "NONE"]) && aws_apigatewayv2_route.elsewhere[0].route_key == "$default"
     error_message = "Everybody must be allowed to call with caller = none."
   }
 
@@ -33,6 +33,52 @@ run "an_http_api_has_the_services_routes_and_answers_the_rest_with_the_services_
   assert {
     condition     = aws_lambda_function.api.environment[0].variables.CALLER == "none"
     error_message = "The api must read callers where the front door puts them."
+  }
+}
+
+run "reads_go_to_a_function_of_their_own_that_may_only_read" {
+  assert {
+    condition     = aws_apigatewayv2_route.read["GET /orders/{id}"].target == "integrations/${aws_apigatewayv2_integration.reader[0].id}" && aws_apigatewayv2_integration.reader[0].integration_uri == aws_lambda_alias.reader[0].invoke_arn
+    error_message = "Reads must go to the reader's alias."
+  }
+
+  assert {
+    condition     = aws_lambda_function.reader[0].environment[0].variables == tomap({ SERVES = "reads", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", LOG_LEVEL = "info" })
+    error_message = "The reader must serve reads, and must not know the stream."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables == tomap({ SERVES = "writes", STREAM_NAME = "orders-intents", CALLER = "none", BASE_PATH = "/", LOG_LEVEL = "info" })
+    error_message = "The api must serve writes, and must not know the table."
+  }
+
+  assert {
+    condition     = aws_lambda_function.reader[0].filename == aws_lambda_function.api.filename && aws_lambda_function.reader[0].logging_config[0].log_group == aws_cloudwatch_log_group.reader[0].name
+    error_message = "Both functions must run one package, each with its own log."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.http_api_reader[0].function_name == aws_lambda_function.reader[0].function_name && aws_lambda_permission.http_api_reader[0].qualifier == "live" && aws_lambda_permission.http_api_reader[0].source_arn == "arn:aws:execute-api:eu-test-1:123456789012:api/*/*"
+    error_message = "This API and no other may invoke the reader."
+  }
+}
+
+run "the_reader_has_a_concurrency_of_its_own" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency    = 50
+    reader_reserved_concurrency = 20
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.reserved_concurrent_executions == 50 && aws_lambda_function.reader[0].reserved_concurrent_executions == 20
+    error_message = "Reads must not be able to take the concurrency of orders."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["reader-concurrency"].threshold == 16
+    error_message = "The alarm must fire at 80 % of the reader's reserved concurrency."
   }
 }
 
@@ -66,7 +112,7 @@ run "tokens_are_checked_before_the_api" {
   }
 
   assert {
-    condition     = alltrue([for route in aws_apigatewayv2_route.orders : route.authorization_type == "JWT" && route.authorizer_id == aws_apigatewayv2_authorizer.jwt[0].id])
+    condition     = alltrue([for route in merge(aws_apigatewayv2_route.orders, aws_apigatewayv2_route.read) : route.authorization_type == "JWT" && route.authorizer_id == aws_apigatewayv2_authorizer.jwt[0].id])
     error_message = "Every route of the service must check the token."
   }
 
@@ -87,7 +133,7 @@ run "signatures_are_checked_before_the_api" {
   }
 
   assert {
-    condition     = alltrue([for route in aws_apigatewayv2_route.orders : route.authorization_type == "AWS_IAM"]) && length(aws_apigatewayv2_authorizer.jwt) == 0
+    condition     = alltrue([for route in merge(aws_apigatewayv2_route.orders, aws_apigatewayv2_route.read) : route.authorization_type == "AWS_IAM"]) && length(aws_apigatewayv2_authorizer.jwt) == 0
     error_message = "Every route of the service must check the signature."
   }
 
@@ -131,8 +177,23 @@ run "a_function_url_replaces_the_gateway" {
   }
 
   assert {
-    condition     = length(aws_apigatewayv2_api.orders) + length(aws_apigatewayv2_route.orders) + length(aws_apigatewayv2_route.elsewhere) + length(aws_apigatewayv2_stage.default) + length(aws_cloudwatch_log_group.access) + length(aws_lambda_permission.http_api) == 0
-    error_message = "There must be one front door."
+    condition     = length(aws_apigatewayv2_api.orders) + length(aws_apigatewayv2_route.orders) + length(aws_apigatewayv2_route.read) + length(aws_lambda_function.reader) + length(aws_iam_role.reader) + length(aws_apigatewayv2_route.elsewhere) + length(aws_apigatewayv2_stage.default) + length(aws_cloudwatch_log_group.access) + length(aws_lambda_permission.http_api) == 0
+    error_message = "There must be one front door, and one function behind it."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables == tomap({ SERVES = "all", STREAM_NAME = "orders-intents", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", LOG_LEVEL = "info" })
+    error_message = "The one function must serve everything."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.api.policy).Statement : statement.Sid] == ["PutIntents", "EncryptIntents", "WriteLog", "ReadOrders", "DecryptOrders"]
+    error_message = "The one function must be able to write and to read."
+  }
+
+  assert {
+    condition     = length([for name in keys(aws_cloudwatch_metric_alarm.orders) : name if startswith(name, "reader-")]) == 0 && output.reader_function == null
+    error_message = "A function that does not exist must have no alarms."
   }
 
   assert {

@@ -100,15 +100,15 @@ run "a_restored_table_takes_the_place_of_the_lost_one" {
   }
 
   assert {
-    condition     = aws_dynamodb_table.orders.name == "orders-restored" && aws_lambda_function.api.environment[0].variables.TABLE_NAME == "orders-restored" && aws_lambda_function.consumer.environment[0].variables.TABLE_NAME == "orders-restored"
-    error_message = "The api and the consumer must work on the restored table."
+    condition     = aws_dynamodb_table.orders.name == "orders-restored" && aws_lambda_function.reader[0].environment[0].variables.TABLE_NAME == "orders-restored" && aws_lambda_function.consumer.environment[0].variables.TABLE_NAME == "orders-restored"
+    error_message = "The reader and the consumer must work on the restored table."
   }
 
   assert {
-    condition = alltrue([for policy in [aws_iam_role_policy.api.policy, aws_iam_role_policy.consumer.policy] : alltrue([
+    condition = alltrue([for policy in [aws_iam_role_policy.reader[0].policy, aws_iam_role_policy.consumer.policy] : alltrue([
       for statement in jsondecode(policy).Statement : statement.Condition.StringEquals["kms:EncryptionContext:aws:dynamodb:tableName"] == "orders-restored" if statement.Sid == "DecryptOrders"
     ])])
-    error_message = "The roles of the api and the consumer must be able to decrypt the restored table."
+    error_message = "The roles of the reader and the consumer must be able to decrypt the restored table."
   }
 }
 
@@ -117,6 +117,7 @@ run "a_pinned_version_stays_and_a_canary_gets_its_share" {
     api_pinned_version      = "5"
     api_canary_weight       = 0.1
     consumer_pinned_version = "6"
+    reader_pinned_version   = "4"
   }
 
   assert {
@@ -127,6 +128,11 @@ run "a_pinned_version_stays_and_a_canary_gets_its_share" {
   assert {
     condition     = aws_lambda_alias.consumer.function_version == "6"
     error_message = "A rolled back consumer must stay rolled back."
+  }
+
+  assert {
+    condition     = aws_lambda_alias.reader[0].function_version == "4"
+    error_message = "A rolled back reader must stay rolled back."
   }
 }
 

@@ -164,6 +164,7 @@ run "the_keys_policy_says_this_and_no_more" {
           "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/lambda/orders-api",
           "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/lambda/orders-consumer",
           "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/lambda/orders-notifier",
+          "arn:aws:logs:eu-test-1:123456789012:log-group:/aws/lambda/orders-reader",
         ] } }
       },
       {
@@ -224,7 +225,7 @@ run "the_table_can_be_restored_and_not_be_deleted_by_mistake" {
 
 run "functions_run_as_they_are_built" {
   assert {
-    condition = alltrue([for function in [aws_lambda_function.api, aws_lambda_function.consumer] : (
+    condition = alltrue([for function in concat([aws_lambda_function.api, aws_lambda_function.consumer], aws_lambda_function.reader) : (
       function.runtime == "provided.al2023" && function.handler == "bootstrap" && function.publish
       && function.architectures == tolist([var.architecture]) && function.tracing_config[0].mode == (var.tracing ? "Active" : "PassThrough")
     )])
@@ -232,7 +233,7 @@ run "functions_run_as_they_are_built" {
   }
 
   assert {
-    condition = alltrue([for function in [aws_lambda_function.api, aws_lambda_function.consumer] : (
+    condition = alltrue([for function in concat([aws_lambda_function.api, aws_lambda_function.consumer], aws_lambda_function.reader) : (
       function.logging_config[0].log_format == "JSON"
       && function.logging_config[0].application_log_level == upper(function.environment[0].variables.LOG_LEVEL)
     )])

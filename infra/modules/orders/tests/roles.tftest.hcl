@@ -10,7 +10,7 @@ variables {
   tracing = true
 }
 
-run "the_api_puts_intents_and_reads_orders" {
+run "the_api_puts_intents_and_does_nothing_else" {
   assert {
     condition = jsondecode(aws_iam_role_policy.api.policy).Statement == jsondecode(jsonencode([
       { Sid = "PutIntents", Effect = "Allow", Action = "kinesis:PutRecord", Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents" },
@@ -21,6 +21,16 @@ run "the_api_puts_intents_and_reads_orders" {
           "kms:EncryptionContext:aws:kinesis:arn" = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents"
         } }
       },
+      { Sid = "WriteLog", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws:logs:eu-test-1:123456789012:log-group:g:*" },
+      { Sid = "Trace", Effect = "Allow", Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], Resource = "*" },
+    ]))
+    error_message = "The api's role is not as reviewed."
+  }
+}
+
+run "the_reader_reads_orders_and_does_nothing_else" {
+  assert {
+    condition = jsondecode(aws_iam_role_policy.reader[0].policy).Statement == jsondecode(jsonencode([
       { Sid = "ReadOrders", Effect = "Allow", Action = "dynamodb:GetItem", Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/orders" },
       {
         Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
@@ -33,7 +43,7 @@ run "the_api_puts_intents_and_reads_orders" {
       { Sid = "WriteLog", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws:logs:eu-test-1:123456789012:log-group:g:*" },
       { Sid = "Trace", Effect = "Allow", Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], Resource = "*" },
     ]))
-    error_message = "The api's role is not as reviewed."
+    error_message = "The reader's role is not as reviewed."
   }
 }
 
@@ -78,7 +88,7 @@ run "the_consumer_reads_intents_and_writes_orders" {
 
 run "only_lambda_takes_the_roles" {
   assert {
-    condition = alltrue([for role in [aws_iam_role.api, aws_iam_role.consumer] : jsondecode(role.assume_role_policy).Statement == jsondecode(jsonencode([
+    condition = alltrue([for role in [aws_iam_role.api, aws_iam_role.reader[0], aws_iam_role.consumer] : jsondecode(role.assume_role_policy).Statement == jsondecode(jsonencode([
       { Sid = "LambdaOnly", Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" },
     ]))])
     error_message = "Lambda and nobody else must be allowed to take a function's role."
@@ -111,7 +121,7 @@ run "without_tracing_nothing_is_allowed_on_every_resource" {
   }
 
   assert {
-    condition     = alltrue([for statement in concat(jsondecode(aws_iam_role_policy.api.policy).Statement, jsondecode(aws_iam_role_policy.consumer.policy).Statement, jsondecode(aws_iam_role_policy.notifier[0].policy).Statement) : statement.Resource != "*"])
+    condition     = alltrue([for statement in concat(jsondecode(aws_iam_role_policy.api.policy).Statement, jsondecode(aws_iam_role_policy.reader[0].policy).Statement, jsondecode(aws_iam_role_policy.consumer.policy).Statement, jsondecode(aws_iam_role_policy.notifier[0].policy).Statement) : statement.Resource != "*"])
     error_message = "No statement but X-Ray's may name every resource."
   }
 
@@ -127,7 +137,7 @@ run "a_boundary_is_put_on_every_role" {
   }
 
   assert {
-    condition     = aws_iam_role.api.permissions_boundary == var.permissions_boundary_arn && aws_iam_role.consumer.permissions_boundary == var.permissions_boundary_arn && aws_iam_role.notifier[0].permissions_boundary == var.permissions_boundary_arn
+    condition     = aws_iam_role.api.permissions_boundary == var.permissions_boundary_arn && aws_iam_role.reader[0].permissions_boundary == var.permissions_boundary_arn && aws_iam_role.consumer.permissions_boundary == var.permissions_boundary_arn && aws_iam_role.notifier[0].permissions_boundary == var.permissions_boundary_arn
     error_message = "Every role must have the boundary."
   }
 }

@@ -85,7 +85,7 @@ run "concurrency_is_reserved_for_every_batch_in_flight" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.orders["concurrency"].threshold == 320
-    error_message = "The alarm must fire at 80 % of the api's reserved concurrency."
+    condition     = aws_cloudwatch_metric_alarm.orders["concurrency"].threshold == 160 && aws_cloudwatch_metric_alarm.orders["reader-concurrency"].threshold == 160
+    error_message = "The alarms must fire at 80 % of the reserved concurrency of the api and of the reader."
   }
 }
