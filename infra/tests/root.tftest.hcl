@@ -16,7 +16,7 @@ run "the_shipped_settings_are_a_deployment_by_themselves" {
   }
 
   assert {
-    condition     = output.url == "https://api.execute-api.eu-test-1.amazonaws.com" && output.dashboard == "orders"
+    condition     = output.url == "https://api.execute-api.eu-test-1.amazonaws.com" && output.dashboard == "orders-eu-test-1"
     error_message = "The outputs of the module must be those of the root, and the name must be orders."
   }
 

@@ -29,7 +29,7 @@ resource "aws_dynamodb_table" "announcements" {
 resource "aws_iam_policy" "announce" {
   count = var.facts ? 1 : 0
 
-  name        = "${var.name}-announce"
+  name        = "${var.name}-announce-${local.region}"
   description = "The rights of the command announce, which publishes facts from the rows of orders."
   policy = jsonencode({
     Version = "2012-10-17"
@@ -75,4 +75,8 @@ resource "aws_iam_policy" "announce" {
       },
     ]
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

@@ -227,7 +227,8 @@ locals {
   }]
 }
 
+# The name of a dashboard belongs to the account and not to a region.
 resource "aws_cloudwatch_dashboard" "pipeline" {
-  dashboard_name = var.name
+  dashboard_name = "${var.name}-${local.region}"
   dashboard_body = jsonencode({ widgets = concat(local.dashboard_headings, local.dashboard_graphs) })
 }

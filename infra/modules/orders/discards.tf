@@ -37,7 +37,8 @@ resource "aws_s3_bucket" "discarded" {
   bucket        = "${var.name}-discarded-${local.account}-${local.region}"
   force_destroy = !var.deletion_protection
 
-  # When the destination changes, the mapping lets go of the bucket before it is deleted.
+  # When the destination changes, the mapping lets go of the bucket before it is deleted. For the same
+  # reason the resources below are deleted late.
   lifecycle {
     create_before_destroy = true
   }
@@ -51,6 +52,10 @@ resource "aws_s3_bucket_public_access_block" "discarded" {
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_ownership_controls" "discarded" {
@@ -60,6 +65,10 @@ resource "aws_s3_bucket_ownership_controls" "discarded" {
 
   rule {
     object_ownership = "BucketOwnerEnforced"
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
@@ -76,6 +85,10 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "discarded" {
       sse_algorithm     = "aws:kms"
       kms_master_key_id = aws_kms_key.orders.arn
     }
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
@@ -100,6 +113,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "discarded" {
       days_after_initiation = 1
     }
   }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_policy" "discarded" {
@@ -119,4 +136,8 @@ resource "aws_s3_bucket_policy" "discarded" {
   })
 
   depends_on = [aws_s3_bucket_public_access_block.discarded]
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

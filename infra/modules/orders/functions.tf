@@ -124,6 +124,13 @@ resource "aws_lambda_alias" "api" {
     }
   }
 
+  lifecycle {
+    precondition {
+      condition     = var.api_canary_weight == 0 || var.api_pinned_version != aws_lambda_function.api.version
+      error_message = "A canary needs a version that is newer than api_pinned_version. The newest version is the pinned one, and AWS refuses an alias that names one version twice. Deploy a new package, or set api_canary_weight to 0."
+    }
+  }
+
   # The consumer moves first, because it has to understand a new version of an event before the api
   # writes such an event. The route of reads moves first, because an api that serves writes answers
   # reads with 503.

@@ -62,6 +62,12 @@ resource "aws_apigatewayv2_authorizer" "jwt" {
     issuer   = var.jwt_issuer
     audience = var.jwt_audience
   }
+
+  # AWS does not delete an authorizer that a route uses. If another caller is chosen, the routes let
+  # go of the authorizer before it is deleted.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_apigatewayv2_route" "orders" {

@@ -26,6 +26,14 @@ resource "aws_lambda_event_source_mapping" "consumer" {
     metrics = ["EventCount"]
   }
 
-  # Lambda refuses a mapping whose role cannot read the stream.
-  depends_on = [aws_iam_role_policy.consumer]
+  # Lambda refuses a mapping whose role cannot read the stream. No discard may reach the archive before
+  # it is encrypted and closed.
+  depends_on = [
+    aws_iam_role_policy.consumer,
+    aws_s3_bucket_server_side_encryption_configuration.discarded,
+    aws_s3_bucket_public_access_block.discarded,
+    aws_s3_bucket_ownership_controls.discarded,
+    aws_s3_bucket_lifecycle_configuration.discarded,
+    aws_s3_bucket_policy.discarded,
+  ]
 }

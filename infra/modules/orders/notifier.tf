@@ -123,10 +123,15 @@ resource "aws_sqs_queue_policy" "changes_discarded" {
 resource "aws_iam_role" "notifier" {
   count = var.facts ? 1 : 0
 
-  name                 = "${var.name}-notifier"
+  name                 = local.role_names.notifier
   description          = "Reads changes of orders, publishes their facts, and marks them."
   assume_role_policy   = local.assume_role_policy
   permissions_boundary = var.permissions_boundary_arn
+
+  # The name changes with the region. The function gets the new role before the old one is deleted.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "notifier" {

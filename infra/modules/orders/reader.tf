@@ -63,10 +63,15 @@ resource "aws_lambda_alias" "reader" {
 resource "aws_iam_role" "reader" {
   count = local.http_api ? 1 : 0
 
-  name                 = "${var.name}-reader"
+  name                 = local.role_names.reader
   description          = "Reads orders."
   assume_role_policy   = local.assume_role_policy
   permissions_boundary = var.permissions_boundary_arn
+
+  # The name changes with the region. The function gets the new role before the old one is deleted.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "reader" {

@@ -7,6 +7,9 @@
 # compares both with the code (tests/tests/infra).
 
 locals {
+  # Names of IAM belong to the account and not to a region, so they have the region in them.
+  role_names = { for role in ["api", "reader", "consumer", "notifier"] : role => "${var.name}-${role}-${local.region}" }
+
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -102,10 +105,15 @@ locals {
 }
 
 resource "aws_iam_role" "api" {
-  name                 = "${var.name}-api"
+  name                 = local.role_names.api
   description          = local.http_api ? "Puts intents into the stream." : "Puts intents into the stream and reads orders."
   assume_role_policy   = local.assume_role_policy
   permissions_boundary = var.permissions_boundary_arn
+
+  # The name changes with the region. The function gets the new role before the old one is deleted.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "api" {
@@ -138,10 +146,15 @@ resource "aws_iam_role_policy" "api" {
 }
 
 resource "aws_iam_role" "consumer" {
-  name                 = "${var.name}-consumer"
+  name                 = local.role_names.consumer
   description          = "Reads intents from the stream and writes orders."
   assume_role_policy   = local.assume_role_policy
   permissions_boundary = var.permissions_boundary_arn
+
+  # The name changes with the region. The function gets the new role before the old one is deleted.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_iam_role_policy" "consumer" {
