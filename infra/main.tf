@@ -47,6 +47,10 @@ module "orders" {
   request_burst                    = var.request_burst
   cors_allow_origins               = var.cors_allow_origins
   alarm_emails                     = var.alarm_emails
+  ticket_emails                    = var.ticket_emails
+  alarm_topic_arns                 = var.alarm_topic_arns
+  alarms_are_heard                 = var.alarms_are_heard
+  no_traffic_alarm_minutes         = var.no_traffic_alarm_minutes
   runbook_url                      = var.runbook_url
   iterator_age_alarm_seconds       = var.iterator_age_alarm_seconds
   latency_alarm_milliseconds       = var.latency_alarm_milliseconds

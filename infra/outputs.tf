@@ -113,8 +113,13 @@ output "key_arn" {
 }
 
 output "alarm_topic_arn" {
-  description = "The topic on which alarms are published. Subscribe the pager to it."
+  description = "The topic on which alarms that page are published. Subscribe the pager to it."
   value       = module.orders.alarm_topic_arn
+}
+
+output "ticket_topic_arn" {
+  description = "The topic on which alarms are published that can wait until the morning."
+  value       = module.orders.ticket_topic_arn
 }
 
 output "dashboard" {

@@ -193,6 +193,29 @@ variable "alarm_emails" {
   default = null
 }
 
+variable "ticket_emails" {
+  type    = list(string)
+  default = null
+}
+
+variable "alarm_topic_arns" {
+  type = object({
+    page   = optional(string)
+    ticket = optional(string)
+  })
+  default = null
+}
+
+variable "alarms_are_heard" {
+  type    = bool
+  default = null
+}
+
+variable "no_traffic_alarm_minutes" {
+  type    = number
+  default = null
+}
+
 variable "runbook_url" {
   type    = string
   default = null

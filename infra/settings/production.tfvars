@@ -35,6 +35,9 @@ reader_reserved_concurrency   = 200
 discard_destination    = "s3"
 archive_retention_days = 90
 
+# A service that takes orders for a living is never quiet for an hour.
+no_traffic_alarm_minutes = 60
+
 log_retention_days  = 90
 tracing             = true
 requests_per_second = 2000

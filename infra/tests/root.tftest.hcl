@@ -6,7 +6,8 @@ mock_provider "aws" {
 }
 
 variables {
-  setting = "minimal"
+  setting          = "minimal"
+  alarms_are_heard = true
 }
 
 run "the_shipped_settings_are_a_deployment_by_themselves" {

@@ -16,6 +16,7 @@ locals {
 
   alarms_of_facts = {
     notifier-iterator-age = {
+      severity    = "ticket"
       description = "The notifier is ${local.notifier_late_seconds} s behind, so subscribers hear late of orders. Nothing is lost so far. This can wait until the morning if the age falls."
       metrics     = { age = { namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = local.of_notifier } }
       expression  = "age / 1000"
@@ -23,25 +24,15 @@ locals {
       period      = 60, window = 5, of = 5
     }
     notifier-iterator-age-critical = {
+      severity    = "page"
       description = "The notifier is ${local.notifier_too_late_seconds} s behind. After ${var.notifier_maximum_record_age_seconds} s changes are discarded. The change stream forgets them after 24 hours, which nothing can raise. Mend it now."
       metrics     = { age = { namespace = "AWS/Lambda", name = "IteratorAge", stat = "Maximum", dimensions = local.of_notifier } }
       expression  = "age / 1000"
       comparison  = "GreaterThanThreshold", threshold = local.notifier_too_late_seconds
       period      = 60, window = 1, of = 1
     }
-    notifier-stopped = {
-      description = "Intents were applied during six hours, and no change was handed to the notifier. The mapping is disabled, cannot read the change stream (role, key) or is throttled. The iterator age does not show this, because it is measured at an invocation."
-      metrics = {
-        applied = { namespace = local.metric_namespace, name = "Applied", stat = "Sum", dimensions = {} }
-        invoked = { namespace = "AWS/Lambda", name = "InvokedEventCount", stat = "Sum", dimensions = local.of_changes_mapping }
-      }
-      # A change stream has no metric of what comes in. But each intent that is applied is a change.
-      # The period is that of consumer-stopped, for the same reason.
-      expression = "IF(FILL(applied, 0) > 0 AND FILL(invoked, 0) < 1, 1, 0)"
-      comparison = "GreaterThanOrEqualToThreshold", threshold = 1
-      period     = 21600, window = 1, of = 1
-    }
     notifier-errors = {
+      severity    = "ticket"
       description = "Invocations of the notifier failed. The notifier timed out, crashed or cannot start. It reports a change's failure without failing itself, so a change alone is never the cause. A batch that fails again and again is discarded."
       metrics     = { errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = local.of_notifier } }
       expression  = "errors"
@@ -49,6 +40,7 @@ locals {
       period      = 300, window = 1, of = 1
     }
     notifier-throttles = {
+      severity    = "ticket"
       description = "The mapping cannot invoke the notifier for want of concurrency. The mapping tries again, and discards nothing for this reason before the change's age is reached. But the notifier falls behind."
       metrics     = { throttles = { namespace = "AWS/Lambda", name = "Throttles", stat = "Sum", dimensions = local.of_notifier } }
       expression  = "throttles"
@@ -56,6 +48,7 @@ locals {
       period      = 60, window = 5, of = 5
     }
     publish-failures = {
+      severity    = "ticket"
       description = "Puts into the stream of facts, or marks of facts, fail in most minutes. The notifier tries again, so facts come late. Lambda begins to discard changes ${local.facts_outage_budget_seconds} s after an outage began."
       metrics     = { failures = { namespace = local.metric_namespace, name = "PublishFailures", stat = "Sum", dimensions = {} } }
       expression  = "failures"
@@ -63,6 +56,7 @@ locals {
       period      = 60, window = 5, of = 3
     }
     publish-failures-to-mend = {
+      severity    = "ticket"
       description = "Puts into the stream of facts, or marks of facts, fail with an error that does not pass by itself, such as a missing permission. Lambda begins to discard changes ${local.facts_outage_budget_seconds} s after it began."
       metrics     = { failures = { namespace = local.metric_namespace, name = "PublishFailuresToMend", stat = "Sum", dimensions = {} } }
       expression  = "failures"
@@ -70,6 +64,7 @@ locals {
       period      = 60, window = 1, of = 1
     }
     changes-unfinished = {
+      severity    = "ticket"
       description = "Facts of changes could not be published and marked within an invocation, because the stream of facts or the table of announcements is out of reach. Lambda begins to discard changes ${local.facts_outage_budget_seconds} s after the outage began."
       metrics     = { unfinished = { namespace = local.metric_namespace, name = "ChangesUnfinished", stat = "Sum", dimensions = {} } }
       expression  = "unfinished"
@@ -77,6 +72,8 @@ locals {
       period      = 60, window = 1, of = 1
     }
     changes-rejected = {
+      severity    = "ticket"
+      one_shot    = true
       description = "The notifier cannot read changes of the orders table. A newer consumer or somebody else has written rows, or the change stream lacks an image. The facts of these orders are missing until announce publishes them."
       metrics     = { rejected = { namespace = local.metric_namespace, name = "ChangesRejected", stat = "Sum", dimensions = {} } }
       expression  = "rejected"
@@ -84,6 +81,8 @@ locals {
       period      = 60, window = 1, of = 1
     }
     changes-discarded = {
+      severity    = "ticket"
+      one_shot    = true
       description = "Lambda gave up on changes and reported them, so facts of orders are missing. Mend the cause, then run announce --missing, which finds these facts by the orders."
       metrics     = { delivered = { namespace = "AWS/Lambda", name = "OnFailureDestinationDeliveredEventCount", stat = "Sum", dimensions = local.of_changes_mapping } }
       expression  = "delivered"
@@ -91,6 +90,8 @@ locals {
       period      = 60, window = 1, of = 1
     }
     changes-dropped = {
+      severity    = "ticket"
+      one_shot    = true
       description = "Lambda gave up on changes and could not report them. Facts of orders are missing. Mend the destination, then run announce --missing, which does not need the report."
       metrics     = { dropped = { namespace = "AWS/Lambda", name = "DroppedEventCount", stat = "Sum", dimensions = local.of_changes_mapping } }
       expression  = "dropped"
@@ -98,6 +99,8 @@ locals {
       period      = 60, window = 1, of = 1
     }
     changes-destination-failures = {
+      severity    = "ticket"
+      one_shot    = true
       description = "Lambda cannot deliver to the on-failure queue of the notifier. A permission or a key is missing, or the queue is gone. Each discard from now on leaves facts missing without a report."
       metrics     = { failures = { namespace = "AWS/Lambda", name = "DestinationDeliveryFailures", stat = "Sum", dimensions = local.of_notifier } }
       expression  = "failures"
@@ -105,6 +108,7 @@ locals {
       period      = 60, window = 1, of = 1
     }
     changes-discards-waiting = {
+      severity    = "ticket"
       description = "There has been a report of discarded changes in the queue in each of the last 24 hours. Facts of orders are missing as long. Run announce --missing, then delete the reports."
       # The counts are read as those of discards-waiting.
       metrics = {
@@ -116,6 +120,7 @@ locals {
       period     = 3600, window = 24, of = 24
     }
     facts-throttles = {
+      severity    = "ticket"
       description = "Kinesis refuses puts into the stream of facts, or reads from it. The notifier tries again, and its subscribers fall behind. The stream needs more shards, or it has too many readers."
       metrics = {
         puts  = { namespace = "AWS/Kinesis", name = "WriteProvisionedThroughputExceeded", stat = "Sum", dimensions = local.of_facts }
@@ -126,6 +131,7 @@ locals {
       period     = 60, window = 5, of = 3
     }
     announcements-throttles = {
+      severity    = "ticket"
       description = "DynamoDB throttles the table of announcements. The notifier waits and tries again, so facts are published and marked later. If the throttling lasts, see changes-unfinished."
       metrics = {
         writes = { namespace = "AWS/DynamoDB", name = "WriteThrottleEvents", stat = "Sum", dimensions = local.of_announcements }
@@ -137,8 +143,38 @@ locals {
     }
   }
 
+  # A change stream has no metric of what comes in. But each intent that is applied is a change. The
+  # periods are those of consumer-stopped, for the same reason.
+  alarms_without_action_of_facts = {
+    notifier-stopped-incoming = {
+      severity    = "none"
+      description = "Intents were applied during six hours. This is a part of notifier-stopped."
+      metrics     = { applied = { namespace = local.metric_namespace, name = "Applied", stat = "Sum", dimensions = {} } }
+      expression  = "applied"
+      comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
+      period      = 21600, window = 1, of = 1
+    }
+    notifier-stopped-unread = {
+      severity    = "none"
+      description = "The notifier's mapping read nothing during six hours. This is a part of notifier-stopped."
+      metrics     = { polled = { namespace = "AWS/Lambda", name = "PolledEventCount", stat = "Sum", dimensions = local.of_changes_mapping } }
+      expression  = "polled"
+      comparison  = "LessThanThreshold", threshold = 1
+      period      = 21600, window = 1, of = 1
+      missing     = "breaching"
+    }
+  }
+
+  composites_of_facts = {
+    notifier-stopped = {
+      severity    = "page"
+      description = "Intents were applied during six hours, and the notifier's mapping read no change. The mapping is disabled, cannot read the change stream (role, key) or is throttled. The iterator age does not show this, because it is measured at an invocation."
+    }
+  }
+
   alarms_of_provisioned_facts = {
     facts-capacity = {
+      severity    = "ticket"
       description = "The stream of facts is at 80 % of the capacity of its ${var.facts_shard_count} shards. Add shards before puts are refused."
       metrics = {
         bytes   = { namespace = "AWS/Kinesis", name = "IncomingBytes", stat = "Sum", dimensions = local.of_facts }

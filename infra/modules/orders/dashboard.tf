@@ -15,6 +15,8 @@ locals {
             ["AWS/ApiGateway", "Count", local.of_http_api, { stat = "Sum" }],
             ["AWS/ApiGateway", "4xx", local.of_http_api, { stat = "Sum" }],
             ["AWS/ApiGateway", "5xx", local.of_http_api, { stat = "Sum", color = "#d62728" }],
+            [local.metric_namespace, "GatewayThrottled", {}, { stat = "Sum" }],
+            [local.metric_namespace, "GatewayRefused", {}, { stat = "Sum" }],
             ] : [
             ["AWS/Lambda", "UrlRequestCount", local.of_api, { stat = "Sum" }],
             ["AWS/Lambda", "Url4xxCount", local.of_api, { stat = "Sum" }],
@@ -149,6 +151,7 @@ locals {
     {
       title = "notifier"
       metrics = concat([
+        ["AWS/Lambda", "PolledEventCount", local.of_changes_mapping, { stat = "Sum" }],
         ["AWS/Lambda", "InvokedEventCount", local.of_changes_mapping, { stat = "Sum" }],
         ["AWS/Lambda", "FailedInvokeEventCount", local.of_changes_mapping, { stat = "Sum" }],
         ["AWS/Lambda", "ConcurrentExecutions", local.of_notifier, { stat = "Maximum" }],

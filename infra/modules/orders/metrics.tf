@@ -40,6 +40,13 @@ locals {
     PublishFailuresToMend = " && ($.level = \"ERROR\")"
   }
 
+  # The access log has a line for each request. The integration has no status if the gateway answered
+  # by itself.
+  gateway_metrics = {
+    GatewayThrottled = "($.status = \"429\")"
+    GatewayRefused   = "(($.status = \"401\") || ($.status = \"403\"))"
+  }
+
   metric_namespace = "Orders/${var.name}"
 }
 
@@ -94,6 +101,21 @@ resource "aws_cloudwatch_log_metric_filter" "publish" {
   name           = "${var.name}-${each.key}"
   log_group_name = aws_cloudwatch_log_group.notifier[0].name
   pattern        = "{ ($.message = \"attempts failed\")${each.value} }"
+
+  metric_transformation {
+    namespace = local.metric_namespace
+    name      = each.key
+    value     = "1"
+    unit      = "Count"
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "gateway" {
+  for_each = { for name, condition in local.gateway_metrics : name => condition if local.http_api }
+
+  name           = "${var.name}-${each.key}"
+  log_group_name = aws_cloudwatch_log_group.access[0].name
+  pattern        = "{ ${each.value} && ($.integration_status = \"-\") }"
 
   metric_transformation {
     namespace = local.metric_namespace

@@ -164,8 +164,13 @@ output "key_arn" {
 }
 
 output "alarm_topic_arn" {
-  description = "The topic on which alarms are published. Subscribe the pager to it."
-  value       = aws_sns_topic.alarms.arn
+  description = "The topic on which alarms that page are published. Subscribe the pager to it."
+  value       = local.topics.page
+}
+
+output "ticket_topic_arn" {
+  description = "The topic on which alarms are published that can wait until the morning."
+  value       = local.topics.ticket
 }
 
 output "dashboard" {

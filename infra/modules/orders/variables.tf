@@ -499,7 +499,7 @@ variable "cors_allow_origins" {
 # Alarms
 
 variable "alarm_emails" {
-  description = "The e-mail addresses that are told of alarms. Each address has to confirm once. Others subscribe to the topic (output alarm_topic_arn)."
+  description = "The e-mail addresses that are told of alarms. Each address has to confirm once. Others subscribe to the topics (outputs alarm_topic_arn and ticket_topic_arn)."
   type        = list(string)
   default     = []
   nullable    = false
@@ -507,6 +507,50 @@ variable "alarm_emails" {
   validation {
     condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", address))])
     error_message = "alarm_emails must be e-mail addresses."
+  }
+}
+
+variable "ticket_emails" {
+  description = "The e-mail addresses that are told of alarms that can wait until the morning. With null they are alarm_emails."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = alltrue([for address in coalesce(var.ticket_emails, []) : can(regex("^[^@ ]+@[^@ ]+$", address))])
+    error_message = "ticket_emails must be e-mail addresses."
+  }
+}
+
+variable "alarm_topic_arns" {
+  description = "The topics of the organization for alarms that page and for tickets. A topic that is not given is made. A topic that is given must let CloudWatch publish, and so must its key."
+  type = object({
+    page   = optional(string)
+    ticket = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for arn in values(var.alarm_topic_arns) : arn == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$", arn))])
+    error_message = "alarm_topic_arns must be ARNs of SNS topics."
+  }
+}
+
+variable "alarms_are_heard" {
+  description = "True if somebody is subscribed to the topic of pages who is not in alarm_emails. It silences the warning that nobody is."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "no_traffic_alarm_minutes" {
+  description = "The minutes without any request after which somebody is told. With null nobody is, which is right for a service that may be quiet."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.no_traffic_alarm_minutes == null ? true : contains(range(5, 1441, 5), var.no_traffic_alarm_minutes)
+    error_message = "no_traffic_alarm_minutes must be a multiple of 5 from 5 to 1440, or null."
   }
 }
 

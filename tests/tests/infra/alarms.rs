@@ -4,10 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::source::{Terraform, names, parts, read, references};
 
+/// The alarms that tell somebody. The parts of an alarm of two parts tell nobody.
 fn alarms() -> BTreeSet<String> {
     let terraform = Terraform::all();
     [
         "alarms_always",
+        "composites",
+        "composites_of_facts",
+        "alarms_of_archive",
+        "alarms_of_gateway",
+        "alarms_of_traffic",
         "alarms_of_reader",
         "alarms_of_reserved_reader",
         "alarms_of_provisioned_stream",

@@ -239,14 +239,22 @@ fn every_metric_is_paid_for() {
         let dollars = format!("{}.{}0", watched / 10, watched % 10);
         priced(format!("| {watched} metrics × 0.10 | {dollars} |"));
         priced(format!("| {dollars} + "));
+        let composites = ["composites", "composites_of_facts"][usize::from(is_of_facts)];
+        let composites = names(terraform.local(composites)).len();
+        priced(format!("| alarms of two parts | {composites} × 0.50 |"));
     }
 
     for (part, metrics) in [
-        ("service", ["batch_metrics", "put_metrics"]),
-        ("notifier", ["facts_metrics", "publish_metrics"]),
+        (
+            "service",
+            &["batch_metrics", "put_metrics", "gateway_metrics"][..],
+        ),
+        ("notifier", &["facts_metrics", "publish_metrics"]),
     ] {
-        let metrics = metrics.map(|local| names(terraform.local(local)).len());
-        let own: usize = metrics.iter().sum();
+        let metrics = metrics
+            .iter()
+            .map(|local| names(terraform.local(local)).len());
+        let own: usize = metrics.sum();
         priced(format!("| the {part}'s metrics | {own} × 0.30 |"));
     }
 }

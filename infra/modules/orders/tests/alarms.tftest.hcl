@@ -12,12 +12,36 @@ variables {
 
 run "every_alarm_tells_somebody_and_says_what_to_do" {
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) || alarm.alarm_actions == tolist([aws_sns_topic.alarms.arn])])
-    error_message = "Every alarm must be wired to the topic."
+    condition = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.orders :
+      join(" ", alarm.alarm_actions) == { page = aws_sns_topic.alarms["page"].arn, ticket = aws_sns_topic.alarms["ticket"].arn, none = "" }[alarm.tags.Severity]
+    ])
+    error_message = "Every alarm must be wired to the topic of its severity."
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.ok_actions == toset([aws_sns_topic.alarms.arn]) || alarm.ok_actions == tolist([aws_sns_topic.alarms.arn])])
+    condition     = sort([for name, alarm in aws_cloudwatch_metric_alarm.orders : name if alarm.tags.Severity == "none"]) == sort(flatten([for name in keys(aws_cloudwatch_composite_alarm.orders) : ["${name}-incoming", "${name}-unread"]]))
+    error_message = "Only the parts of another alarm may tell nobody."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_composite_alarm.orders : tolist(alarm.alarm_actions) == tolist([aws_sns_topic.alarms["page"].arn]) && tolist(alarm.ok_actions) == tolist([aws_sns_topic.alarms["page"].arn])])
+    error_message = "An alarm of two parts must page."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.orders["consumer-stalled"].alarm_rule == "ALARM(\"orders-consumer-stalled-incoming\") AND ALARM(\"orders-consumer-stalled-unread\")"
+    error_message = "The alarm must fire while intents come in and none is read."
+  }
+
+  assert {
+    condition = [for name, alarm in aws_cloudwatch_metric_alarm.orders : name if length(alarm.ok_actions) == 0 && alarm.tags.Severity != "none"] == [
+      "changes-destination-failures", "changes-discarded", "changes-dropped", "changes-rejected", "destination-failures", "discarded", "dropped", "poison",
+    ]
+    error_message = "An alarm of an event must not say that all is well, because orders are missing until somebody puts them back. Every other alarm must say so."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : tolist(alarm.ok_actions) == tolist(alarm.alarm_actions) if length(alarm.ok_actions) > 0])
     error_message = "An alarm must tell the same people that it is over."
   }
 
@@ -33,17 +57,17 @@ run "every_alarm_tells_somebody_and_says_what_to_do" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.orders : alarm.treat_missing_data == "notBreaching"])
-    error_message = "Missing data must not fire, because a service without traffic has no data."
+    condition     = [for name, alarm in aws_cloudwatch_metric_alarm.orders : name if alarm.treat_missing_data != "notBreaching"] == ["consumer-stalled-unread", "consumer-stopped-unread", "notifier-stopped-unread"]
+    error_message = "Missing data must not fire, because a service without traffic has no data. Only the absence of reading is told by missing data."
   }
 
   assert {
-    condition     = aws_sns_topic_subscription.email["pager@example.com"].topic_arn == aws_sns_topic.alarms.arn
-    error_message = "Every address in alarm_emails must be subscribed."
+    condition     = { for key, subscription in aws_sns_topic_subscription.email : key => subscription.topic_arn } == { for severity, topic in aws_sns_topic.alarms : "${severity} pager@example.com" => topic.arn }
+    error_message = "Every address in alarm_emails must be subscribed to pages and to tickets."
   }
 
   assert {
-    condition = jsondecode(aws_sns_topic_policy.alarms.policy).Statement == jsondecode(jsonencode([{
+    condition = jsondecode(aws_sns_topic_policy.alarms["page"].policy).Statement == jsondecode(jsonencode([{
       Sid       = "AlarmsOfThisAccount"
       Effect    = "Allow"
       Principal = { Service = "cloudwatch.amazonaws.com" }
@@ -60,9 +84,9 @@ run "each_thing_that_can_go_wrong_has_its_alarm" {
     condition = keys(aws_cloudwatch_metric_alarm.orders) == [
       "announcements-throttles", "api-5xx", "api-errors", "api-latency", "api-throttles", "changes-destination-failures",
       "changes-discarded", "changes-discards-waiting", "changes-dropped", "changes-rejected", "changes-unfinished", "concurrency", "conflicts",
-      "consumer-errors", "consumer-stalled", "consumer-stopped", "consumer-throttles", "destination-failures", "discarded", "discards-waiting",
-      "dropped", "facts-capacity", "facts-throttles", "iterator-age", "iterator-age-critical", "notifier-errors", "notifier-iterator-age",
-      "notifier-iterator-age-critical", "notifier-stopped", "notifier-throttles", "poison", "publish-failures", "publish-failures-to-mend", "reader-errors", "reader-latency", "reader-throttles",
+      "consumer-errors", "consumer-stalled-incoming", "consumer-stalled-unread", "consumer-stopped-incoming", "consumer-stopped-unread", "consumer-throttles", "destination-failures", "discarded", "discards-waiting",
+      "dropped", "facts-capacity", "facts-throttles", "gateway-throttles", "iterator-age", "iterator-age-critical", "notifier-errors", "notifier-iterator-age",
+      "notifier-iterator-age-critical", "notifier-stopped-incoming", "notifier-stopped-unread", "notifier-throttles", "poison", "publish-failures", "publish-failures-to-mend", "reader-errors", "reader-latency", "reader-throttles",
       "stream-capacity", "stream-throttles", "table-throttles", "unfinished",
     ]
     error_message = "An alarm is missing or new. Describe a new alarm in docs/runbook.md and name it here."
@@ -108,8 +132,8 @@ run "alarms_come_before_it_is_too_late" {
 
 run "a_service_with_few_orders_is_told_of_its_outage_too" {
   assert {
-    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stalled"].metric_query :
-      try(one(query.metric).period, 300) * aws_cloudwatch_metric_alarm.orders["consumer-stalled"].evaluation_periods == 600 && try(one(query.metric).period, 300) >= 300
+    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stalled-incoming"].metric_query :
+      try(one(query.metric).period, 300) * aws_cloudwatch_metric_alarm.orders["consumer-stalled-incoming"].evaluation_periods == 600 && try(one(query.metric).period, 300) >= 300
     ])
     error_message = "The alarm must fire after ten minutes without an invocation if an order comes every five minutes."
   }
@@ -141,7 +165,7 @@ run "no_alarm_looks_back_further_than_cloudwatch_does" {
 
 run "a_consumer_that_stands_still_is_noticed_while_the_stream_keeps_the_orders" {
   assert {
-    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stopped"].metric_query :
+    condition = alltrue([for query in aws_cloudwatch_metric_alarm.orders["consumer-stopped-incoming"].metric_query :
       2 * one(query.metric).period <= 24 * 3600 / 2 if length(query.metric) > 0
     ])
     error_message = "The shortest retention must have time for two periods, and as much again to mend."
@@ -186,14 +210,15 @@ run "an_alarm_on_what_the_service_logs_watches_a_metric_that_is_made" {
         [for filter in aws_cloudwatch_log_metric_filter.put : one(filter.metric_transformation).name],
         [for filter in aws_cloudwatch_log_metric_filter.facts : one(filter.metric_transformation).name],
         [for filter in aws_cloudwatch_log_metric_filter.publish : one(filter.metric_transformation).name],
+        [for filter in aws_cloudwatch_log_metric_filter.gateway : one(filter.metric_transformation).name],
       ), one(query.metric).metric_name) if try(startswith(one(query.metric).namespace, "Orders/"), false)
     ]]))
     error_message = "An alarm watches a metric that no filter makes."
   }
 
   assert {
-    condition     = length(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : query.id if try(one(query.metric).namespace == "Orders/orders", false)]])) == 9
-    error_message = "Unfinished, poison and both kinds of conflicts must be watched. Of the notifier, rejected and unfinished changes and both kinds of publish failures must be watched. The ninth metric is Applied, which shows that a notifier has stopped."
+    condition     = length(flatten([for alarm in aws_cloudwatch_metric_alarm.orders : [for query in alarm.metric_query : query.id if try(one(query.metric).namespace == "Orders/orders", false)]])) == 10
+    error_message = "Unfinished, poison and both kinds of conflicts must be watched. Of the notifier, rejected and unfinished changes and both kinds of publish failures must be watched. The ninth metric is Applied, which shows that a notifier has stopped. The tenth is the gateway's 429."
   }
 
   assert {
@@ -226,8 +251,8 @@ run "every_metric_has_the_dimensions_that_aws_gives_it" {
         "AWS/Lambda DestinationDeliveryFailures"             = ["FunctionName"]
         "AWS/Lambda DroppedEventCount"                       = ["EventSourceMappingUUID"]
         "AWS/Lambda Errors"                                  = ["FunctionName"]
-        "AWS/Lambda InvokedEventCount"                       = ["EventSourceMappingUUID"]
         "AWS/Lambda IteratorAge"                             = ["FunctionName"]
+        "AWS/Lambda PolledEventCount"                        = ["EventSourceMappingUUID"]
         "AWS/Lambda OnFailureDestinationDeliveredEventCount" = ["EventSourceMappingUUID"]
         "AWS/Lambda Throttles"                               = ["FunctionName"]
         "AWS/SQS ApproximateNumberOfMessagesNotVisible"      = ["QueueName"]
@@ -237,6 +262,7 @@ run "every_metric_has_the_dimensions_that_aws_gives_it" {
         "Orders/orders ChangesUnfinished"                    = [""]
         "Orders/orders ConflictRecorded"                     = [""]
         "Orders/orders ConflictTruncated"                    = [""]
+        "Orders/orders GatewayThrottled"                     = [""]
         "Orders/orders PublishFailures"                      = [""]
         "Orders/orders PublishFailuresToMend"                = [""]
         "Orders/orders Rejected"                             = [""]
@@ -288,5 +314,81 @@ run "the_dashboard_goes_from_left_to_right" {
       toset(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.pipeline.dashboard_body).widgets : [for metric in try(widget.properties.metrics, []) : "${metric[0]} ${metric[1]}"]])),
     )) == 0
     error_message = "The dashboard must show the metrics of all alarms."
+  }
+}
+
+run "an_alarm_may_go_to_the_topics_of_the_organization" {
+  command = plan
+
+  variables {
+    alarm_topic_arns = {
+      page   = "arn:aws:sns:eu-test-1:123456789012:pager"
+      ticket = "arn:aws:sns:eu-test-1:123456789012:tracker"
+    }
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 0 && length(aws_sns_topic_policy.alarms) == 0 && output.alarm_topic_arn == var.alarm_topic_arns.page && output.ticket_topic_arn == var.alarm_topic_arns.ticket
+    error_message = "No topic must be made where both are given."
+  }
+
+  assert {
+    condition     = contains(aws_cloudwatch_metric_alarm.orders["dropped"].alarm_actions, var.alarm_topic_arns.page) && contains(aws_cloudwatch_metric_alarm.orders["conflicts"].alarm_actions, var.alarm_topic_arns.ticket)
+    error_message = "Each alarm must go to the topic of its severity."
+  }
+}
+
+run "it_warns_while_nobody_is_subscribed" {
+  command = plan
+
+  variables {
+    alarm_emails     = []
+    alarms_are_heard = false
+  }
+
+  expect_failures = [check.somebody_is_subscribed]
+}
+
+run "the_archive_has_an_alarm_for_as_long_as_a_discard_is_in_it" {
+  variables {
+    discard_destination = "s3"
+  }
+
+  assert {
+    condition     = one([for query in aws_cloudwatch_metric_alarm.orders["discards-in-archive"].metric_query : one(query.metric).dimensions if length(query.metric) > 0]) == tomap({ BucketName = aws_s3_bucket.discarded[0].id, StorageType = "AllStorageTypes" })
+    error_message = "The alarm must count the objects of the archive."
+  }
+}
+
+run "refused_callers_are_counted_where_callers_are_known" {
+  command = plan
+
+  variables {
+    caller       = "jwt:sub"
+    jwt_issuer   = "https://issuer.example"
+    jwt_audience = ["orders"]
+  }
+
+  assert {
+    condition     = contains(keys(aws_cloudwatch_metric_alarm.orders), "gateway-refusals") && aws_cloudwatch_log_metric_filter.gateway["GatewayRefused"].pattern == "{ (($.status = \"401\") || ($.status = \"403\")) && ($.integration_status = \"-\") }"
+    error_message = "The gateway's own refusals must be counted, and not the api's."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.gateway["GatewayThrottled"].pattern == "{ ($.status = \"429\") && ($.integration_status = \"-\") }"
+    error_message = "The gateway's own throttles must be counted."
+  }
+}
+
+run "a_quiet_hour_is_told_where_it_is_asked_for" {
+  command = plan
+
+  variables {
+    no_traffic_alarm_minutes = 60
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.orders["no-traffic"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.orders["no-traffic"].evaluation_periods == 12
+    error_message = "Twelve periods of five minutes without a datapoint must fire."
   }
 }

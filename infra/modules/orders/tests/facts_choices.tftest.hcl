@@ -32,7 +32,7 @@ run "without_facts_nothing_of_them_is_left" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.orders) == 21
+    condition     = length(aws_cloudwatch_metric_alarm.orders) == 27 && keys(aws_cloudwatch_composite_alarm.orders) == ["consumer-stalled", "consumer-stopped"]
     error_message = "The alarms of the service, and no alarm of the facts, must be there."
   }
 
@@ -142,7 +142,7 @@ run "alarms_of_the_facts_come_before_it_is_too_late" {
   }
 
   assert {
-    condition = alltrue(flatten([for name in ["changes-discarded", "changes-dropped", "notifier-stopped"] : [for query in aws_cloudwatch_metric_alarm.orders[name].metric_query :
+    condition = alltrue(flatten([for name in ["changes-discarded", "changes-dropped", "notifier-stopped-unread"] : [for query in aws_cloudwatch_metric_alarm.orders[name].metric_query :
       one(query.metric).dimensions == tomap({ EventSourceMappingUUID = "11111111-1111-4111-8111-111111111111" }) if try(one(query.metric).namespace == "AWS/Lambda", false)
     ]]))
     error_message = "The alarm must watch the notifier's mapping, and not the consumer's."
