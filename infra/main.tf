@@ -13,6 +13,7 @@ module "orders" {
   architecture                     = var.architecture
   log_level                        = var.log_level
   log_retention_days               = var.log_retention_days
+  operator_principal_arns          = var.operator_principal_arns
   tracing                          = var.tracing
   api_reserved_concurrency         = var.api_reserved_concurrency
   reader_reserved_concurrency      = var.reader_reserved_concurrency
@@ -38,6 +39,7 @@ module "orders" {
   deletion_protection              = var.deletion_protection
   point_in_time_recovery_days      = var.point_in_time_recovery_days
   front_door                       = var.front_door
+  accepting                        = var.accepting
   caller                           = var.caller
   base_path                        = var.base_path
   jwt_issuer                       = var.jwt_issuer

@@ -126,3 +126,33 @@ output "dashboard" {
   description = "The dashboard's name."
   value       = module.orders.dashboard
 }
+
+output "log_groups" {
+  description = "The names of the log groups, by what logs there."
+  value       = module.orders.log_groups
+}
+
+output "queues" {
+  description = "The URLs of the queues of discards, by what was discarded."
+  value       = module.orders.queues
+}
+
+output "functions" {
+  description = "The names of the functions."
+  value       = module.orders.functions
+}
+
+output "streams" {
+  description = "The names of the streams."
+  value       = module.orders.streams
+}
+
+output "operator_policy_arn" {
+  description = "The policy for the person who is paged."
+  value       = module.orders.operator_policy_arn
+}
+
+output "operator_role_arn" {
+  description = "The role for the person who is paged, or null."
+  value       = module.orders.operator_role_arn
+}

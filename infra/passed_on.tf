@@ -23,6 +23,11 @@ variable "log_retention_days" {
   default = null
 }
 
+variable "operator_principal_arns" {
+  type    = list(string)
+  default = null
+}
+
 variable "tracing" {
   type    = bool
   default = null
@@ -145,6 +150,11 @@ variable "point_in_time_recovery_days" {
 
 variable "front_door" {
   type    = string
+  default = null
+}
+
+variable "accepting" {
+  type    = bool
   default = null
 }
 

@@ -23,17 +23,18 @@ locals {
 }
 
 resource "aws_lambda_function" "api" {
-  function_name                  = "${var.name}-api"
-  description                    = local.http_api ? "Accepts intents by putting one record each into the stream." : "Accepts intents by putting one record each into the stream. Reads orders."
-  role                           = aws_iam_role.api.arn
-  runtime                        = "provided.al2023"
-  handler                        = "bootstrap"
-  architectures                  = [var.architecture]
-  filename                       = var.api_package
-  source_code_hash               = fileexists(var.api_package) ? filebase64sha256(var.api_package) : null
-  timeout                        = var.api_timeout_seconds
-  memory_size                    = var.api_memory_mb
-  reserved_concurrent_executions = coalesce(var.api_reserved_concurrency, -1)
+  function_name    = "${var.name}-api"
+  description      = local.http_api ? "Accepts intents by putting one record each into the stream." : "Accepts intents by putting one record each into the stream. Reads orders."
+  role             = aws_iam_role.api.arn
+  runtime          = "provided.al2023"
+  handler          = "bootstrap"
+  architectures    = [var.architecture]
+  filename         = var.api_package
+  source_code_hash = fileexists(var.api_package) ? filebase64sha256(var.api_package) : null
+  timeout          = var.api_timeout_seconds
+  memory_size      = var.api_memory_mb
+  # Behind a function URL nothing but a concurrency of 0 turns callers away. Lambda then answers 429.
+  reserved_concurrent_executions = local.function_url && !var.accepting ? 0 : coalesce(var.api_reserved_concurrency, -1)
   publish                        = true
 
   environment {

@@ -50,6 +50,23 @@ resource "aws_apigatewayv2_integration" "api" {
   timeout_milliseconds   = var.integration_timeout_milliseconds
 }
 
+# While nothing is accepted, the reader gets the requests of the api. It has no right to the stream, and
+# answers a request of the api's part with 503. The gateway then says when to come again.
+resource "aws_apigatewayv2_integration" "closed" {
+  count = local.http_api ? 1 : 0
+
+  api_id                 = aws_apigatewayv2_api.orders[0].id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = aws_lambda_alias.reader[0].invoke_arn
+  payload_format_version = "2.0"
+  timeout_milliseconds   = var.integration_timeout_milliseconds
+
+  response_parameters {
+    status_code = "503"
+    mappings    = { "overwrite:header.retry-after" = "60" }
+  }
+}
+
 resource "aws_apigatewayv2_authorizer" "jwt" {
   count = local.http_api && local.jwt ? 1 : 0
 
@@ -75,7 +92,7 @@ resource "aws_apigatewayv2_route" "orders" {
 
   api_id             = aws_apigatewayv2_api.orders[0].id
   route_key          = each.key
-  target             = "integrations/${aws_apigatewayv2_integration.api[0].id}"
+  target             = "integrations/${var.accepting ? aws_apigatewayv2_integration.api[0].id : aws_apigatewayv2_integration.closed[0].id}"
   authorization_type = local.authorization
   authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
 }

@@ -177,3 +177,33 @@ output "dashboard" {
   description = "The dashboard's name."
   value       = aws_cloudwatch_dashboard.pipeline.dashboard_name
 }
+
+output "log_groups" {
+  description = "The names of the log groups, by what logs there."
+  value       = { for name, group in local.log_groups : name => group.name }
+}
+
+output "queues" {
+  description = "The URLs of the queues of discards, by what was discarded."
+  value       = merge({ intents = aws_sqs_queue.discarded.url }, { for queue in aws_sqs_queue.changes_discarded : "changes" => queue.url })
+}
+
+output "functions" {
+  description = "The names of the functions."
+  value       = local.functions[*].function_name
+}
+
+output "streams" {
+  description = "The names of the streams."
+  value       = local.streams[*].name
+}
+
+output "operator_policy_arn" {
+  description = "The policy for the person who is paged."
+  value       = aws_iam_policy.operator.arn
+}
+
+output "operator_role_arn" {
+  description = "The role for the person who is paged, or null."
+  value       = one(aws_iam_role.operator[*].arn)
+}

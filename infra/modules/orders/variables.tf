@@ -94,6 +94,18 @@ variable "log_retention_days" {
   }
 }
 
+variable "operator_principal_arns" {
+  description = "The principals that may take the operator's role, which has exactly the rights that the runbook needs. Without any there is no role, and the policy (output operator_policy_arn) may be attached to one of yours."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.operator_principal_arns : can(regex("^arn:[a-z-]+:(iam|sts)::[0-9]{12}:.+$", arn))])
+    error_message = "operator_principal_arns must be ARNs of IAM principals."
+  }
+}
+
 variable "tracing" {
   description = "True if Lambda traces the functions with X-Ray. It traces one request a second and 5 % of the rest, and each trace has a price."
   type        = bool
@@ -163,6 +175,9 @@ variable "account_concurrency_limit" {
 }
 
 locals {
+  # The time of a submit at its p99 that the capacity is reckoned with. Most submits take a fifth of it.
+  submit_seconds = 0.1
+
   reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0) + (var.facts ? coalesce(var.notifier_reserved_concurrency, 0) : 0) + (local.http_api ? coalesce(var.reader_reserved_concurrency, 0) : 0)
 }
 
@@ -384,6 +399,13 @@ variable "front_door" {
   }
 }
 
+variable "accepting" {
+  description = "The switch of the front door. False turns orders and cancels away with 503 and a Retry-After of a minute, and orders can still be read. Behind a function URL everything is answered 429, reads as well."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "caller" {
   description = "The source of the caller's identity, which is none, jwt:CLAIM or iam. With none, only an order's id protects the order."
   type        = string
@@ -464,6 +486,11 @@ variable "requests_per_second" {
   validation {
     condition     = var.requests_per_second >= 1 && var.requests_per_second <= 10000
     error_message = "requests_per_second must be from 1 to 10000, which is the account's default quota."
+  }
+
+  validation {
+    condition     = local.function_url || var.api_reserved_concurrency == null ? true : var.requests_per_second * local.submit_seconds <= var.api_reserved_concurrency
+    error_message = "requests_per_second must be at most ten for each execution of api_reserved_concurrency, because a submit may take a tenth of a second. Otherwise Lambda throttles what the gateway lets pass."
   }
 }
 

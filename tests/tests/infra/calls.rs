@@ -196,7 +196,7 @@ async fn record() -> [BTreeSet<String>; 3] {
 
 /// The actions that a role's policy allows in any setting. They are the actions in the policy, and
 /// in the parts that it is put together from.
-fn allowed(policy: [&str; 3]) -> BTreeSet<String> {
+pub(crate) fn allowed(policy: [&str; 3]) -> BTreeSet<String> {
     allowed_but(policy, "")
 }
 

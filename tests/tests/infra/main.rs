@@ -17,6 +17,7 @@ mod calls;
 mod environment;
 mod facts;
 mod logs;
+mod operator;
 mod prices;
 mod routes;
 mod rows;

@@ -138,7 +138,7 @@ run "everything_is_encrypted_under_the_services_own_key" {
   }
 
   assert {
-    condition     = aws_sns_topic.alarms.kms_master_key_id == aws_kms_key.orders.arn
+    condition     = alltrue([for topic in aws_sns_topic.alarms : topic.kms_master_key_id == aws_kms_key.orders.arn])
     error_message = "The topic must be encrypted."
   }
 }
