@@ -1,6 +1,7 @@
 # The rights of the person who is paged. They are the commands of docs/runbook.md, and a test of the
 # workspace compares the two. They read logs, metrics and discards, stop and start the mappings, put
-# discards back, and turn callers away. They read no order from the table.
+# discards back, move aliases between versions, and turn callers away. They read no order from the
+# table.
 
 locals {
   log_groups = merge(
@@ -35,10 +36,10 @@ resource "aws_iam_policy" "operator" {
     Version = "2012-10-17"
     Statement = concat([
       {
-        # CloudWatch's reading actions and the list of queries take no resource.
+        # CloudWatch's reading actions, and the lists of queries and of mappings, take no resource.
         Sid      = "Look"
         Effect   = "Allow"
-        Action   = ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory", "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "logs:GetQueryResults"]
+        Action   = ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory", "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "logs:GetQueryResults", "lambda:ListEventSourceMappings"]
         Resource = "*"
       },
       {
@@ -72,6 +73,12 @@ resource "aws_iam_policy" "operator" {
         Resource = local.functions[*].arn
       },
       {
+        Sid      = "MoveAliases"
+        Effect   = "Allow"
+        Action   = ["lambda:ListVersionsByFunction", "lambda:GetAlias", "lambda:UpdateAlias"]
+        Resource = local.functions[*].arn
+      },
+      {
         Sid      = "KeepRecordsLonger"
         Effect   = "Allow"
         Action   = ["kinesis:DescribeStreamSummary", "kinesis:IncreaseStreamRetentionPeriod"]
@@ -93,7 +100,7 @@ resource "aws_iam_policy" "operator" {
       {
         Sid      = "ReadAndEmptyQueues"
         Effect   = "Allow"
-        Action   = ["sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:PurgeQueue"]
+        Action   = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:PurgeQueue"]
         Resource = local.queues[*].arn
       },
       {

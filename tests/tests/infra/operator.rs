@@ -7,7 +7,7 @@ use crate::calls::allowed;
 use crate::source::{MODULE, read};
 
 /// The rights beyond those of the commands that the runbook spells out.
-const SURPLUS: [(&str, &str); 21] = [
+const SURPLUS: [(&str, &str); 15] = [
     ("cloudwatch:GetMetricData", "the dashboard shows metrics"),
     ("cloudwatch:ListMetrics", "the dashboard shows metrics"),
     ("cloudwatch:GetDashboard", "the dashboard"),
@@ -15,27 +15,9 @@ const SURPLUS: [(&str, &str); 21] = [
     ("cloudwatch:DescribeAlarmHistory", "the state of alarms"),
     ("cloudwatch:SetAlarmState", "the drill of deploy.md"),
     ("logs:DescribeLogGroups", "Logs Insights"),
-    ("logs:DescribeQueryDefinitions", "the saved queries"),
     ("logs:StartQuery", "Logs Insights"),
     ("logs:GetQueryResults", "Logs Insights"),
     ("logs:FilterLogEvents", "the lines of one request"),
-    (
-        "lambda:GetFunctionConcurrency",
-        "a limit is read before it is set",
-    ),
-    (
-        "lambda:PutFunctionConcurrency",
-        "callers are turned away at once",
-    ),
-    ("lambda:DeleteFunctionConcurrency", "and let in again"),
-    (
-        "kinesis:DescribeStreamSummary",
-        "the retention is read before it is raised",
-    ),
-    (
-        "kinesis:IncreaseStreamRetentionPeriod",
-        "records are kept longer at once",
-    ),
     ("kinesis:GetShardIterator", "put-back reads records"),
     ("kinesis:GetRecords", "put-back reads records"),
     ("kinesis:PutRecord", "put-back puts records"),
