@@ -59,8 +59,9 @@ mutants: ## Put mistakes into the service and see the simulation catch each
 measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/measure
 
-# The measured binaries are optimized, by the profile `measured`.
-load: ## Measure latencies at a steady rate, and the highest rate (RATE=200 SECONDS=60)
+# The measured binaries are optimized, by the profile `measured`. ONLY names the only part to
+# measure, which is steady, facts, readers or highest.
+load: ## Measure latencies, also beside waiting readers, and the highest rate (RATE=200 SECONDS=60)
 	$(CARGO) build --locked --workspace --bins --profile measured
 	@$(TARGET)/measured/load
 

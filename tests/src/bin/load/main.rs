@@ -1,5 +1,6 @@
 //! The command behind `make load`. It sends a steady rate of orders, and measures the cost of a
-//! fact. Then it sends a rising rate until a request is late or not accepted.
+//! fact. It compares the latency of submits with and without readers that wait. Then it sends a
+//! rising rate until a request is late or not accepted.
 //!
 //! A latency counts from the time when the request was due, not from the time when it could be
 //! sent. An order counts as persisted only if it is in the table.
@@ -7,18 +8,21 @@
 #![expect(clippy::print_stdout, reason = "a command for people")]
 
 mod facts;
+mod readers;
 mod run;
 mod usage;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use clap::{Parser, ValueEnum};
+use tests::output::broken;
 use tests::{FactsEvidence, Stack};
 
 use facts::FactsCost;
-use run::{Run, percentile};
+use readers::{Beside, LIMIT, READERS};
+use run::{Run, breaks_no_promise, percentile};
 use usage::{Usage, usage};
 
 /// The most tries of a step in the search for the highest rate. A step needs several tries, because
@@ -30,10 +34,11 @@ const MUCH_STOLEN: u64 = 5;
 /// How long the facts may take after the orders are persisted.
 const LATEST_FACT: Duration = Duration::from_secs(120);
 
-/// Measures latencies at a steady rate of orders, the cost of a fact, and the highest rate at which
-/// each order is accepted.
+/// Measures latencies at a steady rate of orders, the cost of a fact, latencies beside readers that
+/// wait, and the highest rate at which each order is accepted.
 ///
-/// Starts its own stacks. The exit code is 1 if anything is lost or doubled.
+/// Starts its own stacks. The exit code is 1 if anything is lost or doubled, or if readers that
+/// wait slow submits down beyond the limit.
 #[derive(Parser)]
 #[command(name = "load", verbatim_doc_comment)]
 struct Options {
@@ -43,6 +48,34 @@ struct Options {
     /// The duration of the steady rate, in seconds
     #[arg(long, env, default_value = "60", value_parser = above_zero())]
     seconds: u64,
+    /// The only part to measure
+    #[arg(long, env, value_enum)]
+    only: Option<Part>,
+}
+
+/// A part of the measurement.
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    /// Latencies at a steady rate
+    Steady,
+    /// The cost of a fact
+    Facts,
+    /// Latencies of submits beside readers that wait, and without them
+    Readers,
+    /// The highest rate at which each order is accepted
+    Highest,
+}
+
+impl Part {
+    /// Measures the part. Returns true if the promise was kept.
+    async fn measure(self, rate: u64, seconds: u64) -> bool {
+        match self {
+            Self::Steady => steady(rate, seconds).await,
+            Self::Facts => facts().await,
+            Self::Readers => beside_readers(rate).await,
+            Self::Highest => highest().await,
+        }
+    }
 }
 
 fn above_zero() -> RangedU64ValueParser {
@@ -51,8 +84,16 @@ fn above_zero() -> RangedU64ValueParser {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Options { rate, seconds } = Options::parse();
-    let is_kept = steady(rate, seconds).await && facts().await && highest().await;
+    let Options {
+        rate,
+        seconds,
+        only,
+    } = Options::parse();
+    let parts = only.map_or_else(|| Part::value_variants().to_vec(), |part| vec![part]);
+    let mut is_kept = true;
+    for part in parts {
+        is_kept &= part.measure(rate, seconds).await;
+    }
     if is_kept {
         ExitCode::SUCCESS
     } else {
@@ -93,7 +134,7 @@ async fn steady(rate: u64, seconds: u64) -> bool {
     for finding in facts.findings() {
         println!("  {finding}");
     }
-    !run.breaks_the_promise() && facts.findings().is_empty()
+    breaks_no_promise(&run.audit) && facts.findings().is_empty()
 }
 
 /// Measures the cost of a fact in full batches. Returns true if the promise was kept.
@@ -113,6 +154,39 @@ async fn facts() -> bool {
     cost.findings.is_empty()
 }
 
+/// Compares submits beside readers that wait with submits without them. Returns true if the promise
+/// was kept, and the readers did not slow the submits down beyond the limit.
+async fn beside_readers(rate: u64) -> bool {
+    let beside = Beside::measure(rate).await;
+    println!(
+        "\nsubmits beside {READERS} waiting readers, {} orders/s",
+        beside.rate
+    );
+    times("without readers", &beside.without.sorted());
+    times("with readers", &beside.with.sorted());
+    line(
+        "not accepted, lost",
+        &format!("{}, {}", beside.audit.unavailable, beside.audit.lost.len()),
+    );
+    let answers = beside.readers.iter();
+    let answers: Vec<String> = answers
+        .map(|(status, count)| format!("{count} were answered {status}"))
+        .collect();
+    line("readers", &answers.join(", "));
+    let (ratio, median) = (beside.ratio(), beside.ratio_of_median_phases());
+    line(
+        "p99 with to without",
+        &format!("{ratio:.2}, at most {LIMIT}"),
+    );
+    line("the same, median phases", &format!("{median:.2}"));
+    line("taken by other machines", &share(beside.stolen));
+    let is_kept = ratio <= LIMIT && beside.audit.unavailable == 0;
+    if !is_kept {
+        println!("{}", broken("WAITING READERS SLOW SUBMITS DOWN"));
+    }
+    breaks_no_promise(&beside.audit) && is_kept
+}
+
 /// Looks for the highest rate at which all is accepted in time. Returns true if the promise was
 /// kept.
 async fn highest() -> bool {
@@ -125,7 +199,7 @@ async fn highest() -> bool {
             let stack = Stack::start().await;
             Run::of(&stack, rate, 2).await;
             let run = Run::of(&stack, rate, 5).await;
-            if run.breaks_the_promise() {
+            if !breaks_no_promise(&run.audit) {
                 return false;
             }
             if run.is_held() || tries == TRIES {

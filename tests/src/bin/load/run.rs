@@ -90,18 +90,6 @@ impl Run {
         }
     }
 
-    /// True if anything was lost or doubled. Each finding is printed then.
-    pub(crate) fn breaks_the_promise(&self) -> bool {
-        let is_broken = !self.audit.lost.is_empty() || !self.audit.doubled.is_empty();
-        if is_broken {
-            println!("{}", broken("THE PROMISE IS BROKEN"));
-            for finding in self.audit.lost.iter().chain(&self.audit.doubled) {
-                println!("  {finding}");
-            }
-        }
-        is_broken
-    }
-
     /// True if every request was accepted in time.
     pub(crate) fn is_held(&self) -> bool {
         let late = self.acknowledged.last().copied().unwrap_or_default();
@@ -119,6 +107,18 @@ impl Run {
         let median = seconds.len() / 2;
         seconds.into_iter().nth(median).unwrap_or_default()
     }
+}
+
+/// True if nothing was lost or doubled. Otherwise each finding is printed.
+pub(crate) fn breaks_no_promise(audit: &Audit) -> bool {
+    let is_kept = audit.lost.is_empty() && audit.doubled.is_empty();
+    if !is_kept {
+        println!("{}", broken("THE PROMISE IS BROKEN"));
+        for finding in audit.lost.iter().chain(&audit.doubled) {
+            println!("  {finding}");
+        }
+    }
+    is_kept
 }
 
 /// The times that are taken during a run.
