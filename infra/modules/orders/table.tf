@@ -1,7 +1,8 @@
 # The table of orders. Each order has one row, which is the order's own idempotency lock.
 #
 # The table has no time to live, because a replay would revive an expired row. It has no replicas,
-# because the last writer would win there, which voids the lock. See docs/architecture.md.
+# because the last writer wins among replicas with eventual consistency, which voids the lock.
+# docs/deploy.md describes replicas with strong consistency.
 
 locals {
   # The notifier reads the change stream, and so may a function of your own.
