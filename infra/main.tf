@@ -10,6 +10,8 @@ module "orders" {
   api_package                      = var.api_package
   consumer_package                 = var.consumer_package
   notifier_package                 = var.notifier_package
+  packages_s3                      = var.packages_s3
+  vpc                              = var.vpc
   architecture                     = var.architecture
   log_level                        = var.log_level
   log_retention_days               = var.log_retention_days
@@ -20,6 +22,7 @@ module "orders" {
   consumer_reserved_concurrency    = var.consumer_reserved_concurrency
   notifier_reserved_concurrency    = var.notifier_reserved_concurrency
   account_concurrency_limit        = var.account_concurrency_limit
+  api_provisioned_concurrency      = var.api_provisioned_concurrency
   api_pinned_version               = var.api_pinned_version
   api_canary_weight                = var.api_canary_weight
   reader_pinned_version            = var.reader_pinned_version
@@ -44,6 +47,9 @@ module "orders" {
   base_path                        = var.base_path
   jwt_issuer                       = var.jwt_issuer
   jwt_audience                     = var.jwt_audience
+  jwt_scopes                       = var.jwt_scopes
+  domain                           = var.domain
+  route_throttles                  = var.route_throttles
   integration_timeout_milliseconds = var.integration_timeout_milliseconds
   requests_per_second              = var.requests_per_second
   request_burst                    = var.request_burst

@@ -8,6 +8,24 @@ variable "permissions_boundary_arn" {
   default = null
 }
 
+variable "packages_s3" {
+  type = object({
+    bucket   = string
+    api      = object({ key = string, version = optional(string) })
+    consumer = object({ key = string, version = optional(string) })
+    notifier = optional(object({ key = string, version = optional(string) }))
+  })
+  default = null
+}
+
+variable "vpc" {
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
 variable "architecture" {
   type    = string
   default = null
@@ -54,6 +72,11 @@ variable "notifier_reserved_concurrency" {
 }
 
 variable "account_concurrency_limit" {
+  type    = number
+  default = null
+}
+
+variable "api_provisioned_concurrency" {
   type    = number
   default = null
 }
@@ -175,6 +198,28 @@ variable "jwt_issuer" {
 
 variable "jwt_audience" {
   type    = list(string)
+  default = null
+}
+
+variable "jwt_scopes" {
+  type    = list(string)
+  default = null
+}
+
+variable "domain" {
+  type = object({
+    name            = string
+    certificate_arn = string
+    zone_id         = optional(string)
+  })
+  default = null
+}
+
+variable "route_throttles" {
+  type = map(object({
+    requests_per_second = number
+    burst               = number
+  }))
   default = null
 }
 

@@ -16,6 +16,8 @@ resource "aws_cloudwatch_log_group" "consumer" {
 }
 
 locals {
+  from_s3 = var.packages_s3 != null
+
   # Lambda filters JSON lines by level before the lines reach CloudWatch Logs. The function filters
   # its lines too, and both filters have to let the same lines pass.
   application_log_level = upper(var.log_level)
@@ -23,16 +25,19 @@ locals {
 }
 
 resource "aws_lambda_function" "api" {
-  function_name    = "${var.name}-api"
-  description      = local.http_api ? "Accepts intents by putting one record each into the stream." : "Accepts intents by putting one record each into the stream. Reads orders."
-  role             = aws_iam_role.api.arn
-  runtime          = "provided.al2023"
-  handler          = "bootstrap"
-  architectures    = [var.architecture]
-  filename         = var.api_package
-  source_code_hash = fileexists(var.api_package) ? filebase64sha256(var.api_package) : null
-  timeout          = var.api_timeout_seconds
-  memory_size      = var.api_memory_mb
+  function_name     = "${var.name}-api"
+  description       = local.http_api ? "Accepts intents by putting one record each into the stream." : "Accepts intents by putting one record each into the stream. Reads orders."
+  role              = aws_iam_role.api.arn
+  runtime           = "provided.al2023"
+  handler           = "bootstrap"
+  architectures     = [var.architecture]
+  filename          = local.from_s3 ? null : var.api_package
+  source_code_hash  = !local.from_s3 && fileexists(var.api_package) ? filebase64sha256(var.api_package) : null
+  s3_bucket         = try(var.packages_s3.bucket, null)
+  s3_key            = try(var.packages_s3.api.key, null)
+  s3_object_version = try(var.packages_s3.api.version, null)
+  timeout           = var.api_timeout_seconds
+  memory_size       = var.api_memory_mb
   # Behind a function URL nothing but a concurrency of 0 turns callers away. Lambda then answers 429.
   reserved_concurrent_executions = local.function_url && !var.accepting ? 0 : coalesce(var.api_reserved_concurrency, -1)
   publish                        = true
@@ -60,6 +65,15 @@ resource "aws_lambda_function" "api" {
     mode = local.tracing_mode
   }
 
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
   # A first invocation must not find its role without rights.
   depends_on = [aws_iam_role_policy.api]
 }
@@ -71,8 +85,11 @@ resource "aws_lambda_function" "consumer" {
   runtime                        = "provided.al2023"
   handler                        = "bootstrap"
   architectures                  = [var.architecture]
-  filename                       = var.consumer_package
-  source_code_hash               = fileexists(var.consumer_package) ? filebase64sha256(var.consumer_package) : null
+  filename                       = local.from_s3 ? null : var.consumer_package
+  source_code_hash               = !local.from_s3 && fileexists(var.consumer_package) ? filebase64sha256(var.consumer_package) : null
+  s3_bucket                      = try(var.packages_s3.bucket, null)
+  s3_key                         = try(var.packages_s3.consumer.key, null)
+  s3_object_version              = try(var.packages_s3.consumer.version, null)
   timeout                        = var.consumer_timeout_seconds
   memory_size                    = var.consumer_memory_mb
   reserved_concurrent_executions = coalesce(var.consumer_reserved_concurrency, -1)
@@ -95,6 +112,15 @@ resource "aws_lambda_function" "consumer" {
 
   tracing_config {
     mode = local.tracing_mode
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   depends_on = [aws_iam_role_policy.consumer]
@@ -136,4 +162,13 @@ resource "aws_lambda_alias" "api" {
   # writes such an event. The route of reads moves first, because an api that serves writes answers
   # reads with 503.
   depends_on = [aws_lambda_alias.consumer, aws_apigatewayv2_route.read]
+}
+
+# These execution environments are there before the first request, and have a price of their own.
+resource "aws_lambda_provisioned_concurrency_config" "api" {
+  count = var.api_provisioned_concurrency == null ? 0 : 1
+
+  function_name                     = aws_lambda_function.api.function_name
+  qualifier                         = aws_lambda_alias.api.name
+  provisioned_concurrent_executions = var.api_provisioned_concurrency
 }

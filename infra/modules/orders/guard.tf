@@ -26,7 +26,9 @@ resource "aws_dynamodb_table" "guard" {
   depends_on = [
     aws_apigatewayv2_route.elsewhere,
     aws_apigatewayv2_route.orders,
-    aws_apigatewayv2_stage.default,
+    aws_apigatewayv2_api_mapping.orders,
+    aws_route53_record.orders,
+    aws_lambda_provisioned_concurrency_config.api,
     aws_cloudwatch_log_metric_filter.batch,
     aws_cloudwatch_log_metric_filter.facts,
     aws_cloudwatch_log_metric_filter.gateway,

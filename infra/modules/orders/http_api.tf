@@ -27,6 +27,8 @@ resource "aws_apigatewayv2_api" "orders" {
   description   = "Orders: an intake that listens to itself"
   protocol_type = "HTTP"
 
+  disable_execute_api_endpoint = var.domain != null
+
   dynamic "cors_configuration" {
     for_each = length(var.cors_allow_origins) > 0 ? [var.cors_allow_origins] : []
 
@@ -95,6 +97,9 @@ resource "aws_apigatewayv2_route" "orders" {
   target             = "integrations/${var.accepting ? aws_apigatewayv2_integration.api[0].id : aws_apigatewayv2_integration.closed[0].id}"
   authorization_type = local.authorization
   authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
+
+  # One of the scopes is enough.
+  authorization_scopes = local.jwt && length(var.jwt_scopes) > 0 ? var.jwt_scopes : null
 }
 
 # Every request off the service's routes gets the service's own problem document (404, or 405 with
@@ -133,6 +138,20 @@ resource "aws_apigatewayv2_stage" "default" {
     throttling_burst_limit   = var.request_burst
     detailed_metrics_enabled = true
   }
+
+  dynamic "route_settings" {
+    for_each = var.route_throttles
+
+    content {
+      route_key                = route_settings.key
+      throttling_rate_limit    = route_settings.value.requests_per_second
+      throttling_burst_limit   = route_settings.value.burst
+      detailed_metrics_enabled = true
+    }
+  }
+
+  # A setting of a route needs the route.
+  depends_on = [aws_apigatewayv2_route.orders, aws_apigatewayv2_route.read]
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access[0].arn

@@ -19,8 +19,11 @@ resource "aws_lambda_function" "notifier" {
   runtime                        = "provided.al2023"
   handler                        = "bootstrap"
   architectures                  = [var.architecture]
-  filename                       = var.notifier_package
-  source_code_hash               = fileexists(var.notifier_package) ? filebase64sha256(var.notifier_package) : null
+  filename                       = local.from_s3 ? null : var.notifier_package
+  source_code_hash               = !local.from_s3 && fileexists(var.notifier_package) ? filebase64sha256(var.notifier_package) : null
+  s3_bucket                      = try(var.packages_s3.bucket, null)
+  s3_key                         = try(var.packages_s3.notifier.key, null)
+  s3_object_version              = try(var.packages_s3.notifier.version, null)
   timeout                        = var.notifier_timeout_seconds
   memory_size                    = var.notifier_memory_mb
   reserved_concurrent_executions = coalesce(var.notifier_reserved_concurrency, -1)
@@ -43,6 +46,15 @@ resource "aws_lambda_function" "notifier" {
 
   tracing_config {
     mode = local.tracing_mode
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   # A first invocation must not find its role without rights.
@@ -209,7 +221,7 @@ resource "aws_iam_role_policy" "notifier" {
         Resource  = aws_kms_key.orders.arn
         Condition = local.through_changes_discarded[0]
       },
-    ], local.trace)
+    ], local.trace, local.network)
   })
 }
 

@@ -1,7 +1,7 @@
 # The outputs of a deployment, for people who use, watch or extend it.
 
 locals {
-  url = local.http_api ? one(aws_apigatewayv2_api.orders[*].api_endpoint) : trimsuffix(one(aws_lambda_function_url.api[*].function_url), "/")
+  url = local.http_api && var.domain != null ? "https://${try(var.domain.name, "")}${trimsuffix(var.base_path, "/")}" : local.http_api ? one(aws_apigatewayv2_api.orders[*].api_endpoint) : trimsuffix(one(aws_lambda_function_url.api[*].function_url), "/")
 }
 
 output "url" {

@@ -20,8 +20,11 @@ resource "aws_lambda_function" "reader" {
   runtime                        = "provided.al2023"
   handler                        = "bootstrap"
   architectures                  = [var.architecture]
-  filename                       = var.api_package
-  source_code_hash               = fileexists(var.api_package) ? filebase64sha256(var.api_package) : null
+  filename                       = local.from_s3 ? null : var.api_package
+  source_code_hash               = !local.from_s3 && fileexists(var.api_package) ? filebase64sha256(var.api_package) : null
+  s3_bucket                      = try(var.packages_s3.bucket, null)
+  s3_key                         = try(var.packages_s3.api.key, null)
+  s3_object_version              = try(var.packages_s3.api.version, null)
   timeout                        = var.api_timeout_seconds
   memory_size                    = var.api_memory_mb
   reserved_concurrent_executions = coalesce(var.reader_reserved_concurrency, -1)
@@ -46,6 +49,15 @@ resource "aws_lambda_function" "reader" {
 
   tracing_config {
     mode = local.tracing_mode
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   depends_on = [aws_iam_role_policy.reader]
@@ -88,7 +100,7 @@ resource "aws_iam_role_policy" "reader" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.reader[0].arn}:*"
       },
-    ], local.trace)
+    ], local.trace, local.network)
   })
 }
 
@@ -110,6 +122,9 @@ resource "aws_apigatewayv2_route" "read" {
   target             = "integrations/${aws_apigatewayv2_integration.reader[0].id}"
   authorization_type = local.authorization
   authorizer_id      = one(aws_apigatewayv2_authorizer.jwt[*].id)
+
+  # One of the scopes is enough.
+  authorization_scopes = local.jwt && length(var.jwt_scopes) > 0 ? var.jwt_scopes : null
 
   # The gateway must be allowed to invoke the reader before it sends a request there.
   depends_on = [aws_lambda_permission.http_api_reader]

@@ -72,6 +72,15 @@ locals {
     },
   ]
 
+  # In a VPC Lambda makes network interfaces with the function's role (Lambda developer guide, "Giving
+  # Lambda functions access to resources in an Amazon VPC"). These actions take no resources.
+  network = [for on in [var.vpc != null] : {
+    Sid      = "JoinNetwork"
+    Effect   = "Allow"
+    Action   = ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]
+    Resource = "*"
+  } if on]
+
   keep_discards_in_archive = [for bucket in aws_s3_bucket.discarded : {
     Sid      = "ArchiveDiscards"
     Effect   = "Allow"
@@ -141,7 +150,7 @@ resource "aws_iam_role_policy" "api" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.api.arn}:*"
       },
-    ], [for statement in local.read_orders : statement if local.function_url], local.trace)
+    ], [for statement in local.read_orders : statement if local.function_url], local.trace, local.network)
   })
 }
 
@@ -216,6 +225,7 @@ resource "aws_iam_role_policy" "consumer" {
       local.encrypt_discards_in_archive,
       local.subscribe,
       local.trace,
+      local.network,
     )
   })
 }

@@ -58,6 +58,36 @@ variable "notifier_package" {
   }
 }
 
+variable "packages_s3" {
+  description = "The packages in a bucket of yours, instead of files. A version is needed where the bucket has versions and the key stays the same. Without facts no notifier is needed."
+  type = object({
+    bucket   = string
+    api      = object({ key = string, version = optional(string) })
+    consumer = object({ key = string, version = optional(string) })
+    notifier = optional(object({ key = string, version = optional(string) }))
+  })
+  default = null
+
+  validation {
+    condition     = var.packages_s3 == null || !var.facts || try(var.packages_s3.notifier, null) != null
+    error_message = "packages_s3 needs the notifier's package, unless facts is false."
+  }
+}
+
+variable "vpc" {
+  description = "The subnets and security groups of all functions, where the organization asks for a VPC. The functions call Kinesis, DynamoDB and KMS, so the subnets need endpoints or a NAT."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.vpc == null || try(length(var.vpc.subnet_ids) > 0 && length(var.vpc.security_group_ids) > 0, false)
+    error_message = "vpc needs at least one subnet and one security group."
+  }
+}
+
 variable "architecture" {
   description = "The processor of all functions. The packages must be built for it."
   type        = string
@@ -179,6 +209,17 @@ locals {
   submit_seconds = 0.1
 
   reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0) + (var.facts ? coalesce(var.notifier_reserved_concurrency, 0) : 0) + (local.http_api ? coalesce(var.reader_reserved_concurrency, 0) : 0)
+}
+
+variable "api_provisioned_concurrency" {
+  description = "The execution environments of the api that are there before the first request. With null there are none, and a request after a quiet time waits for a start."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.api_provisioned_concurrency == null ? true : var.api_provisioned_concurrency >= 1 && floor(var.api_provisioned_concurrency) == var.api_provisioned_concurrency && var.api_provisioned_concurrency <= coalesce(var.api_reserved_concurrency, var.account_concurrency_limit)
+    error_message = "api_provisioned_concurrency must be a whole number of at least 1 and at most api_reserved_concurrency, or null."
+  }
 }
 
 variable "api_pinned_version" {
@@ -462,6 +503,48 @@ variable "jwt_audience" {
   validation {
     condition     = length(var.jwt_audience) <= 50 && alltrue([for audience in var.jwt_audience : audience != ""])
     error_message = "jwt_audience must have at most 50 entries, none of them empty."
+  }
+}
+
+variable "jwt_scopes" {
+  description = "The scopes of which a token needs one. Without scopes any token of the issuer and the audience is taken."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.jwt_scopes) == 0 || startswith(var.caller, "jwt:")
+    error_message = "jwt_scopes needs caller = \"jwt:CLAIM\"."
+  }
+}
+
+variable "domain" {
+  description = "The domain of the HTTP API, with a certificate of this region and, if it is in Route 53, its zone. base_path is the path there. The API's own endpoint is off then."
+  type = object({
+    name            = string
+    certificate_arn = string
+    zone_id         = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.domain == null || var.front_door == "http_api"
+    error_message = "domain needs front_door = \"http_api\", because a function URL has no domain of yours."
+  }
+}
+
+variable "route_throttles" {
+  description = "The throttles of single routes, by route key such as POST /orders. The other routes have requests_per_second and request_burst."
+  type = map(object({
+    requests_per_second = number
+    burst               = number
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.route_throttles) : contains(["POST /orders", "POST /orders/{id}/cancel", "GET /orders/{id}"], key)])
+    error_message = "route_throttles must name routes of the service."
   }
 }
 

@@ -194,6 +194,7 @@ run "a_single_reserved_execution_raises_no_alarm_while_it_is_free" {
 
   variables {
     api_reserved_concurrency = 1
+    requests_per_second      = 10
   }
 
   assert {

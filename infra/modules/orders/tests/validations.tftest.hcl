@@ -571,8 +571,8 @@ run "the_greatest_values_are_accepted" {
     api_memory_mb                 = 10240
     consumer_memory_mb            = 10240
     consumer_max_in_flight        = 1000
-    account_concurrency_limit     = 6000
-    api_reserved_concurrency      = 900
+    account_concurrency_limit     = 6100
+    api_reserved_concurrency      = 1000
     consumer_reserved_concurrency = 5000
     discard_destination           = "s3"
     archive_retention_days        = 3653
