@@ -1,7 +1,7 @@
 # Written by infra/bin/reference.
 
-# The variables that the module describes, validates and has the defaults of. A null leaves the value
-# to the module's default, so that each default has one home.
+# The variables that the module describes, validates and has the defaults of. A null leaves the
+# value to the module's default, so that each default has one home.
 
 variable "permissions_boundary_arn" {
   type    = string

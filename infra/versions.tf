@@ -2,8 +2,8 @@
 # the environment, as with every AWS tool.
 
 terraform {
-  # Since 1.9 the validation of a variable may refer to other variables, and since 1.11 the S3 backend
-  # locks its state by a file (docs/deploy.md).
+  # Since 1.9 the validation of a variable may refer to other variables, and since 1.11 the S3
+  # backend locks its state by a file (docs/deploy.md).
   required_version = ">= 1.11"
 
   required_providers {

@@ -23,8 +23,8 @@ notifier_maximum_retry_attempts = 122
 
 # The consumer needs 4 shards × 4 batches. The notifier needs 10 batches for each shard of the
 # change stream, which has as many shards as the table has partitions. A new table on demand takes
-# 4,000 writes a second, which is four partitions. The api and the reader share most of the rest of a
-# quota of 1,000. A submit takes a tenth of a second at most, so 200 executions take the 2,000
+# 4,000 writes a second, which is four partitions. The api and the reader share most of the rest of
+# a quota of 1,000. A submit takes a tenth of a second at most, so 200 executions take the 2,000
 # requests a second of the throttle. A read that waits takes a second or more.
 consumer_reserved_concurrency = 16
 notifier_reserved_concurrency = 40

@@ -10,8 +10,8 @@
 #
 # The alarms of the facts are in alarms_facts.tf.
 
-# An alarm has a severity. A page needs somebody now, because orders are lost or refused, or soon will
-# be. A ticket can wait until the morning.
+# An alarm has a severity. A page needs somebody now, because orders are lost or refused, or soon
+# will be. A ticket can wait until the morning.
 
 locals {
   # The topics that are made here, which are those that are not given.
@@ -67,8 +67,8 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = each.value.address
 }
 
-# An alarm that nobody hears is no alarm. This warns, because the first deployment has to come before
-# the pager can be subscribed.
+# An alarm that nobody hears is no alarm. This warns, because the first deployment has to come
+# before the pager can be subscribed.
 check "somebody_is_subscribed" {
   assert {
     condition     = length(var.alarm_emails) > 0 || var.alarm_topic_arns.page != null || var.alarms_are_heard
@@ -93,8 +93,8 @@ locals {
 
   # Each entry of `metrics` maps an id to namespace, name, statistic and dimensions. The alarm is on
   # `expression`. It looks at `window` periods of `period` seconds, and fires if `of` of them are
-  # beyond the threshold. An alarm with `one_shot` tells of an event that is not over when the metric
-  # is quiet again. So it has no action for OK, which would close the pager's incident.
+  # beyond the threshold. An alarm with `one_shot` tells of an event that is not over when the
+  # metric is quiet again. So it has no action for OK, which would close the pager's incident.
   alarms_always = {
     iterator-age = {
       severity    = "page"
@@ -273,8 +273,9 @@ locals {
     }
   }
 
-  # These two of each pair tell nobody. The alarm of both (local.composites) does. A metric that has no
-  # datapoint at all has none after FILL either, so the absence of reading needs an alarm of its own.
+  # These two of each pair tell nobody. The alarm of both (local.composites) does. A metric that has
+  # no datapoint at all has none after FILL either, so the absence of reading needs an alarm of its
+  # own.
   alarms_without_action = {
     consumer-stalled-incoming = {
       severity    = "none"
@@ -282,8 +283,8 @@ locals {
       metrics     = { incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream } }
       expression  = "incoming"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
-      # The period is five minutes and not one. A service with an order every few minutes would never
-      # have ten such minutes in a row.
+      # The period is five minutes and not one. A service with an order every few minutes would
+      # never have ten such minutes in a row.
       period = 300, window = 2, of = 2
     }
     consumer-stalled-unread = {
@@ -301,8 +302,8 @@ locals {
       metrics     = { incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", stat = "Sum", dimensions = local.of_stream } }
       expression  = "incoming"
       comparison  = "GreaterThanOrEqualToThreshold", threshold = 1
-      # The period is a quarter of the shortest retention. The window slides. So the first order after
-      # six quiet hours may be in the window before it is read.
+      # The period is a quarter of the shortest retention. The window slides. So the first order
+      # after six quiet hours may be in the window before it is read.
       period = 21600, window = 1, of = 1
     }
     consumer-stopped-unread = {
@@ -340,8 +341,8 @@ locals {
     }
   }
 
-  # The gateway's own answers, which never reach a function. They come from the access log, because the
-  # gateway's metric of 4xx has all client errors in it.
+  # The gateway's own answers, which never reach a function. They come from the access log, because
+  # the gateway's metric of 4xx has all client errors in it.
   alarms_of_gateway = {
     gateway-throttles = {
       severity    = "ticket"

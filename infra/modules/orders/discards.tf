@@ -37,8 +37,8 @@ resource "aws_s3_bucket" "discarded" {
   bucket        = "${var.name}-discarded-${local.account}-${local.region}"
   force_destroy = !var.deletion_protection
 
-  # When the destination changes, the mapping lets go of the bucket before it is deleted. For the same
-  # reason the resources below are deleted late.
+  # When the destination changes, the mapping lets go of the bucket before it is deleted. For the
+  # same reason the resources below are deleted late.
   lifecycle {
     create_before_destroy = true
   }

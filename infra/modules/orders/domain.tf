@@ -1,6 +1,6 @@
-# The HTTP API under a domain of yours. The certificate is yours, and lies in the region of the service.
-# With a domain the API's own endpoint is off, because it would get around what is in front of the
-# domain.
+# The HTTP API under a domain of yours. The certificate is yours, and lies in the region of the
+# service. With a domain the API's own endpoint is off, because it would get around what is in front
+# of the domain.
 
 resource "aws_apigatewayv2_domain_name" "orders" {
   count = local.http_api && var.domain != null ? 1 : 0

@@ -1,7 +1,7 @@
 # The api and the consumer, each with its log and a `live` alias that callers name. An update
 # publishes a version and then moves the alias, so a working version serves at every moment. An
-# alias whose version is pinned stays at that version. The reader and the notifier have the same form
-# (reader.tf, notifier.tf).
+# alias whose version is pinned stays at that version. The reader and the notifier have the same
+# form (reader.tf, notifier.tf).
 
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.log_group_names.api
@@ -38,7 +38,8 @@ resource "aws_lambda_function" "api" {
   s3_object_version = try(var.packages_s3.api.version, null)
   timeout           = var.api_timeout_seconds
   memory_size       = var.api_memory_mb
-  # Behind a function URL nothing but a concurrency of 0 turns callers away. Lambda then answers 429.
+  # Behind a function URL nothing but a concurrency of 0 turns callers away. Lambda then answers
+  # 429.
   reserved_concurrent_executions = local.function_url && !var.accepting ? 0 : coalesce(var.api_reserved_concurrency, -1)
   publish                        = true
 

@@ -1,8 +1,8 @@
-# The guard, which makes a destroy of a protected deployment fail before anything is destroyed. Without
-# it the table refuses last, when the service is down already.
+# The guard, which makes a destroy of a protected deployment fail before anything is destroyed.
+# Without it the table refuses last, when the service is down already.
 #
-# Terraform destroys a resource before the resources that it depends on, and the guard depends on all
-# others. AWS refuses to delete a protected table. The lifecycle rule prevent_destroy takes no
+# Terraform destroys a resource before the resources that it depends on, and the guard depends on
+# all others. AWS refuses to delete a protected table. The lifecycle rule prevent_destroy takes no
 # variable, so a resource has to refuse. The guard has no rows and costs nothing.
 
 resource "aws_dynamodb_table" "guard" {

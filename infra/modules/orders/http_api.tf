@@ -52,8 +52,8 @@ resource "aws_apigatewayv2_integration" "api" {
   timeout_milliseconds   = var.integration_timeout_milliseconds
 }
 
-# While nothing is accepted, the reader gets the requests of the api. It has no right to the stream, and
-# answers a request of the api's part with 503. The gateway then says when to come again.
+# While nothing is accepted, the reader gets the requests of the api. It has no right to the stream,
+# and answers a request of the api's part with 503. The gateway then says when to come again.
 resource "aws_apigatewayv2_integration" "closed" {
   count = local.http_api ? 1 : 0
 

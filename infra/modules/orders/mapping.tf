@@ -26,8 +26,8 @@ resource "aws_lambda_event_source_mapping" "consumer" {
     metrics = ["EventCount"]
   }
 
-  # Lambda refuses a mapping whose role cannot read the stream. No discard may reach the archive before
-  # it is encrypted and closed.
+  # Lambda refuses a mapping whose role cannot read the stream. No discard may reach the archive
+  # before it is encrypted and closed.
   depends_on = [
     aws_iam_role_policy.consumer,
     aws_s3_bucket_server_side_encryption_configuration.discarded,

@@ -40,8 +40,8 @@ locals {
     PublishFailuresToMend = " && ($.level = \"ERROR\")"
   }
 
-  # The access log has a line for each request. The integration has no status if the gateway answered
-  # by itself.
+  # The access log has a line for each request. The integration has no status if the gateway
+  # answered by itself.
   gateway_metrics = {
     GatewayThrottled = "($.status = \"429\")"
     GatewayRefused   = "(($.status = \"401\") || ($.status = \"403\"))"

@@ -6,8 +6,8 @@
 # - Lambda API reference, CreateEventSourceMapping and CreateFunction
 # - Kinesis API reference, IncreaseStreamRetentionPeriod
 #
-# The reference of CreateEventSourceMapping asks for a window from 11 records on. Lambda takes batches
-# of 100 of a stream without one, as the provider's acceptance tests show.
+# The reference of CreateEventSourceMapping asks for a window from 11 records on. Lambda takes
+# batches of 100 of a stream without one, as the provider's acceptance tests show.
 
 variable "shard_count" {
   description = "The number of shards of a provisioned stream. One shard takes 1 MB/s or 1,000 records/s. An on-demand stream ignores this number."

@@ -1,5 +1,5 @@
-# The saved queries of Logs Insights that the runbook asks for. CloudWatch lists them in the folder that
-# has the service's name.
+# The saved queries of Logs Insights that the runbook asks for. CloudWatch lists them in the folder
+# that has the service's name.
 
 locals {
   queries = merge({

@@ -72,8 +72,9 @@ locals {
     },
   ]
 
-  # In a VPC Lambda makes network interfaces with the function's role (Lambda developer guide, "Giving
-  # Lambda functions access to resources in an Amazon VPC"). These actions take no resources.
+  # In a VPC Lambda makes network interfaces with the function's role (Lambda developer guide,
+  # "Giving Lambda functions access to resources in an Amazon VPC"). These actions take no
+  # resources.
   network = [for on in [var.vpc != null] : {
     Sid      = "JoinNetwork"
     Effect   = "Allow"

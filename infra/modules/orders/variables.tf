@@ -205,7 +205,7 @@ variable "account_concurrency_limit" {
 }
 
 locals {
-  # The time of a submit at its p99 that the capacity is reckoned with. Most submits take a fifth of it.
+  # The time of a submit that the capacity is reckoned with. It is an assumption, so measure yours.
   submit_seconds = 0.1
 
   reserved_concurrency = coalesce(var.api_reserved_concurrency, 0) + coalesce(var.consumer_reserved_concurrency, 0) + (var.facts ? coalesce(var.notifier_reserved_concurrency, 0) : 0) + (local.http_api ? coalesce(var.reader_reserved_concurrency, 0) : 0)

@@ -61,7 +61,7 @@ fn no_alarm_is_left_out_of_those_that_are_made() {
     assert_eq!(merged, alarms);
 }
 
-/// The alarms in each cell of the runbook's table of severities, by severity and whether an alarm is
+/// The alarms in the runbook's table of severities. Each has its severity, and true if it is
 /// one-shot.
 fn severities() -> BTreeSet<(String, String, bool)> {
     let runbook = read("docs/runbook.md");

@@ -1,7 +1,8 @@
 //! The calls of the functions against the rights of their roles. The local stack records the calls
-//! of the api, the reader and the consumer while the real binaries do all that they can do. The calls of the
-//! parts behind the table are recorded in this process. A role also allows the calls that the
-//! platform makes on the function's behalf. These rights are listed here with their reasons.
+//! of the api, the reader and the consumer while the real binaries do all that they can do. The
+//! calls of the parts behind the table are recorded in this process. A role also allows the calls
+//! that the platform makes on the function's behalf. These rights are listed here with their
+//! reasons.
 
 use std::collections::BTreeSet;
 
@@ -223,8 +224,8 @@ fn allowed_but([folder, kind, name]: [&str; 3], left_out: &str) -> BTreeSet<Stri
         .collect()
 }
 
-/// The actions that a recorded function's role allows behind an HTTP API. Only behind a function URL
-/// the api has the rights of a reader too.
+/// The actions that a recorded function's role allows behind an HTTP API. Only behind a function
+/// URL the api has the rights of a reader too.
 fn allowed_for(role: &str) -> BTreeSet<String> {
     let left_out = if role == "api" { "read_orders" } else { "" };
     allowed_but([MODULE, "aws_iam_role_policy", role], left_out)

@@ -48,8 +48,8 @@ const FUNCTIONS: [Function; 6] = [
 ];
 
 impl Function {
-    /// The variables that Terraform sets for the function. Some are in an object of their own, which
-    /// only the one function behind a function URL gets.
+    /// The variables that Terraform sets for the function. Some are in an object of their own,
+    /// which only the one function behind a function URL gets.
     fn given(&self) -> BTreeSet<String> {
         let terraform = Terraform::folder(self.folder);
         let function = terraform.resource("aws_lambda_function", self.name);

@@ -1,5 +1,5 @@
-//! The operator's policy against the commands of the runbook. Each command of the AWS CLI there has its
-//! right, and every further right is listed here with its reason.
+//! The operator's policy against the commands of the runbook. Each command of the AWS CLI there has
+//! its right, and every further right is listed here with its reason.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,8 @@ const OF_SERVICES: [(&str, &str); 2] = [
     ("kms:GenerateDataKey", "Kinesis encrypts what is put back"),
 ];
 
-/// The action of a command of the AWS CLI. High-level commands of S3 have other names than their calls.
+/// The action of a command of the AWS CLI. High-level commands of S3 have other names than their
+/// calls.
 fn action(service: &str, command: &str) -> Option<String> {
     let operation = match (service, command) {
         ("s3", "ls") | ("s3api", "list-objects-v2") => "ListBucket".to_owned(),
