@@ -143,8 +143,8 @@ test-localstack: ## Test the packages from outside on LocalStack, or on AWS (E2E
 	@$(call PACKAGE,dev)
 	@E2E_PACKAGES="$$($(call PACKAGE,dev) --print-folder)" tests/localstack/test
 
-deploy: ## Deploy the packages of `make package` to AWS (SETTINGS=production for that setting)
-	infra/bin/deploy $(SETTINGS)
+deploy: ## Deploy the packages of `make package` to AWS (SETTINGS=minimal or SETTINGS=production)
+	@infra/bin/deploy $(SETTINGS) $(ARGUMENTS)
 
 deploy-localstack: ## Deploy to LocalStack with Terraform, for a try (PROFILE=dev)
 	@$(call PACKAGE,dev)

@@ -2,8 +2,9 @@
 # the environment, as with every AWS tool.
 
 terraform {
-  # Since 1.9 the validation of a variable may refer to other variables.
-  required_version = ">= 1.9"
+  # Since 1.9 the validation of a variable may refer to other variables, and since 1.11 the S3
+  # backend locks its state by a file (docs/deploy.md).
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {
@@ -16,17 +17,6 @@ terraform {
 
 provider "aws" {
   default_tags {
-    tags = merge({ Service = var.name }, var.tags)
+    tags = merge({ Service = var.name, Setting = var.setting }, var.tags)
   }
-}
-
-data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
-data "aws_region" "current" {}
-
-locals {
-  account    = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
-  dns_suffix = data.aws_partition.current.dns_suffix
-  region     = data.aws_region.current.region
 }

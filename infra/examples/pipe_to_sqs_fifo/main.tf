@@ -104,7 +104,7 @@ resource "aws_kms_key" "pipe" {
 }
 
 resource "aws_iam_role" "pipe" {
-  name        = "${var.name}-pipe"
+  name        = "${var.name}-pipe-${local.region}"
   description = "Reads facts and puts them into a queue."
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

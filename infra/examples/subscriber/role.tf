@@ -35,7 +35,7 @@ resource "aws_kms_key" "shipping" {
 }
 
 resource "aws_iam_role" "shipping" {
-  name        = var.name
+  name        = "${var.name}-${local.region}"
   description = "Reads facts and books shipments."
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

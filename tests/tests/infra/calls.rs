@@ -1,7 +1,8 @@
 //! The calls of the functions against the rights of their roles. The local stack records the calls
-//! of the api and the consumer while the real binaries do all that they can do. The calls of the
-//! parts behind the table are recorded in this process. A role also allows the calls that the
-//! platform makes on the function's behalf. These rights are listed here with their reasons.
+//! of the api, the reader and the consumer while the real binaries do all that they can do. The
+//! calls of the parts behind the table are recorded in this process. A role also allows the calls
+//! that the platform makes on the function's behalf. These rights are listed here with their
+//! reasons.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +12,17 @@ use orders::FactEvent;
 use tests::{ORDER, Stack};
 
 use crate::facts::{World, cancel, order_id, submit};
-use crate::source::{Terraform, attribute, entries, parts, references, texts};
+use crate::source::{MODULE, Terraform, attribute, entries, parts, references, texts};
 
 /// The actions that a role allows although the function's code never calls them.
-const API_SURPLUS: [(&str, &str); 6] = [
+const API_SURPLUS: [(&str, &str); 5] = [
     ("kms:GenerateDataKey", "Kinesis encrypts what is put"),
+    ("logs:CreateLogStream", "Lambda writes the log"),
+    ("logs:PutLogEvents", "Lambda writes the log"),
+    ("xray:PutTraceSegments", "Lambda traces the invocation"),
+    ("xray:PutTelemetryRecords", "Lambda traces the invocation"),
+];
+const READER_SURPLUS: [(&str, &str); 5] = [
     ("kms:Decrypt", "DynamoDB decrypts what is read"),
     ("logs:CreateLogStream", "Lambda writes the log"),
     ("logs:PutLogEvents", "Lambda writes the log"),
@@ -98,6 +105,19 @@ const SHIPPING_SURPLUS: [(&str, &str); 10] = [
     ("logs:PutLogEvents", "Lambda writes the log"),
 ];
 
+/// The rights of every function's role where the functions are in a VPC.
+const NETWORK: [&str; 6] = [
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+];
+
+/// The functions whose calls the local stack records. Each has a role of the same name.
+const RECORDED: [&str; 3] = ["api", "reader", "consumer"];
+
 /// A part behind the table with its policy, its calls, and its further rights.
 struct Part {
     name: &'static str,
@@ -134,13 +154,13 @@ async fn record_facts() -> [Part; 3] {
     [
         Part {
             name: "notifier",
-            policy: ["infra", "aws_iam_role_policy", "notifier"],
+            policy: [MODULE, "aws_iam_role_policy", "notifier"],
             calls: notifier,
             surplus: &NOTIFIER_SURPLUS,
         },
         Part {
             name: "announce",
-            policy: ["infra", "aws_iam_policy", "announce"],
+            policy: [MODULE, "aws_iam_policy", "announce"],
             calls: announce,
             surplus: &ANNOUNCE_SURPLUS,
         },
@@ -153,8 +173,8 @@ async fn record_facts() -> [Part; 3] {
     ]
 }
 
-/// Sends every kind of request, and delivers every kind of intent twice. Returns the calls of
-/// `api`, `reader` and `consumer`.
+/// Sends every kind of request, and delivers every kind of intent twice. Returns the calls of the
+/// functions of [`RECORDED`].
 async fn record() -> [BTreeSet<String>; 3] {
     let stack = Stack::start().await;
     let key = [("idempotency-key", "0b3f0c52-7b53-4d0c-9f36-52e1c8c1a5d2")];
@@ -179,7 +199,7 @@ async fn record() -> [BTreeSet<String>; 3] {
     assert_eq!(stack.read(unknown, &wait).await.status, 404);
     assert_eq!(stack.read(&id, &[]).await.status, 200);
     let state = stack.state().await;
-    ["api", "reader", "consumer"].map(|function| {
+    RECORDED.map(|function| {
         let calls = state["functions"][function]["calls"].as_object().unwrap();
         calls.keys().cloned().collect()
     })
@@ -187,15 +207,28 @@ async fn record() -> [BTreeSet<String>; 3] {
 
 /// The actions that a role's policy allows in any setting. They are the actions in the policy, and
 /// in the parts that it is put together from.
-fn allowed([folder, kind, name]: [&str; 3]) -> BTreeSet<String> {
+pub(crate) fn allowed(policy: [&str; 3]) -> BTreeSet<String> {
+    allowed_but(policy, "")
+}
+
+/// The same without the local value of this name.
+fn allowed_but([folder, kind, name]: [&str; 3], left_out: &str) -> BTreeSet<String> {
     let terraform = Terraform::folder(folder);
     let policy = attribute(terraform.resource(kind, name), "policy");
     let locals = references(parts(policy), "local");
-    let locals = locals.iter().map(|name| terraform.local(name));
+    let locals = locals.iter().filter(|name| *name != left_out);
+    let locals = locals.map(|name| terraform.local(name));
     std::iter::once(policy)
         .chain(locals)
         .flat_map(actions)
         .collect()
+}
+
+/// The actions that a recorded function's role allows behind an HTTP API. Only behind a function
+/// URL the api has the rights of a reader too.
+fn allowed_for(role: &str) -> BTreeSet<String> {
+    let left_out = if role == "api" { "read_orders" } else { "" };
+    allowed_but([MODULE, "aws_iam_role_policy", role], left_out)
 }
 
 /// The values of `Action` in an expression.
@@ -212,12 +245,15 @@ fn actions(expression: &Expression) -> Vec<String> {
 
 #[tokio::test]
 async fn the_functions_call_nothing_that_their_roles_do_not_allow() {
-    let [api, reader, consumer] = record().await;
-    assert_eq!(api, ["kinesis:PutRecord"].map(str::to_owned).into());
-    assert_eq!(reader, ["dynamodb:GetItem"].map(str::to_owned).into());
-    assert_eq!(consumer, ["dynamodb:UpdateItem"].map(str::to_owned).into());
-    for (role, calls) in [("api", &api | &reader), ("consumer", consumer)] {
-        let allowed = allowed(["infra", "aws_iam_role_policy", role]);
+    let recorded = record().await;
+    let expected = [
+        "kinesis:PutRecord",
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+    ];
+    for ((role, calls), call) in RECORDED.into_iter().zip(recorded).zip(expected) {
+        assert_eq!(calls, [call.to_owned()].into(), "{role}");
+        let allowed = allowed_for(role);
         assert!(
             calls.is_subset(&allowed),
             "{role}: {:?}",
@@ -228,19 +264,22 @@ async fn the_functions_call_nothing_that_their_roles_do_not_allow() {
 
 #[tokio::test]
 async fn the_roles_allow_besides_only_what_the_platform_does_for_the_functions() {
-    let [api, reader, consumer] = record().await;
-    for (role, calls, surplus) in [
-        ("api", &api | &reader, &API_SURPLUS[..]),
-        ("consumer", consumer, &CONSUMER_SURPLUS[..]),
-    ] {
+    let reviewed = [&API_SURPLUS[..], &READER_SURPLUS, &CONSUMER_SURPLUS];
+    for ((role, calls), surplus) in RECORDED.into_iter().zip(record().await).zip(reviewed) {
         let reviewed: BTreeSet<String> = surplus
             .iter()
             .map(|(action, _)| (*action).to_owned())
+            .chain(NETWORK.map(str::to_owned))
             .collect();
-        let policy = ["infra", "aws_iam_role_policy", role];
-        let rest: BTreeSet<String> = &allowed(policy) - &calls;
+        let rest: BTreeSet<String> = &allowed_for(role) - &calls;
         assert_eq!(rest, reviewed, "{role}");
     }
+}
+
+#[test]
+fn the_one_function_behind_a_function_url_may_do_what_api_and_reader_may() {
+    let one = allowed([MODULE, "aws_iam_role_policy", "api"]);
+    assert_eq!(one, &allowed_for("api") | &allowed_for("reader"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,7 +322,11 @@ async fn the_parts_behind_the_table_call_nothing_that_their_policies_do_not_allo
 async fn the_policies_behind_the_table_allow_besides_only_what_the_platform_does() {
     for part in record_facts().await {
         let surplus = part.surplus.iter();
-        let reviewed: BTreeSet<String> = surplus.map(|(action, _)| (*action).to_owned()).collect();
+        let mut reviewed: BTreeSet<String> =
+            surplus.map(|(action, _)| (*action).to_owned()).collect();
+        if part.name == "notifier" {
+            reviewed.extend(NETWORK.map(str::to_owned));
+        }
         let rest: BTreeSet<String> = &allowed(part.policy) - &part.calls;
         assert_eq!(rest, reviewed, "{}", part.name);
     }
@@ -292,10 +335,11 @@ async fn the_policies_behind_the_table_allow_besides_only_what_the_platform_does
 #[test]
 fn no_action_is_a_pattern() {
     for policy in [
-        ["infra", "aws_iam_role_policy", "api"],
-        ["infra", "aws_iam_role_policy", "consumer"],
-        ["infra", "aws_iam_role_policy", "notifier"],
-        ["infra", "aws_iam_policy", "announce"],
+        [MODULE, "aws_iam_role_policy", "api"],
+        [MODULE, "aws_iam_role_policy", "reader"],
+        [MODULE, "aws_iam_role_policy", "consumer"],
+        [MODULE, "aws_iam_role_policy", "notifier"],
+        [MODULE, "aws_iam_policy", "announce"],
         [
             "infra/examples/subscriber",
             "aws_iam_role_policy",

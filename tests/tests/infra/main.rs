@@ -4,7 +4,7 @@
 //! - The settings, the environment and the time limits of the functions
 //! - The routes, the calls and the log lines
 //! - The alarms with their sections of the runbook
-//! - The prices in the documents
+//! - The prices and the sizes of rows in the documents
 
 #![expect(
     clippy::unwrap_used,
@@ -17,7 +17,9 @@ mod calls;
 mod environment;
 mod facts;
 mod logs;
+mod operator;
 mod prices;
 mod routes;
+mod rows;
 mod settings;
 mod source;

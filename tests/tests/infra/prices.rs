@@ -144,6 +144,7 @@ fn arithmetic_is_exact_and_knows_brackets_and_units() {
         ("(2 M + 1 M batches) × 0.20/M", "0.60"),
         ("1.5 GB × (0.25 + 0.20), for each month kept", "0.68"),
         ("(3 M × 1.2 KB + 2 M × 0.4 KB) × 0.50/GB", "2.20"),
+        ("1 M × 1.6 KB × (0.50 + 3 × 0.03)/GB", "0.94"),
         (
             "4 shards × 730 h × (0.015 + 0.020 beyond 24 h) + 100 M × 0.014/M",
             "103.60",
@@ -182,6 +183,31 @@ fn each_amount_is_what_its_arithmetic_gives() {
     assert!(compared > 30, "{compared}");
 }
 
+#[test]
+fn the_prices_of_waiting_and_polling_are_what_their_arithmetic_gives() {
+    let document = read("docs/deploy.md");
+    let head = "| | waiting | $ | polling | $ |\n|---|---|---|---|---|\n";
+    let (_, table) = document.split_once(head).unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let rows: Vec<Vec<&str>> = rows
+        .map(|row| {
+            row.split('|')
+                .map(|cell| cell.trim().trim_matches('*'))
+                .collect()
+        })
+        .collect();
+    let (sums, rows) = rows.split_last().unwrap();
+    assert!(rows.len() > 3, "{rows:?}");
+    for column in [2, 4] {
+        for row in rows {
+            let value = sum(&mut tokens(row[column]).into_iter());
+            assert_eq!(value.rounded(), row[column + 1], "{}", row[column]);
+        }
+        let summed: u64 = rows.iter().map(|row| cents(row[column + 1])).sum();
+        assert_eq!(summed, cents(sums[column + 1]), "column {column}");
+    }
+}
+
 /// The number of CloudWatch's metrics that an expression looks at.
 fn metrics(expression: &Expression) -> usize {
     let is_metric = |part: &Expression| match part {
@@ -213,14 +239,22 @@ fn every_metric_is_paid_for() {
         let dollars = format!("{}.{}0", watched / 10, watched % 10);
         priced(format!("| {watched} metrics × 0.10 | {dollars} |"));
         priced(format!("| {dollars} + "));
+        let composites = ["composites", "composites_of_facts"][usize::from(is_of_facts)];
+        let composites = names(terraform.local(composites)).len();
+        priced(format!("| alarms of two parts | {composites} × 0.50 |"));
     }
 
     for (part, metrics) in [
-        ("service", ["batch_metrics", "put_metrics"]),
-        ("notifier", ["facts_metrics", "publish_metrics"]),
+        (
+            "service",
+            &["batch_metrics", "put_metrics", "gateway_metrics"][..],
+        ),
+        ("notifier", &["facts_metrics", "publish_metrics"]),
     ] {
-        let metrics = metrics.map(|local| names(terraform.local(local)).len());
-        let own: usize = metrics.iter().sum();
+        let metrics = metrics
+            .iter()
+            .map(|local| names(terraform.local(local)).len());
+        let own: usize = metrics.sum();
         priced(format!("| the {part}'s metrics | {own} × 0.30 |"));
     }
 }

@@ -8,8 +8,15 @@ use crate::source::{Terraform, texts};
 /// The route keys of the HTTP API, such as `POST /orders`.
 fn route_keys() -> BTreeSet<String> {
     let terraform = Terraform::all();
-    let keys = texts(terraform.local("routes")).into_iter();
+    let locals = ["routes", "read_routes"].map(|name| terraform.local(name));
+    let keys = locals.into_iter().flat_map(texts);
     keys.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reader_gets_the_reads_of_orders_and_nothing_else() {
+    let terraform = Terraform::all();
+    assert_eq!(texts(terraform.local("read_routes")), ["GET /orders/{id}"]);
 }
 
 #[test]

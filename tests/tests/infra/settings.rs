@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hcl::Expression;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::source::{Terraform, names, number, parts, read, references};
+use crate::source::{MODULE, Terraform, attribute, names, number, parts, read, references};
 
 /// The variables that a file declares.
 fn variables(path: &str) -> BTreeSet<String> {
@@ -16,7 +16,10 @@ fn variables(path: &str) -> BTreeSet<String> {
 }
 
 /// The files that declare the pipeline's variables.
-const PIPELINE: [&str; 2] = ["infra/pipeline.tf", "infra/pipeline_facts.tf"];
+const PIPELINE: [&str; 2] = [
+    "infra/modules/orders/pipeline.tf",
+    "infra/modules/orders/pipeline_facts.tf",
+];
 
 /// The variables of the pipeline.
 fn pipeline() -> BTreeSet<String> {
@@ -68,19 +71,42 @@ fn the_settings_file_sets_each_of_the_pipelines_variables_and_nothing_else() {
     assert_eq!(pipeline(), keys);
 }
 
+/// A value that Terraform writes as JSON does.
+fn json(expression: &Expression) -> Value {
+    match expression {
+        Expression::Bool(value) => json!(value),
+        Expression::String(value) => json!(value),
+        Expression::Number(value) => serde_json::from_str(&value.to_string()).unwrap(),
+        Expression::Operation(_) => serde_json::from_str(&expression.to_string()).unwrap(),
+        other => panic!("not a plain value: {other:?}"),
+    }
+}
+
 #[test]
-fn none_of_the_pipelines_variables_has_a_second_value_in_terraform() {
+fn the_module_has_the_shipped_settings_as_its_defaults() {
     for path in PIPELINE {
         for (name, variable) in Terraform::file(path).variables() {
-            let mut attributes = variable.attributes();
-            assert!(attributes.all(|given| given.key() != "default"), "{name}");
+            let default = json(attribute(variable, "default"));
+            assert_eq!(default, settings()[name], "{name}");
         }
     }
 }
 
 #[test]
+fn the_root_has_no_value_of_its_own_for_a_setting_of_the_pipeline() {
+    let root = Terraform::file("infra/passed_on.tf");
+    let pipeline = pipeline();
+    let mut passed = root
+        .variables()
+        .filter(|(name, _)| pipeline.contains(*name));
+    assert!(passed.all(|(_, variable)| *attribute(variable, "default") == Expression::Null));
+    assert_eq!(&variables("infra/passed_on.tf") & &pipeline, pipeline);
+}
+
+#[test]
 fn the_production_setting_sets_variables_that_there_are() {
-    let known: BTreeSet<String> = &pipeline() | &variables("infra/variables.tf");
+    let known = &variables("infra/passed_on.tf") | &variables("infra/modules/orders/variables.tf");
+    let known = &known | &variables("infra/setting.tf");
     let set = Terraform::file("infra/settings/production.tfvars").names();
     assert!(set.len() > 5, "{set:?}");
     assert!(set.is_subset(&known), "{:?}", set.difference(&known));
@@ -89,7 +115,7 @@ fn the_production_setting_sets_variables_that_there_are() {
 #[test]
 fn every_setting_of_the_pipeline_reaches_a_resource() {
     let files = ["stream", "functions", "mapping", "facts_stream", "notifier"];
-    let files = files.map(|name| Terraform::file(&format!("infra/{name}.tf")));
+    let files = files.map(|name| Terraform::file(&format!("{MODULE}/{name}.tf")));
     let read: BTreeSet<String> = files
         .iter()
         .flat_map(|file| references(file.expressions(), "var"))

@@ -7,6 +7,9 @@ use hcl::structure::{Attribute, Block};
 use hcl::{Body, Expression};
 use tests::repository;
 
+/// The folder of the module that has every resource of the service.
+pub(crate) const MODULE: &str = "infra/modules/orders";
+
 /// A file of the repository.
 pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path))
@@ -17,9 +20,9 @@ pub(crate) fn read(path: &str) -> String {
 pub(crate) struct Terraform(Body);
 
 impl Terraform {
-    /// Every `.tf` file of `infra/`.
+    /// Every `.tf` file of the module.
     pub(crate) fn all() -> Self {
-        Self::folder("infra")
+        Self::folder(MODULE)
     }
 
     /// Every `.tf` file of a folder, without those of the folders in it.

@@ -1,7 +1,7 @@
 # The promises of the pipe.
 
 mock_provider "aws" {
-  source = "../../tests/mocks"
+  source = "../../modules/orders/tests/mocks"
 }
 
 override_resource {

@@ -1,0 +1,19 @@
+# The Terraform and the provider that this example needs. Region and credentials come from the
+# environment.
+
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.28"
+    }
+  }
+}
+
+provider "aws" {
+  default_tags {
+    tags = { Service = var.name }
+  }
+}
