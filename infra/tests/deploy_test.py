@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""Tests which plans infra/bin/deploy refuses, and when it applies a plan. A program that answers
-with a plan is in the place of Terraform. One test asks the real Terraform for its form of a plan."""
+"""Tests which plans infra/bin/deploy refuses, and when it applies a plan.
+
+A program that answers with a plan is in the place of Terraform. One test asks the real Terraform
+for its form of a plan.
+"""
 
 import importlib.machinery
 import importlib.util

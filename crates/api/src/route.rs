@@ -4,8 +4,8 @@ use orders::OrderId;
 
 use crate::problem::Problem;
 
-/// The routes of the API. Terraform has the same list (`infra/modules/orders/http_api.tf`), and a test compares
-/// the two. A route that only one of them has would answer 401 or 404 on AWS alone.
+/// The routes of the API. Terraform has the same list (`infra/modules/orders/http_api.tf`), and a
+/// test compares the two. A route that only one of them has would answer 401 or 404 on AWS alone.
 pub const ROUTES: [Route; 3] = [
     Route {
         method: "POST",
