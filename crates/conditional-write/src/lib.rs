@@ -29,6 +29,11 @@ pub use item::{Item, Value};
 #[cfg(feature = "aws-sdk")]
 pub use sdk::{ItemKey, answer_of_cancellation, answer_of_update, update_item};
 
+// What appears here of other crates, so that a user needs no second copy.
+#[cfg(feature = "aws-sdk")]
+pub use aws_sdk_dynamodb;
+pub use serde_json;
+
 /// The name of an attribute.
 pub type Name = Cow<'static, str>;
 

@@ -13,12 +13,11 @@ use std::time::SystemTime;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_lambda_events::event::streams::KinesisEventResponse;
 use idempotency::{
     Error, Failure, Fingerprint, FingerprintError, Key, KeyError, Lease, LeaseOptions, LeaseTable,
     Once,
 };
-use keyed_batch::{KinesisEvent, KinesisRecord, Verdict, deadline};
+use keyed_batch::{KinesisEvent, KinesisEventResponse, KinesisRecord, Verdict, deadline};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -39,3 +39,9 @@ pub use stored::{Digest, Replay, Stored};
 pub use table::LeaseTable;
 #[cfg(feature = "keyed-batch")]
 pub use verdict::ToVerdict;
+
+// What appears here of other crates, so that a user needs no second copy.
+pub use aws_sdk_dynamodb;
+pub use aws_types::SdkConfig;
+pub use serde_json;
+pub use tokio::time::Instant;

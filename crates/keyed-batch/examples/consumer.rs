@@ -9,8 +9,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_lambda_events::event::streams::KinesisEventResponse;
-use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Verdict, deadline, process};
+use keyed_batch::{
+    KinesisEvent, KinesisEventResponse, KinesisRecord, Limits, Verdict, deadline, process,
+};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 

@@ -48,3 +48,14 @@ pub use report::{Disposition, RecordReport, Summary};
 pub use sqs_message::{SqsEvent, SqsMessage};
 pub use verdict::{IntoVerdict, TIMED_OUT, Verdict};
 pub use work_through::{work_through, work_through_in_chunks};
+
+// The types of other crates that appear here, so that a user needs no second copy of them.
+#[cfg(feature = "dynamodb")]
+pub use aws_lambda_events::event::streams::DynamoDbEventResponse;
+#[cfg(feature = "kinesis")]
+pub use aws_lambda_events::event::streams::KinesisEventResponse;
+#[cfg(feature = "sqs")]
+pub use aws_lambda_events::event::streams::SqsEventResponse;
+#[cfg(any(feature = "dynamodb", feature = "sqs"))]
+pub use serde_json::Value;
+pub use tokio::time::Instant;

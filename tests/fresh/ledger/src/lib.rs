@@ -1,9 +1,8 @@
 //! A ledger that books a transfer exactly once, in one transaction with the lock.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use conditional_write::{Change, Condition, ItemKey, Value, Write};
-use idempotency::{CommitOnce, Failure, Fingerprint, Key, LeaseTable, Transaction};
-use tokio::time::Instant;
+use idempotency::aws_sdk_dynamodb::types::TransactWriteItem;
+use idempotency::{CommitOnce, Failure, Fingerprint, Instant, Key, LeaseTable, Transaction};
 
 /// The write that replaces a balance that was seen.
 fn set_balance(seen: i64, balance: i64) -> Write {

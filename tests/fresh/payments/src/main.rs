@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
-use aws_lambda_events::event::streams::KinesisEventResponse;
 use idempotency::{Fingerprint, Key, LeaseOptions, LeaseTable, OrFailure as _, ToVerdict as _};
-use keyed_batch::{KinesisEvent, KinesisRecord, Limits, Verdict, deadline, process};
+use keyed_batch::{
+    Instant, KinesisEvent, KinesisEventResponse, KinesisRecord, Limits, Verdict, deadline, process,
+};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use tokio::time::Instant;
 
 /// The call of the payment service. It takes the idempotency key along.
 async fn pay(_payment: &[u8], idempotency_key: &str) -> Result<String, String> {

@@ -2,8 +2,7 @@
 
 use std::time::SystemTime;
 
-use aws_lambda_events::event::streams::SqsEventResponse;
-use keyed_batch::{Limits, SqsEvent, SqsMessage, Verdict, deadline, process};
+use keyed_batch::{Limits, SqsEvent, SqsEventResponse, SqsMessage, Verdict, deadline, process};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 async fn work(message: &SqsMessage) -> Verdict {
