@@ -9,7 +9,7 @@
 //! anything else that serves its Runtime API. With `AWS_ENDPOINT_URL` it works against the local
 //! stack (`make run`).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -189,6 +189,7 @@ impl Consumer {
             Ok(Once::Mismatch) => Verdict::Reject("same_order_id_other_content"),
             // Done, and nobody needs the result here.
             Err(Unworkable::Later(Error::ResultNotKept(_))) => Verdict::Done,
+            Err(Unworkable::Later(error @ Error::NoTime)) => Verdict::Redeliver(error.code()),
             Err(Unworkable::Later(error)) => Verdict::Retry(error.code()),
             Err(Unworkable::Poison(poison)) => Verdict::Reject(poison.code()),
         }
@@ -200,8 +201,9 @@ impl Consumer {
         event: &KinesisEvent,
         deadline: Instant,
     ) -> keyed_batch::Report {
-        let settings = keyed_batch::Limits::default();
-        keyed_batch::process(&event.records, &settings, deadline, |record| {
+        // A charge and its lock take two seconds at most, so a lease is not waited for longer.
+        let limits = keyed_batch::Limits::default().least_attempt(Duration::from_secs(2));
+        keyed_batch::process(&event.records, &limits, deadline, |record| {
             self.work(record, deadline)
         })
         .await

@@ -20,6 +20,7 @@ use crate::{CommitOnce, Error, FingerprintError, KeyError, Once};
 /// | [`Refused`](CommitOnce::Refused) | `Retry("refused")` |
 /// | [`Mismatch`](Once::Mismatch) | `Reject("mismatch")` |
 /// | [`Error::ResultNotKept`] | `Done`, because the work is done |
+/// | [`Error::NoTime`] | `Redeliver("no_time")`, because an invocation's time only gets less |
 /// | each other [`Error`] | `Retry` with its [code](Error::code) |
 ///
 /// A [`KeyError`] and a [`FingerprintError`] are `Reject` with their code. All three errors are
@@ -95,6 +96,7 @@ impl From<Error> for Verdict {
     fn from(error: Error) -> Self {
         match error {
             Error::ResultNotKept(_) => Self::Done,
+            Error::NoTime => Self::Redeliver(error.code()),
             error => Self::Retry(error.code()),
         }
     }
@@ -182,7 +184,7 @@ mod tests {
     #[test]
     fn an_error_is_a_verdict_by_whether_the_work_is_done_or_may_be_later() {
         let verdict = |error| Err::<Once<(), &'static str>, _>(error).verdict(failed);
-        assert_eq!(verdict(Error::NoTime), Verdict::Retry("no_time"));
+        assert_eq!(verdict(Error::NoTime), Verdict::Redeliver("no_time"));
         assert_eq!(verdict(Error::ResultNotKept(None)), Verdict::Done);
         let no_key = Verdict::from(Key::new("n", "").unwrap_err());
         assert_eq!(no_key, Verdict::Reject("key_missing"));
