@@ -81,10 +81,10 @@ class Mutants(unittest.TestCase):
         with contextlib.redirect_stderr(said):
             return mutants.main(list(arguments), self.infra, said), said.getvalue()
 
-    def test_a_mistake_is_caught_and_the_failing_run_is_named(self):
+    def test_a_mistake_is_caught_and_the_failing_run_and_assertion_are_named(self):
         code, said = self.run_list(NAME)
         self.assertEqual(code, 0, said)
-        self.assertIn("caught   renamed: tests/stream.tftest.hcl: the_stream_has_its_name\n", said)
+        self.assertIn("caught   renamed: tests/stream.tftest.hcl: the_stream_has_its_name (The name is wrong.)\n", said)
         self.assertIn(": 1 caught, 0 known to escape, 0 wrong", said)
 
     def test_the_configuration_itself_is_left_alone(self):
