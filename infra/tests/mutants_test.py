@@ -153,14 +153,23 @@ class Mutants(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("there is no mistake nothing", said)
 
+    def test_the_golden_file_that_differs_and_its_first_difference_are_named(self):
+        self.write("modules/orders/tests/golden/source.txt", MODULE)
+        self.write("tests/golden.py", """\
+import difflib, pathlib, sys
+old = pathlib.Path("modules/orders/tests/golden/source.txt").read_text()
+new = pathlib.Path("modules/orders/main.tf").read_text()
+sys.stderr.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), "golden/source.txt"))
+sys.exit(old != new or sys.argv[1:] != ["source"])
+""")
+        golden = NAME.replace("tests/stream.tftest.hcl", "golden")
+        code, said = self.run_list(golden + 'run = "source"\n')
+        self.assertEqual(code, 0, said)
+        self.assertIn('caught   renamed: golden: source.txt (- input = { name = "intents", hours = var.hours })', said)
+
     def test_the_list_is_printed_without_a_run(self):
         code, said = self.run_list(NAME, "--list")
         self.assertEqual((code, said), (0, "names\trenamed\ttests/stream.tftest.hcl\tnothing is found\n"))
-
-    def test_what_only_rust_catches_is_said_and_not_tried(self):
-        code, said = self.run_list(NAME.replace("tests/stream.tftest.hcl", mutants.RUST))
-        self.assertEqual(code, 0, said)
-        self.assertIn("not tried: 1 that only the Rust tests catch (--rust)", said)
 
     def test_a_list_with_a_mistyped_field_a_double_name_or_an_unknown_stage_is_refused(self):
         for text, reason in (
