@@ -3,7 +3,8 @@
 
     tests/golden.py            compares, and prints each difference
     tests/golden.py --write    writes the golden files anew
-    tests/golden.py PART       compares a part, which is source, or a run that is left alone in its file
+    tests/golden.py source     compares source.txt
+    tests/golden.py RUN        compares this run, which has to be the only run of the test file
 
 The script runs in infra/, after `terraform init` in modules/orders. The golden files are in
 modules/orders/tests/golden.
