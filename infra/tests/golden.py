@@ -108,7 +108,7 @@ def snapshots():
 
 
 def at_a_glance(alarm):
-    """The alarm with each of its queries on a line. Whatever is unexpected stays as it is."""
+    """The alarm with each of its queries on a line. An unexpected part stays as it is."""
     queries = {}
     for query in alarm.pop("metric_query"):
         metric = query.get("metric", [{}])[0]

@@ -1,6 +1,6 @@
-# The settings whose resources are compared, all attributes, with tests/golden/*.json
-# (infra/tests/golden.py, which says how to write the golden files anew). Each run has a state of its
-# own, so that no value stays from another run.
+# The settings whose resources are compared, all attributes, with tests/golden/*.json. The
+# comparison is infra/tests/golden.py, which says how to write the golden files anew. Each run has a
+# state of its own, so that no value stays from another run.
 
 mock_provider "aws" {
   source = "./tests/identities"
@@ -20,7 +20,7 @@ run "shipped" {
   }
 }
 
-# Whatever can be asked for in one deployment with an HTTP API.
+# All that can be asked for in one deployment with an HTTP API.
 run "everything" {
   state_key = "everything"
 
