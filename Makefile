@@ -6,7 +6,7 @@ VENV := .venv
 
 .DEFAULT_GOAL := help
 .PHONY: help build run build-cost demo load outage-budget test properties simulate mutants measure \
-	check fmt comments clippy docs features dependencies words interfaces package-libraries test-libraries nightly test-infra \
+	check fmt comments clippy docs features dependencies words interfaces package-libraries test-libraries nightly test-infra test-infra-mutants \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
 help: ## List the commands
@@ -118,9 +118,14 @@ nightly: ## Run long or chance-dependent checks (new cases, many seeds, fresh bu
 	$(MAKE) --no-print-directory build-cost
 	$(MAKE) --no-print-directory package-reproducible
 	$(MAKE) --no-print-directory test-libraries
+	$(MAKE) --no-print-directory test-infra test-infra-mutants
 
 test-infra: ## Test the Terraform configuration, without credentials
 	infra/bin/test
+
+# ONLY names the only mistakes to plant. After test-infra, which installs checkov.
+test-infra-mutants: ## Put mistakes into the Terraform configuration and see a test catch each
+	@infra/bin/test-mutants $(if $(ONLY),--only $(ONLY))
 
 # PROFILE is cargo's profile. It is `release` if not given. For LocalStack it is `dev`, which builds
 # in a minute. ARCHITECTURE is x86_64 or arm64.
