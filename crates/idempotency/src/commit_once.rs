@@ -151,7 +151,7 @@ impl LeaseTable {
     ///     CommitOnce::Committed(_) | CommitOnce::Replayed(Ok(_)) => { /* written once */ }
     ///     CommitOnce::Failed(why) | CommitOnce::Replayed(Err(why)) => { /* not written */ }
     ///     CommitOnce::Refused(refusal) => { /* an item's own condition failed */ }
-    ///     CommitOnce::InProgress { .. } | CommitOnce::LeaseLost { .. } => { /* ask again later */ }
+    ///     CommitOnce::InProgress { .. } | CommitOnce::LeaseLost { .. } => { /* ask later */ }
     ///     CommitOnce::Mismatch => { /* another order under the same key */ }
     /// }
     /// # Ok(())

@@ -304,7 +304,8 @@ impl Lease {
     /// # use idempotency::{Failure, Lease, LeaseOptions};
     /// # async fn pay() -> Result<String, String> { Ok(String::new()) }
     /// let options = LeaseOptions::default().longest_lease(Duration::from_secs(3));
-    /// let work = async |lease: &Lease| match lease.keep_alive(Duration::from_secs(3), pay()).await {
+    /// let each = Duration::from_secs(3);
+    /// let work = async |lease: &Lease| match lease.keep_alive(each, pay()).await {
     ///     Some(paid) => paid.map_err(Failure::Abandon),
     ///     None => Err(Failure::Abandon("lost the lease".to_owned())),
     /// };
