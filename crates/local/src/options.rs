@@ -38,6 +38,15 @@ pub struct Options {
     /// Text before /orders in the paths that clients see, such as /v1.
     #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true)]
     pub base_path: String,
+    /// Take orders only with an Idempotency-Key, on or off.
+    #[arg(long, env = "REQUIRE_IDEMPOTENCY_KEY", default_value = "off")]
+    pub require_idempotency_key: String,
+    /// Most requests of a caller in a second, or off. Callers must be known.
+    #[arg(long, env = "REQUESTS_PER_CALLER", default_value = "off")]
+    pub requests_per_caller: String,
+    /// Send the last attempt of a throttled put to another shard, on or off.
+    #[arg(long, env = "HOT_SHARD_ESCAPE", default_value = "on")]
+    pub hot_shard_escape: String,
     /// Log level of the functions.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
@@ -203,6 +212,9 @@ mod tests {
             aws_port: 4566,
             caller: "none".into(),
             base_path: String::new(),
+            require_idempotency_key: "off".into(),
+            requests_per_caller: "off".into(),
+            hot_shard_escape: "on".into(),
             log_level: "info".into(),
             logs: false,
             ready_file: None,
@@ -239,6 +251,9 @@ mod tests {
                 ("AWS_PORT", "0"),
                 ("CALLER", "jwt:sub"),
                 ("BASE_PATH", "/v1"),
+                ("REQUIRE_IDEMPOTENCY_KEY", "on"),
+                ("REQUESTS_PER_CALLER", "5"),
+                ("HOT_SHARD_ESCAPE", "off"),
                 ("LOG_LEVEL", "debug"),
                 ("NO_COLOR", "1"),
                 ("ALLOWED_HOSTS", "dev.example, [2001:db8::1]"),
@@ -256,6 +271,9 @@ mod tests {
         );
         assert_eq!(options.ready_file, Some(PathBuf::from("/tmp/ready")));
         assert_eq!(options.base_path, "/v1");
+        assert_eq!(options.require_idempotency_key, "on");
+        assert_eq!(options.requests_per_caller, "5");
+        assert_eq!(options.hot_shard_escape, "off");
         assert!(options.logs && options.no_color);
         assert_eq!(options.allowed_hosts, ["dev.example", "[2001:db8::1]"]);
     }

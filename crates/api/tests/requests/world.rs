@@ -58,6 +58,8 @@ impl World {
             ),
             callers: CallerSource::parse(callers).unwrap(),
             base_path: BasePath::default(),
+            requires_key: false,
+            fairness: None,
             origins: Origins::new(
                 || uuid::Uuid::new_v4().into_bytes(),
                 move || UNIX_EPOCH + Duration::from_millis(START) + started.elapsed(),
