@@ -21,6 +21,7 @@
 mod base_path;
 mod caller;
 mod cancel;
+mod entity_tag;
 mod event;
 mod fairness;
 mod hot_shard;
@@ -32,6 +33,7 @@ mod route;
 mod serves;
 mod stream;
 mod submit;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,6 +56,7 @@ use route::{Endpoint, Found};
 pub use route::{ROUTES, Route};
 pub use serves::Serves;
 pub use stream::{Refusal, Stream};
+pub use wait::MaxWait;
 
 /// The API with all that it needs.
 #[derive(Clone, Debug)]
@@ -69,6 +72,8 @@ pub struct Api {
     pub requires_key: bool,
     /// The limit of requests for each caller, if there is one.
     pub fairness: Option<Fairness>,
+    /// The longest wait of a read for an order.
+    pub max_wait: MaxWait,
     /// The source of ids and times.
     pub origins: Origins,
 }
@@ -283,6 +288,7 @@ fn misrouted(request: &Request<'_>, route: &'static str) {
 /// | `HOT_SHARD_ESCAPE`, which is `on` (the default) or `off` | [`Stream::with_hot_shard_escape`] |
 /// | `REQUIRE_IDEMPOTENCY_KEY`, which is `on` or `off` (the default) | [`Api::requires_key`] |
 /// | `REQUESTS_PER_CALLER`, which is a number or `off` (the default) | [`Fairness::parse`] |
+/// | `MAX_WAIT_SECONDS`, which may be missing, unless the function only writes | [`MaxWait::parse`] |
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
@@ -293,6 +299,10 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let escapes = environment.is_on("HOT_SHARD_ESCAPE", true)?;
     let requires_key = environment.is_on("REQUIRE_IDEMPOTENCY_KEY", false)?;
     let fairness = Fairness::read(&environment, &callers)?;
+    let max_wait = match names.table() {
+        Some(_) => environment.parsed_or_default("MAX_WAIT_SECONDS", MaxWait::parse)?,
+        None => MaxWait::default(),
+    };
     let config = function_runtime::sdk_config().await;
     let api = &Api {
         serves: names.map(
@@ -303,6 +313,7 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
         base_path,
         requires_key,
         fairness,
+        max_wait,
         origins: Origins::of_system(),
     };
     function_runtime::serve(async move |event, context| {

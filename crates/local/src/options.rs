@@ -47,6 +47,14 @@ pub struct Options {
     /// Send the last attempt of a throttled put to another shard, on or off.
     #[arg(long, env = "HOT_SHARD_ESCAPE", default_value = "on")]
     pub hot_shard_escape: String,
+    /// The longest that a read waits for an order, in seconds, from 0 to 25.
+    #[arg(
+        long,
+        env = "MAX_WAIT_SECONDS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub max_wait_seconds: String,
     /// Log level of the functions.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
@@ -215,6 +223,7 @@ mod tests {
             require_idempotency_key: "off".into(),
             requests_per_caller: "off".into(),
             hot_shard_escape: "on".into(),
+            max_wait_seconds: String::new(),
             log_level: "info".into(),
             logs: false,
             ready_file: None,
@@ -254,6 +263,7 @@ mod tests {
                 ("REQUIRE_IDEMPOTENCY_KEY", "on"),
                 ("REQUESTS_PER_CALLER", "5"),
                 ("HOT_SHARD_ESCAPE", "off"),
+                ("MAX_WAIT_SECONDS", "7"),
                 ("LOG_LEVEL", "debug"),
                 ("NO_COLOR", "1"),
                 ("ALLOWED_HOSTS", "dev.example, [2001:db8::1]"),
@@ -274,6 +284,7 @@ mod tests {
         assert_eq!(options.require_idempotency_key, "on");
         assert_eq!(options.requests_per_caller, "5");
         assert_eq!(options.hot_shard_escape, "off");
+        assert_eq!(options.max_wait_seconds, "7");
         assert!(options.logs && options.no_color);
         assert_eq!(options.allowed_hosts, ["dev.example", "[2001:db8::1]"]);
     }

@@ -389,6 +389,7 @@ impl Lambda {
             base_path: BasePath::default(),
             requires_key: false,
             fairness: None,
+            max_wait: api::MaxWait::default(),
             origins: Origins::new(
                 move || random.lock().unwrap().u128(..).to_be_bytes(),
                 move || time_since(began).checked_add_signed_millis(skew),
