@@ -54,6 +54,9 @@ module "orders" {
   route_throttles                  = var.route_throttles
   integration_timeout_milliseconds = var.integration_timeout_milliseconds
   max_wait_seconds                 = var.max_wait_seconds
+  requests_per_caller              = var.requests_per_caller
+  require_idempotency_key          = var.require_idempotency_key
+  hot_shard_escape                 = var.hot_shard_escape
   requests_per_second              = var.requests_per_second
   request_burst                    = var.request_burst
   cors_allow_origins               = var.cors_allow_origins

@@ -246,6 +246,21 @@ variable "max_wait_seconds" {
   default = null
 }
 
+variable "requests_per_caller" {
+  type    = number
+  default = null
+}
+
+variable "require_idempotency_key" {
+  type    = bool
+  default = null
+}
+
+variable "hot_shard_escape" {
+  type    = bool
+  default = null
+}
+
 variable "requests_per_second" {
   type    = number
   default = null

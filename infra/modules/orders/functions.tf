@@ -22,6 +22,7 @@ locals {
   # its lines too, and both filters have to let the same lines pass.
   application_log_level = upper(var.log_level)
   tracing_mode          = var.tracing ? "Active" : "PassThrough"
+  requests_per_caller   = var.requests_per_caller == null ? "off" : tostring(var.requests_per_caller)
 }
 
 resource "aws_lambda_function" "api" {
@@ -45,11 +46,14 @@ resource "aws_lambda_function" "api" {
 
   environment {
     variables = merge({
-      SERVES      = local.http_api ? "writes" : "all"
-      STREAM_NAME = aws_kinesis_stream.intents.name
-      CALLER      = var.caller
-      BASE_PATH   = var.base_path
-      LOG_LEVEL   = var.log_level
+      SERVES                  = local.http_api ? "writes" : "all"
+      STREAM_NAME             = aws_kinesis_stream.intents.name
+      CALLER                  = var.caller
+      BASE_PATH               = var.base_path
+      REQUIRE_IDEMPOTENCY_KEY = var.require_idempotency_key ? "on" : "off"
+      HOT_SHARD_ESCAPE        = var.hot_shard_escape ? "on" : "off"
+      REQUESTS_PER_CALLER     = local.requests_per_caller
+      LOG_LEVEL               = var.log_level
       },
       local.http_api ? {} : {
         TABLE_NAME       = aws_dynamodb_table.orders.name

@@ -608,6 +608,36 @@ variable "max_wait_seconds" {
   }
 }
 
+variable "requests_per_caller" {
+  description = "The most requests of a caller in a second, in each execution environment of a function, or null if there is no limit. Further requests are answered 429. The caller must be known."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.requests_per_caller == null ? true : var.requests_per_caller >= 1 && var.requests_per_caller <= 10000 && floor(var.requests_per_caller) == var.requests_per_caller
+    error_message = "requests_per_caller must be a whole number from 1 to 10000, or null."
+  }
+
+  validation {
+    condition     = var.requests_per_caller == null || var.caller != "none"
+    error_message = "requests_per_caller needs a caller. Where caller is none, all clients would share one limit."
+  }
+}
+
+variable "require_idempotency_key" {
+  description = "True if an order is taken only with an Idempotency-Key."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "hot_shard_escape" {
+  description = "True if the last attempt to put an intent into a full shard goes to another shard. Set it to false if your intents do not commute."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "requests_per_second" {
   description = "The average number of requests a second that the HTTP API lets pass. Further requests are answered 429."
   type        = number

@@ -96,6 +96,7 @@ fn start_with(name: &str, variables: &BTreeSet<String>, others: &[(&str, &str)])
         "MAX_IN_FLIGHT" => "32",
         "MAX_WAIT_SECONDS" => "5",
         "BASE_PATH" => "/",
+        "REQUIRE_IDEMPOTENCY_KEY" | "HOT_SHARD_ESCAPE" | "REQUESTS_PER_CALLER" => "off",
         _ => "orders",
     };
     let mut command = Command::new(function(name));
@@ -124,7 +125,15 @@ fn no_function_is_given_a_variable_that_its_code_does_not_read() {
         assert!(given.len() >= 3, "{name}: {given:?}");
         // The code reads an optional variable if the function refuses a wrong value of it.
         let optional = |variable: &&String| {
-            ["BASE_PATH", "MAX_WAIT_SECONDS", "SERVES"].contains(&variable.as_str())
+            [
+                "BASE_PATH",
+                "HOT_SHARD_ESCAPE",
+                "MAX_WAIT_SECONDS",
+                "REQUESTS_PER_CALLER",
+                "REQUIRE_IDEMPOTENCY_KEY",
+                "SERVES",
+            ]
+            .contains(&variable.as_str())
         };
         for variable in given.iter().filter(optional) {
             let said = function.start(&given, &[(variable, "//")]);

@@ -33,6 +33,9 @@ run "everything" {
     api_reserved_concurrency      = 50
     base_path                     = "/shop"
     caller                        = "jwt:sub"
+    requests_per_caller           = 20
+    require_idempotency_key       = true
+    hot_shard_escape              = false
     conflict_alarm_count          = 7
     consumer_enabled              = false
     consumer_pinned_version       = "6"

@@ -677,3 +677,57 @@ run "the_longest_timeout_of_a_function_is_taken" {
     consumer_timeout_seconds = 900
   }
 }
+
+run "a_limit_for_callers_needs_a_caller" {
+  command = plan
+
+  variables {
+    requests_per_caller = 5
+  }
+
+  expect_failures = [var.requests_per_caller]
+}
+
+run "a_limit_for_callers_is_a_whole_number" {
+  command = plan
+
+  variables {
+    caller              = "jwt:sub"
+    jwt_issuer          = "https://issuer.example"
+    jwt_audience        = ["orders"]
+    requests_per_caller = 0.5
+  }
+
+  expect_failures = [var.requests_per_caller]
+}
+
+run "the_choices_of_the_api_reach_the_functions" {
+  command = plan
+
+  variables {
+    caller                  = "jwt:sub"
+    jwt_issuer              = "https://issuer.example"
+    jwt_audience            = ["orders"]
+    requests_per_caller     = 5
+    require_idempotency_key = true
+    hot_shard_escape        = false
+  }
+
+  assert {
+    condition = alltrue([
+      for function in [aws_lambda_function.api, aws_lambda_function.reader[0]] :
+      function.environment[0].variables.REQUESTS_PER_CALLER == "5"
+    ])
+    error_message = "REQUESTS_PER_CALLER must be the value of requests_per_caller."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables.REQUIRE_IDEMPOTENCY_KEY == "on"
+    error_message = "REQUIRE_IDEMPOTENCY_KEY must be on if require_idempotency_key is true."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api.environment[0].variables.HOT_SHARD_ESCAPE == "off"
+    error_message = "HOT_SHARD_ESCAPE must be off if hot_shard_escape is false."
+  }
+}

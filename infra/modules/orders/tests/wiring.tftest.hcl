@@ -24,12 +24,12 @@ run "every_edge_leads_where_it_should" {
   }
 
   assert {
-    condition     = aws_lambda_function.api.environment[0].variables == tomap({ SERVES = "writes", STREAM_NAME = "orders-intents", CALLER = "none", BASE_PATH = "/", LOG_LEVEL = "info" })
+    condition     = aws_lambda_function.api.environment[0].variables == tomap({ SERVES = "writes", STREAM_NAME = "orders-intents", CALLER = "none", BASE_PATH = "/", REQUIRE_IDEMPOTENCY_KEY = "off", HOT_SHARD_ESCAPE = "on", REQUESTS_PER_CALLER = "off", LOG_LEVEL = "info" })
     error_message = "The api's environment is ${jsonencode(aws_lambda_function.api.environment[0].variables)}."
   }
 
   assert {
-    condition     = aws_lambda_function.reader[0].environment[0].variables == tomap({ SERVES = "reads", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", MAX_WAIT_SECONDS = "5", LOG_LEVEL = "info" })
+    condition     = aws_lambda_function.reader[0].environment[0].variables == tomap({ SERVES = "reads", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", MAX_WAIT_SECONDS = "5", REQUESTS_PER_CALLER = "off", LOG_LEVEL = "info" })
     error_message = "The reader's environment is ${jsonencode(aws_lambda_function.reader[0].environment[0].variables)}."
   }
 
