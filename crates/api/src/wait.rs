@@ -183,10 +183,6 @@ mod tests {
     }
 
     /// The number of looks of a wait in which nothing comes, the first one included.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a clock that stands still but for its sleeps"
-    )]
     async fn looks(seconds: u64) -> usize {
         let until = Instant::now() + Duration::from_secs(seconds);
         let (wait, mut looks) = (Wait { seconds, until }, 1);

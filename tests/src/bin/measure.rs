@@ -106,8 +106,8 @@ async fn waits() {
         let held = held.iter().sum::<Duration>() / count;
         let looks = looks(&stack).await - looks_before;
         println!(
-            "a read that waits for {wait_for}, mean of {count}: {:.2} s, {:.2} looks",
-            millis(held) / 1_000.0,
+            "a read that waits for {wait_for}, mean of {count}: {:.0} ms, {:.2} looks",
+            millis(held),
             per(looks, count)
         );
     }
