@@ -44,7 +44,7 @@ pub use base_path::BasePath;
 pub use caller::CallerSource;
 use caller::Identity;
 use event::{Event, Unreadable};
-use problem::Problem;
+use problem::{Kind, Problem};
 use request::Request;
 use response::Response;
 use route::{Endpoint, Found};
@@ -139,7 +139,7 @@ impl Api {
                 // The log does not say which part cannot be read, because that would quote the
                 // client.
                 tracing::warn!("a request cannot be read");
-                let problem = Problem::bad_request("The request cannot be read.");
+                let problem = Problem::new(Kind::MalformedRequest, "The request cannot be read.");
                 return Ok(Response::problem(&problem, None).into_event());
             }
         };

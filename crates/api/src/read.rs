@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::Api;
 use crate::caller::Identity;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::request::Request;
 use crate::response::Response;
 
@@ -53,7 +53,8 @@ impl Api {
         let response = match found {
             Some(view) => Response::json(StatusCode::OK, &view),
             None => {
-                let problem = Problem::not_found(
+                let problem = Problem::new(
+                    Kind::OrderNotFound,
                     "You have no order with this id, or the order is not stored yet.",
                 );
                 Response::problem(&problem, request.id())

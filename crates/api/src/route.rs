@@ -2,7 +2,7 @@
 
 use orders::OrderId;
 
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// The routes of the API. Terraform has the same list (`infra/modules/orders/http_api.tf`), and a
 /// test compares the two. A route that only one of them has would answer 401 or 404 on AWS alone.
@@ -64,7 +64,10 @@ impl Route {
                 endpoint: route.endpoint,
                 order_id,
             }),
-            None if at_path.is_empty() => Err(Problem::not_found("There is nothing at this path.")),
+            None if at_path.is_empty() => Err(Problem::new(
+                Kind::PathNotFound,
+                "There is nothing at this path.",
+            )),
             None => {
                 let allowed: Vec<_> = at_path.iter().map(|(route, _)| route.method).collect();
                 Err(Problem::method_not_allowed(&allowed))
@@ -103,7 +106,10 @@ impl Found<'_> {
     /// The order id in the path.
     pub(crate) fn order_id(&self) -> Result<OrderId, Problem> {
         OrderId::parse(self.order_id).ok_or_else(|| {
-            Problem::bad_request("The order id in the path must be a UUID in lower case.")
+            Problem::new(
+                Kind::InvalidOrderId,
+                "The order id in the path must be a UUID in lower case.",
+            )
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::Api;
 use crate::caller::Identity;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::request::Request;
 use crate::response::Response;
 use crate::stream::Stream;
@@ -53,7 +53,7 @@ impl Api {
 fn order(request: &Request<'_>) -> Result<NewOrder, Problem> {
     let body = request
         .body()
-        .ok_or_else(|| Problem::bad_request("The body is not valid base64."))?;
+        .ok_or_else(|| Problem::new(Kind::MalformedRequest, "The body is not valid base64."))?;
     if body.len() > MAX_BODY {
         return Err(Problem::too_large(MAX_BODY));
     }
@@ -61,9 +61,12 @@ fn order(request: &Request<'_>) -> Result<NewOrder, Problem> {
         return Err(Problem::unsupported_media_type());
     }
     NewOrder::parse(&body).map_err(|error| match error {
-        ParseError::NotJson { line, column } => Problem::bad_request(format!(
-            "The body is not JSON. The first syntax error is at line {line}, column {column}."
-        )),
+        ParseError::NotJson { line, column } => Problem::new(
+            Kind::MalformedJson,
+            format!(
+                "The body is not JSON. The first syntax error is at line {line}, column {column}."
+            ),
+        ),
         ParseError::Invalid(violations) => Problem::invalid_order(violations),
     })
 }
@@ -90,16 +93,19 @@ fn idempotency_key(
         .header(NAME)
         .and_then(IdempotencyKey::parse)
         .ok_or_else(|| {
-            Problem::bad_request(format!(
+            Problem::new(Kind::InvalidIdempotencyKey, format!(
                 "Send Idempotency-Key only once. It must have 1 to {} visible ASCII characters and no comma.",
                 IdempotencyKey::MAX
             ))
         })?;
     if !identity.is_known && !key.stands_alone() {
-        return Err(Problem::bad_request(format!(
-            "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
-            IdempotencyKey::UNSCOPED_MIN
-        )));
+        return Err(Problem::new(
+            Kind::InvalidIdempotencyKey,
+            format!(
+                "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
+                IdempotencyKey::UNSCOPED_MIN
+            ),
+        ));
     }
     Ok(Some(key))
 }

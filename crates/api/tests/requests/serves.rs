@@ -51,7 +51,7 @@ async fn a_read_at_a_function_that_writes_never_looks_as_if_there_were_no_order(
     for read in [get(), with_header(get(), "prefer", "wait=5")] {
         let answer = world.send(read).await;
         assert_is_to_be_sent_again(&answer);
-        assert_eq!(answer.text("type"), "about:blank");
+        assert_eq!(answer.text("type"), "urn:problem:orders:unavailable");
         assert_eq!(answer.header("preference-applied"), None);
     }
     assert_eq!(calls(&world, "dynamodb"), 0, "the table is not asked");
