@@ -10,6 +10,7 @@
 //! | `POST /orders` | `submit.rs` | the stream |
 //! | `POST /orders/{id}/cancel` | `cancel.rs` | the stream |
 //! | `GET /orders/{id}` | `read.rs` | the table |
+//! | `GET /openapi.json` | `openapi.rs` | nothing |
 //!
 //! The package can be deployed as one function, or as a function for writes and one for reads
 //! ([`Serves`]).
@@ -18,10 +19,15 @@
 //! and never to the client. The values that the client sent go to neither. Only the pointer of a
 //! violation repeats the name of an unknown field, to the client alone.
 
+// Tests that are modules of this crate share files with those that use it from outside.
+#[cfg(test)]
+extern crate self as api;
+
 mod base_path;
 mod caller;
 mod cancel;
 mod event;
+mod openapi;
 mod problem;
 mod read;
 mod request;
@@ -204,6 +210,7 @@ impl Api {
                 let order_id = found.order_id()?;
                 self.read(table, request, &identity, order_id).await
             }
+            Endpoint::OpenApi => openapi::answer(),
         }
     }
 

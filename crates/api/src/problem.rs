@@ -14,6 +14,8 @@ use orders::{OrderId, Violation};
 use serde::Serialize;
 
 use crate::caller::CallerSource;
+#[cfg(test)]
+use crate::openapi::document::of_orders;
 
 mod kind;
 
@@ -156,16 +158,28 @@ impl Problem {
 
 /// The problem document, as it is written.
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Problem"))]
+pub(crate) struct Document<'a> {
+    /// The URI of the type of the problem. Programs go by it.
     #[serde(rename = "type")]
+    #[cfg_attr(test, schemars(extend("format" = "uri")))]
     kind: &'a str,
+    /// The title of the type, which never differs.
     title: &'a str,
+    /// The status of the response.
     status: u16,
+    /// The problem at hand, for people. The text may change.
     detail: &'a str,
+    /// The front door's id of the request. Name it when you report a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "uri")))]
     instance: Option<String>,
+    /// The rules that the order breaks.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(test, schemars(with = "of_orders::Violations"))]
     errors: &'a [Violation],
+    /// The id of the order whose outcome is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "of_orders::OrderId"))]
     order_id: Option<String>,
 }

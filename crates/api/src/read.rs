@@ -15,7 +15,7 @@ use crate::response::Response;
 
 /// The longest wait, in seconds. A waiting request occupies an execution environment of the
 /// function.
-const MAX_WAIT: u64 = 5;
+pub(crate) const MAX_WAIT: u64 = 5;
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 

@@ -6,11 +6,36 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use orders::{Intent, IntentId};
 use serde::Serialize;
 
+#[cfg(test)]
+use crate::openapi::document::of_orders;
 use crate::problem::{Problem, RETRY_AFTER};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// The media type of a problem document (RFC 9457 §3).
-const PROBLEM: &str = "application/problem+json";
+pub(crate) const PROBLEM: &str = "application/problem+json";
+
+const ACCEPTED: &str = "accepted";
+
+/// The document of a 202.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Accepted{F}"))]
+pub(crate) struct Accepted<F> {
+    /// The id of the order, by which it is read and cancelled.
+    #[cfg_attr(test, schemars(with = "of_orders::OrderId"))]
+    order_id: String,
+    /// The id of this request as an intent. It is another one for each request.
+    #[cfg_attr(test, schemars(with = "of_orders::IntentId"))]
+    intent_id: String,
+    /// The request is kept and will be applied.
+    #[cfg_attr(test, schemars(extend("const" = ACCEPTED)))]
+    status: &'static str,
+    /// The time at which the request was accepted.
+    #[cfg_attr(test, schemars(with = "of_orders::Timestamp"))]
+    accepted_at: String,
+    #[serde(flatten)]
+    fields: F,
+}
 
 /// A status, headers, and a JSON document.
 pub(crate) struct Response {
@@ -24,6 +49,20 @@ impl Response {
     /// A response with this document.
     pub(crate) fn json(status: StatusCode, document: &impl Serialize) -> Self {
         Self::of_type(status, JSON, document)
+    }
+
+    /// A 200 with this document, which is JSON, and which caches may keep so long.
+    pub(crate) fn document(json: &'static str, cache_control: HeaderValue) -> Self {
+        let headers = vec![
+            (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
+            (header::CACHE_CONTROL, cache_control),
+        ];
+        Self {
+            status: StatusCode::OK,
+            headers,
+            body: json.to_owned(),
+            intent_id: None,
+        }
     }
 
     /// The response that carries a problem. Its `instance` is API Gateway's id of the request.
@@ -41,20 +80,10 @@ impl Response {
         base_path: &str,
         fields: impl Serialize,
     ) -> Result<Self, Problem> {
-        #[derive(Serialize)]
-        struct Accepted<F> {
-            order_id: String,
-            intent_id: String,
-            status: &'static str,
-            accepted_at: String,
-            #[serde(flatten)]
-            fields: F,
-        }
-
         let document = Accepted {
             order_id: intent.order_id.to_string(),
             intent_id: intent.id.to_string(),
-            status: "accepted",
+            status: ACCEPTED,
             accepted_at: intent.accepted_at.to_string(),
             fields,
         };

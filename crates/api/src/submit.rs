@@ -7,13 +7,15 @@ use serde::Serialize;
 
 use crate::Api;
 use crate::caller::Identity;
+#[cfg(test)]
+use crate::openapi::document::of_orders;
 use crate::problem::{Kind, Problem};
 use crate::request::Request;
 use crate::response::Response;
 use crate::stream::Stream;
 
 /// The largest body, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 const IF_UNKNOWN_WITH_KEY: &str =
     "Send the request again with the same Idempotency-Key. It then remains one order.";
@@ -21,7 +23,10 @@ const IF_UNKNOWN_WITHOUT_KEY: &str = "Look the order up by its id. Do not send t
 
 /// The fields of the response besides those of every 202.
 #[derive(Serialize)]
-struct Fields {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Order"))]
+pub(crate) struct Fields {
+    /// The fingerprint of the order that was sent.
+    #[cfg_attr(test, schemars(with = "of_orders::Fingerprint"))]
     fingerprint: Fingerprint,
 }
 
