@@ -10,6 +10,7 @@ mod callers;
 mod cancel;
 mod events;
 mod faults;
+mod openapi;
 mod read;
 mod serves;
 mod submit;

@@ -95,6 +95,21 @@ async fn a_request_at_the_wrong_function_is_not_a_question_of_its_caller() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_document_of_the_api_is_there_without_stream_and_table() {
+    for part in [
+        World::new("none").that_writes(),
+        World::new("none").that_reads(),
+    ] {
+        for service in ["kinesis", "dynamodb"] {
+            part.fault(service, "timeout");
+        }
+        let answer = part.send(request("GET", "/openapi.json")).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!((calls(&part, "kinesis"), calls(&part, "dynamodb")), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_paths_and_methods_are_answered_alike_by_each_part() {
     let parts = [
         World::new("none"),
