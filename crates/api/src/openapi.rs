@@ -14,8 +14,8 @@ pub(crate) mod document;
 /// The document. It is made of the types that the handlers use, and a test compares the two.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// The document changes with a deployment only. A cache may keep it for a few minutes, and asks then
-/// if it is still the same.
+/// The document changes with a deployment only. A cache may keep it for a few minutes, and asks
+/// then if it is still the same.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// The document's entity tag, which is a strong one (RFC 9110 §8.8.3).

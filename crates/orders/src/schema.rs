@@ -179,7 +179,7 @@ mod tests {
 
     /// The variable that makes the test below write the documents.
     const WRITE: &str = "WRITE_DOCUMENTS";
-    const COMMAND: &str = "WRITE_DOCUMENTS=1 cargo test -p orders --lib schema";
+    const COMMAND: &str = "make documents";
 
     fn docs() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")

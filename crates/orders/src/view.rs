@@ -38,8 +38,8 @@ pub struct OrderView {
     status: Status,
     #[serde(flatten)]
     content: NewOrder,
-    /// The sum of quantity × unit price over all items, in minor units of the currency. Read it as a
-    /// 64-bit integer, because a double holds only integers up to about 9 × 10¹⁵ exactly.
+    /// The sum of quantity × unit price over all items, in minor units of the currency. Read it as
+    /// a 64-bit integer, because a double holds only integers up to about 9 × 10¹⁵ exactly.
     #[cfg_attr(test, schemars(range(min = 0, max = MAX_TOTAL)))]
     total: u64,
     /// The time at which the order was accepted.

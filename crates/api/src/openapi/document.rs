@@ -1,12 +1,12 @@
 //! The OpenAPI document and the page of problems, made from the types that the handlers use.
 //!
-//! All of this is in tests, so no function links `schemars`. The documents are committed, and a test
-//! compares each with what the types say. The schemas of the types of `orders` come from
+//! All of this is in tests, so no function links `schemars`. The documents are committed, and a
+//! test compares each with what the types say. The schemas of the types of `orders` come from
 //! `docs/schemas/http.json`, which that crate's own tests make of the types (see there for the
 //! reason). Each example is the real handler's answer to a request (`examples.rs`).
 //!
-//! A route is one entry of `operations.rs`, and a kind of problem is one entry of `problems.rs`. The
-//! compiler names the entry that is missing.
+//! A route is one entry of `operations.rs`, and a kind of problem is one entry of `problems.rs`.
+//! The compiler names the entry that is missing.
 
 mod examples;
 mod operations;

@@ -78,8 +78,8 @@ pub(super) fn schemas() -> Value {
     json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": schemas})
 }
 
-/// The schema of a request. Unlike the schema of a response, it allows no other field, and lists the
-/// currencies. A response may have fields that are added later, and a currency that ISO has
+/// The schema of a request. Unlike the schema of a response, it allows no other field, and lists
+/// the currencies. A response may have fields that are added later, and a currency that ISO has
 /// withdrawn.
 fn new_order() -> Value {
     let mut generator = settings()
