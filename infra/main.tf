@@ -51,6 +51,7 @@ module "orders" {
   domain                           = var.domain
   route_throttles                  = var.route_throttles
   integration_timeout_milliseconds = var.integration_timeout_milliseconds
+  max_wait_seconds                 = var.max_wait_seconds
   requests_per_second              = var.requests_per_second
   request_burst                    = var.request_burst
   cors_allow_origins               = var.cors_allow_origins

@@ -228,6 +228,11 @@ variable "integration_timeout_milliseconds" {
   default = null
 }
 
+variable "max_wait_seconds" {
+  type    = number
+  default = null
+}
+
 variable "requests_per_second" {
   type    = number
   default = null

@@ -72,6 +72,25 @@ async fn who_prefers_to_wait_reads_the_order_with_the_first_request() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_the_order_gets_a_304_until_the_order_changes() {
+    let stack = Stack::start().await;
+    let id = stack.accepted().await;
+    let order = stack.persisted(&id, &[]).await;
+    let tag = order.header("etag").unwrap();
+    let unless_it_is = [("if-none-match", tag)];
+    let same = stack.read(&id, &unless_it_is).await;
+    assert_eq!((same.status, same.header("etag")), (304, Some(tag)));
+    assert_eq!(same.body, json!(null));
+    assert_eq!(stack.cancel(&id, &[]).await.status, 202);
+    let changed = eventually("the cancel", || async {
+        Some(stack.read(&id, &unless_it_is).await).filter(|answer| answer.status == 200)
+    })
+    .await;
+    assert_eq!(changed.body["status"], "cancelled");
+    assert_ne!(changed.header("etag"), Some(tag));
+}
+
+#[tokio::test]
 async fn a_key_sent_twice_makes_one_order() {
     let stack = Stack::start().await;
     let key = key();

@@ -139,6 +139,13 @@ fn a_function_whose_settings_are_missing_or_wrong_says_which_in_one_line() {
     cases.push(("api", &api, "SERVES", "everything", parts.to_owned()));
     let callers = "setting CALLER is wrong: must be none, jwt:CLAIM, iam or lambda:FIELD";
     cases.push(("api", &api, "CALLER", "everyone", callers.to_owned()));
+    for number in ["26", "-1", "5.5", "long"] {
+        let range = "setting MAX_WAIT_SECONDS is wrong: must be a whole number from 0 to 25";
+        for settings in [&api, &reads] {
+            let name = "MAX_WAIT_SECONDS";
+            cases.push(("api", settings, name, number, range.to_owned()));
+        }
+    }
     for number in ["0", "1001", "many"] {
         let range = "setting MAX_IN_FLIGHT is wrong: must be a whole number from 1 to 1000";
         cases.push((

@@ -15,7 +15,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 /// The headers that routes read, in the lower case that API Gateway sends.
-pub(crate) const HEADERS: [&str; 4] = ["content-type", "idempotency-key", "prefer", "traceparent"];
+pub(crate) const HEADERS: [&str; 5] = [
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "prefer",
+    "traceparent",
+];
 
 /// One request, as the front door hands it over.
 pub(crate) struct Event<'a> {

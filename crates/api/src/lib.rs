@@ -26,6 +26,7 @@ extern crate self as api;
 mod base_path;
 mod caller;
 mod cancel;
+mod entity_tag;
 mod event;
 mod openapi;
 mod problem;
@@ -36,6 +37,7 @@ mod route;
 mod serves;
 mod stream;
 mod submit;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,6 +59,7 @@ use route::{Endpoint, Found};
 pub use route::{ROUTES, Route};
 pub use serves::Serves;
 pub use stream::{Refusal, Stream};
+pub use wait::MaxWait;
 
 /// The API with all that it needs.
 #[derive(Clone, Debug)]
@@ -68,6 +71,8 @@ pub struct Api {
     pub callers: CallerSource,
     /// The part before `/orders` in the paths that clients see.
     pub base_path: BasePath,
+    /// The longest wait of a read for an order.
+    pub max_wait: MaxWait,
     /// The source of ids and times.
     pub origins: Origins,
 }
@@ -210,7 +215,7 @@ impl Api {
                 let order_id = found.order_id()?;
                 self.read(table, request, &identity, order_id).await
             }
-            Endpoint::OpenApi => openapi::answer(),
+            Endpoint::OpenApi => openapi::answer(request),
         }
     }
 
@@ -272,6 +277,7 @@ fn misrouted(request: &Request<'_>, route: &'static str) {
 /// | `TABLE_NAME`, unless the function only writes | [`OrdersTable::new`] |
 /// | `CALLER` | [`CallerSource::parse`] |
 /// | `BASE_PATH`, which may be missing | [`BasePath::parse`] |
+/// | `MAX_WAIT_SECONDS`, which may be missing, unless the function only writes | [`MaxWait::parse`] |
 ///
 /// # Errors
 /// [`StartError`] if a setting is missing or wrong, or if Lambda's runtime fails.
@@ -279,6 +285,10 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let names = Serves::read(&environment)?;
     let callers = environment.parsed("CALLER", CallerSource::parse)?;
     let base_path = environment.parsed_or_default("BASE_PATH", BasePath::parse)?;
+    let max_wait = match names.table() {
+        Some(_) => environment.parsed_or_default("MAX_WAIT_SECONDS", MaxWait::parse)?,
+        None => MaxWait::default(),
+    };
     let config = function_runtime::sdk_config().await;
     let api = &Api {
         serves: names.map(
@@ -287,6 +297,7 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
         ),
         callers,
         base_path,
+        max_wait,
         origins: Origins::of_system(),
     };
     function_runtime::serve(async move |event, context| {

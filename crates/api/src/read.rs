@@ -1,33 +1,23 @@
 //! `GET /orders/{id}` shows an order to its owner.
 
-use std::time::Duration;
-
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header;
 use orders::{OrderId, OrderView};
 use orders_table::{OrdersTable, TableError};
-use tokio::time::{Instant, sleep};
 
 use crate::Api;
 use crate::caller::Identity;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, RETRY_AFTER};
 use crate::request::Request;
-use crate::response::Response;
-
-/// The longest wait, in seconds. A waiting request occupies an execution environment of the
-/// function.
-pub(crate) const MAX_WAIT: u64 = 5;
-/// The pause between two looks.
-const PAUSE: Duration = Duration::from_millis(200);
-
-const PREFER: &str = "prefer";
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+use crate::response::{IF_NONE_MATCH, Response};
+use crate::wait::Wait;
 
 impl Api {
     /// Three cases give the same 404. The order does not exist, it is not stored yet, or it is
-    /// somebody else's.
+    /// somebody else's. The client may try again later, because of the second case.
     ///
-    /// `Prefer: wait=N` (RFC 7240 §4.3) waits up to N seconds, at most five, for the order to be
-    /// there.
+    /// `Prefer: wait=N` waits for the order to be there. An order that is there is answered at
+    /// once, also if `If-None-Match` names it as it is. Caches add that header by themselves, and
+    /// a read that merely looks whether a copy is fresh must not hold the function for seconds.
     pub(crate) async fn read(
         &self,
         table: &OrdersTable,
@@ -35,41 +25,26 @@ impl Api {
         identity: &Identity,
         order_id: OrderId,
     ) -> Result<Response, Problem> {
-        let wait = request.header(PREFER).and_then(preferred_wait);
-        // The client is told the wait that there is time for.
-        let wait = wait.map(|seconds| seconds.min(MAX_WAIT).min(request.time_left().as_secs()));
-        let until = Instant::now() + Duration::from_secs(wait.unwrap_or(0));
-
-        let mut found = look(table, request, identity, order_id).await?;
-        while found.is_none() && Instant::now() + PAUSE <= until {
-            sleep(PAUSE).await;
-            found = match look(table, request, identity, order_id).await {
-                Ok(found) => found,
-                // The first look has answered the question that every request asks. Waiting is an
-                // extra.
-                Err(_) => break,
-            };
-        }
+        let wait = Wait::preferred(request, self.max_wait);
+        let look = async || look(table, request, identity, order_id).await;
+        let found = match (look().await?, &wait) {
+            (None, Some(wait)) => wait.look(look).await,
+            (found, _) => found,
+        };
         let response = match found {
-            Some(view) => Response::json(StatusCode::OK, &view),
+            Some(view) => Response::shown(&view, request.header(IF_NONE_MATCH))?,
             None => {
                 let problem = Problem::new(
                     Kind::OrderNotFound,
                     "You have no order with this id, or the order is not stored yet.",
                 );
-                Response::problem(&problem, request.id())
+                Response::problem(&problem, request.id()).with(header::RETRY_AFTER, RETRY_AFTER)
             }
         };
-        Ok(match wait {
-            Some(seconds) => {
-                let applied = HeaderValue::from_str(&format!("wait={seconds}"));
-                response.with(
-                    PREFERENCE_APPLIED,
-                    applied.map_err(|_| Problem::internal())?,
-                )
-            }
-            None => response,
-        })
+        match wait {
+            Some(wait) => wait.applied_to(response),
+            None => Ok(response),
+        }
     }
 }
 
@@ -90,46 +65,6 @@ async fn look(
                 TableError::UnreadableRow(_) => Problem::internal(),
                 _ => Problem::unavailable(),
             })
-        }
-    }
-}
-
-/// N of `wait=N` among the preferences.
-fn preferred_wait(preferences: &str) -> Option<u64> {
-    preferences.split(',').find_map(|preference| {
-        let (name, value) = preference.split(';').next()?.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("wait")
-            .then(|| seconds(value.trim().trim_matches('"')))?
-    })
-}
-
-/// A whole number, whose quotes do not matter (RFC 7240 §2). More than 64 bits are as long as the
-/// longest wait.
-fn seconds(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().unwrap_or(u64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_is_found_among_other_preferences() {
-        assert_eq!(preferred_wait("wait=3"), Some(3));
-        assert_eq!(preferred_wait("wait=\"3\""), Some(3));
-        assert_eq!(preferred_wait("wait=99999999999999999999"), Some(u64::MAX));
-        assert_eq!(preferred_wait("respond-async, Wait = 10 ; x=y"), Some(10));
-        for none in [
-            "",
-            "wait",
-            "wait=soon",
-            "wait=-1",
-            "await=3",
-            "return=minimal",
-        ] {
-            assert_eq!(preferred_wait(none), None, "{none}");
         }
     }
 }

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use orders::{Intent, IntentId};
 use serde::Serialize;
 
+use crate::entity_tag::EntityTag;
 #[cfg(test)]
 use crate::openapi::document::of_orders;
 use crate::problem::{Problem, RETRY_AFTER};
@@ -13,6 +14,9 @@ use crate::problem::{Problem, RETRY_AFTER};
 pub(crate) const JSON: &str = "application/json";
 /// The media type of a problem document (RFC 9457 §3).
 pub(crate) const PROBLEM: &str = "application/problem+json";
+
+/// The header by which a client asks only for what has changed.
+pub(crate) const IF_NONE_MATCH: &str = "if-none-match";
 
 const ACCEPTED: &str = "accepted";
 
@@ -37,38 +41,86 @@ pub(crate) struct Accepted<F> {
     fields: F,
 }
 
-/// A status, headers, and a JSON document.
+/// For all responses but those that show an order. A problem is gone a moment later, and a 202 may
+/// have personal data that nobody asks for again.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// For responses that show an order (RFC 9111 §5.2.2). The client itself may keep its copy, which
+/// is what it asks about by `If-None-Match`. `no-store` would forbid that. `no-cache` makes it ask
+/// before each use, because an order may be another one a moment later. `private` keeps the order,
+/// which may have personal data, out of the caches that several clients share.
+const KEPT_BY_THE_CLIENT: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// A status, headers, and a JSON document or no body.
 pub(crate) struct Response {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: String,
+    body: Option<String>,
     intent_id: Option<IntentId>,
 }
 
 impl Response {
     /// A response with this document.
     pub(crate) fn json(status: StatusCode, document: &impl Serialize) -> Self {
-        Self::of_type(status, JSON, document)
+        Self::of_type(status, JSON, NO_STORE, document)
     }
 
-    /// A 200 with this document, which is JSON, and which caches may keep so long.
-    pub(crate) fn document(json: &'static str, cache_control: HeaderValue) -> Self {
+    /// The 200 that shows a document with its tag. It is a 304 if the client's `If-None-Match`
+    /// lists that tag.
+    pub(crate) fn shown(
+        document: &impl Serialize,
+        if_none_match: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let shown = Self::of_type(StatusCode::OK, JSON, KEPT_BY_THE_CLIENT, document);
+        shown.unless_listed(KEPT_BY_THE_CLIENT, if_none_match)
+    }
+
+    /// The same for a document that is written already, which is JSON.
+    pub(crate) fn written(
+        json: &'static str,
+        cache_control: HeaderValue,
+        if_none_match: Option<&str>,
+    ) -> Result<Self, Problem> {
         let headers = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
-            (header::CACHE_CONTROL, cache_control),
+            (header::CACHE_CONTROL, cache_control.clone()),
         ];
-        Self {
+        let shown = Self {
             status: StatusCode::OK,
             headers,
-            body: json.to_owned(),
+            body: Some(json.to_owned()),
             intent_id: None,
-        }
+        };
+        shown.unless_listed(cache_control, if_none_match)
+    }
+
+    /// This 200 with its tag, or a 304 if `If-None-Match` lists the tag (RFC 9110 §13.1.2).
+    ///
+    /// A 304 has the headers that a cache needs of the 200, and neither a body nor its type
+    /// (§15.4.5).
+    fn unless_listed(
+        self,
+        cache_control: HeaderValue,
+        if_none_match: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let tag = EntityTag::of(self.body.as_deref().unwrap_or_default());
+        let response = if if_none_match.is_some_and(|condition| tag.is_listed(condition)) {
+            Self {
+                status: StatusCode::NOT_MODIFIED,
+                headers: vec![(header::CACHE_CONTROL, cache_control)],
+                body: None,
+                intent_id: None,
+            }
+        } else {
+            self
+        };
+        let value = tag.value().ok_or_else(Problem::internal)?;
+        Ok(response.with(header::ETAG, value))
     }
 
     /// The response that carries a problem. Its `instance` is API Gateway's id of the request.
     pub(crate) fn problem(problem: &Problem, request_id: Option<&str>) -> Self {
         let document = problem.document(request_id);
-        let mut response = Self::of_type(problem.status(), PROBLEM, &document);
+        let mut response = Self::of_type(problem.status(), PROBLEM, NO_STORE, &document);
         response.headers.extend(problem.header());
         response
     }
@@ -96,7 +148,12 @@ impl Response {
     }
 
     /// The body ends with a newline, so that a terminal's prompt begins a new line.
-    fn of_type(status: StatusCode, content_type: &'static str, document: &impl Serialize) -> Self {
+    fn of_type(
+        status: StatusCode,
+        content_type: &'static str,
+        cache_control: HeaderValue,
+        document: &impl Serialize,
+    ) -> Self {
         #[expect(
             clippy::expect_used,
             reason = "every document is a struct of strings, numbers, lists and maps with text keys, which can always be written"
@@ -105,13 +162,12 @@ impl Response {
         body.push('\n');
         let headers = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
-            // An order may have personal data, and its state may be another one a moment later.
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (header::CACHE_CONTROL, cache_control),
         ];
         Self {
             status,
             headers,
-            body,
+            body: Some(body),
             intent_id: None,
         }
     }
@@ -134,7 +190,7 @@ impl Response {
         let mut event = ApiGatewayV2httpResponse::default();
         event.status_code = self.status.as_u16().into();
         event.headers = self.headers.into_iter().collect();
-        event.body = Some(Body::Text(self.body));
+        event.body = self.body.map(Body::Text);
         event
     }
 }

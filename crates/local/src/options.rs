@@ -38,6 +38,14 @@ pub struct Options {
     /// Text before /orders in the paths that clients see, such as /v1.
     #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true)]
     pub base_path: String,
+    /// The longest that a read waits for an order, in seconds, from 0 to 25.
+    #[arg(
+        long,
+        env = "MAX_WAIT_SECONDS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub max_wait_seconds: String,
     /// Log level of the functions.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
@@ -203,6 +211,7 @@ mod tests {
             aws_port: 4566,
             caller: "none".into(),
             base_path: String::new(),
+            max_wait_seconds: String::new(),
             log_level: "info".into(),
             logs: false,
             ready_file: None,
@@ -239,6 +248,7 @@ mod tests {
                 ("AWS_PORT", "0"),
                 ("CALLER", "jwt:sub"),
                 ("BASE_PATH", "/v1"),
+                ("MAX_WAIT_SECONDS", "7"),
                 ("LOG_LEVEL", "debug"),
                 ("NO_COLOR", "1"),
                 ("ALLOWED_HOSTS", "dev.example, [2001:db8::1]"),
@@ -256,6 +266,7 @@ mod tests {
         );
         assert_eq!(options.ready_file, Some(PathBuf::from("/tmp/ready")));
         assert_eq!(options.base_path, "/v1");
+        assert_eq!(options.max_wait_seconds, "7");
         assert!(options.logs && options.no_color);
         assert_eq!(options.allowed_hosts, ["dev.example", "[2001:db8::1]"]);
     }

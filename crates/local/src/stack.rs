@@ -229,6 +229,7 @@ async fn serve(
         &[
             ("SERVES", "reads"),
             ("TABLE_NAME", ORDERS_TABLE),
+            ("MAX_WAIT_SECONDS", &*options.max_wait_seconds),
             caller,
             base_path,
         ],

@@ -163,7 +163,9 @@ async fn environment_of(running: &Running, function: &str) -> BTreeMap<String, S
 async fn api_and_reader_are_told_what_they_serve_and_nothing_of_the_other_part() {
     let installation = Installation::new("parts");
     let variables = [("CALLER", "jwt:sub"), ("BASE_PATH", "/v1")];
-    let running = installation.start_with(&variables).await;
+    let wait = ("MAX_WAIT_SECONDS", "7");
+    let all = [variables[0], variables[1], wait];
+    let running = installation.start_with(&all).await;
     for (function, serves, has, other) in [
         (
             "api",
@@ -178,6 +180,8 @@ async fn api_and_reader_are_told_what_they_serve_and_nothing_of_the_other_part()
             assert_eq!(environment[name], value, "{function}: {name}");
         }
         assert_eq!(environment.get(other), None, "{function}: {other}");
+        let waits = environment.get(wait.0).map(String::as_str);
+        assert_eq!(waits, (serves == "reads").then_some(wait.1), "{function}");
         assert_eq!(environment["AWS_LAMBDA_FUNCTION_NAME"], function);
         let started = format!("{function:<9} process ");
         let log = running.log();

@@ -51,7 +51,10 @@ resource "aws_lambda_function" "api" {
       BASE_PATH   = var.base_path
       LOG_LEVEL   = var.log_level
       },
-      local.http_api ? {} : { TABLE_NAME = aws_dynamodb_table.orders.name },
+      local.http_api ? {} : {
+        TABLE_NAME       = aws_dynamodb_table.orders.name
+        MAX_WAIT_SECONDS = tostring(var.max_wait_seconds)
+      },
     )
   }
 

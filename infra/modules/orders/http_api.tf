@@ -13,12 +13,12 @@ locals {
 
   cors_methods = ["GET", "POST"]
   cors_request_headers = concat(
-    ["authorization", "content-type", "idempotency-key", "prefer", "traceparent"],
+    ["authorization", "content-type", "idempotency-key", "if-none-match", "prefer", "traceparent"],
     # A signature takes these headers besides (IAM user guide, "Elements of an AWS API request
     # signature").
     var.caller == "iam" ? ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"] : [],
   )
-  cors_answer_headers = ["location", "retry-after", "preference-applied"]
+  cors_answer_headers = ["etag", "location", "retry-after", "preference-applied"]
 }
 
 resource "aws_apigatewayv2_api" "orders" {

@@ -32,11 +32,12 @@ resource "aws_lambda_function" "reader" {
 
   environment {
     variables = {
-      SERVES     = "reads"
-      TABLE_NAME = aws_dynamodb_table.orders.name
-      CALLER     = var.caller
-      BASE_PATH  = var.base_path
-      LOG_LEVEL  = var.log_level
+      SERVES           = "reads"
+      TABLE_NAME       = aws_dynamodb_table.orders.name
+      CALLER           = var.caller
+      BASE_PATH        = var.base_path
+      MAX_WAIT_SECONDS = tostring(var.max_wait_seconds)
+      LOG_LEVEL        = var.log_level
     }
   }
 

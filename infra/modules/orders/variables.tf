@@ -560,6 +560,23 @@ variable "integration_timeout_milliseconds" {
   }
 }
 
+variable "max_wait_seconds" {
+  description = "The longest that a read waits for an order where the client prefers it (Prefer: wait=N), or 0 if no read waits. A read that waits holds an execution environment."
+  type        = number
+  default     = 5
+  nullable    = false
+
+  validation {
+    condition     = contains(range(0, 26), var.max_wait_seconds)
+    error_message = "max_wait_seconds must be a whole number from 0 to 25."
+  }
+
+  validation {
+    condition     = var.max_wait_seconds < var.api_timeout_seconds
+    error_message = "max_wait_seconds must be less than api_timeout_seconds. A wait is cut to the time of the invocation."
+  }
+}
+
 variable "requests_per_second" {
   description = "The average number of requests a second that the HTTP API lets pass. Further requests are answered 429."
   type        = number

@@ -386,6 +386,7 @@ impl Lambda {
             ),
             callers: CallerSource::parse("jwt:sub").unwrap(),
             base_path: BasePath::default(),
+            max_wait: api::MaxWait::default(),
             origins: Origins::new(
                 move || random.lock().unwrap().u128(..).to_be_bytes(),
                 move || time_since(began).checked_add_signed_millis(skew),

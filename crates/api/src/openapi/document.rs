@@ -182,6 +182,11 @@ fn with_responses(operation: Operation, examples: &[&Example], schemas: &mut Sch
         let response = problem_response(kinds, examples, is_the_front_doors_too, schemas);
         responses.insert(status.to_string(), response);
     }
+    responses.extend(
+        operation
+            .not_modified
+            .map(|response| ("304".to_owned(), response)),
+    );
     for (status, when) in operation.front_door {
         let response = responses
             .entry(status.to_string())

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, request, submit};
+use crate::world::{World, request, submit, with_header};
 
 fn committed() -> Value {
     serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap()
@@ -35,12 +35,20 @@ async fn a_cache_may_keep_the_document_and_ask_if_it_is_the_same() {
         .await;
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
     let tag = answer.header("etag").unwrap();
-    let hex = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-    let hex = hex.unwrap();
-    assert!(
-        hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        "{tag}"
-    );
+    for (condition, status) in [
+        (tag, 304),
+        ("*", 304),
+        ("\"another\"", 200),
+        ("no tag", 200),
+    ] {
+        let read = with_header(request("GET", "/openapi.json"), "if-none-match", condition);
+        let again = World::new("jwt:sub").send(read).await;
+        assert_eq!(
+            (again.status, again.header("etag")),
+            (status, Some(tag)),
+            "{condition}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@
 //!
 //! - An answer without a `statusCode` is a body as it is, JSON or not.
 //! - A response that cannot be read is a 500.
-//! - A missing `content-type` is `text/plain; charset=utf-8` in an answer with a `statusCode`.
+//! - A missing `content-type` is `text/plain; charset=utf-8` in an answer with a `statusCode`. That
+//!   of a 304 was not observed. It has no content, so it gets no type here (RFC 9110 §15.4.5).
 
 use std::collections::BTreeMap;
 
@@ -112,9 +113,11 @@ fn build(answer: Value) -> Result<Response<Bytes>, MalformedResponse> {
             .map_err(|_| MalformedResponse("a cookie is not allowed"))?;
         headers.append(SET_COOKIE, cookie);
     }
-    headers
-        .entry(CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status != StatusCode::NOT_MODIFIED {
+        headers
+            .entry(CONTENT_TYPE)
+            .or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
     Ok(response)
 }
 
@@ -167,6 +170,15 @@ mod tests {
             response.headers()["content-type"],
             "text/plain; charset=utf-8"
         );
+    }
+
+    #[test]
+    fn a_304_has_no_media_type() {
+        let answer = json!({ "statusCode": 304, "headers": { "ETag": "\"a\"" } });
+        let response = interpret_json(&answer).unwrap();
+        assert_eq!(response.headers().len(), 1);
+        assert_eq!(response.headers()["etag"], "\"a\"");
+        assert!(response.body().is_empty());
     }
 
     #[test]

@@ -43,7 +43,7 @@ run "reads_go_to_a_function_of_their_own_that_may_only_read" {
   }
 
   assert {
-    condition     = aws_lambda_function.reader[0].environment[0].variables == tomap({ SERVES = "reads", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", LOG_LEVEL = "info" })
+    condition     = aws_lambda_function.reader[0].environment[0].variables == tomap({ SERVES = "reads", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", MAX_WAIT_SECONDS = "5", LOG_LEVEL = "info" })
     error_message = "The reader must serve reads, and must not know the stream."
   }
 
@@ -187,7 +187,7 @@ run "a_function_url_replaces_the_gateway" {
   }
 
   assert {
-    condition     = aws_lambda_function.api.environment[0].variables == tomap({ SERVES = "all", STREAM_NAME = "orders-intents", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", LOG_LEVEL = "info" })
+    condition     = aws_lambda_function.api.environment[0].variables == tomap({ SERVES = "all", STREAM_NAME = "orders-intents", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", MAX_WAIT_SECONDS = "5", LOG_LEVEL = "info" })
     error_message = "The one function must serve everything."
   }
 

@@ -209,6 +209,63 @@ run "a_caller_that_no_front_door_names_is_refused" {
   expect_failures = [var.caller]
 }
 
+# These runs are apart from those above. The rule for this variable needs the api's timeout, and is
+# not looked at where the timeout's own rule fails.
+run "a_wait_of_less_than_nothing_is_refused" {
+  command = plan
+
+  variables {
+    max_wait_seconds = -1
+  }
+
+  expect_failures = [var.max_wait_seconds]
+}
+
+run "a_wait_is_of_whole_seconds" {
+  command = plan
+
+  variables {
+    max_wait_seconds = 0.5
+  }
+
+  expect_failures = [var.max_wait_seconds]
+}
+
+run "a_wait_that_a_gateway_does_not_wait_for_is_refused" {
+  command = plan
+
+  variables {
+    api_timeout_seconds = 29
+    max_wait_seconds    = 26
+  }
+
+  expect_failures = [var.max_wait_seconds]
+}
+
+run "a_wait_that_the_function_has_no_time_for_is_refused" {
+  command = plan
+
+  variables {
+    max_wait_seconds = 10
+  }
+
+  expect_failures = [var.max_wait_seconds]
+}
+
+run "the_longest_wait_reaches_the_reader" {
+  command = plan
+
+  variables {
+    api_timeout_seconds = 26
+    max_wait_seconds    = 25
+  }
+
+  assert {
+    condition     = aws_lambda_function.reader[0].environment[0].variables.MAX_WAIT_SECONDS == "25"
+    error_message = "MAX_WAIT_SECONDS must be the value of max_wait_seconds."
+  }
+}
+
 run "a_base_path_without_a_slash_before_it_is_refused" {
   command = plan
 

@@ -29,7 +29,7 @@ run "every_edge_leads_where_it_should" {
   }
 
   assert {
-    condition     = aws_lambda_function.reader[0].environment[0].variables == tomap({ SERVES = "reads", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", LOG_LEVEL = "info" })
+    condition     = aws_lambda_function.reader[0].environment[0].variables == tomap({ SERVES = "reads", TABLE_NAME = "orders", CALLER = "none", BASE_PATH = "/", MAX_WAIT_SECONDS = "5", LOG_LEVEL = "info" })
     error_message = "The reader's environment is ${jsonencode(aws_lambda_function.reader[0].environment[0].variables)}."
   }
 

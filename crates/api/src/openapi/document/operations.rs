@@ -10,7 +10,8 @@ use super::{Schemas, of_orders};
 use crate::problem::Kind;
 use crate::response::{Accepted, JSON};
 use crate::route::Endpoint;
-use crate::{cancel, read, submit};
+use crate::wait::MaxWait;
+use crate::{cancel, submit};
 
 /// An operation, before its responses are filled in.
 pub(super) struct Operation {
@@ -18,6 +19,8 @@ pub(super) struct Operation {
     pub(super) value: Value,
     /// The Response Objects of success.
     pub(super) successes: Vec<(u16, Value)>,
+    /// The Response Object of a 304.
+    pub(super) not_modified: Option<Value>,
     /// True if each success has an example.
     pub(super) has_examples: bool,
     pub(super) problems: Vec<Kind>,
@@ -51,6 +54,7 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                     json!({"read": read_link(), "cancel": cancel_link()}),
                 ),
             )],
+            not_modified: None,
             has_examples: true,
             problems: vec![
                 Kind::MalformedRequest,
@@ -81,6 +85,7 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                     json!({"read": read_link()}),
                 ),
             )],
+            not_modified: None,
             has_examples: true,
             problems: vec![
                 Kind::MalformedRequest,
@@ -96,8 +101,8 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
             value: json!({
                 "operationId": "readOrder",
                 "summary": "Read an order",
-                "description": "An order that is unknown, not stored yet or somebody else's is one and the same 404. `Prefer: wait=N` waits until the order is there.",
-                "parameters": [parameter("OrderId"), parameter("Prefer")],
+                "description": "An order that is unknown, not stored yet or somebody else's is one and the same 404. `Prefer: wait=N` waits until the order is there. A 200 has an `ETag`, and `If-None-Match` with this tag is answered 304 while the order is the same.",
+                "parameters": [parameter("OrderId"), parameter("Prefer"), parameter("IfNoneMatch")],
             }),
             successes: vec![(
                 200,
@@ -105,6 +110,7 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                     "description": "The order.",
                     "headers": {
                         "Cache-Control": header("Cache-Control", true),
+                        "ETag": header("ETag", true),
                         "Preference-Applied": header("Preference-Applied", false),
                         "Apigw-Requestid": header("Apigw-Requestid", false),
                     },
@@ -112,6 +118,15 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                     "links": {"cancel": cancel_link()},
                 }),
             )],
+            not_modified: Some(json!({
+                "description": "The order is the same as that of a tag in `If-None-Match`.",
+                "headers": {
+                    "Cache-Control": header("Cache-Control", true),
+                    "ETag": header("ETag", true),
+                    "Preference-Applied": header("Preference-Applied", false),
+                    "Apigw-Requestid": header("Apigw-Requestid", false),
+                },
+            })),
             has_examples: true,
             problems: vec![
                 Kind::MalformedRequest,
@@ -128,6 +143,7 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                 "operationId": "readOpenApi",
                 "summary": "Read this document",
                 "description": "The document has no data of anybody, so no caller is asked for.",
+                "parameters": [parameter("IfNoneMatch")],
                 "security": [],
             }),
             successes: vec![(
@@ -146,6 +162,14 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                     }}},
                 }),
             )],
+            not_modified: Some(json!({
+                "description": "The document is the same as that of a tag in `If-None-Match`.",
+                "headers": {
+                    "Cache-Control": header("Cache-Control", true),
+                    "ETag": header("ETag", true),
+                    "Apigw-Requestid": header("Apigw-Requestid", false),
+                },
+            })),
             // The example would be the document itself.
             has_examples: false,
             problems: vec![],
@@ -213,7 +237,7 @@ fn read_link() -> Value {
         "description": "Reads the order. The wait bridges the time until the order is stored.",
         "parameters": {
             "path.id": "$response.body#/order_id",
-            "header.Prefer": format!("wait={}", read::MAX_WAIT),
+            "header.Prefer": format!("wait={}", MaxWait::default().seconds()),
         },
     })
 }
@@ -257,11 +281,19 @@ pub(super) fn parameters(schemas: &mut Schemas) -> Value {
             "in": "header",
             "required": false,
             "description": format!(
-                "`wait=N` (RFC 7240) waits up to N seconds, at most {}, until the order is there. Any other preference is ignored.",
-                read::MAX_WAIT
+                "`wait=N` (RFC 7240) waits up to N seconds until the order is there. The deployment caps N, by default at {}. `Preference-Applied` says what was applied. Any other preference is ignored.",
+                MaxWait::default().seconds()
             ),
             "schema": {"type": "string"},
             "example": "wait=1",
+        },
+        "IfNoneMatch": {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": false,
+            "description": "The tags of the bodies that the client keeps, as `ETag` had them (RFC 9110 §13.1.2). A value of another form is ignored.",
+            "schema": {"type": "string"},
+            "example": "\"JtWuxPSMDwe1JQHzS6VKCQ\"",
         },
         "TraceParent": {
             "name": "traceparent",
@@ -292,8 +324,8 @@ pub(super) fn headers() -> Value {
         "Accept": text("The media type that would have been taken."),
         "Allow": text("The methods that the path takes."),
         "Apigw-Requestid": text("The front door's id of the request, if the front door is an HTTP API."),
-        "Cache-Control": text("How long the response may be kept. An answer about orders is never kept."),
-        "ETag": text("The version of the document."),
+        "Cache-Control": text("Who may keep the response. An order may be kept by its client, which has to ask before each use. The OpenAPI document may be kept for a while, and every other response never."),
+        "ETag": text("The tag of the body, which changes whenever the body does."),
         "Location": {
             "description": "The path at which the order can be read, with the base path or the stage in front.",
             "schema": {"type": "string", "format": "uri-reference"},

@@ -47,7 +47,7 @@ pub(super) fn texts(kind: Kind) -> Texts {
         ),
         Kind::OrderNotFound => (
             "The order does not exist, is not stored yet, or is somebody else's. The answer is the same in each case.",
-            "After a 202, read again a little later, or wait with `Prefer: wait=N`.",
+            "After a 202, read again after `Retry-After`, or wait with `Prefer: wait=N`. Otherwise give up.",
         ),
         Kind::MethodNotAllowed => (
             "The path does not take the method.",
@@ -89,7 +89,7 @@ pub(super) fn texts(kind: Kind) -> Texts {
 pub(super) fn headers(kind: Kind) -> &'static [(&'static str, bool)] {
     match kind {
         Kind::CallerRequired => &[("WWW-Authenticate", true)],
-        Kind::OrderNotFound => &[("Preference-Applied", false)],
+        Kind::OrderNotFound => &[("Retry-After", true), ("Preference-Applied", false)],
         Kind::MethodNotAllowed => &[("Allow", true)],
         Kind::UnsupportedMediaType => &[("Accept", true)],
         Kind::NotAccepted | Kind::OutcomeUnknown | Kind::Unavailable => &[("Retry-After", true)],
