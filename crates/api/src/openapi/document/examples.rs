@@ -404,8 +404,8 @@ impl Example {
         }
     }
 
-    /// The Example Object of the document. It has the request too, if a client can send it and it is
-    /// of a size that can be shown.
+    /// The Example Object of the document. It has the request too, if a client can send it and its
+    /// size can be shown.
     pub(super) fn value(&self) -> Value {
         let mut value = json!({"summary": self.summary, "value": self.answer});
         let is_small = self.body.as_ref().is_none_or(|body| body.len() < 1_000);

@@ -51,7 +51,7 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                 accepted(
                     "The order is accepted.",
                     schemas.of::<Accepted<submit::Fields>>(),
-                    json!({"read": read_link(), "cancel": cancel_link()}),
+                    json!({"read": wait_link(), "cancel": cancel_link()}),
                 ),
             )],
             not_modified: None,
@@ -231,14 +231,21 @@ fn accepted(description: &str, schema: Value, links: Value) -> Value {
     })
 }
 
+/// Reads an order that was just accepted.
+fn wait_link() -> Value {
+    let mut link = read_link();
+    link["description"] =
+        json!("Reads the order. The wait bridges the time until the order is stored.");
+    let wait = format!("wait={}", MaxWait::default().seconds());
+    link["parameters"]["header.Prefer"] = json!(wait);
+    link
+}
+
 fn read_link() -> Value {
     json!({
         "operationId": "readOrder",
-        "description": "Reads the order. The wait bridges the time until the order is stored.",
-        "parameters": {
-            "path.id": "$response.body#/order_id",
-            "header.Prefer": format!("wait={}", MaxWait::default().seconds()),
-        },
+        "description": "Reads the order.",
+        "parameters": {"path.id": "$response.body#/order_id"},
     })
 }
 
