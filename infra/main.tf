@@ -7,6 +7,8 @@ module "orders" {
 
   name                             = var.name
   permissions_boundary_arn         = var.permissions_boundary_arn
+  kms_key                          = var.kms_key
+  other_kms_key_arns               = var.other_kms_key_arns
   api_package                      = var.api_package
   consumer_package                 = var.consumer_package
   notifier_package                 = var.notifier_package
@@ -57,7 +59,7 @@ module "orders" {
   cors_allow_origins               = var.cors_allow_origins
   alarm_emails                     = var.alarm_emails
   ticket_emails                    = var.ticket_emails
-  alarm_topic_arns                 = var.alarm_topic_arns
+  alarm_topics                     = var.alarm_topics
   alarms_are_heard                 = var.alarms_are_heard
   no_traffic_alarm_minutes         = var.no_traffic_alarm_minutes
   runbook_url                      = var.runbook_url

@@ -112,6 +112,11 @@ output "key_arn" {
   value       = module.orders.key_arn
 }
 
+output "key_policy" {
+  description = "The key policy that the service needs, as JSON. A key of yours (kms_key) has this policy, or a policy with its statements. It does not depend on a key, so the key may be made with it."
+  value       = module.orders.key_policy
+}
+
 output "alarm_topic_arn" {
   description = "The topic on which alarms that page are published. Subscribe the pager to it."
   value       = module.orders.alarm_topic_arn

@@ -8,6 +8,19 @@ variable "permissions_boundary_arn" {
   default = null
 }
 
+variable "kms_key" {
+  type = object({
+    arn      = string
+    keep_own = optional(bool, false)
+  })
+  default = null
+}
+
+variable "other_kms_key_arns" {
+  type    = list(string)
+  default = null
+}
+
 variable "packages_s3" {
   type = object({
     bucket   = string
@@ -210,7 +223,7 @@ variable "domain" {
   type = object({
     name            = string
     certificate_arn = string
-    zone_id         = optional(string)
+    zone            = optional(object({ id = string }))
   })
   default = null
 }
@@ -258,10 +271,10 @@ variable "ticket_emails" {
   default = null
 }
 
-variable "alarm_topic_arns" {
+variable "alarm_topics" {
   type = object({
-    page   = optional(string)
-    ticket = optional(string)
+    page   = optional(object({ arn = string }))
+    ticket = optional(object({ arn = string }))
   })
   default = null
 }

@@ -60,6 +60,20 @@ class Losses(unittest.TestCase):
     def test_a_retention_that_is_not_known_yet_is_refused(self):
         self.refuses(plan(retention(168, None)), "an unknown number of hours instead of 168")
 
+    def test_a_switch_of_the_key_is_refused_if_no_role_may_use_the_former_key(self):
+        switch = resource(STREAM, ["update"], {"kms_key_id": "key/a", "retention_period": 24}, {"kms_key_id": "key/b", "retention_period": 24})
+        unknown = resource(STREAM, ["update"], {"kms_key_id": "key/a", "retention_period": 24}, {"retention_period": 24})
+        policy = "module.orders.aws_iam_role_policy.consumer"
+        for stream in (switch, unknown):
+            for rights in ({"policy": "key/b"}, {"policy": None}, {}, None):
+                self.refuses(plan(stream, resource(policy, ["update"], {"policy": "key/a"}, rights)), "no role could read its older records, which are under key/a", f"--allow {STREAM}")
+            deploy.check(plan(stream, resource(policy, ["update"], {"policy": "key/a"}, {"policy": "key/b key/a"})), [])
+            deploy.check(plan(stream), [STREAM])
+
+    def test_a_stream_that_keeps_its_key_or_gets_its_first_passes(self):
+        for before in ("key/a", None):
+            deploy.check(plan(resource(STREAM, ["update"], {"kms_key_id": before}, {"kms_key_id": "key/a"})), [])
+
     def test_the_loss_of_each_kind_of_keeper_is_refused(self):
         for kind, loss in deploy.KEEPERS.items():
             address = f"module.orders.{kind}.it"

@@ -12,6 +12,9 @@ modules/orders/tests/golden.
 - A file for each run of tests/golden.tftest.hcl has all resources and outputs of the run, with all
   attributes that have a value. It tells of a wrong edge, a changed value, a new resource and a
   resource that is gone.
+  It does not show the false of a switch, because a mock gives false to each switch that is not set.
+  Two switches that are the same in each run may be in each other's place. For these there is
+  tests/distinct.tftest.hcl.
 - `alarms.json` has the metrics' alarms, each in a form that can be read at a glance. The runs after
   the first have the alarms that are not as in the first run. An alarm that is not there is null.
 - `source.txt` has the parts that a mocked run does not show. These are the names of the arguments

@@ -35,7 +35,7 @@ pub enum CallerSource {
 }
 
 /// A caller and who vouches for the name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     /// The token's issuer, or the kind of authorizer.
     pub(crate) issuer: String,

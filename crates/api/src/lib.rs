@@ -28,6 +28,8 @@ mod caller;
 mod cancel;
 mod entity_tag;
 mod event;
+mod fairness;
+mod hot_shard;
 mod openapi;
 mod problem;
 mod read;
@@ -52,6 +54,7 @@ pub use base_path::BasePath;
 pub use caller::CallerSource;
 use caller::Identity;
 use event::{Event, Unreadable};
+pub use fairness::Fairness;
 use problem::{Kind, Problem};
 use request::Request;
 use response::Response;
@@ -71,6 +74,10 @@ pub struct Api {
     pub callers: CallerSource,
     /// The part before `/orders` in the paths that clients see.
     pub base_path: BasePath,
+    /// True if an order is taken only with an `Idempotency-Key`.
+    pub requires_key: bool,
+    /// The limit of requests for each caller, if there is one.
+    pub fairness: Option<Fairness>,
     /// The longest wait of a read for an order.
     pub max_wait: MaxWait,
     /// The source of ids and times.
@@ -219,10 +226,18 @@ impl Api {
         }
     }
 
+    /// The caller of a request, within its limit.
     fn identity(&self, request: &Request<'_>) -> Result<Identity, Problem> {
-        self.callers
+        let identity = self
+            .callers
             .identify(request.event())
-            .ok_or_else(|| Problem::caller_required(&self.callers))
+            .ok_or_else(|| Problem::caller_required(&self.callers))?;
+        if let Some(fairness) = &self.fairness {
+            fairness
+                .admit(&identity)
+                .map_err(|over| Problem::too_many_requests(&over))?;
+        }
+        Ok(identity)
     }
 
     /// Puts an intent into the stream, which accepts it. `if_unknown` tells the client what to do
@@ -277,6 +292,9 @@ fn misrouted(request: &Request<'_>, route: &'static str) {
 /// | `TABLE_NAME`, unless the function only writes | [`OrdersTable::new`] |
 /// | `CALLER` | [`CallerSource::parse`] |
 /// | `BASE_PATH`, which may be missing | [`BasePath::parse`] |
+/// | `HOT_SHARD_ESCAPE`, which is `on` (the default) or `off` | [`Stream::with_hot_shard_escape`] |
+/// | `REQUIRE_IDEMPOTENCY_KEY`, which is `on` or `off` (the default) | [`Api::requires_key`] |
+/// | `REQUESTS_PER_CALLER`, which is a number or `off` (the default) | [`Fairness::parse`] |
 /// | `MAX_WAIT_SECONDS`, which may be missing, unless the function only writes | [`MaxWait::parse`] |
 ///
 /// # Errors
@@ -285,6 +303,9 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let names = Serves::read(&environment)?;
     let callers = environment.parsed("CALLER", CallerSource::parse)?;
     let base_path = environment.parsed_or_default("BASE_PATH", BasePath::parse)?;
+    let escapes = environment.is_on("HOT_SHARD_ESCAPE", true)?;
+    let requires_key = environment.is_on("REQUIRE_IDEMPOTENCY_KEY", false)?;
+    let fairness = Fairness::read(&environment, &callers)?;
     let max_wait = match names.table() {
         Some(_) => environment.parsed_or_default("MAX_WAIT_SECONDS", MaxWait::parse)?,
         None => MaxWait::default(),
@@ -292,11 +313,13 @@ pub async fn serve(environment: Environment) -> Result<(), StartError> {
     let config = function_runtime::sdk_config().await;
     let api = &Api {
         serves: names.map(
-            |stream| Stream::new(&config, stream),
+            |stream| Stream::new(&config, stream).with_hot_shard_escape(escapes),
             |table| OrdersTable::new(client_for_reads(&config), table),
         ),
         callers,
         base_path,
+        requires_key,
+        fairness,
         max_wait,
         origins: Origins::of_system(),
     };

@@ -3,8 +3,8 @@
 //! Each problem has a [`Kind`], whose URI programs go by. `docs/problems.md` lists the kinds. The
 //! status tells a client what to do.
 //!
-//! - 4xx means to mend the request.
-//! - 503 with `Retry-After` means to try again.
+//! - Any other 4xx means to mend the request.
+//! - 429 and 503 with `Retry-After` mean to try again.
 //! - 500 is a fault of the service that trying again does not mend.
 //!
 //! No problem says what failed inside.
@@ -14,6 +14,7 @@ use orders::{OrderId, Violation};
 use serde::Serialize;
 
 use crate::caller::CallerSource;
+use crate::fairness::OverLimit;
 #[cfg(test)]
 use crate::openapi::document::of_orders;
 
@@ -25,6 +26,9 @@ pub(crate) use kind::Kind;
 /// recover, and short enough for a person to wait.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// A problem on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -32,7 +36,7 @@ pub(crate) struct Problem {
     detail: String,
     errors: Vec<Violation>,
     order_id: Option<OrderId>,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -43,12 +47,12 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             order_id: None,
-            header: None,
+            headers: Vec::new(),
         }
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.headers.push((name, value));
         self
     }
 
@@ -102,6 +106,27 @@ impl Problem {
         problem
     }
 
+    /// The caller has sent more requests than its limit allows. The two further headers are those
+    /// of the IETF's draft "`RateLimit` header fields for HTTP"
+    /// (draft-ietf-httpapi-ratelimit-headers-10).
+    pub(crate) fn too_many_requests(over: &OverLimit) -> Self {
+        let per_second = over.per_second;
+        let seconds = over.wait.as_secs() + u64::from(over.wait.subsec_nanos() > 0);
+        let detail = format!(
+            "A caller may send {per_second} requests in a second. Send the request again after Retry-After."
+        );
+        let policy = format!("\"caller\";q={per_second};w=1");
+        let state = format!("\"caller\";r=0;t={seconds}");
+        let mut problem = Self::new(Kind::TooManyRequests, detail)
+            .with(header::RETRY_AFTER, HeaderValue::from(seconds));
+        for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                problem = problem.with(name, value);
+            }
+        }
+        problem
+    }
+
     /// The stream refused. The request had no effect and may be sent again as it is.
     pub(crate) fn not_accepted() -> Self {
         let detail = "The request was not accepted and had no effect. Send it again.";
@@ -138,8 +163,8 @@ impl Problem {
         self.kind.status()
     }
 
-    pub(crate) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        self.header.clone()
+    pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        self.headers.clone()
     }
 
     /// The problem document. Its `instance` is API Gateway's id of the request.

@@ -121,7 +121,7 @@ impl Response {
     pub(crate) fn problem(problem: &Problem, request_id: Option<&str>) -> Self {
         let document = problem.document(request_id);
         let mut response = Self::of_type(problem.status(), PROBLEM, NO_STORE, &document);
-        response.headers.extend(problem.header());
+        response.headers.extend(problem.headers());
         response
     }
 

@@ -18,6 +18,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use function_runtime::{NoAnswer, PassingErrors, attempts};
 use orders::Intent;
 
+use crate::hot_shard::Escape;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest time of one attempt. Kinesis answers within tens of milliseconds, so a call that
 /// takes this long is better made again.
@@ -32,6 +34,7 @@ const SHORTEST: Duration = Duration::from_millis(100);
 pub struct Stream {
     client: aws_sdk_kinesis::Client,
     name: String,
+    escapes: bool,
 }
 
 /// The reason why an intent was not acknowledged.
@@ -97,11 +100,22 @@ impl Stream {
         Self {
             client: aws_sdk_kinesis::Client::from_conf(config),
             name,
+            escapes: true,
         }
     }
 
+    /// The same stream, of which a full shard is escaped or not. If `escapes` is true, as it is by
+    /// default, the last attempt of a put that was throttled goes to another shard. The intents of
+    /// an order may then be in two shards. That is safe while all intents commute.
+    #[must_use]
+    pub fn with_hot_shard_escape(mut self, escapes: bool) -> Self {
+        self.escapes = escapes;
+        self
+    }
+
     /// Puts an intent into the stream, its order id as the partition key. Every attempt sends the
-    /// same event.
+    /// same event. The last attempt may send it to another shard
+    /// ([`Stream::with_hot_shard_escape`]).
     ///
     /// If an answer is lost and the put is tried again, the stream has the event twice. Both copies
     /// have one intent id, and the row takes one.
@@ -117,22 +131,25 @@ impl Stream {
                 source: None,
             });
         }
-        let attempts = Attempts::default();
-        let request = self
+        let attempts_made = Attempts::default();
+        let partition_key = intent.order_id.to_string();
+        let mut request = self
             .client
             .put_record()
             .stream_name(&self.name)
-            .partition_key(intent.order_id.to_string())
+            .partition_key(&partition_key)
             .data(Blob::new(intent.encode()))
             .customize()
-            .interceptor(attempts.clone())
-            .send();
-        let (code, source) = match tokio::time::timeout(time_left, request).await {
+            .interceptor(attempts_made.clone());
+        if self.escapes {
+            request = request.interceptor(Escape::new(partition_key, attempts::MAX));
+        }
+        let (code, source) = match tokio::time::timeout(time_left, request.send()).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => (code_of(&error), Some(error.into())),
             Err(_) => (no_time_left(), None),
         };
-        Err(if attempts.were_all_refused() {
+        Err(if attempts_made.were_all_refused() {
             Refusal::NotAccepted { code, source }
         } else {
             Refusal::OutcomeUnknown { code, source }

@@ -38,7 +38,7 @@ impl Api {
         identity: Identity,
     ) -> Result<Response, Problem> {
         let order = order(request)?;
-        let (order_id, if_unknown) = match idempotency_key(request, &identity)? {
+        let (order_id, if_unknown) = match self.idempotency_key(request, &identity)? {
             Some(key) => {
                 let id = OrderId::for_key(&identity.issuer, &identity.caller, &key);
                 (id, IF_UNKNOWN_WITH_KEY)
@@ -86,31 +86,43 @@ fn is_json(content_type: &str) -> bool {
     !content_type.contains(',') && essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn idempotency_key(
-    request: &Request<'_>,
-    identity: &Identity,
-) -> Result<Option<IdempotencyKey>, Problem> {
-    const NAME: &str = "idempotency-key";
-    if !request.has_header(NAME) {
-        return Ok(None);
+impl Api {
+    /// The key of a request that creates orders.
+    pub(crate) fn idempotency_key(
+        &self,
+        request: &Request<'_>,
+        identity: &Identity,
+    ) -> Result<Option<IdempotencyKey>, Problem> {
+        const NAME: &str = "idempotency-key";
+        if !request.has_header(NAME) {
+            let problem = Problem::new(
+                Kind::IdempotencyKeyRequired,
+                "Send an Idempotency-Key. It makes sure that a repeated request remains one order.",
+            );
+            return if self.requires_key {
+                Err(problem)
+            } else {
+                Ok(None)
+            };
+        }
+        let key = request
+            .header(NAME)
+            .and_then(IdempotencyKey::parse)
+            .ok_or_else(|| {
+                Problem::new(Kind::InvalidIdempotencyKey, format!(
+                    "Send Idempotency-Key only once. It must have 1 to {} visible ASCII characters and no comma.",
+                    IdempotencyKey::MAX
+                ))
+            })?;
+        if !identity.is_known && !key.stands_alone() {
+            return Err(Problem::new(
+                Kind::InvalidIdempotencyKey,
+                format!(
+                    "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
+                    IdempotencyKey::UNSCOPED_MIN
+                ),
+            ));
+        }
+        Ok(Some(key))
     }
-    let key = request
-        .header(NAME)
-        .and_then(IdempotencyKey::parse)
-        .ok_or_else(|| {
-            Problem::new(Kind::InvalidIdempotencyKey, format!(
-                "Send Idempotency-Key only once. It must have 1 to {} visible ASCII characters and no comma.",
-                IdempotencyKey::MAX
-            ))
-        })?;
-    if !identity.is_known && !key.stands_alone() {
-        return Err(Problem::new(
-            Kind::InvalidIdempotencyKey,
-            format!(
-                "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
-                IdempotencyKey::UNSCOPED_MIN
-            ),
-        ));
-    }
-    Ok(Some(key))
 }

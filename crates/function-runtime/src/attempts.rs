@@ -7,7 +7,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 
-const MAX_ATTEMPTS: u32 = 3;
+/// The most attempts of a call.
+pub const MAX: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -16,7 +17,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 #[must_use]
 pub fn up_to_three(config: &SdkConfig, timeouts: TimeoutConfig) -> SdkConfig {
     let retries = RetryConfig::standard()
-        .with_max_attempts(MAX_ATTEMPTS)
+        .with_max_attempts(MAX)
         .with_initial_backoff(FIRST_BACKOFF)
         .with_max_backoff(LONGEST_BACKOFF);
     config

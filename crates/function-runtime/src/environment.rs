@@ -87,6 +87,20 @@ impl Environment {
             result => result,
         }
     }
+
+    /// A setting that is `on` or `off`, or `true` or `false`, which mean the same. It is `default`
+    /// if it is missing or empty.
+    ///
+    /// # Errors
+    /// [`StartError::Wrong`] if it is anything else.
+    pub fn is_on(&self, name: &'static str, default: bool) -> Result<bool, StartError> {
+        let is_on = self.parsed_or_default(name, |text| match text {
+            "on" | "true" => Ok(Some(true)),
+            "off" | "false" => Ok(Some(false)),
+            _ => Err("must be on or off".to_owned()),
+        })?;
+        Ok(is_on.unwrap_or(default))
+    }
 }
 
 impl fmt::Debug for Environment {
@@ -121,6 +135,26 @@ mod tests {
         assert_eq!(read("").unwrap(), 0);
         assert_eq!(read("7").unwrap(), 7);
         assert!(read("many").is_err());
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_and_has_a_default() {
+        for (value, default, is_on) in [
+            ("on", false, true),
+            ("true", false, true),
+            ("off", true, false),
+            ("false", true, false),
+            ("", true, true),
+            ("", false, false),
+        ] {
+            let read = environment("ESCAPE", value).is_on("ESCAPE", default);
+            assert_eq!(read.unwrap(), is_on, "{value:?}");
+        }
+        let error = environment("ESCAPE", "yes").is_on("ESCAPE", true);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "setting ESCAPE is wrong: must be on or off"
+        );
     }
 
     #[test]

@@ -38,6 +38,15 @@ pub struct Options {
     /// Text before /orders in the paths that clients see, such as /v1.
     #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true)]
     pub base_path: String,
+    /// Take orders only with an Idempotency-Key, on or off.
+    #[arg(long, env = "REQUIRE_IDEMPOTENCY_KEY", default_value = "off")]
+    pub require_idempotency_key: String,
+    /// Most requests of a caller in a second, or off. Callers must be known.
+    #[arg(long, env = "REQUESTS_PER_CALLER", default_value = "off")]
+    pub requests_per_caller: String,
+    /// Send the last attempt of a throttled put to another shard, on or off.
+    #[arg(long, env = "HOT_SHARD_ESCAPE", default_value = "on")]
+    pub hot_shard_escape: String,
     /// The longest that a read waits for an order, in seconds, from 0 to 25.
     #[arg(
         long,
@@ -211,6 +220,9 @@ mod tests {
             aws_port: 4566,
             caller: "none".into(),
             base_path: String::new(),
+            require_idempotency_key: "off".into(),
+            requests_per_caller: "off".into(),
+            hot_shard_escape: "on".into(),
             max_wait_seconds: String::new(),
             log_level: "info".into(),
             logs: false,
@@ -248,6 +260,9 @@ mod tests {
                 ("AWS_PORT", "0"),
                 ("CALLER", "jwt:sub"),
                 ("BASE_PATH", "/v1"),
+                ("REQUIRE_IDEMPOTENCY_KEY", "on"),
+                ("REQUESTS_PER_CALLER", "5"),
+                ("HOT_SHARD_ESCAPE", "off"),
                 ("MAX_WAIT_SECONDS", "7"),
                 ("LOG_LEVEL", "debug"),
                 ("NO_COLOR", "1"),
@@ -266,6 +281,9 @@ mod tests {
         );
         assert_eq!(options.ready_file, Some(PathBuf::from("/tmp/ready")));
         assert_eq!(options.base_path, "/v1");
+        assert_eq!(options.require_idempotency_key, "on");
+        assert_eq!(options.requests_per_caller, "5");
+        assert_eq!(options.hot_shard_escape, "off");
         assert_eq!(options.max_wait_seconds, "7");
         assert!(options.logs && options.no_color);
         assert_eq!(options.allowed_hosts, ["dev.example", "[2001:db8::1]"]);

@@ -207,9 +207,10 @@ async fn serve(
         };
         Arc::new(Function::new(config, console.clone()))
     };
-    let (caller, base_path) = (
+    let (caller, base_path, requests_per_caller) = (
         ("CALLER", &*options.caller),
         ("BASE_PATH", &*options.base_path),
+        ("REQUESTS_PER_CALLER", &*options.requests_per_caller),
     );
     let api = function(
         "api",
@@ -220,6 +221,9 @@ async fn serve(
             ("STREAM_NAME", INTENTS_STREAM),
             caller,
             base_path,
+            requests_per_caller,
+            ("REQUIRE_IDEMPOTENCY_KEY", &options.require_idempotency_key),
+            ("HOT_SHARD_ESCAPE", &options.hot_shard_escape),
         ],
     );
     let reader = function(
@@ -232,6 +236,7 @@ async fn serve(
             ("MAX_WAIT_SECONDS", &*options.max_wait_seconds),
             caller,
             base_path,
+            requests_per_caller,
         ],
     );
     let max_in_flight = settings.consumer_max_in_flight.to_string();

@@ -99,7 +99,7 @@ locals {
     },
   ]
 
-  data = [
+  data = concat([
     {
       Sid    = "Streams"
       Effect = "Allow"
@@ -202,7 +202,13 @@ locals {
       Action   = "kms:ListAliases"
       Resource = "*"
     },
-  ]
+    ], [for arns in [var.kms_key_arns] : {
+      # A key that is brought has its owner's tags. The deployer may use the key, and not change it.
+      Sid      = "BroughtKeys"
+      Effect   = "Allow"
+      Action   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+      Resource = arns
+  } if length(arns) > 0])
 }
 
 # The deployer may not delete a stream, a table, a queue, a bucket, a log or a key. A teardown is a

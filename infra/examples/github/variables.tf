@@ -43,3 +43,10 @@ variable "state_key" {
   default     = "orders/terraform.tfstate"
   nullable    = false
 }
+
+variable "kms_key_arns" {
+  description = "The keys that the deployment is given, which are the variables kms_key and other_kms_key_arns of infra/. A key that the deployment makes is not among them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}

@@ -1,5 +1,6 @@
 # The service in a root of a platform team, with what such a team brings. Its packages come from a
-# bucket, its alarms go to the organization's topics, and its domain has a certificate already.
+# bucket, its key is the team's (key.tf), its alarms go to the organization's topics, and its domain
+# has a certificate already.
 
 module "orders" {
   source = "../../modules/orders"
@@ -12,10 +13,11 @@ module "orders" {
   notifier_package = "notifier.zip"
   packages_s3      = var.packages
 
+  kms_key                  = { arn = aws_kms_key.team.arn }
   permissions_boundary_arn = var.permissions_boundary_arn
   vpc                      = var.vpc
   domain                   = var.domain
-  alarm_topic_arns         = var.alarm_topic_arns
+  alarm_topics             = var.alarm_topics
   operator_principal_arns  = var.operator_principal_arns
 
   caller       = "jwt:sub"

@@ -32,13 +32,13 @@ variable "vpc" {
 
 variable "domain" {
   description = "The domain, with its certificate and its zone."
-  type        = object({ name = string, certificate_arn = string, zone_id = optional(string) })
+  type        = object({ name = string, certificate_arn = string, zone = optional(object({ id = string })) })
   nullable    = false
 }
 
-variable "alarm_topic_arns" {
+variable "alarm_topics" {
   description = "The organization's topics."
-  type        = object({ page = string, ticket = string })
+  type        = object({ page = object({ arn = string }), ticket = object({ arn = string }) })
   nullable    = false
 }
 

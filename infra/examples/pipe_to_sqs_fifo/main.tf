@@ -139,7 +139,7 @@ resource "aws_iam_role_policy" "pipe" {
         Sid      = "DecryptFacts"
         Effect   = "Allow"
         Action   = "kms:Decrypt"
-        Resource = var.facts_key_arn
+        Resource = concat([var.facts_key_arn], var.other_facts_key_arns)
         Condition = {
           StringEquals = {
             "kms:ViaService"                        = "kinesis.${local.region}.${local.dns_suffix}"

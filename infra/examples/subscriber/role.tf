@@ -64,7 +64,7 @@ resource "aws_iam_role_policy" "shipping" {
         Sid      = "DecryptFacts"
         Effect   = "Allow"
         Action   = "kms:Decrypt"
-        Resource = var.facts_key_arn
+        Resource = concat([var.facts_key_arn], var.other_facts_key_arns)
         Condition = {
           StringEquals = {
             "kms:ViaService"                        = "kinesis.${local.region}.${local.dns_suffix}"

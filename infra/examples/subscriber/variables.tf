@@ -150,3 +150,15 @@ variable "deletion_protection" {
   default     = true
   nullable    = false
 }
+
+variable "other_facts_key_arns" {
+  description = "Further KMS keys under which facts may be, around a switch of the deployment's key."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.other_facts_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", arn))])
+    error_message = "other_facts_key_arns must be ARNs of KMS keys."
+  }
+}

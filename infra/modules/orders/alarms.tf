@@ -15,9 +15,9 @@
 
 locals {
   # The topics that are made here, which are those that are not given.
-  topic_names = { for severity, name in { page = "alarms", ticket = "tickets" } : severity => name if var.alarm_topic_arns[severity] == null }
+  topic_names = { for severity, name in { page = "alarms", ticket = "tickets" } : severity => name if var.alarm_topics[severity] == null }
   topics = {
-    for severity in ["page", "ticket"] : severity => contains(keys(local.topic_names), severity) ? aws_sns_topic.alarms[severity].arn : var.alarm_topic_arns[severity]
+    for severity in ["page", "ticket"] : severity => contains(keys(local.topic_names), severity) ? aws_sns_topic.alarms[severity].arn : var.alarm_topics[severity].arn
   }
   # Each address with the topic that it is subscribed to.
   subscriptions = merge([for severity, addresses in { page = var.alarm_emails, ticket = coalesce(var.ticket_emails, var.alarm_emails) } : {
@@ -29,7 +29,7 @@ resource "aws_sns_topic" "alarms" {
   for_each = local.topic_names
 
   name              = "${var.name}-${each.value}"
-  kms_master_key_id = aws_kms_key.orders.arn
+  kms_master_key_id = local.key_arn
 }
 
 moved {
@@ -71,8 +71,8 @@ resource "aws_sns_topic_subscription" "email" {
 # before the pager can be subscribed.
 check "somebody_is_subscribed" {
   assert {
-    condition     = length(var.alarm_emails) > 0 || var.alarm_topic_arns.page != null || var.alarms_are_heard
-    error_message = "Nobody is subscribed to the alarms that page. Set alarm_emails or alarm_topic_arns, or subscribe the pager to the output alarm_topic_arn and set alarms_are_heard = true."
+    condition     = length(var.alarm_emails) > 0 || var.alarm_topics.page != null || var.alarms_are_heard
+    error_message = "Nobody is subscribed to the alarms that page. Set alarm_emails or alarm_topics, or subscribe the pager to the output alarm_topic_arn and set alarms_are_heard = true."
   }
 }
 

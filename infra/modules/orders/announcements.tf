@@ -22,7 +22,7 @@ resource "aws_dynamodb_table" "announcements" {
 
   server_side_encryption {
     enabled     = true
-    kms_key_arn = aws_kms_key.orders.arn
+    kms_key_arn = local.key_arn
   }
 }
 
@@ -44,7 +44,7 @@ resource "aws_iam_policy" "announce" {
         Sid       = "DecryptOrders"
         Effect    = "Allow"
         Action    = "kms:Decrypt"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_dynamodb
       },
       {
@@ -57,7 +57,7 @@ resource "aws_iam_policy" "announce" {
         Sid       = "DecryptAnnouncements"
         Effect    = "Allow"
         Action    = "kms:Decrypt"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_announcements[0]
       },
       {
@@ -70,7 +70,7 @@ resource "aws_iam_policy" "announce" {
         Sid       = "EncryptFacts"
         Effect    = "Allow"
         Action    = "kms:GenerateDataKey"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_facts[0]
       },
     ]

@@ -13,7 +13,7 @@ resource "aws_sqs_queue" "discarded" {
   name                       = "${var.name}-intents-discarded"
   message_retention_seconds  = var.queue_retention_seconds
   visibility_timeout_seconds = 300
-  kms_master_key_id          = aws_kms_key.orders.arn
+  kms_master_key_id          = local.key_arn
 }
 
 resource "aws_sqs_queue_policy" "discarded" {
@@ -83,7 +83,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "discarded" {
 
     apply_server_side_encryption_by_default {
       sse_algorithm     = "aws:kms"
-      kms_master_key_id = aws_kms_key.orders.arn
+      kms_master_key_id = local.key_arn
     }
   }
 

@@ -23,11 +23,12 @@ resource "aws_apigatewayv2_api_mapping" "orders" {
   api_mapping_key = var.base_path == "/" ? null : trimprefix(var.base_path, "/")
 }
 
-# Without a zone the record is yours to make.
+# Without a zone the record is yours to make. (The function try would take a zone whose id is not
+# known yet for a value that may be null.)
 resource "aws_route53_record" "orders" {
-  count = local.http_api && try(var.domain.zone_id, null) != null ? 1 : 0
+  count = local.http_api && (var.domain == null ? false : var.domain.zone != null) ? 1 : 0
 
-  zone_id = var.domain.zone_id
+  zone_id = var.domain.zone.id
   name    = aws_apigatewayv2_domain_name.orders[0].domain_name
   type    = "A"
 

@@ -8,7 +8,7 @@ resource "aws_kinesis_stream" "facts" {
   shard_count      = var.facts_stream_mode == "PROVISIONED" ? var.facts_shard_count : null
   retention_period = var.facts_retention_hours
   encryption_type  = "KMS"
-  kms_key_id       = aws_kms_key.orders.arn
+  kms_key_id       = local.key_arn
 
   stream_mode_details {
     stream_mode = var.facts_stream_mode

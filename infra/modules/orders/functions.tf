@@ -6,13 +6,13 @@
 resource "aws_cloudwatch_log_group" "api" {
   name              = local.log_group_names.api
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.orders.arn
+  kms_key_id        = local.key_arn
 }
 
 resource "aws_cloudwatch_log_group" "consumer" {
   name              = local.log_group_names.consumer
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.orders.arn
+  kms_key_id        = local.key_arn
 }
 
 locals {

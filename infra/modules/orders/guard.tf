@@ -19,7 +19,7 @@ resource "aws_dynamodb_table" "guard" {
 
   server_side_encryption {
     enabled     = true
-    kms_key_arn = aws_kms_key.orders.arn
+    kms_key_arn = local.key_arn
   }
 
   # These are the resources on which no other depends. A test compares the graph.

@@ -134,7 +134,7 @@ resource "aws_cloudwatch_log_group" "access" {
 
   name              = local.log_group_names.access
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.orders.arn
+  kms_key_id        = local.key_arn
 }
 
 # The stage `$default` puts no stage name into the path, so the api's `Location: /orders/{id}` is

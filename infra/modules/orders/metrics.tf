@@ -40,8 +40,9 @@ locals {
     PublishFailuresToMend = " && ($.level = \"ERROR\")"
   }
 
-  # The access log has a line for each request. The integration has no status if the gateway
-  # answered by itself.
+  # The access log has a line for each request. Each value is in quotes, so it is a string for a
+  # filter, also where it is a number. A value that is absent is "-". The integration's status is
+  # what the function answered with, so it is absent if the gateway answered by itself.
   gateway_metrics = {
     GatewayThrottled = "($.status = \"429\")"
     GatewayRefused   = "(($.status = \"401\") || ($.status = \"403\"))"

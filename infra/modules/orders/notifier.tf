@@ -7,7 +7,7 @@ resource "aws_cloudwatch_log_group" "notifier" {
 
   name              = local.log_group_names.notifier
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.orders.arn
+  kms_key_id        = local.key_arn
 }
 
 resource "aws_lambda_function" "notifier" {
@@ -111,7 +111,7 @@ resource "aws_sqs_queue" "changes_discarded" {
   name                       = "${var.name}-changes-discarded"
   message_retention_seconds  = var.queue_retention_seconds
   visibility_timeout_seconds = 300
-  kms_master_key_id          = aws_kms_key.orders.arn
+  kms_master_key_id          = local.key_arn
 }
 
 resource "aws_sqs_queue_policy" "changes_discarded" {
@@ -173,7 +173,7 @@ resource "aws_iam_role_policy" "notifier" {
         Sid       = "DecryptChanges"
         Effect    = "Allow"
         Action    = "kms:Decrypt"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_dynamodb
       },
       {
@@ -186,7 +186,7 @@ resource "aws_iam_role_policy" "notifier" {
         Sid       = "EncryptFacts"
         Effect    = "Allow"
         Action    = "kms:GenerateDataKey"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_facts[0]
       },
       {
@@ -199,7 +199,7 @@ resource "aws_iam_role_policy" "notifier" {
         Sid       = "DecryptAnnouncements"
         Effect    = "Allow"
         Action    = "kms:Decrypt"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_announcements[0]
       },
       {
@@ -218,7 +218,7 @@ resource "aws_iam_role_policy" "notifier" {
         Sid       = "EncryptDiscards"
         Effect    = "Allow"
         Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_changes_discarded[0]
       },
     ], local.trace, local.network)

@@ -94,7 +94,7 @@ resource "aws_iam_policy" "operator" {
         Sid       = "DecryptAndEncryptIntents"
         Effect    = "Allow"
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_kinesis
       },
       {
@@ -107,7 +107,7 @@ resource "aws_iam_policy" "operator" {
         Sid      = "DecryptDiscards"
         Effect   = "Allow"
         Action   = "kms:Decrypt"
-        Resource = aws_kms_key.orders.arn
+        Resource = local.usable_key_arns
         Condition = {
           StringEquals = { "kms:ViaService" = ["sqs.${local.region}.${local.dns_suffix}", "s3.${local.region}.${local.dns_suffix}"] }
         }

@@ -66,7 +66,7 @@ output "subscriber" {
   description = "The inputs of a subscriber (examples/subscriber), which are the stream of facts, its key, and the settings of a mapping. Null without facts."
   value = var.facts ? {
     facts_stream_arn      = aws_kinesis_stream.facts[0].arn
-    facts_key_arn         = aws_kms_key.orders.arn
+    facts_key_arn         = local.key_arn
     facts_retention_hours = var.facts_retention_hours
     settings = {
       batch_size                     = var.subscriber_batch_size
@@ -160,7 +160,12 @@ output "consumer_function" {
 
 output "key_arn" {
   description = "The key that everything is encrypted under."
-  value       = aws_kms_key.orders.arn
+  value       = local.key_arn
+}
+
+output "key_policy" {
+  description = "The key policy that the service needs, as JSON. A key of yours (kms_key) has this policy, or a policy with its statements. It does not depend on a key, so the key may be made with it."
+  value       = local.key_policy
 }
 
 output "alarm_topic_arn" {

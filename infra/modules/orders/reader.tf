@@ -8,7 +8,7 @@ resource "aws_cloudwatch_log_group" "reader" {
 
   name              = local.log_group_names.reader
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.orders.arn
+  kms_key_id        = local.key_arn
 }
 
 resource "aws_lambda_function" "reader" {

@@ -67,7 +67,7 @@ locals {
       Sid       = "DecryptOrders"
       Effect    = "Allow"
       Action    = "kms:Decrypt"
-      Resource  = aws_kms_key.orders.arn
+      Resource  = local.usable_key_arns
       Condition = local.through_dynamodb
     },
   ]
@@ -98,7 +98,7 @@ locals {
     Sid      = "EncryptArchive"
     Effect   = "Allow"
     Action   = "kms:GenerateDataKey"
-    Resource = aws_kms_key.orders.arn
+    Resource = local.usable_key_arns
     Condition = {
       StringEquals = {
         "kms:ViaService"                   = "s3.${local.region}.${local.dns_suffix}"
@@ -142,7 +142,7 @@ resource "aws_iam_role_policy" "api" {
         Sid       = "EncryptIntents"
         Effect    = "Allow"
         Action    = "kms:GenerateDataKey"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_kinesis
       },
       {
@@ -183,7 +183,7 @@ resource "aws_iam_role_policy" "consumer" {
         Sid       = "DecryptIntents"
         Effect    = "Allow"
         Action    = "kms:Decrypt"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_kinesis
       },
       {
@@ -196,7 +196,7 @@ resource "aws_iam_role_policy" "consumer" {
         Sid       = "DecryptOrders"
         Effect    = "Allow"
         Action    = "kms:Decrypt"
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_dynamodb
       },
       {
@@ -217,7 +217,7 @@ resource "aws_iam_role_policy" "consumer" {
         Sid       = "EncryptDiscards"
         Effect    = "Allow"
         Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
-        Resource  = aws_kms_key.orders.arn
+        Resource  = local.usable_key_arns
         Condition = local.through_sqs
       },
       ],

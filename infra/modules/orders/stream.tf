@@ -5,7 +5,7 @@ resource "aws_kinesis_stream" "intents" {
   shard_count      = var.stream_mode == "PROVISIONED" ? var.shard_count : null
   retention_period = var.retention_hours
   encryption_type  = "KMS"
-  kms_key_id       = aws_kms_key.orders.arn
+  kms_key_id       = local.key_arn
 
   stream_mode_details {
     stream_mode = var.stream_mode

@@ -37,6 +37,6 @@ resource "aws_dynamodb_table" "orders" {
 
   server_side_encryption {
     enabled     = true
-    kms_key_arn = aws_kms_key.orders.arn
+    kms_key_arn = local.key_arn
   }
 }

@@ -23,6 +23,37 @@ variable "permissions_boundary_arn" {
   }
 }
 
+variable "kms_key" {
+  description = "A KMS key of yours, which encrypts everything instead of a key that is made here. It is an object, so that its ARN may be one that is not known before the apply. The key's policy needs the statements of the output key_policy. With keep_own the key that was made here stays for older data. docs/deploy.md (section Your own key) says how to switch."
+  type = object({
+    arn      = string
+    keep_own = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.kms_key == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key.arn))
+    error_message = "kms_key.arn must be the ARN of a KMS key, and not of an alias, because rights to a key name the key itself."
+  }
+
+  validation {
+    condition     = var.kms_key == null || try(split(":", var.kms_key.arn)[3] == local.region, true)
+    error_message = "kms_key.arn must be a key of the deployment's region. Of a multi-Region key it is the replica there."
+  }
+}
+
+variable "other_kms_key_arns" {
+  description = "Further KMS keys that the roles may use around a switch of the key, which are the next key before it and the former key after it. Nothing new is encrypted under them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.other_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", arn))])
+    error_message = "other_kms_key_arns must be ARNs of KMS keys, and not of aliases."
+  }
+}
+
 # Functions
 
 variable "api_package" {
@@ -523,7 +554,7 @@ variable "domain" {
   type = object({
     name            = string
     certificate_arn = string
-    zone_id         = optional(string)
+    zone            = optional(object({ id = string }))
   })
   default = null
 
@@ -648,18 +679,18 @@ variable "ticket_emails" {
   }
 }
 
-variable "alarm_topic_arns" {
-  description = "The topics of the organization for alarms that page and for tickets. A topic that is not given is made. A topic that is given must let CloudWatch publish, and so must its key."
+variable "alarm_topics" {
+  description = "The topics of the organization for alarms that page and for tickets. A topic that is not given is made. A topic that is given must let CloudWatch publish, and so must its key. Its ARN may be one that is not known before the apply."
   type = object({
-    page   = optional(string)
-    ticket = optional(string)
+    page   = optional(object({ arn = string }))
+    ticket = optional(object({ arn = string }))
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = alltrue([for arn in values(var.alarm_topic_arns) : arn == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$", arn))])
-    error_message = "alarm_topic_arns must be ARNs of SNS topics."
+    condition     = alltrue([for topic in values(var.alarm_topics) : topic == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$", topic.arn))])
+    error_message = "alarm_topics must have the ARNs of SNS topics."
   }
 }
 

@@ -19,6 +19,7 @@ use crate::laws::Laws;
 use crate::mutant::Mutant;
 use crate::plan::{Call, Client};
 use crate::resources::{START, STREAM};
+use crate::sequence::Acknowledged;
 
 /// The clients of a run, and all that they were told.
 pub(crate) struct Clients {
@@ -27,6 +28,7 @@ pub(crate) struct Clients {
     pub(crate) laws: Laws,
     pub(crate) random: Arc<Mutex<Rng>>,
     pub(crate) calls: RefCell<Vec<tests::Call>>,
+    pub(crate) acknowledged: RefCell<Vec<Acknowledged>>,
     /// The orders that clients were told of, with their owners. Each order was accepted, or
     /// its outcome is unknown.
     known: RefCell<Vec<(OrderId, String)>>,
@@ -45,6 +47,7 @@ impl Clients {
             laws,
             random,
             calls: RefCell::default(),
+            acknowledged: RefCell::default(),
             known: RefCell::default(),
             seen: RefCell::default(),
         }
@@ -119,10 +122,11 @@ impl Clients {
             order: NewOrder::parse(order.as_bytes()).ok(),
             key,
         };
+        let sent = self.laws.trace.elapsed();
         let answer = self
             .send(name, "POST", "/orders", headers, Some(order))
             .await;
-        let told = self.remember(what, answer);
+        let told = self.remember(what, answer, sent);
         if let Told::Accepted(order_id, _) | Told::Unknown(order_id) = told {
             self.known.borrow_mut().push((order_id, name.to_owned()));
         }
@@ -131,12 +135,13 @@ impl Clients {
 
     async fn cancel(&self, name: &str, order_id: OrderId) {
         let path = format!("/orders/{order_id}/cancel");
+        let sent = self.laws.trace.elapsed();
         let answer = self.send(name, "POST", &path, json!({}), None).await;
         let what = What::Cancel {
             by: Caller::parse(name).unwrap(),
             order_id,
         };
-        self.remember(what, answer);
+        self.remember(what, answer, sent);
     }
 
     /// Reads an order as its owner. A law is broken if an order that the owner has seen is gone or
@@ -218,7 +223,7 @@ impl Clients {
         );
     }
 
-    fn remember(&self, what: What, answer: Option<(i64, Value)>) -> Told {
+    fn remember(&self, what: What, answer: Option<(i64, Value)>, sent: Duration) -> Told {
         let told = match answer {
             None => Told::Failed,
             Some((status, body)) => {
@@ -249,6 +254,13 @@ impl Clients {
         self.laws
             .trace
             .line(format_args!("client   {what:?} -> {told:?}"));
+        if let Told::Accepted(order_id, intent_id) = told {
+            self.acknowledged.borrow_mut().push(Acknowledged {
+                order_id,
+                intent_id,
+                between: (sent, self.laws.trace.elapsed()),
+            });
+        }
         self.calls.borrow_mut().push(tests::Call {
             what,
             told: told.clone(),

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::lambda::Control;
 use crate::plan::{Disaster, Function, Kind};
+use crate::resources::STREAM;
 use crate::world::World;
 
 /// Waits for the time of a disaster, and carries the disaster out to its end.
@@ -68,6 +69,12 @@ pub(crate) async fn strike(world: Rc<World>, began: Instant, disaster: Disaster)
             world.mapping(function).stop(true);
             sleep(pause).await;
             world.mapping(function).stop(false);
+        }
+        Kind::HotShard(which, pause) => {
+            let shards = open_shards(&world.aws, STREAM);
+            let hash_keys = shards[which % shards.len()].hash_range;
+            world.lambda.wire.hot_shard.begin(hash_keys, pause);
+            sleep(pause).await;
         }
         Kind::Split(stream, which) => split(&world.aws, stream, which),
         Kind::Merge(stream, which) => merge(&world.aws, stream, which),

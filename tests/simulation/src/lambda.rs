@@ -381,11 +381,14 @@ impl Lambda {
         let began = Instant::now() - self.laws.trace.elapsed();
         Api {
             serves: Serves::All(
-                api::Stream::new(&config, STREAM.into()),
+                api::Stream::new(&config, STREAM.into())
+                    .with_hot_shard_escape(self.pipeline.escapes),
                 OrdersTable::new(client_for_reads(&config), TABLE),
             ),
             callers: CallerSource::parse("jwt:sub").unwrap(),
             base_path: BasePath::default(),
+            requires_key: false,
+            fairness: None,
             max_wait: api::MaxWait::default(),
             origins: Origins::new(
                 move || random.lock().unwrap().u128(..).to_be_bytes(),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_model::{Aws, Service};
 use conditional_write::Item;
 use keyed_batch::KinesisEvent;
-use orders::{Intent, Row};
+use orders::{Intent, IntentId, Row};
 use serde_json::{Value, json};
 
 use crate::resources::TABLE;
@@ -50,6 +50,8 @@ struct State {
     rows: BTreeMap<String, Row>,
     /// Each row's item as it is, and as it was before its last write.
     items: BTreeMap<String, (Value, Value)>,
+    /// The number of the first write of each intent.
+    first_writes: BTreeMap<String, u64>,
     /// The number of writes to the table, whatever their results.
     writes: u64,
     /// The number of records that the consumer was invoked with. A record counts at each delivery.
@@ -95,6 +97,11 @@ impl Laws {
     /// The row as it was seen last.
     pub(crate) fn row(&self, key: &str) -> Option<Row> {
         self.lock().rows.get(key).cloned()
+    }
+
+    /// The number of the first write of this intent, counted over all writes of the run.
+    pub(crate) fn first_write(&self, intent: IntentId) -> Option<u64> {
+        self.lock().first_writes.get(&intent.to_string()).copied()
     }
 
     pub(crate) fn writes(&self) -> u64 {
@@ -150,11 +157,16 @@ impl Laws {
         let batch = state.batches.get(environment);
         let intents = batch.and_then(|batch| batch.get(key)).into_iter().flatten();
         // The same intent may be in the batch more than once.
-        let places: Vec<usize> = intents
+        let written = intents
             .enumerate()
-            .filter(|(_, intent)| body.contains(*intent))
-            .map(|(place, _)| place)
-            .collect();
+            .filter(|(_, intent)| body.contains(*intent));
+        let (places, written): (Vec<usize>, Vec<String>) = written
+            .map(|(place, intent)| (place, intent.clone()))
+            .unzip();
+        let number = state.writes;
+        for intent in written {
+            state.first_writes.entry(intent).or_insert(number);
+        }
         let reached = state.reached.entry(place.clone()).or_default();
         let next = places.iter().copied().find(|place| place >= reached);
         *reached = next.unwrap_or(*reached);

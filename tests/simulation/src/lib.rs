@@ -23,6 +23,7 @@
 //! | `facts_path.rs` | the notifier's and the subscriber's environments, and their invocations |
 //! | `wire.rs` | the wire between a client of AWS and the model, with delays, and calls that go on when their caller is gone |
 //! | `facts_stream.rs` | the facts stream as its callers meet it, with entries that fail |
+//! | `hot_shard.rs` | the shard of intents that takes nothing for a while |
 //! | `middle.rs` | the calls at which a function crashes in the middle of its work |
 //! | `mapping.rs` | an event source mapping with its pollers, some of which are lost |
 //! | `source.rs` | the streams that pollers read |
@@ -31,6 +32,7 @@
 //! | `laws.rs` | the laws that have to hold while a run goes on |
 //! | `final_laws.rs` | the laws that have to hold when a run is over |
 //! | `fact_laws.rs`, `final_fact_laws.rs` | the same for facts |
+//! | `sequence.rs` | the law about the sequence of the intents of one order |
 //! | `mutant.rs` | mistakes that the laws have to catch |
 //! | `switch.rs` | a switch that wakes its waiters in a fixed sequence |
 //! | `trace.rs` | the events of a run, line by line |
@@ -49,6 +51,7 @@ mod facts_path;
 mod facts_stream;
 mod final_fact_laws;
 mod final_laws;
+mod hot_shard;
 mod lambda;
 mod laws;
 mod mapping;
@@ -58,6 +61,7 @@ mod plan;
 mod poller;
 mod resources;
 mod run;
+mod sequence;
 mod shrink;
 mod source;
 mod switch;

@@ -65,6 +65,8 @@ pub enum Mutant {
     EventuallyConsistentRead,
     /// The partition key of an intent is its own id, and not the id of its order.
     IntentIdAsPartitionKey,
+    /// The last attempt of a throttled put goes to the shard that throttles.
+    NoEscape,
     /// The failed entries of a `PutRecords` count as published.
     FailedEntryIgnored,
     /// The notifier marks the facts of its changes before it publishes them.
@@ -83,7 +85,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All mistakes.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ConditionDropped,
         Self::ConflictTakenForDuplicate,
         Self::ErrorTakenForSuccess,
@@ -108,6 +110,7 @@ impl Mutant {
         Self::ConflictTurnedAway,
         Self::EventuallyConsistentRead,
         Self::IntentIdAsPartitionKey,
+        Self::NoEscape,
         Self::FailedEntryIgnored,
         Self::MarkBeforePublish,
         Self::FactsFromNewImageOnly,
@@ -162,6 +165,10 @@ impl Mutant {
                 if let Some(event) = event_of(&body) {
                     body["PartitionKey"] = event["id"].clone();
                 }
+            }
+            (Self::NoEscape, "PutRecord") => {
+                body.as_object_mut()
+                    .and_then(|body| body.remove("ExplicitHashKey"));
             }
             (Self::EventuallyConsistentRead, "GetItem") => {
                 body["ConsistentRead"] = json!(false);

@@ -21,8 +21,8 @@ pub struct Plan {
     pub clients: Vec<Client>,
     /// The disasters.
     pub disasters: Vec<Disaster>,
-    /// True if nothing may be discarded. Then the only disaster is one outage of the table within
-    /// the budget, and there is no poison.
+    /// True if nothing may be discarded. Then the only disasters are one outage of the table
+    /// within the budget and a hot shard that can be escaped, and there is no poison.
     pub is_within_budget: bool,
     /// The mistake that the laws have to find, if there is one.
     pub mutant: Option<Mutant>,
@@ -37,6 +37,8 @@ pub struct Pipeline {
     pub consumer: MappedFunction,
     /// The most records that the consumer works on at once.
     pub max_in_flight: usize,
+    /// True if the last attempt of a put that was throttled goes to another shard.
+    pub escapes: bool,
     /// The errors of the api's clocks, in milliseconds. Each execution environment of the api has
     /// its own clock, which is off by one of these numbers.
     pub api_clocks: Vec<i64>,
@@ -155,6 +157,7 @@ impl Kind {
             Self::Restart(function, BEFORE_THE_RUN) => of(function, "again from the oldest record"),
             Self::Restart(function, _) => of(function, "lost, another from an old checkpoint"),
             Self::SecondPoller(function, _) => of(function, "two at once"),
+            Self::HotShard(..) => Some(format!("{STREAM}: shard hot")),
             Self::Stop(function, _) => of(function, "stopped by the switch"),
             Self::Split(stream, _) => Some(format!("{stream}: shard split")),
             Self::Merge(stream, _) => Some(format!(
@@ -214,6 +217,8 @@ pub enum Kind {
     SecondPoller(Function, Duration),
     /// The stop switch disables the function's mapping for this long.
     Stop(Function, Duration),
+    /// The n-th open shard of the intents takes nothing from the api for this long.
+    HotShard(usize, Duration),
     /// The n-th open shard of the stream is split.
     Split(&'static str, usize),
     /// The n-th open shard of the stream and its neighbour are merged, if at least two shards are
@@ -336,7 +341,9 @@ impl Plan {
         let mut pipeline = pipeline(random);
         let clients = clients(random, is_within_budget);
         let mut disasters = if is_within_budget {
-            vec![outage_within_budget(random, &pipeline)]
+            let mut disasters = vec![outage_within_budget(random, &pipeline)];
+            disasters.extend(escapable(random, &pipeline));
+            disasters
         } else {
             (0..random.usize(10..18))
                 .map(|_| disaster(random))
@@ -372,6 +379,7 @@ fn pipeline(random: &mut Rng) -> Pipeline {
         shards: random.u32(1..=3),
         consumer: mapped_function(random),
         max_in_flight: random.usize(1..=8),
+        escapes: random.u32(0..4) != 0,
         api_clocks: (0..random.usize(1..=3))
             .map(|_| random.i64(-5_000..=5_000))
             .collect(),
@@ -535,6 +543,15 @@ fn outage_within_budget(random: &mut Rng, pipeline: &Pipeline) -> Disaster {
     }
 }
 
+/// A hot shard that costs no order, if the plan has an escape from it. All shards are alike, so the
+/// place across is in another shard.
+fn escapable(random: &mut Rng, pipeline: &Pipeline) -> Option<Disaster> {
+    (pipeline.escapes && pipeline.shards > 1).then(|| Disaster {
+        at: moment(random),
+        kind: Kind::HotShard(random.usize(0..8), pause(random, 30)),
+    })
+}
+
 fn pause(random: &mut Rng, seconds: u64) -> Duration {
     Duration::from_millis(random.u64(10..seconds * 1_000))
 }
@@ -552,7 +569,7 @@ fn disaster(random: &mut Rng) -> Disaster {
             Function::Consumer
         }
     };
-    let kind = match random.u32(0..20) {
+    let kind = match random.u32(0..22) {
         0..=9 => {
             let (service, errors) = ERRORS[random.usize(0..ERRORS.len())];
             let error = errors[random.usize(0..errors.len())];
@@ -574,6 +591,7 @@ fn disaster(random: &mut Rng) -> Disaster {
         16 => Kind::SecondPoller(Function::Consumer, pause(random, 20)),
         17 => Kind::Stop(Function::Consumer, pause(random, 20)),
         18 => Kind::Split(STREAM, random.usize(0..8)),
+        19..=20 => Kind::HotShard(random.usize(0..8), pause(random, 20)),
         _ => Kind::Merge(STREAM, random.usize(0..8)),
     };
     Disaster {

@@ -165,7 +165,10 @@ impl Poller {
         ));
         let keys: BTreeSet<String> = records
             .iter()
-            .map(|record| record.partition_key.clone())
+            .map(|record| {
+                self.source
+                    .key_in(batch.shard_id().as_str(), &record.partition_key)
+            })
             .collect();
         let mut in_flight = self.in_flight.borrow_mut();
         for key in &keys {
@@ -175,15 +178,16 @@ impl Poller {
         }
         let mut started = self.started.borrow_mut();
         for record in records {
-            let before = started.entry(record.partition_key.clone()).or_default();
+            let key = self
+                .source
+                .key_in(batch.shard_id().as_str(), &record.partition_key);
+            let before = started.entry(key.clone()).or_default();
             let is_late = before
                 .last()
                 .is_some_and(|last| record.sequence_number < *last);
             if is_late && !before.contains(&record.sequence_number) {
-                self.laws.broken(
-                    "a key's records begin in their sequence",
-                    &record.partition_key,
-                );
+                self.laws
+                    .broken("a key's records begin in their sequence", key);
             }
             before.insert(record.sequence_number.clone());
         }

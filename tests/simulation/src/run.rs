@@ -16,6 +16,7 @@ use crate::final_fact_laws::settle_facts;
 use crate::final_laws::settle;
 use crate::laws::{Laws, Violation};
 use crate::plan::{Function, Plan};
+use crate::sequence;
 use crate::trace::Trace;
 use crate::world::World;
 
@@ -153,6 +154,7 @@ async fn live(plan: &Plan, laws: Laws) -> Counts {
     }
     let calls = clients.calls.take();
     let evidence = settle(&world, plan, &calls).await;
+    sequence::check(&world, &clients.acknowledged.take(), &evidence);
     let facts = match plan.pipeline.facts {
         Some(_) => settle_facts(&world).await,
         None => FactCounts::default(),

@@ -1,7 +1,7 @@
 //! The streams that pollers read, of either kind.
 
 use aws_model::event_source::{ChangeStreamReader, ShardReader};
-use aws_model::kinesis::Position;
+use aws_model::kinesis::{Position, hash_key};
 use aws_model::{Aws, ChangePosition};
 use event_source_mapping::{Event, Fetch, SequenceNumber};
 
@@ -67,6 +67,24 @@ impl Source {
                 let shard = self.aws.dynamodb().change_stream_shard(table);
                 shard.into_iter().collect()
             }
+        }
+    }
+
+    /// The name of a key's records in a shard. Records that escaped from the shard of their key have
+    /// another name, because their shard has a sequence of its own.
+    pub(crate) fn key_in(&self, shard: &str, key: &str) -> String {
+        let is_at_home = match &self.kind {
+            Kind::Stream(name, _) => {
+                let shards = self.aws.kinesis().shards(name).unwrap();
+                let mut shards = shards.iter().filter(|known| known.id == shard);
+                shards.all(|shard| shard.hash_range.contains(hash_key(key)))
+            }
+            Kind::Changes(..) => true,
+        };
+        if is_at_home {
+            key.to_owned()
+        } else {
+            format!("{key}, escaped")
         }
     }
 

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 
 use crate::fact_laws::FactLaws;
 use crate::facts_stream::{FactsStreamFaults, Put};
+use crate::hot_shard::HotShard;
 use crate::laws::Laws;
 use crate::middle::Middle;
 use crate::mutant::{Mutant, operation, success};
@@ -41,6 +42,8 @@ pub(crate) struct Wire {
     pub(crate) environment: String,
     /// The faults of the facts stream.
     pub(crate) facts_stream: FactsStreamFaults,
+    /// The shard of intents that takes nothing for a while.
+    pub(crate) hot_shard: HotShard,
     /// The calls at which a function is to crash.
     pub(crate) middle: Middle,
     /// True if the wire has only the usual delays from the start.
@@ -72,6 +75,7 @@ impl Wire {
             function: Function::Api,
             environment: String::new(),
             facts_stream: FactsStreamFaults::default(),
+            hot_shard: HotShard::default(),
             middle: Middle::default(),
             is_calm: plan.is_within_budget,
             is_calmed: Arc::default(),
@@ -230,6 +234,11 @@ impl HttpConnector for Connector {
                 sleep(disturbance.before).await;
                 if let Some(Touched::Facts(put)) = touched {
                     return put.send(&wire, &model, request).await;
+                }
+                if wire.function == Function::Api
+                    && let Some(refusal) = wire.hot_shard.refusal(&request, &wire.laws)
+                {
+                    return Ok(refusal);
                 }
                 let answer = model.call(request).await;
                 match touched {

@@ -208,6 +208,31 @@ fn the_prices_of_waiting_and_polling_are_what_their_arithmetic_gives() {
     }
 }
 
+#[test]
+fn the_prices_of_looking_are_what_their_arithmetic_gives() {
+    let document = read("docs/deploy.md");
+    let head = "| looks | for an order that comes | $ | for one that does not come | $ |\n|---|---|---|---|---|\n";
+    let (_, table) = document.split_once(head).unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let rows: Vec<Vec<&str>> = rows
+        .map(|row| row.split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    for column in [2, 4] {
+        for row in &rows {
+            let value = sum(&mut tokens(row[column]).into_iter());
+            assert_eq!(value.rounded(), row[column + 1], "{}", row[column]);
+        }
+        // The gateway, the requests and the logs.
+        let whole = |row: &Vec<&str>| {
+            let whole = cents(row[column + 1]) + 205;
+            format!("{}.{:02}", whole / 100, whole % 100)
+        };
+        let told = format!("{} before and {} now", whole(&rows[0]), whole(&rows[1]));
+        assert!(document.contains(&told), "{told}");
+    }
+}
+
 /// The number of CloudWatch's metrics that an expression looks at.
 fn metrics(expression: &Expression) -> usize {
     let is_metric = |part: &Expression| match part {

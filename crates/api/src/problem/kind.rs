@@ -48,6 +48,8 @@ kinds! {
     MalformedJson = "urn:problem:orders:malformed-json", BAD_REQUEST, "Malformed JSON";
     /// The `Idempotency-Key` cannot be used.
     InvalidIdempotencyKey = "urn:problem:orders:invalid-idempotency-key", BAD_REQUEST, "Invalid idempotency key";
+    /// The service takes orders with an `Idempotency-Key` only, and there is none.
+    IdempotencyKeyRequired = "urn:problem:orders:idempotency-key-required", BAD_REQUEST, "Idempotency key required";
     /// The id in the path is not an order's.
     InvalidOrderId = "urn:problem:orders:invalid-order-id", BAD_REQUEST, "Invalid order id";
     /// A caller is required and not known.
@@ -64,6 +66,8 @@ kinds! {
     UnsupportedMediaType = "urn:problem:orders:unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
     /// The body is JSON that breaks rules of an order.
     InvalidOrder = "urn:problem:orders:invalid-order", UNPROCESSABLE_ENTITY, "Invalid order";
+    /// The caller is beyond its limit.
+    TooManyRequests = "urn:problem:orders:too-many-requests", TOO_MANY_REQUESTS, "Too many requests";
     /// The service failed, and trying again does not mend it.
     InternalError = "urn:problem:orders:internal-error", INTERNAL_SERVER_ERROR, "Internal error";
     /// The stream refused, so nothing happened.

@@ -9,7 +9,9 @@
 mod callers;
 mod cancel;
 mod events;
+mod fairness;
 mod faults;
+mod hot_shard;
 mod openapi;
 mod read;
 mod serves;

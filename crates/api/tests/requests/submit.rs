@@ -303,3 +303,30 @@ async fn a_clock_that_stands_before_1970_is_a_500_and_accepts_nothing() {
     assert_eq!(world.send(submit(ORDER)).await.status, 500);
     assert!(world.records().is_empty());
 }
+
+#[tokio::test]
+async fn an_order_without_a_key_is_refused_where_a_key_is_required() {
+    let mut world = World::new("none");
+    world.api.requires_key = true;
+    let answer = world.send(submit(ORDER)).await;
+    assert_eq!(answer.status, 400);
+    assert!(
+        answer.text("detail").contains("Idempotency-Key"),
+        "{}",
+        answer.body
+    );
+    assert!(world.records().is_empty());
+    let with_key = with_header(submit(ORDER), "idempotency-key", KEY);
+    assert_eq!(world.send(with_key).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_cancel_needs_no_key_where_one_is_required() {
+    let mut world = World::new("none");
+    world.api.requires_key = true;
+    let cancel = request(
+        "POST",
+        "/orders/7d444840-9dc0-41d1-b245-5ffdce74fad2/cancel",
+    );
+    assert_eq!(world.send(cancel).await.status, 202);
+}

@@ -59,6 +59,8 @@ impl World {
             ),
             callers: CallerSource::parse(callers).unwrap(),
             base_path: BasePath::default(),
+            requires_key: false,
+            fairness: None,
             max_wait: MaxWait::default(),
             origins: Origins::new(
                 || uuid::Uuid::new_v4().into_bytes(),

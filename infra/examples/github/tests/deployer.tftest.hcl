@@ -33,6 +33,28 @@ run "the_deployer_deletes_nothing_that_keeps_orders" {
   }
 }
 
+run "a_brought_key_may_be_used_and_not_be_changed" {
+  command = plan
+
+  variables {
+    kms_key_arns = ["arn:aws:kms:eu-test-1:123456789012:key/brought"]
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_policy.deployer["data"].policy).Statement : statement if statement.Sid == "BroughtKeys"] == jsondecode(jsonencode([{ Sid = "BroughtKeys", Effect = "Allow", Action = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], Resource = ["arn:aws:kms:eu-test-1:123456789012:key/brought"] }]))
+    error_message = "Terraform must be able to give the brought key to streams and tables."
+  }
+}
+
+run "without_a_brought_key_there_is_no_right_to_one" {
+  command = plan
+
+  assert {
+    condition     = !strcontains(aws_iam_policy.deployer["data"].policy, "BroughtKeys")
+    error_message = "A right without a key must not be there."
+  }
+}
+
 run "a_pattern_of_repositories_is_refused" {
   command = plan
 

@@ -20,8 +20,9 @@ override_resource {
 }
 
 variables {
-  facts_stream_arn = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"
-  facts_key_arn    = "arn:aws:kms:eu-test-1:123456789012:key/facts"
+  facts_stream_arn     = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"
+  facts_key_arn        = "arn:aws:kms:eu-test-1:123456789012:key/facts"
+  other_facts_key_arns = ["arn:aws:kms:eu-test-1:123456789012:key/former"]
 }
 
 run "each_fact_becomes_one_message_in_the_sequence_of_its_order" {
@@ -103,7 +104,7 @@ run "the_pipe_reads_facts_and_writes_its_two_queues" {
         Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"
       },
       {
-        Sid = "DecryptFacts", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/facts"
+        Sid = "DecryptFacts", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/facts", "arn:aws:kms:eu-test-1:123456789012:key/former"]
         Condition = { StringEquals = {
           "kms:ViaService"                        = "kinesis.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:kinesis:arn" = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"

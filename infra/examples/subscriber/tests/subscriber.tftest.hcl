@@ -27,6 +27,7 @@ override_resource {
 variables {
   facts_stream_arn      = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"
   facts_key_arn         = "arn:aws:kms:eu-test-1:123456789012:key/facts"
+  other_facts_key_arns  = ["arn:aws:kms:eu-test-1:123456789012:key/former"]
   facts_retention_hours = 24
   settings = {
     for name, value in jsondecode(file("../../pipeline.auto.tfvars.json")) : trimprefix(name, "subscriber_") => value if startswith(name, "subscriber_")
@@ -120,7 +121,7 @@ run "the_subscriber_reads_facts_and_books_shipments" {
         Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"
       },
       {
-        Sid = "DecryptFacts", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/facts"
+        Sid = "DecryptFacts", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/facts", "arn:aws:kms:eu-test-1:123456789012:key/former"]
         Condition = { StringEquals = {
           "kms:ViaService"                        = "kinesis.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:kinesis:arn" = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"

@@ -322,19 +322,19 @@ run "an_alarm_may_go_to_the_topics_of_the_organization" {
   command = plan
 
   variables {
-    alarm_topic_arns = {
-      page   = "arn:aws:sns:eu-test-1:123456789012:pager"
-      ticket = "arn:aws:sns:eu-test-1:123456789012:tracker"
+    alarm_topics = {
+      page   = { arn = "arn:aws:sns:eu-test-1:123456789012:pager" }
+      ticket = { arn = "arn:aws:sns:eu-test-1:123456789012:tracker" }
     }
   }
 
   assert {
-    condition     = length(aws_sns_topic.alarms) == 0 && length(aws_sns_topic_policy.alarms) == 0 && output.alarm_topic_arn == var.alarm_topic_arns.page && output.ticket_topic_arn == var.alarm_topic_arns.ticket
+    condition     = length(aws_sns_topic.alarms) == 0 && length(aws_sns_topic_policy.alarms) == 0 && output.alarm_topic_arn == var.alarm_topics.page.arn && output.ticket_topic_arn == var.alarm_topics.ticket.arn
     error_message = "No topic must be made where both are given."
   }
 
   assert {
-    condition     = contains(aws_cloudwatch_metric_alarm.orders["dropped"].alarm_actions, var.alarm_topic_arns.page) && contains(aws_cloudwatch_metric_alarm.orders["conflicts"].alarm_actions, var.alarm_topic_arns.ticket)
+    condition     = contains(aws_cloudwatch_metric_alarm.orders["dropped"].alarm_actions, var.alarm_topics.page.arn) && contains(aws_cloudwatch_metric_alarm.orders["conflicts"].alarm_actions, var.alarm_topics.ticket.arn)
     error_message = "Each alarm must go to the topic of its severity."
   }
 }

@@ -77,3 +77,108 @@ run "each_setting_of_a_function_is_that_functions" {
     error_message = "Every table must be restorable for as long as asked for."
   }
 }
+
+# A switch has two values only. So the switches are set three times, and no two of them have the
+# same value each time.
+
+run "each_switch_has_its_own_effect_first" {
+  variables {
+    accepting           = true
+    consumer_enabled    = false
+    notifier_enabled    = false
+    tracing             = false
+    enhanced_fan_out    = true
+    deletion_protection = true
+  }
+
+  assert {
+    condition = {
+      accepting        = alltrue([for route in aws_apigatewayv2_route.orders : route.target == "integrations/integration-api"])
+      closed           = alltrue([for route in aws_apigatewayv2_route.orders : route.target == "integrations/integration-closed"])
+      consumer_enabled = aws_lambda_event_source_mapping.consumer.enabled
+      notifier_enabled = aws_lambda_event_source_mapping.notifier[0].enabled
+      traced           = [for function in local.functions : one(function.tracing_config).mode]
+      may_trace        = [for policy in concat([aws_iam_role_policy.api, aws_iam_role_policy.consumer], aws_iam_role_policy.reader, aws_iam_role_policy.notifier) : strcontains(policy.policy, "xray:")]
+      enhanced_fan_out = endswith(aws_lambda_event_source_mapping.consumer.event_source_arn, "/consumer/fan-out:1")
+      protected        = [for table in [aws_dynamodb_table.orders, aws_dynamodb_table.announcements[0], aws_dynamodb_table.guard] : table.deletion_protection_enabled]
+      } == {
+      accepting        = var.accepting
+      closed           = !var.accepting
+      consumer_enabled = var.consumer_enabled
+      notifier_enabled = var.notifier_enabled
+      traced           = [for function in range(4) : var.tracing ? "Active" : "PassThrough"]
+      may_trace        = [for role in range(4) : var.tracing]
+      enhanced_fan_out = var.enhanced_fan_out
+      protected        = [for table in range(3) : var.deletion_protection]
+    }
+    error_message = "Each switch must have its own effect, and no other switch may have it."
+  }
+}
+
+run "each_switch_has_its_own_effect_second" {
+  variables {
+    accepting           = false
+    consumer_enabled    = false
+    notifier_enabled    = true
+    tracing             = true
+    enhanced_fan_out    = false
+    deletion_protection = true
+  }
+
+  assert {
+    condition = {
+      accepting        = alltrue([for route in aws_apigatewayv2_route.orders : route.target == "integrations/integration-api"])
+      closed           = alltrue([for route in aws_apigatewayv2_route.orders : route.target == "integrations/integration-closed"])
+      consumer_enabled = aws_lambda_event_source_mapping.consumer.enabled
+      notifier_enabled = aws_lambda_event_source_mapping.notifier[0].enabled
+      traced           = [for function in local.functions : one(function.tracing_config).mode]
+      may_trace        = [for policy in concat([aws_iam_role_policy.api, aws_iam_role_policy.consumer], aws_iam_role_policy.reader, aws_iam_role_policy.notifier) : strcontains(policy.policy, "xray:")]
+      enhanced_fan_out = endswith(aws_lambda_event_source_mapping.consumer.event_source_arn, "/consumer/fan-out:1")
+      protected        = [for table in [aws_dynamodb_table.orders, aws_dynamodb_table.announcements[0], aws_dynamodb_table.guard] : table.deletion_protection_enabled]
+      } == {
+      accepting        = var.accepting
+      closed           = !var.accepting
+      consumer_enabled = var.consumer_enabled
+      notifier_enabled = var.notifier_enabled
+      traced           = [for function in range(4) : var.tracing ? "Active" : "PassThrough"]
+      may_trace        = [for role in range(4) : var.tracing]
+      enhanced_fan_out = var.enhanced_fan_out
+      protected        = [for table in range(3) : var.deletion_protection]
+    }
+    error_message = "Each switch must have its own effect, and no other switch may have it."
+  }
+}
+
+run "each_switch_has_its_own_effect_third" {
+  variables {
+    accepting           = false
+    consumer_enabled    = true
+    notifier_enabled    = false
+    tracing             = true
+    enhanced_fan_out    = true
+    deletion_protection = false
+  }
+
+  assert {
+    condition = {
+      accepting        = alltrue([for route in aws_apigatewayv2_route.orders : route.target == "integrations/integration-api"])
+      closed           = alltrue([for route in aws_apigatewayv2_route.orders : route.target == "integrations/integration-closed"])
+      consumer_enabled = aws_lambda_event_source_mapping.consumer.enabled
+      notifier_enabled = aws_lambda_event_source_mapping.notifier[0].enabled
+      traced           = [for function in local.functions : one(function.tracing_config).mode]
+      may_trace        = [for policy in concat([aws_iam_role_policy.api, aws_iam_role_policy.consumer], aws_iam_role_policy.reader, aws_iam_role_policy.notifier) : strcontains(policy.policy, "xray:")]
+      enhanced_fan_out = endswith(aws_lambda_event_source_mapping.consumer.event_source_arn, "/consumer/fan-out:1")
+      protected        = [for table in [aws_dynamodb_table.orders, aws_dynamodb_table.announcements[0], aws_dynamodb_table.guard] : table.deletion_protection_enabled]
+      } == {
+      accepting        = var.accepting
+      closed           = !var.accepting
+      consumer_enabled = var.consumer_enabled
+      notifier_enabled = var.notifier_enabled
+      traced           = [for function in range(4) : var.tracing ? "Active" : "PassThrough"]
+      may_trace        = [for role in range(4) : var.tracing]
+      enhanced_fan_out = var.enhanced_fan_out
+      protected        = [for table in range(3) : var.deletion_protection]
+    }
+    error_message = "Each switch must have its own effect, and no other switch may have it."
+  }
+}

@@ -160,17 +160,17 @@ run "a_report_outlasts_the_change_that_it_names" {
 
 run "facts_are_encrypted_under_the_services_own_key" {
   assert {
-    condition     = aws_kinesis_stream.facts[0].encryption_type == "KMS" && aws_kinesis_stream.facts[0].kms_key_id == aws_kms_key.orders.arn
+    condition     = aws_kinesis_stream.facts[0].encryption_type == "KMS" && aws_kinesis_stream.facts[0].kms_key_id == aws_kms_key.orders[0].arn
     error_message = "The stream of facts must be encrypted, because it holds order content."
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.announcements[0].server_side_encryption).enabled && one(aws_dynamodb_table.announcements[0].server_side_encryption).kms_key_arn == aws_kms_key.orders.arn
+    condition     = one(aws_dynamodb_table.announcements[0].server_side_encryption).enabled && one(aws_dynamodb_table.announcements[0].server_side_encryption).kms_key_arn == aws_kms_key.orders[0].arn
     error_message = "The table of announcements must be encrypted."
   }
 
   assert {
-    condition     = aws_sqs_queue.changes_discarded[0].kms_master_key_id == aws_kms_key.orders.arn
+    condition     = aws_sqs_queue.changes_discarded[0].kms_master_key_id == aws_kms_key.orders[0].arn
     error_message = "The queue must be encrypted."
   }
 
@@ -187,7 +187,7 @@ run "facts_are_encrypted_under_the_services_own_key" {
   }
 
   assert {
-    condition     = aws_cloudwatch_log_group.notifier[0].kms_key_id == aws_kms_key.orders.arn && aws_cloudwatch_log_group.notifier[0].retention_in_days == var.log_retention_days
+    condition     = aws_cloudwatch_log_group.notifier[0].kms_key_id == aws_kms_key.orders[0].arn && aws_cloudwatch_log_group.notifier[0].retention_in_days == var.log_retention_days
     error_message = "The log must be encrypted, and kept no longer than asked for."
   }
 }
@@ -249,7 +249,7 @@ run "the_notifier_reads_changes_and_publishes_facts" {
       },
       { Sid = "FindChanges", Effect = "Allow", Action = "dynamodb:ListStreams", Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/orders/stream/*" },
       {
-        Sid = "DecryptChanges", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "DecryptChanges", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                                  = "dynamodb.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:dynamodb:tableName"    = "orders"
@@ -258,7 +258,7 @@ run "the_notifier_reads_changes_and_publishes_facts" {
       },
       { Sid = "PublishFacts", Effect = "Allow", Action = ["kinesis:PutRecord", "kinesis:PutRecords"], Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts" },
       {
-        Sid = "EncryptFacts", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "EncryptFacts", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                        = "kinesis.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:kinesis:arn" = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"
@@ -266,7 +266,7 @@ run "the_notifier_reads_changes_and_publishes_facts" {
       },
       { Sid = "MarkFacts", Effect = "Allow", Action = "dynamodb:UpdateItem", Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/announcements" },
       {
-        Sid = "DecryptAnnouncements", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "DecryptAnnouncements", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                                  = "dynamodb.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:dynamodb:tableName"    = "orders-announcements"
@@ -276,7 +276,7 @@ run "the_notifier_reads_changes_and_publishes_facts" {
       { Sid = "WriteLog", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws:logs:eu-test-1:123456789012:log-group:notifier:*" },
       { Sid = "KeepDiscards", Effect = "Allow", Action = "sqs:SendMessage", Resource = "arn:aws:sqs:eu-test-1:123456789012:changes" },
       {
-        Sid = "EncryptDiscards", Effect = "Allow", Action = ["kms:GenerateDataKey", "kms:Decrypt"], Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "EncryptDiscards", Effect = "Allow", Action = ["kms:GenerateDataKey", "kms:Decrypt"], Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                    = "sqs.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:sqs:arn" = "arn:aws:sqs:eu-test-1:123456789012:changes"
@@ -317,7 +317,7 @@ run "an_operator_may_run_announce_and_no_more" {
     condition = jsondecode(aws_iam_policy.announce[0].policy).Statement == jsondecode(jsonencode([
       { Sid = "ReadOrders", Effect = "Allow", Action = ["dynamodb:Scan", "dynamodb:GetItem"], Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/orders" },
       {
-        Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                                  = "dynamodb.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:dynamodb:tableName"    = "orders"
@@ -326,7 +326,7 @@ run "an_operator_may_run_announce_and_no_more" {
       },
       { Sid = "ReadAndMarkAnnouncements", Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/announcements" },
       {
-        Sid = "DecryptAnnouncements", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "DecryptAnnouncements", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                                  = "dynamodb.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:dynamodb:tableName"    = "orders-announcements"
@@ -335,7 +335,7 @@ run "an_operator_may_run_announce_and_no_more" {
       },
       { Sid = "PublishFacts", Effect = "Allow", Action = ["kinesis:PutRecord", "kinesis:PutRecords"], Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts" },
       {
-        Sid = "EncryptFacts", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "EncryptFacts", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                        = "kinesis.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:kinesis:arn" = "arn:aws:kinesis:eu-test-1:123456789012:stream/facts"
@@ -353,7 +353,7 @@ run "an_operator_may_run_announce_and_no_more" {
 
 run "the_outputs_of_the_facts_name_what_exists" {
   assert {
-    condition     = output.facts_stream_arn == aws_kinesis_stream.facts[0].arn && output.subscriber.facts_stream_arn == aws_kinesis_stream.facts[0].arn && output.subscriber.facts_key_arn == aws_kms_key.orders.arn && output.subscriber.facts_retention_hours == var.facts_retention_hours
+    condition     = output.facts_stream_arn == aws_kinesis_stream.facts[0].arn && output.subscriber.facts_stream_arn == aws_kinesis_stream.facts[0].arn && output.subscriber.facts_key_arn == aws_kms_key.orders[0].arn && output.subscriber.facts_retention_hours == var.facts_retention_hours
     error_message = "A subscriber must be able to find the stream and its key."
   }
 

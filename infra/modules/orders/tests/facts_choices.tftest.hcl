@@ -47,7 +47,7 @@ run "without_facts_nothing_of_them_is_left" {
   }
 
   assert {
-    condition     = !strcontains(aws_kms_key.orders.policy, "notifier")
+    condition     = !strcontains(aws_kms_key.orders[0].policy, "notifier")
     error_message = "The key must not be open to a log that does not exist."
   }
 

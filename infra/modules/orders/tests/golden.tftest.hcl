@@ -39,16 +39,18 @@ run "everything" {
     consumer_reserved_concurrency = 20
     cors_allow_origins            = ["https://shop.example"]
     discard_destination           = "s3"
-    domain                        = { name = "orders.example", certificate_arn = "arn:aws:acm:eu-test-1:123456789012:certificate/c", zone_id = "Z1" }
+    domain                        = { name = "orders.example", certificate_arn = "arn:aws:acm:eu-test-1:123456789012:certificate/c", zone = { id = "Z1" } }
     enhanced_fan_out              = true
     jwt_audience                  = ["orders"]
     jwt_issuer                    = "https://issuer.example"
     jwt_scopes                    = ["orders/write"]
+    kms_key                       = { arn = "arn:aws:kms:eu-test-1:123456789012:key/brought", keep_own = true }
     no_traffic_alarm_minutes      = 60
     notifier_enabled              = false
     notifier_pinned_version       = "8"
     notifier_reserved_concurrency = 30
     operator_principal_arns       = ["arn:aws:iam::123456789012:role/on-call"]
+    other_kms_key_arns            = ["arn:aws:kms:eu-test-1:123456789012:key/former"]
     permissions_boundary_arn      = "arn:aws:iam::123456789012:policy/boundary"
     reader_pinned_version         = "7"
     reader_reserved_concurrency   = 40

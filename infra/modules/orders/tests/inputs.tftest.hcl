@@ -54,7 +54,7 @@ run "a_domain_takes_the_place_of_the_apis_own_endpoint" {
     domain = {
       name            = "orders.example"
       certificate_arn = "arn:aws:acm:eu-test-1:123456789012:certificate/c"
-      zone_id         = "Z1"
+      zone            = { id = "Z1" }
     }
   }
 

@@ -93,22 +93,22 @@ run "the_mapping_has_every_setting_of_the_pipeline" {
 
 run "everything_is_encrypted_under_the_services_own_key" {
   assert {
-    condition     = aws_kms_key.orders.enable_key_rotation
+    condition     = aws_kms_key.orders[0].enable_key_rotation
     error_message = "The key must be rotated."
   }
 
   assert {
-    condition     = aws_kinesis_stream.intents.encryption_type == "KMS" && aws_kinesis_stream.intents.kms_key_id == aws_kms_key.orders.arn
+    condition     = aws_kinesis_stream.intents.encryption_type == "KMS" && aws_kinesis_stream.intents.kms_key_id == aws_kms_key.orders[0].arn
     error_message = "The stream must be encrypted, because it holds order content."
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.orders.server_side_encryption).enabled && one(aws_dynamodb_table.orders.server_side_encryption).kms_key_arn == aws_kms_key.orders.arn
+    condition     = one(aws_dynamodb_table.orders.server_side_encryption).enabled && one(aws_dynamodb_table.orders.server_side_encryption).kms_key_arn == aws_kms_key.orders[0].arn
     error_message = "The table must be encrypted, because it holds order content."
   }
 
   assert {
-    condition     = aws_sqs_queue.discarded.kms_master_key_id == aws_kms_key.orders.arn
+    condition     = aws_sqs_queue.discarded.kms_master_key_id == aws_kms_key.orders[0].arn
     error_message = "The queue must be encrypted."
   }
 
@@ -127,25 +127,25 @@ run "everything_is_encrypted_under_the_services_own_key" {
   assert {
     condition = length(aws_s3_bucket.discarded) == length(aws_s3_bucket_server_side_encryption_configuration.discarded) && alltrue(flatten([
       for encryption in aws_s3_bucket_server_side_encryption_configuration.discarded : [for rule in encryption.rule :
-        rule.bucket_key_enabled && one(rule.apply_server_side_encryption_by_default).sse_algorithm == "aws:kms" && one(rule.apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.orders.arn
+        rule.bucket_key_enabled && one(rule.apply_server_side_encryption_by_default).sse_algorithm == "aws:kms" && one(rule.apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.orders[0].arn
     ]]))
     error_message = "The archive must be encrypted, because it holds order content."
   }
 
   assert {
-    condition     = alltrue([for group in concat([aws_cloudwatch_log_group.api, aws_cloudwatch_log_group.consumer], aws_cloudwatch_log_group.access) : group.kms_key_id == aws_kms_key.orders.arn && group.retention_in_days == var.log_retention_days])
+    condition     = alltrue([for group in concat([aws_cloudwatch_log_group.api, aws_cloudwatch_log_group.consumer], aws_cloudwatch_log_group.access) : group.kms_key_id == aws_kms_key.orders[0].arn && group.retention_in_days == var.log_retention_days])
     error_message = "Logs must be encrypted, and kept no longer than asked for."
   }
 
   assert {
-    condition     = alltrue([for topic in aws_sns_topic.alarms : topic.kms_master_key_id == aws_kms_key.orders.arn])
+    condition     = alltrue([for topic in aws_sns_topic.alarms : topic.kms_master_key_id == aws_kms_key.orders[0].arn])
     error_message = "The topic must be encrypted."
   }
 }
 
 run "the_keys_policy_says_this_and_no_more" {
   assert {
-    condition = jsondecode(aws_kms_key.orders.policy).Statement == jsondecode(jsonencode([
+    condition = jsondecode(aws_kms_key.orders[0].policy).Statement == jsondecode(jsonencode([
       {
         Sid       = "AccountDelegatesThroughIam"
         Effect    = "Allow"

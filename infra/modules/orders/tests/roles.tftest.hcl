@@ -15,7 +15,7 @@ run "the_api_puts_intents_and_does_nothing_else" {
     condition = jsondecode(aws_iam_role_policy.api.policy).Statement == jsondecode(jsonencode([
       { Sid = "PutIntents", Effect = "Allow", Action = "kinesis:PutRecord", Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents" },
       {
-        Sid = "EncryptIntents", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "EncryptIntents", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                        = "kinesis.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:kinesis:arn" = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents"
@@ -33,7 +33,7 @@ run "the_reader_reads_orders_and_does_nothing_else" {
     condition = jsondecode(aws_iam_role_policy.reader[0].policy).Statement == jsondecode(jsonencode([
       { Sid = "ReadOrders", Effect = "Allow", Action = "dynamodb:GetItem", Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/orders" },
       {
-        Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                                  = "dynamodb.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:dynamodb:tableName"    = "orders"
@@ -56,7 +56,7 @@ run "the_consumer_reads_intents_and_writes_orders" {
         Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents"
       },
       {
-        Sid = "DecryptIntents", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "DecryptIntents", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                        = "kinesis.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:kinesis:arn" = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents"
@@ -64,7 +64,7 @@ run "the_consumer_reads_intents_and_writes_orders" {
       },
       { Sid = "ApplyIntents", Effect = "Allow", Action = "dynamodb:UpdateItem", Resource = "arn:aws:dynamodb:eu-test-1:123456789012:table/orders" },
       {
-        Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "DecryptOrders", Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                                  = "dynamodb.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:dynamodb:tableName"    = "orders"
@@ -74,7 +74,7 @@ run "the_consumer_reads_intents_and_writes_orders" {
       { Sid = "WriteLog", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws:logs:eu-test-1:123456789012:log-group:g:*" },
       { Sid = "KeepDiscards", Effect = "Allow", Action = "sqs:SendMessage", Resource = "arn:aws:sqs:eu-test-1:123456789012:discarded" },
       {
-        Sid = "EncryptDiscards", Effect = "Allow", Action = ["kms:GenerateDataKey", "kms:Decrypt"], Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "EncryptDiscards", Effect = "Allow", Action = ["kms:GenerateDataKey", "kms:Decrypt"], Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                    = "sqs.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:sqs:arn" = "arn:aws:sqs:eu-test-1:123456789012:discarded"

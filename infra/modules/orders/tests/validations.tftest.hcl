@@ -136,13 +136,45 @@ run "words_that_aws_does_not_know_are_refused" {
     jwt_audience             = [""]
     alarm_emails             = ["nobody"]
     runbook_url              = "https://runbook.example#here"
+    kms_key                  = { arn = "arn:aws:kms:eu-test-1:123456789012:alias/orders" }
+    other_kms_key_arns       = ["arn:aws:kms:eu-test-1:123456789012:alias/orders"]
+    alarm_topics             = { page = { arn = "arn:aws:sqs:eu-test-1:123456789012:pager" } }
   }
 
   expect_failures = [
     var.name, var.table_name, var.starting_position, var.permissions_boundary_arn, var.api_package, var.consumer_package, var.architecture,
     var.log_level, var.api_pinned_version, var.consumer_pinned_version, var.stream_mode, var.discard_destination, var.front_door,
-    var.jwt_issuer, var.jwt_audience, var.alarm_emails, var.runbook_url,
+    var.jwt_issuer, var.jwt_audience, var.alarm_emails, var.runbook_url, var.kms_key, var.other_kms_key_arns, var.alarm_topics,
   ]
+}
+
+run "a_key_of_another_region_is_refused" {
+  command = plan
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-test-2:123456789012:key/k" }
+  }
+
+  expect_failures = [var.kms_key]
+}
+
+run "a_key_and_a_topic_without_an_arn_are_refused" {
+  command = plan
+
+  variables {
+    kms_key      = { arn = null }
+    alarm_topics = { ticket = { arn = null } }
+  }
+
+  expect_failures = [var.kms_key, var.alarm_topics]
+}
+
+run "a_key_of_another_account_and_a_replica_are_taken" {
+  command = plan
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-test-1:210987654321:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
+  }
 }
 
 run "empty_and_overlong_words_are_refused" {

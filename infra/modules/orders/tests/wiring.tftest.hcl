@@ -144,7 +144,7 @@ run "every_edge_leads_where_it_should" {
   }
 
   assert {
-    condition     = aws_kms_alias.orders.target_key_id == "key" && aws_sqs_queue_policy.discarded.queue_url == "https://sqs.example/discarded" && aws_sqs_queue_policy.changes_discarded[0].queue_url == "https://sqs.example/changes_discarded"
+    condition     = aws_kms_alias.orders[0].target_key_id == "key" && aws_sqs_queue_policy.discarded.queue_url == "https://sqs.example/discarded" && aws_sqs_queue_policy.changes_discarded[0].queue_url == "https://sqs.example/changes_discarded"
     error_message = "Each alias and policy must be on its own key or queue."
   }
 

@@ -10,10 +10,10 @@ use orders::{Caller, IdempotencyKey, OrderId};
 use serde_json::{Map, Value, json};
 
 use super::world::{ORDER, START, World, request, with_header};
-use crate::Origins;
 use crate::problem::Kind;
 use crate::route::{Endpoint, ROUTES};
 use crate::submit::MAX_BODY;
+use crate::{Fairness, Origins};
 
 /// The operation that an example belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,10 @@ enum Given {
     NotBase64,
     /// The front door has put a header into the event that is not text.
     Unreadable,
+    /// The service takes an order with a key only.
+    RequiredKey,
+    /// The caller has sent as many requests as it may.
+    OverLimit,
     /// The service's clock is set to a time before 1970.
     WrongClock,
 }
@@ -65,6 +69,8 @@ pub(super) struct Example {
 pub(super) const KEY: &str = "0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11";
 /// An example of an id under which there is no order.
 pub(super) const UNKNOWN: &str = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
+/// The caller of an example in which the service knows its callers.
+const CALLER: &str = "ann";
 /// The example of a trace in W3C Trace Context.
 pub(super) const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -88,7 +94,8 @@ pub(super) async fn answered() -> Vec<Example> {
 
 fn all() -> Vec<Example> {
     use Given::{
-        Cancelled, Fault, KnownCallers, NotBase64, Stored, Unreadable, UnreadableRow, WrongClock,
+        Cancelled, Fault, KnownCallers, NotBase64, OverLimit, RequiredKey, Stored, Unreadable,
+        UnreadableRow, WrongClock,
     };
     let throttled = "ProvisionedThroughputExceededException";
     let large = || " ".repeat(MAX_BODY + 1);
@@ -127,6 +134,11 @@ fn all() -> Vec<Example> {
         Kind::CallerRequired,
         "A request that names no caller, where callers are known",
     ));
+    add(order().given(OverLimit).refused(
+        "too-many",
+        Kind::TooManyRequests,
+        "A request of a caller that may send one in a second, right after another",
+    ));
     add(submit(&large()).refused("large", Kind::BodyTooLarge, "A body that is too large"));
     add(order().header("Content-Type", "text/plain").refused(
         "text",
@@ -154,6 +166,11 @@ fn all() -> Vec<Example> {
         "An order that may have been accepted, with a key",
     ));
 
+    add(order().given(RequiredKey).refused(
+        "no-key",
+        Kind::IdempotencyKeyRequired,
+        "An order without a key, where a key is required",
+    ));
     add(order().given(Unreadable).refused(
         "latin-1",
         Kind::MalformedRequest,
@@ -190,6 +207,11 @@ fn all() -> Vec<Example> {
         Kind::CallerRequired,
         "A request that names no caller, where callers are known",
     ));
+    add(cancel().given(OverLimit).refused(
+        "too-many",
+        Kind::TooManyRequests,
+        "A request of a caller that may send one in a second, right after another",
+    ));
     add(cancel().given(Fault("kinesis", throttled)).refused(
         "throttled",
         Kind::NotAccepted,
@@ -224,6 +246,11 @@ fn all() -> Vec<Example> {
         "stranger",
         Kind::CallerRequired,
         "A request that names no caller, where callers are known",
+    ));
+    add(read().given(OverLimit).refused(
+        "too-many",
+        Kind::TooManyRequests,
+        "A request of a caller that may send one in a second, right after another",
     ));
     add(at(Endpoint::Read, UNKNOWN).refused(
         "unknown",
@@ -336,7 +363,7 @@ impl Example {
 
     /// Sends the request to the handler, and keeps the answer.
     async fn send(&mut self) {
-        let callers = if matches!(self.given, Given::KnownCallers) {
+        let callers = if matches!(self.given, Given::KnownCallers | Given::OverLimit) {
             "jwt:sub"
         } else {
             "none"
@@ -350,6 +377,10 @@ impl Example {
                 _ => UNIX_EPOCH + Duration::from_millis(START),
             },
         );
+        world.api.requires_key = matches!(self.given, Given::RequiredKey);
+        if matches!(self.given, Given::OverLimit) {
+            world.api.fairness = Fairness::parse("1").unwrap();
+        }
         self.prepare(&world).await;
         let mut event = request(self.method, &self.path);
         for (name, value) in &self.header_lines {
@@ -357,6 +388,9 @@ impl Example {
         }
         if let Some(body) = &self.body {
             event["body"] = json!(body);
+        }
+        if matches!(self.given, Given::OverLimit) {
+            event = super::world::from(event, CALLER);
         }
         event["isBase64Encoded"] = json!(matches!(self.given, Given::NotBase64));
         let mut event = event.to_string().into_bytes();
@@ -383,7 +417,13 @@ impl Example {
             | Given::KnownCallers
             | Given::NotBase64
             | Given::Unreadable
+            | Given::RequiredKey
             | Given::WrongClock => {}
+            Given::OverLimit => {
+                let read = request("GET", &format!("/orders/{UNKNOWN}"));
+                let read = super::world::from(read, CALLER);
+                assert_eq!(world.send(read).await.status, 404);
+            }
             Given::Stored | Given::Cancelled => {
                 let order = super::world::submit(ORDER);
                 let order = with_header(order, "idempotency-key", KEY);

@@ -33,6 +33,10 @@ pub(super) fn texts(kind: Kind) -> Texts {
             "The `Idempotency-Key` is empty, too long, has a comma or another character that is not allowed, or was sent twice. Where callers are not known, it is also too short.",
             "Send one key of 22 to 255 visible ASCII characters, such as a UUID.",
         ),
+        Kind::IdempotencyKeyRequired => (
+            "The deployment takes orders with an `Idempotency-Key` only, and there is none.",
+            "Send a key, and the same key whenever the request is repeated.",
+        ),
         Kind::InvalidOrderId => (
             "The id in the path is not a UUID in lower case with hyphens.",
             "Use the `order_id` or the `Location` of the 202 as it is.",
@@ -65,6 +69,10 @@ pub(super) fn texts(kind: Kind) -> Texts {
             "The body is JSON that breaks rules of an order. `errors` lists them.",
             "Mend the order at each `pointer`.",
         ),
+        Kind::TooManyRequests => (
+            "The caller has sent more requests in a second than the deployment allows. Nothing happened.",
+            "Send the same request again after `Retry-After`.",
+        ),
         Kind::InternalError => (
             "The service failed, and will fail again in the same way.",
             "Report the failure with its `instance`.",
@@ -92,6 +100,11 @@ pub(super) fn headers(kind: Kind) -> &'static [(&'static str, bool)] {
         Kind::OrderNotFound => &[("Retry-After", true), ("Preference-Applied", false)],
         Kind::MethodNotAllowed => &[("Allow", true)],
         Kind::UnsupportedMediaType => &[("Accept", true)],
+        Kind::TooManyRequests => &[
+            ("Retry-After", true),
+            ("RateLimit", true),
+            ("RateLimit-Policy", true),
+        ],
         Kind::NotAccepted | Kind::OutcomeUnknown | Kind::Unavailable => &[("Retry-After", true)],
         _ => &[],
     }

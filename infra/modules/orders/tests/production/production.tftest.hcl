@@ -67,7 +67,7 @@ run "the_consumer_may_write_the_archive_and_find_it" {
       { Sid = "ArchiveDiscards", Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::discarded/*" },
       { Sid = "FindArchive", Effect = "Allow", Action = "s3:ListBucket", Resource = "arn:aws:s3:::discarded" },
       {
-        Sid = "EncryptArchive", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = "arn:aws:kms:eu-test-1:123456789012:key/k"
+        Sid = "EncryptArchive", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {
           "kms:ViaService"                   = "s3.eu-test-1.amazonaws.com"
           "kms:EncryptionContext:aws:s3:arn" = "arn:aws:s3:::discarded"
