@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run build-cost demo load outage-budget test properties simulate mutants measure \
+.PHONY: help build run build-cost demo load outage-budget test test-openapi documents properties simulate mutants measure \
 	check fmt comments clippy docs features dependencies words interfaces package-libraries test-libraries nightly test-infra test-infra-mutants \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
@@ -36,6 +36,15 @@ test: ## Run all unit, property and end-to-end tests
 	@if command -v cargo-nextest >/dev/null; then \
 		$(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
 	else $(CARGO) test --locked --workspace; fi
+
+# SEED decides about the requests, and is 1 if not given. The script's text says what is tested.
+test-openapi: build ## Test the service against docs/openapi.json (SEED=1 EXAMPLES=50)
+	@SEED=$(if $(filter file,$(origin SEED)),1,$(SEED)) tests/openapi/run
+
+# The schemas of `orders` are first, because the OpenAPI document is made of them.
+documents: ## Write the documents in docs that are made of the types
+	WRITE_DOCUMENTS=1 $(CARGO) test --locked --workspace --lib -- schema::tests
+	WRITE_DOCUMENTS=1 $(CARGO) test --locked --workspace --lib -- openapi::document
 
 # Every test target that has properties. `make test` draws the same cases every time. This command
 # draws the cases by a fresh seed, unless SEED is given.
@@ -115,6 +124,7 @@ test-libraries: ## Build fresh projects against the packed libraries, and the te
 nightly: ## Run long or chance-dependent checks (new cases, many seeds, fresh builds)
 	$(MAKE) --no-print-directory properties CASES=20000
 	$(MAKE) --no-print-directory simulate SEEDS=20000 FIRST=$(SEED)
+	EXAMPLES=2000 $(MAKE) --no-print-directory test-openapi SEED=$(SEED)
 	$(MAKE) --no-print-directory build-cost
 	$(MAKE) --no-print-directory package-reproducible
 	$(MAKE) --no-print-directory test-libraries

@@ -14,7 +14,8 @@ const IF_UNKNOWN: &str = "Send the request again. An order can be cancelled only
 
 /// The response says no more than every 202 does.
 #[derive(Serialize)]
-struct NoFields {}
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Cancel"))]
+pub(crate) struct NoFields {}
 
 impl Api {
     /// This path does not read. The row knows whether the order exists and who owns it. A cancel of

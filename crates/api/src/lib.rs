@@ -10,6 +10,7 @@
 //! | `POST /orders` | `submit.rs` | the stream |
 //! | `POST /orders/{id}/cancel` | `cancel.rs` | the stream |
 //! | `GET /orders/{id}` | `read.rs` | the table |
+//! | `GET /openapi.json` | `openapi.rs` | nothing |
 //!
 //! The package can be deployed as one function, or as a function for writes and one for reads
 //! ([`Serves`]).
@@ -18,6 +19,10 @@
 //! and never to the client. The values that the client sent go to neither. Only the pointer of a
 //! violation repeats the name of an unknown field, to the client alone.
 
+// Tests that are modules of this crate share files with those that use it from outside.
+#[cfg(test)]
+extern crate self as api;
+
 mod base_path;
 mod caller;
 mod cancel;
@@ -25,6 +30,7 @@ mod entity_tag;
 mod event;
 mod fairness;
 mod hot_shard;
+mod openapi;
 mod problem;
 mod read;
 mod request;
@@ -49,7 +55,7 @@ pub use caller::CallerSource;
 use caller::Identity;
 use event::{Event, Unreadable};
 pub use fairness::Fairness;
-use problem::Problem;
+use problem::{Kind, Problem};
 use request::Request;
 use response::Response;
 use route::{Endpoint, Found};
@@ -151,7 +157,7 @@ impl Api {
                 // The log does not say which part cannot be read, because that would quote the
                 // client.
                 tracing::warn!("a request cannot be read");
-                let problem = Problem::bad_request("The request cannot be read.");
+                let problem = Problem::new(Kind::MalformedRequest, "The request cannot be read.");
                 return Ok(Response::problem(&problem, None).into_event());
             }
         };
@@ -216,6 +222,7 @@ impl Api {
                 let order_id = found.order_id()?;
                 self.read(table, request, &identity, order_id).await
             }
+            Endpoint::OpenApi => openapi::answer(request),
         }
     }
 

@@ -1,12 +1,13 @@
 //! The problem document (RFC 9457), which tells a client that something is wrong.
 //!
-//! There are three kinds, and each tells the client what to do.
+//! Each problem has a [`Kind`], whose URI programs go by. `docs/problems.md` lists the kinds. The
+//! status tells a client what to do.
 //!
 //! - Any other 4xx means to mend the request.
 //! - 429 and 503 with `Retry-After` mean to try again.
 //! - 500 is a fault of the service that trying again does not mend.
 //!
-//! No kind says what failed inside.
+//! No problem says what failed inside.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use orders::{OrderId, Violation};
@@ -14,6 +15,12 @@ use serde::Serialize;
 
 use crate::caller::CallerSource;
 use crate::fairness::OverLimit;
+#[cfg(test)]
+use crate::openapi::document::of_orders;
+
+mod kind;
+
+pub(crate) use kind::Kind;
 
 /// The seconds after which to try again. One second is long enough for a throttled shard to
 /// recover, and short enough for a person to wait.
@@ -25,9 +32,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// A problem on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    status: StatusCode,
-    kind: &'static str,
-    title: &'static str,
+    kind: Kind,
     detail: String,
     errors: Vec<Violation>,
     order_id: Option<OrderId>,
@@ -35,22 +40,10 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// A problem that its status code describes fully (RFC 9457 §4.2.1).
-    fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
-        let title = status.canonical_reason().unwrap_or("Error");
-        Self::of_kind(status, "about:blank", title, detail)
-    }
-
-    fn of_kind(
-        status: StatusCode,
-        kind: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    /// A problem of this kind. `detail` is for people, and may differ from case to case.
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self {
-            status,
             kind,
-            title,
             detail: detail.into(),
             errors: Vec::new(),
             order_id: None,
@@ -63,14 +56,6 @@ impl Problem {
         self
     }
 
-    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::plain(StatusCode::BAD_REQUEST, detail)
-    }
-
-    pub(crate) fn not_found(detail: &str) -> Self {
-        Self::plain(StatusCode::NOT_FOUND, detail)
-    }
-
     /// A 405 names the methods that the path takes (RFC 9110 §15.5.6).
     pub(crate) fn method_not_allowed(allowed: &[&'static str]) -> Self {
         let allowed = allowed.join(", ");
@@ -80,19 +65,19 @@ impl Problem {
         )]
         let allow = HeaderValue::from_str(&allowed).expect("methods are visible ASCII");
         let detail = format!("This path accepts only {allowed}.");
-        Self::plain(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allow)
+        Self::new(Kind::MethodNotAllowed, detail).with(header::ALLOW, allow)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
-        Self::plain(
-            StatusCode::PAYLOAD_TOO_LARGE,
+        Self::new(
+            Kind::BodyTooLarge,
             format!("The body must not be larger than {limit} bytes."),
         )
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
-        Self::plain(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Self::new(
+            Kind::UnsupportedMediaType,
             "The body must be JSON, with the header Content-Type: application/json.",
         )
         // A 415 may say which type would have been taken (RFC 9110 §15.5.16 and §12.5.1).
@@ -101,8 +86,8 @@ impl Problem {
 
     /// A 401 names the scheme by which to authenticate (RFC 9110 §15.5.2).
     pub(crate) fn caller_required(callers: &CallerSource) -> Self {
-        Self::plain(
-            StatusCode::UNAUTHORIZED,
+        Self::new(
+            Kind::CallerRequired,
             "The request does not identify its caller.",
         )
         .with(
@@ -116,12 +101,7 @@ impl Problem {
             1 => "The order breaks one rule.".to_owned(),
             count => format!("The order breaks {count} rules."),
         };
-        let mut problem = Self::of_kind(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "urn:problem:orders:invalid-order",
-            "Invalid order",
-            detail,
-        );
+        let mut problem = Self::new(Kind::InvalidOrder, detail);
         problem.errors = errors;
         problem
     }
@@ -137,13 +117,8 @@ impl Problem {
         );
         let policy = format!("\"caller\";q={per_second};w=1");
         let state = format!("\"caller\";r=0;t={seconds}");
-        let mut problem = Self::of_kind(
-            StatusCode::TOO_MANY_REQUESTS,
-            "urn:problem:orders:too-many-requests",
-            "Too many requests",
-            detail,
-        )
-        .with(header::RETRY_AFTER, HeaderValue::from(seconds));
+        let mut problem = Self::new(Kind::TooManyRequests, detail)
+            .with(header::RETRY_AFTER, HeaderValue::from(seconds));
         for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 problem = problem.with(name, value);
@@ -155,13 +130,7 @@ impl Problem {
     /// The stream refused. The request had no effect and may be sent again as it is.
     pub(crate) fn not_accepted() -> Self {
         let detail = "The request was not accepted and had no effect. Send it again.";
-        Self::of_kind(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "urn:problem:orders:not-accepted",
-            "Not accepted",
-            detail,
-        )
-        .with(header::RETRY_AFTER, RETRY_AFTER)
+        Self::new(Kind::NotAccepted, detail).with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     /// The stream did not answer, so it may have the intent or not. `advice` tells the client what
@@ -169,35 +138,29 @@ impl Problem {
     pub(crate) fn outcome_unknown(order_id: OrderId, advice: &'static str) -> Self {
         let detail =
             format!("The outcome is unknown. The request may have been accepted. {advice}");
-        let kind = "urn:problem:orders:outcome-unknown";
-        let mut problem = Self::of_kind(
-            StatusCode::SERVICE_UNAVAILABLE,
-            kind,
-            "Outcome unknown",
-            detail,
-        )
-        .with(header::RETRY_AFTER, RETRY_AFTER);
+        let mut problem =
+            Self::new(Kind::OutcomeUnknown, detail).with(header::RETRY_AFTER, RETRY_AFTER);
         problem.order_id = Some(order_id);
         problem
     }
 
     pub(crate) fn unavailable() -> Self {
-        Self::plain(
-            StatusCode::SERVICE_UNAVAILABLE,
+        Self::new(
+            Kind::Unavailable,
             "Orders cannot be read at the moment. Try again.",
         )
         .with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     pub(crate) fn internal() -> Self {
-        Self::plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
+        Self::new(
+            Kind::InternalError,
             "The service failed. Please name the request id when you report the failure.",
         )
     }
 
     pub(crate) fn status(&self) -> StatusCode {
-        self.status
+        self.kind.status()
     }
 
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
@@ -206,29 +169,42 @@ impl Problem {
 
     /// The problem document. Its `instance` is API Gateway's id of the request.
     pub(crate) fn document(&self, request_id: Option<&str>) -> impl Serialize {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            #[serde(rename = "type")]
-            kind: &'a str,
-            title: &'a str,
-            status: u16,
-            detail: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            instance: Option<String>,
-            #[serde(skip_serializing_if = "<[_]>::is_empty")]
-            errors: &'a [Violation],
-            #[serde(skip_serializing_if = "Option::is_none")]
-            order_id: Option<String>,
-        }
-
         Document {
-            kind: self.kind,
-            title: self.title,
-            status: self.status.as_u16(),
+            kind: self.kind.uri(),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
             detail: &self.detail,
             instance: request_id.map(|id| format!("urn:request:{id}")),
             errors: &self.errors,
             order_id: self.order_id.map(|id| id.to_string()),
         }
     }
+}
+
+/// The problem document, as it is written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Problem"))]
+pub(crate) struct Document<'a> {
+    /// The URI of the type of the problem. Programs go by it.
+    #[serde(rename = "type")]
+    #[cfg_attr(test, schemars(extend("format" = "uri")))]
+    kind: &'a str,
+    /// The title of the type, which never differs.
+    title: &'a str,
+    /// The status of the response.
+    status: u16,
+    /// The problem at hand, for people. The text may change.
+    detail: &'a str,
+    /// The front door's id of the request. Name it when you report a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "uri")))]
+    instance: Option<String>,
+    /// The rules that the order breaks.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(test, schemars(with = "of_orders::Violations"))]
+    errors: &'a [Violation],
+    /// The id of the order whose outcome is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "of_orders::OrderId"))]
+    order_id: Option<String>,
 }

@@ -6,12 +6,10 @@ use orders_table::{OrdersTable, TableError};
 
 use crate::Api;
 use crate::caller::Identity;
-use crate::problem::{Problem, RETRY_AFTER};
+use crate::problem::{Kind, Problem, RETRY_AFTER};
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{IF_NONE_MATCH, Response};
 use crate::wait::Wait;
-
-const IF_NONE_MATCH: &str = "if-none-match";
 
 impl Api {
     /// Three cases give the same 404. The order does not exist, it is not stored yet, or it is
@@ -36,7 +34,8 @@ impl Api {
         let response = match found {
             Some(view) => Response::shown(&view, request.header(IF_NONE_MATCH))?,
             None => {
-                let problem = Problem::not_found(
+                let problem = Problem::new(
+                    Kind::OrderNotFound,
                     "You have no order with this id, or the order is not stored yet.",
                 );
                 Response::problem(&problem, request.id()).with(header::RETRY_AFTER, RETRY_AFTER)

@@ -7,11 +7,39 @@ use orders::{Intent, IntentId};
 use serde::Serialize;
 
 use crate::entity_tag::EntityTag;
+#[cfg(test)]
+use crate::openapi::document::of_orders;
 use crate::problem::{Problem, RETRY_AFTER};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// The media type of a problem document (RFC 9457 §3).
-const PROBLEM: &str = "application/problem+json";
+pub(crate) const PROBLEM: &str = "application/problem+json";
+
+/// The header by which a client asks only for what has changed.
+pub(crate) const IF_NONE_MATCH: &str = "if-none-match";
+
+const ACCEPTED: &str = "accepted";
+
+/// The document of a 202.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Accepted{F}"))]
+pub(crate) struct Accepted<F> {
+    /// The id of the order, by which it is read and cancelled.
+    #[cfg_attr(test, schemars(with = "of_orders::OrderId"))]
+    order_id: String,
+    /// The id of this request as an intent. It is another one for each request.
+    #[cfg_attr(test, schemars(with = "of_orders::IntentId"))]
+    intent_id: String,
+    /// The request is kept and will be applied.
+    #[cfg_attr(test, schemars(extend("const" = ACCEPTED)))]
+    status: &'static str,
+    /// The time at which the request was accepted.
+    #[cfg_attr(test, schemars(with = "of_orders::Timestamp"))]
+    accepted_at: String,
+    #[serde(flatten)]
+    fields: F,
+}
 
 /// For all responses but those that show an order. A problem is gone a moment later, and a 202 may
 /// have personal data that nobody asks for again.
@@ -37,25 +65,53 @@ impl Response {
     }
 
     /// The 200 that shows a document with its tag. It is a 304 if the client's `If-None-Match`
-    /// lists that tag (RFC 9110 §13.1.2).
-    ///
-    /// A 304 has the headers that a cache needs of the 200, and neither a body nor its type
-    /// (§15.4.5).
+    /// lists that tag.
     pub(crate) fn shown(
         document: &impl Serialize,
         if_none_match: Option<&str>,
     ) -> Result<Self, Problem> {
         let shown = Self::of_type(StatusCode::OK, JSON, KEPT_BY_THE_CLIENT, document);
-        let tag = EntityTag::of(shown.body.as_deref().unwrap_or_default());
+        shown.unless_listed(KEPT_BY_THE_CLIENT, if_none_match)
+    }
+
+    /// The same for a document that is written already, which is JSON.
+    pub(crate) fn written(
+        json: &'static str,
+        cache_control: HeaderValue,
+        if_none_match: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let headers = vec![
+            (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
+            (header::CACHE_CONTROL, cache_control.clone()),
+        ];
+        let shown = Self {
+            status: StatusCode::OK,
+            headers,
+            body: Some(json.to_owned()),
+            intent_id: None,
+        };
+        shown.unless_listed(cache_control, if_none_match)
+    }
+
+    /// This 200 with its tag, or a 304 if `If-None-Match` lists the tag (RFC 9110 §13.1.2).
+    ///
+    /// A 304 has the headers that a cache needs of the 200, and neither a body nor its type
+    /// (§15.4.5).
+    fn unless_listed(
+        self,
+        cache_control: HeaderValue,
+        if_none_match: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let tag = EntityTag::of(self.body.as_deref().unwrap_or_default());
         let response = if if_none_match.is_some_and(|condition| tag.is_listed(condition)) {
             Self {
                 status: StatusCode::NOT_MODIFIED,
-                headers: vec![(header::CACHE_CONTROL, KEPT_BY_THE_CLIENT)],
+                headers: vec![(header::CACHE_CONTROL, cache_control)],
                 body: None,
                 intent_id: None,
             }
         } else {
-            shown
+            self
         };
         let value = tag.value().ok_or_else(Problem::internal)?;
         Ok(response.with(header::ETAG, value))
@@ -76,20 +132,10 @@ impl Response {
         base_path: &str,
         fields: impl Serialize,
     ) -> Result<Self, Problem> {
-        #[derive(Serialize)]
-        struct Accepted<F> {
-            order_id: String,
-            intent_id: String,
-            status: &'static str,
-            accepted_at: String,
-            #[serde(flatten)]
-            fields: F,
-        }
-
         let document = Accepted {
             order_id: intent.order_id.to_string(),
             intent_id: intent.id.to_string(),
-            status: "accepted",
+            status: ACCEPTED,
             accepted_at: intent.accepted_at.to_string(),
             fields,
         };

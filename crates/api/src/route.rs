@@ -2,11 +2,11 @@
 
 use orders::OrderId;
 
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// The routes of the API. Terraform has the same list (`infra/modules/orders/http_api.tf`), and a
 /// test compares the two. A route that only one of them has would answer 401 or 404 on AWS alone.
-pub const ROUTES: [Route; 3] = [
+pub const ROUTES: [Route; 4] = [
     Route {
         method: "POST",
         path: "/orders",
@@ -21,6 +21,11 @@ pub const ROUTES: [Route; 3] = [
         method: "GET",
         path: "/orders/{id}",
         endpoint: Endpoint::Read,
+    },
+    Route {
+        method: "GET",
+        path: "/openapi.json",
+        endpoint: Endpoint::OpenApi,
     },
 ];
 
@@ -41,6 +46,7 @@ pub(crate) enum Endpoint {
     Submit,
     Cancel,
     Read,
+    OpenApi,
 }
 
 /// A request's endpoint, and the order id in its path as it was sent. A path without one has none.
@@ -64,7 +70,10 @@ impl Route {
                 endpoint: route.endpoint,
                 order_id,
             }),
-            None if at_path.is_empty() => Err(Problem::not_found("There is nothing at this path.")),
+            None if at_path.is_empty() => Err(Problem::new(
+                Kind::PathNotFound,
+                "There is nothing at this path.",
+            )),
             None => {
                 let allowed: Vec<_> = at_path.iter().map(|(route, _)| route.method).collect();
                 Err(Problem::method_not_allowed(&allowed))
@@ -95,6 +104,7 @@ impl Endpoint {
             Self::Submit => "submit",
             Self::Cancel => "cancel",
             Self::Read => "read",
+            Self::OpenApi => "openapi",
         }
     }
 }
@@ -103,7 +113,10 @@ impl Found<'_> {
     /// The order id in the path.
     pub(crate) fn order_id(&self) -> Result<OrderId, Problem> {
         OrderId::parse(self.order_id).ok_or_else(|| {
-            Problem::bad_request("The order id in the path must be a UUID in lower case.")
+            Problem::new(
+                Kind::InvalidOrderId,
+                "The order id in the path must be a UUID in lower case.",
+            )
         })
     }
 }
@@ -123,6 +136,7 @@ mod tests {
         assert_eq!(find("GET", "/orders/x"), Some((Endpoint::Read, "x")));
         let cancel = Some((Endpoint::Cancel, "x"));
         assert_eq!(find("POST", "/orders/x/cancel"), cancel);
+        assert_eq!(find("GET", "/openapi.json"), Some((Endpoint::OpenApi, "")));
     }
 
     #[test]

@@ -7,13 +7,15 @@ use serde::Serialize;
 
 use crate::Api;
 use crate::caller::Identity;
-use crate::problem::Problem;
+#[cfg(test)]
+use crate::openapi::document::of_orders;
+use crate::problem::{Kind, Problem};
 use crate::request::Request;
 use crate::response::Response;
 use crate::stream::Stream;
 
 /// The largest body, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 const IF_UNKNOWN_WITH_KEY: &str =
     "Send the request again with the same Idempotency-Key. It then remains one order.";
@@ -21,7 +23,10 @@ const IF_UNKNOWN_WITHOUT_KEY: &str = "Look the order up by its id. Do not send t
 
 /// The fields of the response besides those of every 202.
 #[derive(Serialize)]
-struct Fields {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Order"))]
+pub(crate) struct Fields {
+    /// The fingerprint of the order that was sent.
+    #[cfg_attr(test, schemars(with = "of_orders::Fingerprint"))]
     fingerprint: Fingerprint,
 }
 
@@ -53,7 +58,7 @@ impl Api {
 fn order(request: &Request<'_>) -> Result<NewOrder, Problem> {
     let body = request
         .body()
-        .ok_or_else(|| Problem::bad_request("The body is not valid base64."))?;
+        .ok_or_else(|| Problem::new(Kind::MalformedRequest, "The body is not valid base64."))?;
     if body.len() > MAX_BODY {
         return Err(Problem::too_large(MAX_BODY));
     }
@@ -61,9 +66,12 @@ fn order(request: &Request<'_>) -> Result<NewOrder, Problem> {
         return Err(Problem::unsupported_media_type());
     }
     NewOrder::parse(&body).map_err(|error| match error {
-        ParseError::NotJson { line, column } => Problem::bad_request(format!(
-            "The body is not JSON. The first syntax error is at line {line}, column {column}."
-        )),
+        ParseError::NotJson { line, column } => Problem::new(
+            Kind::MalformedJson,
+            format!(
+                "The body is not JSON. The first syntax error is at line {line}, column {column}."
+            ),
+        ),
         ParseError::Invalid(violations) => Problem::invalid_order(violations),
     })
 }
@@ -87,7 +95,8 @@ impl Api {
     ) -> Result<Option<IdempotencyKey>, Problem> {
         const NAME: &str = "idempotency-key";
         if !request.has_header(NAME) {
-            let problem = Problem::bad_request(
+            let problem = Problem::new(
+                Kind::IdempotencyKeyRequired,
                 "Send an Idempotency-Key. It makes sure that a repeated request remains one order.",
             );
             return if self.requires_key {
@@ -100,16 +109,19 @@ impl Api {
             .header(NAME)
             .and_then(IdempotencyKey::parse)
             .ok_or_else(|| {
-                Problem::bad_request(format!(
+                Problem::new(Kind::InvalidIdempotencyKey, format!(
                     "Send Idempotency-Key only once. It must have 1 to {} visible ASCII characters and no comma.",
                     IdempotencyKey::MAX
                 ))
             })?;
         if !identity.is_known && !key.stands_alone() {
-            return Err(Problem::bad_request(format!(
-                "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
-                IdempotencyKey::UNSCOPED_MIN
-            )));
+            return Err(Problem::new(
+                Kind::InvalidIdempotencyKey,
+                format!(
+                    "Idempotency-Key must have at least {} characters, as a UUID has. This service does not know its callers, so nobody must be able to guess the key.",
+                    IdempotencyKey::UNSCOPED_MIN
+                ),
+            ));
         }
         Ok(Some(key))
     }

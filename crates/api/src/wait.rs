@@ -55,6 +55,12 @@ impl MaxWait {
             .map(Self)
             .ok_or_else(|| format!("must be a whole number from 0 to {}", Self::LARGEST))
     }
+
+    /// The wait in seconds, for the documents.
+    #[cfg(test)]
+    pub(crate) fn seconds(self) -> u64 {
+        self.0
+    }
 }
 
 /// Five seconds, in which nearly every order comes that does not wait for an outage.

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::caller::Caller;
+#[cfg(test)]
+use crate::schema::{KEY, UUID, whole};
 
 /// The id of an order, a UUID in its one canonical form, in lower case and with hyphens (RFC 9562
 /// §4).
@@ -13,12 +15,20 @@ use crate::caller::Caller;
 /// It is random, or derived from caller and key ([`OrderId::for_key`]). It is the partition key of
 /// the stream and the key of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OrderId(Uuid);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OrderId(
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = whole(UUID)), extend("format" = "uuid")))]
+     Uuid,
+);
 
 /// The id of an intent, a UUID. It is made once, before the event is first sent, so that it is the
 /// same however often the event is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct IntentId(Uuid);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct IntentId(
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = whole(UUID)), extend("format" = "uuid")))]
+     Uuid,
+);
 
 /// The value of an `Idempotency-Key` header. It has 1–255 visible ASCII characters (0x21–0x7E)
 /// without a comma.
@@ -30,7 +40,11 @@ pub struct IntentId(Uuid);
 /// `Debug` shows no content. Where no caller is known the key alone scopes the order, like a
 /// password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct IdempotencyKey(String);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct IdempotencyKey(
+    #[cfg_attr(test, schemars(length(min = IdempotencyKey::UNSCOPED_MIN, max = IdempotencyKey::MAX), regex(pattern = KEY)))]
+     String,
+);
 
 impl OrderId {
     /// A UUIDv4 (RFC 9562 §5.4) of 16 random bytes.

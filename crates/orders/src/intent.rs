@@ -20,6 +20,8 @@ use crate::trace_parent::TraceParent;
 
 pub(crate) use cancel::cancels;
 pub use cancel::{Cancel, CancelRegister};
+#[cfg(test)]
+pub(crate) use submit::MAX_CONFLICTS;
 pub(crate) use submit::{OWNER, conflicts, submitted, were_conflicts_truncated};
 pub use submit::{Submit, Submitted};
 

@@ -1,8 +1,10 @@
-//! The JSON Schemas of the events, made from the types that write them, and their page.
+//! The JSON Schemas of the events, made from the types that write them, and their page. The schemas
+//! of this crate's documents of the HTTP API are made here too.
 //!
 //! The derives of `schemars` exist in this crate's own tests only, so no function links them. The
 //! documents are committed, and a test compares each with what the types say.
 
+mod http;
 mod page;
 
 use schemars::generate::SchemaSettings;
@@ -26,6 +28,9 @@ pub(crate) const TIME: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0
 pub(crate) const CURRENCY: &str = "^[A-Z]{3}$";
 /// A text without control characters (Unicode category Cc).
 pub(crate) const NO_CONTROLS: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
+/// Visible ASCII characters without a comma, which `IdempotencyKey` is made of.
+pub(crate) const KEY: &str = r"^[\x21-\x2b\x2d-\x7e]+$";
 
 /// The pattern of a text that is this and nothing else. A pattern of JSON Schema finds any part of
 /// a text.
@@ -90,13 +95,18 @@ fn intent(golden: &'static str) -> Documented {
 
 /// The schema that the types make of an event with this data.
 fn envelope<D: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize();
-    let settings = settings.with(|settings| settings.inline_subschemas = true);
-    let settings = settings.with_transform(NoWidths);
-    settings
+    settings()
+        .with(|settings| settings.inline_subschemas = true)
         .into_generator()
         .into_root_schema_for::<Envelope<'_, D>>()
         .to_value()
+}
+
+/// The settings of all schemas.
+fn settings() -> SchemaSettings {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .with_transform(NoWidths)
 }
 
 /// Narrows the envelope to the events of one type.
@@ -163,13 +173,13 @@ mod tests {
     use crate::caller::Caller;
     use crate::currency;
     use crate::fingerprint::Fingerprint;
-    use crate::id::OrderId;
+    use crate::id::{IdempotencyKey, OrderId};
     use crate::timestamp::Timestamp;
     use crate::trace_parent::TraceParent;
 
     /// The variable that makes the test below write the documents.
     const WRITE: &str = "WRITE_DOCUMENTS";
-    const COMMAND: &str = "WRITE_DOCUMENTS=1 cargo test -p orders --lib schema";
+    const COMMAND: &str = "make documents";
 
     fn docs() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
@@ -184,7 +194,12 @@ mod tests {
             let path = format!("schemas/{}.json", event.type_name);
             (path, format!("{:#}\n", event.schema))
         });
-        schemas.chain([("events.md".to_owned(), page)]).collect()
+        let of_http = format!("{:#}\n", http::schemas());
+        let others = [
+            ("events.md".to_owned(), page),
+            ("schemas/http.json".to_owned(), of_http),
+        ];
+        schemas.chain(others).collect()
     }
 
     #[test]
@@ -287,6 +302,38 @@ mod tests {
                 Fingerprint::parse(text).is_some()
             });
         }
+    }
+
+    #[test]
+    fn the_schema_of_a_key_takes_the_keys_that_every_deployment_takes() {
+        let schemas = http::schemas();
+        let keys = Texts::of(&schemas["$defs"]["IdempotencyKey"]);
+        let is_taken =
+            |text: &str| IdempotencyKey::parse(text).is_some_and(|key| key.stands_alone());
+        let sound = "0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11";
+        for text in near(sound) {
+            assert_eq!(keys.take(&text), is_taken(&text), "{text:?}");
+        }
+        for length in [0, 1, 21, 22, 255, 256] {
+            let text = "k".repeat(length);
+            assert_eq!(keys.take(&text), is_taken(&text), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_schema_of_an_order_takes_each_listed_currency_and_no_field_besides_its_own() {
+        let schemas = http::schemas();
+        let orders = Texts::of(&schemas["$defs"]["NewOrder"]);
+        let order = |currency: &str, more: &str| {
+            format!(
+                r#"{{"customer_id": "c", "currency": "{currency}", "items": [{{"sku": "s", "quantity": 1, "unit_price": 0{more}}}]{more}}}"#
+            )
+        };
+        let of = |currency: &str, more: &str| serde_json::from_str(&order(currency, more)).unwrap();
+        let takes = |order: &Value| orders.schemas.validate(order, orders.index).is_ok();
+        assert!(currency::CODES.iter().all(|code| takes(&of(code, ""))));
+        assert!(!takes(&of("EUX", "")));
+        assert!(!takes(&of("EUR", r#", "more": 1"#)));
     }
 
     #[test]

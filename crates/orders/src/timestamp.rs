@@ -4,12 +4,19 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+#[cfg(test)]
+use crate::schema::TIME;
+
 /// A moment between the years 0001 and 9999, in whole milliseconds of UTC.
 ///
 /// Its text is always 24 characters, `2026-11-22T05:00:00.000Z`, so that times sort as text as they
 /// do as moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Timestamp(
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = TIME), extend("format" = "date-time")))]
+     i64,
+);
 
 /// 0001-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z.
 const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;

@@ -7,11 +7,18 @@ use serde::Serialize;
 use crate::caller::Caller;
 use crate::fingerprint::Fingerprint;
 use crate::id::OrderId;
+#[cfg(test)]
+use crate::intent::MAX_CONFLICTS;
+#[cfg(test)]
+use crate::order::MAX_TOTAL;
 use crate::order::NewOrder;
 use crate::row::Row;
+#[cfg(test)]
+use crate::timestamp::Timestamp;
 
 /// The state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Submitted and not cancelled.
@@ -22,17 +29,34 @@ pub enum Status {
 
 /// The owner's view of an order. By `Serialize` it is the body of a 200 in JSON.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OrderView {
+    /// The id of the order.
+    #[cfg_attr(test, schemars(with = "OrderId"))]
     order_id: String,
+    /// The state of the order.
     status: Status,
     #[serde(flatten)]
     content: NewOrder,
+    /// The sum of quantity × unit price over all items, in minor units of the currency. Read it as
+    /// a 64-bit integer, because a double holds only integers up to about 9 × 10¹⁵ exactly.
+    #[cfg_attr(test, schemars(range(min = 0, max = MAX_TOTAL)))]
     total: u64,
+    /// The time at which the order was accepted.
+    #[cfg_attr(test, schemars(with = "Timestamp"))]
     accepted_at: String,
+    /// The time at which the cancel was accepted, which may be before the order. It is there if the
+    /// order is cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Timestamp"))]
     cancelled_at: Option<String>,
+    /// The fingerprint of the order.
+    #[cfg_attr(test, schemars(with = "Fingerprint"))]
     fingerprint: String,
+    /// The fingerprints of other orders that were sent under the same id and have no effect.
+    #[cfg_attr(test, schemars(with = "Vec<Fingerprint>", length(max = MAX_CONFLICTS)))]
     conflicts: Vec<String>,
+    /// True if there were more conflicts than are listed. Otherwise it is left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     conflicts_truncated: bool,
 }

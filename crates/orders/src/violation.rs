@@ -11,6 +11,7 @@ use serde::Serialize;
 /// so both may be logged. [`pointer`](Self::pointer) holds the names of unknown fields as the
 /// client sent them, so it may not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Violation {
     /// A JSON pointer in URI fragment form (RFC 6901 §6), such as `#/items/0/quantity`.
     pub pointer: String,
@@ -22,6 +23,7 @@ pub struct Violation {
 
 /// The kinds of rules a document can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// A required field is absent.

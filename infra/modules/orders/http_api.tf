@@ -6,9 +6,10 @@ locals {
   jwt      = startswith(var.caller, "jwt:")
 
   authorization = local.jwt ? "JWT" : var.caller == "iam" ? "AWS_IAM" : "NONE"
-  # The routes of the api, and those of the reader.
+  # The routes of the api, those of the reader, and those that everybody may use.
   routes      = local.http_api ? toset(["POST /orders", "POST /orders/{id}/cancel"]) : toset([])
   read_routes = local.http_api ? toset(["GET /orders/{id}"]) : toset([])
+  open_routes = local.http_api ? toset(["GET /openapi.json"]) : toset([])
 
   cors_methods = ["GET", "POST"]
   cors_request_headers = concat(
@@ -102,6 +103,18 @@ resource "aws_apigatewayv2_route" "orders" {
   authorization_scopes = local.jwt && length(var.jwt_scopes) > 0 ? var.jwt_scopes : null
 }
 
+# The OpenAPI document has no data of anybody, and a client reads it to learn how to get a token. So
+# the route has no authorizer. It stays open while nothing is accepted.
+resource "aws_apigatewayv2_route" "open" {
+  #checkov:skip=CKV_AWS_309:It says NONE on purpose, see above
+  for_each = local.open_routes
+
+  api_id             = aws_apigatewayv2_api.orders[0].id
+  route_key          = each.key
+  target             = "integrations/${aws_apigatewayv2_integration.api[0].id}"
+  authorization_type = "NONE"
+}
+
 # Every request off the service's routes gets the service's own problem document (404, or 405 with
 # `Allow`) instead of the gateway's. Such a request reaches nothing where callers are known. This
 # route has no authorizer, so the event names no caller, and the api answers 401 before it does
@@ -151,7 +164,7 @@ resource "aws_apigatewayv2_stage" "default" {
   }
 
   # A setting of a route needs the route.
-  depends_on = [aws_apigatewayv2_route.orders, aws_apigatewayv2_route.read]
+  depends_on = [aws_apigatewayv2_route.open, aws_apigatewayv2_route.orders, aws_apigatewayv2_route.read]
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access[0].arn

@@ -8,7 +8,7 @@ use crate::source::{Terraform, texts};
 /// The route keys of the HTTP API, such as `POST /orders`.
 fn route_keys() -> BTreeSet<String> {
     let terraform = Terraform::all();
-    let locals = ["routes", "read_routes"].map(|name| terraform.local(name));
+    let locals = ["routes", "read_routes", "open_routes"].map(|name| terraform.local(name));
     let keys = locals.into_iter().flat_map(texts);
     keys.map(str::to_owned).collect()
 }
@@ -17,6 +17,12 @@ fn route_keys() -> BTreeSet<String> {
 fn the_reader_gets_the_reads_of_orders_and_nothing_else() {
     let terraform = Terraform::all();
     assert_eq!(texts(terraform.local("read_routes")), ["GET /orders/{id}"]);
+}
+
+#[test]
+fn everybody_may_read_the_document_of_the_api_and_nothing_else() {
+    let terraform = Terraform::all();
+    assert_eq!(texts(terraform.local("open_routes")), ["GET /openapi.json"]);
 }
 
 #[test]

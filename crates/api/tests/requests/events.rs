@@ -70,7 +70,8 @@ async fn an_event_that_is_not_json_is_a_request_that_cannot_be_read() {
     for bytes in [latin_1, escaped, half_a_pair, cut_off] {
         let world = World::new("none");
         let answer = world.answer(&bytes, TIME).await.unwrap();
-        assert_eq!((answer.status, answer.text("title")), (400, "Bad Request"));
+        let expected = (400, "urn:problem:orders:malformed-request");
+        assert_eq!((answer.status, answer.text("type")), expected);
         assert_eq!(
             answer.header("content-type"),
             Some("application/problem+json")

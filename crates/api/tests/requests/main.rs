@@ -12,6 +12,7 @@ mod events;
 mod fairness;
 mod faults;
 mod hot_shard;
+mod openapi;
 mod read;
 mod serves;
 mod submit;

@@ -413,8 +413,8 @@ async fn a_row_of_the_callers_own_that_cannot_be_read_is_a_500() {
         .unwrap();
     let answer = world.send(request("GET", &format!("/orders/{id}"))).await;
     assert_eq!(
-        (answer.status, answer.text("title")),
-        (500, "Internal Server Error")
+        (answer.status, answer.text("type")),
+        (500, "urn:problem:orders:internal-error")
     );
 }
 

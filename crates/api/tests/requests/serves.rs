@@ -51,7 +51,7 @@ async fn a_read_at_a_function_that_writes_never_looks_as_if_there_were_no_order(
     for read in [get(), with_header(get(), "prefer", "wait=5")] {
         let answer = world.send(read).await;
         assert_is_to_be_sent_again(&answer);
-        assert_eq!(answer.text("type"), "about:blank");
+        assert_eq!(answer.text("type"), "urn:problem:orders:unavailable");
         assert_eq!(answer.header("preference-applied"), None);
     }
     assert_eq!(calls(&world, "dynamodb"), 0, "the table is not asked");
@@ -92,6 +92,21 @@ async fn a_request_at_the_wrong_function_is_not_a_question_of_its_caller() {
     assert_is_to_be_sent_again(&reads.send(submit(ORDER)).await);
     assert_eq!(reads.send(get()).await.status, 401);
     assert_eq!(reads.send(from(get(), "ann")).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_document_of_the_api_is_there_without_stream_and_table() {
+    for part in [
+        World::new("none").that_writes(),
+        World::new("none").that_reads(),
+    ] {
+        for service in ["kinesis", "dynamodb"] {
+            part.fault(service, "timeout");
+        }
+        let answer = part.send(request("GET", "/openapi.json")).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!((calls(&part, "kinesis"), calls(&part, "dynamodb")), (0, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

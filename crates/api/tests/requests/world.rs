@@ -13,7 +13,7 @@ use orders_table::{OrdersTable, client_for_reads, client_for_writes};
 use serde_json::{Value, json};
 
 /// 22 November 2026, 05:00:00 UTC.
-const START: u64 = 1_795_323_600_000;
+pub(crate) const START: u64 = 1_795_323_600_000;
 
 pub(crate) struct World {
     pub(crate) aws: Aws,

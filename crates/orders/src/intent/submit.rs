@@ -28,7 +28,7 @@ const CONFLICTS_TRUNCATED: &str = "conflicts_truncated";
 
 /// The most conflicting fingerprints that a row records, so that it stays small however often a
 /// client errs.
-const MAX_CONFLICTS: usize = 10;
+pub(crate) const MAX_CONFLICTS: usize = 10;
 
 /// The wish to place an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ mock_provider "aws" {
 
 run "an_http_api_has_the_services_routes_and_answers_the_rest_with_the_services_problems" {
   assert {
-    condition     = keys(aws_apigatewayv2_route.orders) == ["POST /orders", "POST /orders/{id}/cancel"] && keys(aws_apigatewayv2_route.read) == ["GET /orders/{id}"]
+    condition     = keys(aws_apigatewayv2_route.orders) == ["POST /orders", "POST /orders/{id}/cancel"] && keys(aws_apigatewayv2_route.read) == ["GET /orders/{id}"] && keys(aws_apigatewayv2_route.open) == ["GET /openapi.json"]
     error_message = "The routes must be the service's."
   }
 
@@ -117,6 +117,11 @@ run "tokens_are_checked_before_the_api" {
   }
 
   assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.open : route.authorization_type == "NONE" && route.authorizer_id == null]) && length(aws_apigatewayv2_route.open) == 1
+    error_message = "The OpenAPI document must be there for clients that have no token yet."
+  }
+
+  assert {
     condition     = one(aws_apigatewayv2_authorizer.jwt[0].jwt_configuration).issuer == "https://issuer.example" && one(aws_apigatewayv2_authorizer.jwt[0].jwt_configuration).audience == tolist(["orders"])
     error_message = "The authorizer must check issuer and audience."
   }
@@ -177,7 +182,7 @@ run "a_function_url_replaces_the_gateway" {
   }
 
   assert {
-    condition     = length(aws_apigatewayv2_api.orders) + length(aws_apigatewayv2_route.orders) + length(aws_apigatewayv2_route.read) + length(aws_lambda_function.reader) + length(aws_iam_role.reader) + length(aws_apigatewayv2_route.elsewhere) + length(aws_apigatewayv2_stage.default) + length(aws_cloudwatch_log_group.access) + length(aws_lambda_permission.http_api) == 0
+    condition     = length(aws_apigatewayv2_api.orders) + length(aws_apigatewayv2_route.orders) + length(aws_apigatewayv2_route.read) + length(aws_apigatewayv2_route.open) + length(aws_lambda_function.reader) + length(aws_iam_role.reader) + length(aws_apigatewayv2_route.elsewhere) + length(aws_apigatewayv2_stage.default) + length(aws_cloudwatch_log_group.access) + length(aws_lambda_permission.http_api) == 0
     error_message = "There must be one front door, and one function behind it."
   }
 

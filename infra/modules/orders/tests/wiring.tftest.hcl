@@ -74,10 +74,11 @@ run "every_edge_leads_where_it_should" {
   }
 
   assert {
-    condition = { for route in concat(values(aws_apigatewayv2_route.orders), values(aws_apigatewayv2_route.read), aws_apigatewayv2_route.elsewhere) : route.route_key => "${route.api_id} ${route.target}" } == {
+    condition = { for route in concat(values(aws_apigatewayv2_route.orders), values(aws_apigatewayv2_route.read), values(aws_apigatewayv2_route.open), aws_apigatewayv2_route.elsewhere) : route.route_key => "${route.api_id} ${route.target}" } == {
       "POST /orders"             = "gateway integrations/integration-api"
       "POST /orders/{id}/cancel" = "gateway integrations/integration-api"
       "GET /orders/{id}"         = "gateway integrations/integration-reader"
+      "GET /openapi.json"        = "gateway integrations/integration-api"
       "$default"                 = "gateway integrations/integration-api"
     }
     error_message = "Reads must go to the reader, and everything else to the api."
