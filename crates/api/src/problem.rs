@@ -107,24 +107,51 @@ impl Problem {
         )
     }
 
+    /// The body has a syntax error at this line and column.
+    pub(crate) fn not_json(line: usize, column: usize) -> Self {
+        Self::bad_request(format!(
+            "The body is not JSON. The first syntax error is at line {line}, column {column}."
+        ))
+    }
+
     pub(crate) fn invalid_order(errors: Vec<Violation>) -> Self {
+        let kind = "urn:problem:orders:invalid-order";
+        Self::invalid(kind, "Invalid order", "order", errors)
+    }
+
+    /// The envelope of a batch breaks rules, and none of its orders was looked at.
+    pub(crate) fn invalid_batch(errors: Vec<Violation>) -> Self {
+        let kind = "urn:problem:orders:invalid-batch";
+        Self::invalid(kind, "Invalid batch", "batch", errors)
+    }
+
+    fn invalid(
+        kind: &'static str,
+        title: &'static str,
+        what: &str,
+        errors: Vec<Violation>,
+    ) -> Self {
         let detail = match errors.len() {
-            1 => "The order breaks one rule.".to_owned(),
-            count => format!("The order breaks {count} rules."),
+            1 => format!("The {what} breaks one rule."),
+            count => format!("The {what} breaks {count} rules."),
         };
-        let mut problem = Self::of_kind(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "urn:problem:orders:invalid-order",
-            "Invalid order",
-            detail,
-        );
+        let mut problem = Self::of_kind(StatusCode::UNPROCESSABLE_ENTITY, kind, title, detail);
         problem.errors = errors;
         problem
     }
 
     /// The stream refused. The request had no effect and may be sent again as it is.
     pub(crate) fn not_accepted() -> Self {
-        let detail = "The request was not accepted and had no effect. Send it again.";
+        Self::not_accepted_with("The request was not accepted and had no effect. Send it again.")
+    }
+
+    /// The stream refused one order of a batch. `advice` tells the client what to do.
+    pub(crate) fn order_not_accepted(advice: &str) -> Self {
+        let detail = format!("The order was not accepted and had no effect. {advice}");
+        Self::not_accepted_with(detail)
+    }
+
+    fn not_accepted_with(detail: impl Into<String>) -> Self {
         Self::of_kind(
             StatusCode::SERVICE_UNAVAILABLE,
             "urn:problem:orders:not-accepted",
@@ -168,6 +195,11 @@ impl Problem {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The order that the problem is about, if the order may exist.
+    pub(crate) fn order_id(&self) -> Option<OrderId> {
+        self.order_id
     }
 
     pub(crate) fn header(&self) -> Option<(HeaderName, HeaderValue)> {

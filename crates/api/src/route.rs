@@ -6,11 +6,16 @@ use crate::problem::Problem;
 
 /// The routes of the API. Terraform has the same list (`infra/modules/orders/http_api.tf`), and a
 /// test compares the two. A route that only one of them has would answer 401 or 404 on AWS alone.
-pub const ROUTES: [Route; 3] = [
+pub const ROUTES: [Route; 4] = [
     Route {
         method: "POST",
         path: "/orders",
         endpoint: Endpoint::Submit,
+    },
+    Route {
+        method: "POST",
+        path: "/orders/batch",
+        endpoint: Endpoint::Batch,
     },
     Route {
         method: "POST",
@@ -39,6 +44,7 @@ pub struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Submit,
+    Batch,
     Cancel,
     Read,
 }
@@ -93,6 +99,7 @@ impl Endpoint {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Submit => "submit",
+            Self::Batch => "batch",
             Self::Cancel => "cancel",
             Self::Read => "read",
         }
@@ -120,6 +127,7 @@ mod tests {
     #[test]
     fn a_route_is_a_method_and_a_path_with_one_segment_for_the_id() {
         assert_eq!(find("POST", "/orders"), Some((Endpoint::Submit, "")));
+        assert_eq!(find("POST", "/orders/batch"), Some((Endpoint::Batch, "")));
         assert_eq!(find("GET", "/orders/x"), Some((Endpoint::Read, "x")));
         let cancel = Some((Endpoint::Cancel, "x"));
         assert_eq!(find("POST", "/orders/x/cancel"), cancel);

@@ -1,4 +1,7 @@
-//! The stream of intents. Each intent is one `PutRecord`, and a failure says what is known of it.
+//! The stream of intents. An intent is one `PutRecord`, or an entry of a `PutRecords` (`batch.rs`).
+//! A failure says what is known of the intent.
+
+mod batch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
