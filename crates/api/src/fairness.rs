@@ -107,6 +107,16 @@ impl Fairness {
         Ok(())
     }
 
+    /// Takes further tokens from the bucket of a caller who was just admitted. The bucket may go
+    /// into debt. The caller's next request waits until the debt is paid.
+    pub(crate) fn charge(&self, identity: &Identity, tokens: usize) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = buckets.hashes.hash_one(identity);
+        if let Some(full_at) = buckets.full_at.get_mut(&caller) {
+            *full_at += self.token() * u32::try_from(tokens).unwrap_or(u32::MAX);
+        }
+    }
+
     /// The time in which a bucket gets one token.
     fn token(&self) -> Duration {
         SECOND / self.per_second
@@ -195,6 +205,17 @@ mod tests {
         advance(Duration::from_millis(250)).await;
         assert_eq!(limit.admit(&ann), Ok(()));
         assert_eq!(limit.admit(&ann), Err(over));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_is_charged_more_than_the_bucket_holds_pays_before_the_next_request() {
+        let (limit, ann) = (limit("10"), caller("ann"));
+        assert_eq!(limit.admit(&ann), Ok(()));
+        limit.charge(&ann, 99);
+        let wait = limit.admit(&ann).unwrap_err().wait;
+        assert_eq!(wait, Duration::from_millis(9_100));
+        advance(wait).await;
+        assert_eq!(limit.admit(&ann), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,7 +50,11 @@ fn no_law_is_broken_under_the_first_twenty_seeds_and_at_least_ten_things_go_wron
             [],
             "seed {seed}: FIRST={seed} SEEDS=1 make simulate"
         );
-        let hits: u64 = outcome.counts.faults.values().sum();
+        let faults = outcome.counts.faults.iter();
+        let hits: u64 = faults
+            .filter(|(kind, _)| !kind.starts_with("sequence"))
+            .map(|(_, count)| count)
+            .sum();
         assert!(hits >= 10 || plan.is_within_budget, "seed {seed}: {hits}");
     }
 }
@@ -74,7 +78,7 @@ fn one_seed_in_three_has_the_path_of_the_facts_and_disasters_on_it() {
                 | Kind::SecondPoller(function, _)
                 | Kind::Stop(function, _) => function.is_of_the_facts(),
                 Kind::Split(stream, _) | Kind::Merge(stream, _) => stream == "order-facts",
-                Kind::Service { .. } => false,
+                Kind::Service { .. } | Kind::HotShard(..) => false,
             });
         let has_disasters = on_the_path.count() >= 6;
         assert_eq!(
