@@ -37,6 +37,10 @@ async fn no_order_content_caller_key_or_header_is_in_a_log_at_any_level() {
     stack.cancel(&id, &headers).await;
     stack.submit(&headers, &format!("{{\"{MARK}\": 1}}")).await; // unknown field
     stack.submit(&headers, MARK).await; // no JSON
+    let batch = format!("{{\"orders\": [{}, {{\"{MARK}\": 1}}]}}", order("D"));
+    let of_batch = stack.batch(&headers, &batch).await;
+    let id_of_batch = of_batch.body["results"][0]["order_id"].as_str().unwrap();
+    stack.persisted(id_of_batch, &headers).await;
     stack.read(&format!("no-id-{MARK}"), &headers).await;
     stack.put(MARK, format!("poison {MARK}")).await;
     stack
@@ -47,6 +51,8 @@ async fn no_order_content_caller_key_or_header_is_in_a_log_at_any_level() {
         .await;
     stack.fault("kinesis", "InternalFailure", 600).await;
     stack.submit(&headers, &order("C")).await;
+    let refused = format!("{{\"orders\": [{}, {}]}}", order("E"), order("F"));
+    assert_eq!(stack.batch(&headers, &refused).await.status, 207);
     stack.fault("dynamodb", "AccessDeniedException", 600).await;
     stack.read(&id, &headers).await;
     stack.no_faults().await;
@@ -55,10 +61,15 @@ async fn no_order_content_caller_key_or_header_is_in_a_log_at_any_level() {
     let log = stack.log();
     let quotes: Vec<&str> = log.lines().filter(|line| line.contains(MARK)).collect();
     assert!(quotes.is_empty(), "{quotes:#?}");
-    let ids: Vec<&str> = log.lines().filter(|line| line.contains(&id)).collect();
+    let has_id = |line: &&str| line.contains(&id) || line.contains(id_of_batch);
+    let ids: Vec<&str> = log.lines().filter(has_id).collect();
     assert!(ids.is_empty(), "an order id is a capability: {ids:#?}");
+    // An alarm counts these lines. One is of the order by itself, and two are of the batch.
+    let unacknowledged = log.matches("the stream did not acknowledge an intent");
+    assert_eq!(unacknowledged.count(), 3, "{log}");
     for expected in [
         "answered",
+        "a batch was answered",
         "batch",
         "record rejected",
         "the stream did not acknowledge",
