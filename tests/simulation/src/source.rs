@@ -70,8 +70,8 @@ impl Source {
         }
     }
 
-    /// The name of a key's records in a shard. Records that escaped from the shard of their key have
-    /// another name, because their shard has a sequence of its own.
+    /// The name of a key's records in a shard. Records that escaped from the shard of their key
+    /// have another name, because their shard has a sequence of its own.
     pub(crate) fn key_in(&self, shard: &str, key: &str) -> String {
         let is_at_home = match &self.kind {
             Kind::Stream(name, _) => {

@@ -69,8 +69,8 @@ impl Stream {
     /// sequence. There may be as many as one `PutRecords` takes, in number and in bytes.
     ///
     /// There are as many attempts as for one intent, with the same back-off. Each further attempt
-    /// puts only the intents that are not acknowledged yet. Every attempt sends the same events. The
-    /// last attempt sends those whose shard is full to another shard
+    /// puts only the intents that are not acknowledged yet. Every attempt sends the same events.
+    /// The last attempt sends those whose shard is full to another shard
     /// ([`Stream::with_hot_shard_escape`]).
     ///
     /// # Errors

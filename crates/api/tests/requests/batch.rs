@@ -425,7 +425,7 @@ async fn an_order_that_a_later_attempt_acknowledges_is_accepted_with_one_intent(
 async fn a_shard_that_is_full_takes_the_rest_of_a_batch_a_second_later() {
     let world = World::new("none");
     // Each of the two shards takes 1 MiB in the second.
-    for place in 0..40 {
+    for place in 0..200 {
         let data = vec![0; MEBIBYTE / 20 - 1_000].into();
         let _ = world
             .aws

@@ -71,3 +71,19 @@ async fn there_is_no_limit_unless_one_is_set() {
         assert_eq!(world.send(by_ann(submit(ORDER))).await.status, 202);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_counts_as_many_requests_as_it_has_orders() {
+    let world = world("10");
+    let mut batch = submit(&format!("{{\"orders\": [{}]}}", [ORDER; 21].join(", ")));
+    batch["rawPath"] = "/orders/batch".into();
+    batch["requestContext"]["http"]["path"] = "/orders/batch".into();
+    let answer = world.send(by_ann(batch)).await;
+    assert_eq!(answer.status, 207, "{}", answer.body);
+    assert_eq!(world.intents().len(), 21);
+    let answer = world.send(by_ann(submit(ORDER))).await;
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, Some("2"))
+    );
+}

@@ -113,3 +113,27 @@ async fn a_failure_that_is_not_a_full_shard_does_not_lead_to_another_shard() {
         assert_eq!(after, shards_of_the_order(at_home), "{error}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_order_of_a_batch_escapes_from_a_full_shard_by_itself() {
+    let world = World::new("none");
+    fill_shard_of(&world, "a");
+    let mut batch = submit(&format!("{{\"orders\": [{}]}}", [ORDER; 40].join(", ")));
+    batch["rawPath"] = "/orders/batch".into();
+    batch["requestContext"]["http"]["path"] = "/orders/batch".into();
+    let answer = world.send(batch).await;
+    let results = answer.body["results"].as_array().unwrap();
+    assert!(
+        results.iter().all(|result| result["status"] == 202),
+        "{results:?}"
+    );
+    let kinesis = world.aws.kinesis();
+    let shards = kinesis.shards("intents").unwrap();
+    let full = shards
+        .iter()
+        .position(|shard| shard.hash_range.contains(aws_model::kinesis::hash_key("a")));
+    let read = |id: &str| kinesis.read("intents", id, Position::TrimHorizon, 10_000);
+    let records = |shard: usize| read(&shards[shard].id).unwrap().records.len();
+    let full = full.unwrap();
+    assert_eq!((records(full), records(1 - full)), (1, 40));
+}
