@@ -104,7 +104,11 @@ class Deployment:
         if not with_functions:
             return made
 
-        api_role = self.create_role("api", {"kinesis:PutRecord": stream_arn, "dynamodb:GetItem": table_arn})
+        api_role = self.create_role("api", {
+            "kinesis:PutRecord": stream_arn,
+            "kinesis:PutRecords": stream_arn,
+            "dynamodb:GetItem": table_arn,
+        })
         consumer_role = self.create_role("consumer", {
             **dict.fromkeys(READING_KINESIS, stream_arn),
             "dynamodb:UpdateItem": table_arn,

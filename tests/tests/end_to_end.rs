@@ -109,6 +109,38 @@ async fn a_key_sent_twice_makes_one_order() {
 }
 
 #[tokio::test]
+async fn a_batch_sent_twice_under_a_key_makes_one_order_a_position() {
+    let stack = Stack::start().await;
+    let key = key();
+    let batch = format!("{{\"orders\": [{ORDER}, {{}}, {OTHER_ORDER}]}}");
+    let mut answers = vec![];
+    for _ in 0..2 {
+        let answer = stack.batch(&[("idempotency-key", &key)], &batch).await;
+        assert_eq!(answer.status, 207, "{}", answer.body);
+        let results = answer.body["results"].as_array().unwrap();
+        let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();
+        assert_eq!(statuses, [202, 422, 202]);
+        let problem = &results[1]["problem"];
+        assert_eq!(problem["errors"][0]["pointer"], "#/orders/1/customer_id");
+        answers.push([&results[0], &results[2]].map(|result| {
+            let text = |field: &str| result[field].as_str().unwrap().to_owned();
+            (text("order_id"), text("fingerprint"), text("location"))
+        }));
+    }
+    assert_eq!(answers[0], answers[1]);
+    for (id, fingerprint, location) in &answers[0] {
+        stack.persisted(id, &[]).await;
+        let order = stack.send("GET", location, &[], "").await;
+        assert_eq!(order.body["fingerprint"], *fingerprint);
+    }
+    stack.drained().await;
+    for (id, ..) in &answers[0] {
+        assert_eq!(stack.read(id, &[]).await.body["conflicts"], json!([]));
+    }
+    assert_eq!(rows(&stack).await, 2);
+}
+
+#[tokio::test]
 async fn a_key_sent_with_another_body_is_recorded_as_a_conflict() {
     let stack = Stack::start().await;
     let key = key();
@@ -370,6 +402,8 @@ async fn bad_requests_are_answered_with_problems_and_leave_no_trace() {
             ORDER,
         ),
         (422, "POST", "/orders", &[json], "{}"),
+        (400, "POST", "/orders/batch", &[json], "{"),
+        (422, "POST", "/orders/batch", &[json], r#"{"orders": []}"#),
         (404, "GET", "/nowhere", &[], ""),
         (405, "PUT", "/orders", &[], ""),
         (400, "POST", "/orders/no-id/cancel", &[], ""),

@@ -1,13 +1,14 @@
 //! The API accepts an order by putting its intent into the stream.
 //!
 //! [`Api::answer`] answers a request in API Gateway's payload format 2.0, which HTTP APIs and
-//! function URLs send. On the two routes that write it has exactly one side effect, which is one
-//! record in the stream, keyed by order id. These routes never read before they write, so they
-//! accept at the pace of the stream whatever state the table is in.
+//! function URLs send. On the routes that write it has exactly one side effect, which is one record
+//! in the stream for each intent, keyed by order id. These routes never read before they write, so
+//! they accept at the pace of the stream whatever state the table is in.
 //!
 //! | request | file | needs |
 //! |---|---|---|
 //! | `POST /orders` | `submit.rs` | the stream |
+//! | `POST /orders/batch` | `batch.rs` | the stream |
 //! | `POST /orders/{id}/cancel` | `cancel.rs` | the stream |
 //! | `GET /orders/{id}` | `read.rs` | the table |
 //! | `GET /openapi.json` | `openapi.rs` | nothing |
@@ -24,6 +25,7 @@
 extern crate self as api;
 
 mod base_path;
+mod batch;
 mod caller;
 mod cancel;
 mod entity_tag;
@@ -212,6 +214,10 @@ impl Api {
                 let (stream, identity) = (stream()?, self.identity(request)?);
                 self.submit(stream, request, identity).await
             }
+            Endpoint::Batch => {
+                let (stream, identity) = (stream()?, self.identity(request)?);
+                self.batch(stream, request, identity).await
+            }
             Endpoint::Cancel => {
                 let (stream, identity) = (stream()?, self.identity(request)?);
                 let order_id = found.order_id()?;
@@ -251,12 +257,12 @@ impl Api {
     ) -> Result<(), Problem> {
         let put = stream.put(intent, request.time_left()).await;
         put.map_err(|refusal| {
-            let (reason, code) = (refusal.reason(), refusal.code());
-            let gateway_request_id = request.id();
-            tracing::warn!(gateway_request_id, intent_id = %intent.id, reason, code, "the stream did not acknowledge an intent");
+            unacknowledged(request, intent, &refusal);
             match refusal {
                 Refusal::NotAccepted { .. } => Problem::not_accepted(),
-                Refusal::OutcomeUnknown { .. } => Problem::outcome_unknown(intent.order_id, if_unknown),
+                Refusal::OutcomeUnknown { .. } => {
+                    Problem::outcome_unknown(intent.order_id, if_unknown)
+                }
             }
         })
     }
@@ -267,6 +273,13 @@ impl Api {
             Problem::internal()
         })
     }
+}
+
+/// Logs that an intent is not, or perhaps not, in the stream. Alarms count these lines.
+fn unacknowledged(request: &Request<'_>, intent: &Intent, refusal: &Refusal) {
+    let gateway_request_id = request.id();
+    let (intent_id, reason, code) = (intent.id, refusal.reason(), refusal.code());
+    tracing::warn!(gateway_request_id, %intent_id, reason, code, "the stream did not acknowledge an intent");
 }
 
 /// Logs that a request has come to a function that does not serve it. The front door's routes and

@@ -96,12 +96,29 @@ impl Problem {
         )
     }
 
+    /// The body has a syntax error at this line and column.
+    pub(crate) fn not_json(line: usize, column: usize) -> Self {
+        let detail = format!(
+            "The body is not JSON. The first syntax error is at line {line}, column {column}."
+        );
+        Self::new(Kind::MalformedJson, detail)
+    }
+
     pub(crate) fn invalid_order(errors: Vec<Violation>) -> Self {
+        Self::invalid(Kind::InvalidOrder, "order", errors)
+    }
+
+    /// The envelope of a batch breaks rules, and none of its orders was looked at.
+    pub(crate) fn invalid_batch(errors: Vec<Violation>) -> Self {
+        Self::invalid(Kind::InvalidBatch, "batch", errors)
+    }
+
+    fn invalid(kind: Kind, what: &str, errors: Vec<Violation>) -> Self {
         let detail = match errors.len() {
-            1 => "The order breaks one rule.".to_owned(),
-            count => format!("The order breaks {count} rules."),
+            1 => format!("The {what} breaks one rule."),
+            count => format!("The {what} breaks {count} rules."),
         };
-        let mut problem = Self::new(Kind::InvalidOrder, detail);
+        let mut problem = Self::new(kind, detail);
         problem.errors = errors;
         problem
     }
@@ -129,7 +146,16 @@ impl Problem {
 
     /// The stream refused. The request had no effect and may be sent again as it is.
     pub(crate) fn not_accepted() -> Self {
-        let detail = "The request was not accepted and had no effect. Send it again.";
+        Self::not_accepted_with("The request was not accepted and had no effect. Send it again.")
+    }
+
+    /// The stream refused one order of a batch. `advice` tells the client what to do.
+    pub(crate) fn order_not_accepted(advice: &str) -> Self {
+        let detail = format!("The order was not accepted and had no effect. {advice}");
+        Self::not_accepted_with(detail)
+    }
+
+    fn not_accepted_with(detail: impl Into<String>) -> Self {
         Self::new(Kind::NotAccepted, detail).with(header::RETRY_AFTER, RETRY_AFTER)
     }
 
@@ -163,12 +189,17 @@ impl Problem {
         self.kind.status()
     }
 
+    /// The order that the problem is about, if the order may exist.
+    pub(crate) fn order_id(&self) -> Option<OrderId> {
+        self.order_id
+    }
+
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         self.headers.clone()
     }
 
     /// The problem document. Its `instance` is API Gateway's id of the request.
-    pub(crate) fn document(&self, request_id: Option<&str>) -> impl Serialize {
+    pub(crate) fn document(&self, request_id: Option<&str>) -> Document<'_> {
         Document {
             kind: self.kind.uri(),
             title: self.kind.title(),

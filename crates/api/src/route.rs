@@ -6,11 +6,16 @@ use crate::problem::{Kind, Problem};
 
 /// The routes of the API. Terraform has the same list (`infra/modules/orders/http_api.tf`), and a
 /// test compares the two. A route that only one of them has would answer 401 or 404 on AWS alone.
-pub const ROUTES: [Route; 4] = [
+pub const ROUTES: [Route; 5] = [
     Route {
         method: "POST",
         path: "/orders",
         endpoint: Endpoint::Submit,
+    },
+    Route {
+        method: "POST",
+        path: "/orders/batch",
+        endpoint: Endpoint::Batch,
     },
     Route {
         method: "POST",
@@ -44,6 +49,7 @@ pub struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Submit,
+    Batch,
     Cancel,
     Read,
     OpenApi,
@@ -102,6 +108,7 @@ impl Endpoint {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Submit => "submit",
+            Self::Batch => "batch",
             Self::Cancel => "cancel",
             Self::Read => "read",
             Self::OpenApi => "openapi",
@@ -133,6 +140,7 @@ mod tests {
     #[test]
     fn a_route_is_a_method_and_a_path_with_one_segment_for_the_id() {
         assert_eq!(find("POST", "/orders"), Some((Endpoint::Submit, "")));
+        assert_eq!(find("POST", "/orders/batch"), Some((Endpoint::Batch, "")));
         assert_eq!(find("GET", "/orders/x"), Some((Endpoint::Read, "x")));
         let cancel = Some((Endpoint::Cancel, "x"));
         assert_eq!(find("POST", "/orders/x/cancel"), cancel);

@@ -1,4 +1,7 @@
-//! The stream of intents. Each intent is one `PutRecord`, and a failure says what is known of it.
+//! The stream of intents. An intent is one `PutRecord`, or an entry of a `PutRecords` (`batch.rs`).
+//! A failure says what is known of the intent.
+
+mod batch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -142,7 +145,7 @@ impl Stream {
             .customize()
             .interceptor(attempts_made.clone());
         if self.escapes {
-            request = request.interceptor(Escape::new(partition_key, attempts::MAX));
+            request = request.interceptor(Escape::new(partition_key, attempts::MAX_ATTEMPTS));
         }
         let (code, source) = match tokio::time::timeout(time_left, request.send()).await {
             Ok(Ok(_)) => return Ok(()),

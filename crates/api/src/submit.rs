@@ -1,5 +1,7 @@
 //! `POST /orders` accepts a new order.
 
+use std::borrow::Cow;
+
 use orders::{
     Fingerprint, IdempotencyKey, Intent, IntentKind, NewOrder, OrderId, ParseError, Submit,
 };
@@ -14,12 +16,12 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::stream::Stream;
 
-/// The largest body, in bytes.
+/// The largest order, in bytes, which is the largest body.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 const IF_UNKNOWN_WITH_KEY: &str =
     "Send the request again with the same Idempotency-Key. It then remains one order.";
-const IF_UNKNOWN_WITHOUT_KEY: &str = "Look the order up by its id. Do not send the request again, because without an Idempotency-Key it could create a second order.";
+pub(crate) const IF_UNKNOWN_WITHOUT_KEY: &str = "Look the order up by its id. Do not send the request again, because without an Idempotency-Key it could create a second order.";
 
 /// The fields of the response besides those of every 202.
 #[derive(Serialize)]
@@ -56,24 +58,28 @@ impl Api {
 }
 
 fn order(request: &Request<'_>) -> Result<NewOrder, Problem> {
+    let body = json_body(request, MAX_BODY)?;
+    NewOrder::parse(&body).map_err(|error| match error {
+        ParseError::NotJson { line, column } => Problem::not_json(line, column),
+        ParseError::Invalid(violations) => Problem::invalid_order(violations),
+    })
+}
+
+/// The body of a request that has to be JSON, of at most `largest` bytes.
+pub(crate) fn json_body<'r>(
+    request: &Request<'r>,
+    largest: usize,
+) -> Result<Cow<'r, [u8]>, Problem> {
     let body = request
         .body()
         .ok_or_else(|| Problem::new(Kind::MalformedRequest, "The body is not valid base64."))?;
-    if body.len() > MAX_BODY {
-        return Err(Problem::too_large(MAX_BODY));
+    if body.len() > largest {
+        return Err(Problem::too_large(largest));
     }
     if !request.header("content-type").is_some_and(is_json) {
         return Err(Problem::unsupported_media_type());
     }
-    NewOrder::parse(&body).map_err(|error| match error {
-        ParseError::NotJson { line, column } => Problem::new(
-            Kind::MalformedJson,
-            format!(
-                "The body is not JSON. The first syntax error is at line {line}, column {column}."
-            ),
-        ),
-        ParseError::Invalid(violations) => Problem::invalid_order(violations),
-    })
+    Ok(body)
 }
 
 /// True for `application/json`, whatever its parameters are. JSON has none that matter (RFC 8259

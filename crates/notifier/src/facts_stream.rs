@@ -4,22 +4,16 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use function_runtime::{NoAnswer, PassingErrors};
 use orders::FactEvent;
+use put_records::{Entry, MAX_BYTES, MAX_ENTRIES, NotPut};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest time of one call. `PutRecords` with its largest payload takes some hundred
 /// milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The most entries of one `PutRecords` (Kinesis API reference, `PutRecords`).
-pub const MAX_ENTRIES: usize = 500;
-/// The most bytes that are put in one call, data and partition keys together. `PutRecords` takes
-/// 10 MiB, and takes 5 MiB of streams with the older limit (Kinesis API reference, `PutRecords`).
-const MAX_BYTES: usize = 5 << 20;
 
 /// The stream that facts are put into.
 #[derive(Clone, Debug)]
@@ -63,10 +57,10 @@ impl NotPublished {
         }
     }
 
-    fn answered(code: &str, is_server_error: bool) -> Self {
+    fn answered(code: &str, passes: bool) -> Self {
         Self {
             code: code.to_owned(),
-            passes_by_itself: is_server_error || PassingErrors::contain("kinesis", code),
+            passes_by_itself: passes || PassingErrors::contain("kinesis", code),
         }
     }
 }
@@ -129,59 +123,44 @@ impl FactsStream {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for event in events {
-            let (key, data) = (event.order_id.to_string(), event.encode());
-            let size = key.len() + data.len();
-            if entries.len() == MAX_ENTRIES || bytes + size > MAX_BYTES {
-                results.extend(self.put_entries(std::mem::take(&mut entries)).await);
+            let entry = Entry {
+                partition_key: event.order_id.to_string(),
+                explicit_hash_key: None,
+                data: event.encode(),
+            };
+            if entries.len() == MAX_ENTRIES || bytes + entry.size() > MAX_BYTES {
+                results.extend(self.put_entries(&entries).await);
+                entries.clear();
                 bytes = 0;
             }
-            bytes += size;
-            entries.push((key, data));
+            bytes += entry.size();
+            entries.push(entry);
         }
         if !entries.is_empty() {
-            results.extend(self.put_entries(entries).await);
+            results.extend(self.put_entries(&entries).await);
         }
         results
     }
 
-    async fn put_entries(
-        &self,
-        entries: Vec<(String, Vec<u8>)>,
-    ) -> Vec<Result<String, NotPublished>> {
-        let count = entries.len();
-        let entries = entries.into_iter().map(|(key, data)| {
-            #[expect(
-                clippy::expect_used,
-                reason = "the required members are the data and the key, both set here"
-            )]
-            PutRecordsRequestEntry::builder()
-                .partition_key(key)
-                .data(Blob::new(data))
-                .build()
-                .expect("an entry has its required members")
-        });
+    async fn put_entries(&self, entries: &[Entry]) -> Vec<Result<String, NotPublished>> {
         let call = self
             .client
             .put_records()
             .stream_name(&self.name)
-            .set_records(Some(entries.collect()));
-        let answer = match call.send().await {
-            Ok(answer) => answer,
-            Err(error) => return vec![Err(NotPublished::of(&error)); count],
-        };
-        let results = answer.records().iter().map(|entry| {
-            match (entry.error_code(), entry.sequence_number()) {
-                // The codes of an entry are `ProvisionedThroughputExceededException` and
-                // `InternalFailure`, which is a server error.
-                (Some(code), _) => Err(NotPublished::answered(code, code == "InternalFailure")),
-                (None, Some(number)) => Ok(number.to_owned()),
-                (None, None) => Err(NotPublished::answered("number_missing", true)),
-            }
-        });
-        let missing = Err(NotPublished::answered("entry_missing", true));
-        results
-            .chain(std::iter::repeat(missing))
-            .take(count)
-            .collect()
+            .set_records(Some(entries.iter().map(Entry::to_request).collect()));
+        match call.send().await {
+            Ok(answer) => put_records::results(&answer, entries.len())
+                .into_iter()
+                .map(|result| result.map_err(NotPublished::from))
+                .collect(),
+            Err(error) => vec![Err(NotPublished::of(&error)); entries.len()],
+        }
+    }
+}
+
+impl From<NotPut> for NotPublished {
+    fn from(error: NotPut) -> Self {
+        let passes = !matches!(error, NotPut::Other(_));
+        Self::answered(&error.to_string(), passes)
     }
 }

@@ -37,7 +37,7 @@ use tokio::time::Instant;
 
 pub use announcements::Announcements;
 pub use change::{UnreadableChange, announced_by};
-pub use facts_stream::{FactsStream, MAX_ENTRIES, NotPublished};
+pub use facts_stream::{FactsStream, NotPublished};
 use published::Published;
 use publisher::{Announcement, Publisher};
 
@@ -71,7 +71,7 @@ impl Notifier {
         deadline: Instant,
     ) -> Report<DynamoDbEventResponse> {
         let published = Mutex::new(Published::default());
-        let most = const { NonZeroUsize::new(MAX_ENTRIES).unwrap() };
+        let most = const { NonZeroUsize::new(put_records::MAX_ENTRIES).unwrap() };
         let report =
             keyed_batch::process_in_chunks(changes, &self.limits, most, deadline, |chunk| {
                 let changes = chunk.records().iter();

@@ -12,8 +12,9 @@ use crate::schema::{KEY, UUID, whole};
 /// The id of an order, a UUID in its one canonical form, in lower case and with hyphens (RFC 9562
 /// §4).
 ///
-/// It is random, or derived from caller and key ([`OrderId::for_key`]). It is the partition key of
-/// the stream and the key of the table.
+/// It is random, or derived from caller and key ([`OrderId::for_key`]), in a batch with the order's
+/// position ([`OrderId::for_position`]). It is the partition key of the stream and the key of the
+/// table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OrderId(
@@ -70,8 +71,38 @@ impl OrderId {
     /// ```
     #[must_use]
     pub fn for_key(issuer: &str, caller: &Caller, key: &IdempotencyKey) -> Self {
+        Self::derived(&[issuer, caller.as_str(), &key.0])
+    }
+
+    /// The id of the order at this position of a batch, counted from 0. It is derived as in
+    /// [`for_key`](Self::for_key), with the position in decimal digits as the fourth part.
+    ///
+    /// A batch that is sent again unchanged names the same orders. Four parts with their lengths
+    /// never make the bytes of three parts, so no order of a batch is the order that the key names
+    /// by itself.
+    ///
+    /// ```
+    /// # use orders::{Caller, IdempotencyKey, OrderId};
+    /// let key = IdempotencyKey::parse("f0e1d2c3b4a5968778695a").ok_or("key")?;
+    /// let at = |position| OrderId::for_position("", &Caller::anonymous(), &key, position);
+    /// assert_eq!(at(0), at(0));
+    /// assert_ne!(at(0), at(1));
+    /// assert_ne!(at(0), OrderId::for_key("", &Caller::anonymous(), &key));
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[must_use]
+    pub fn for_position(
+        issuer: &str,
+        caller: &Caller,
+        key: &IdempotencyKey,
+        position: usize,
+    ) -> Self {
+        Self::derived(&[issuer, caller.as_str(), &key.0, &position.to_string()])
+    }
+
+    fn derived(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
-        for part in [issuer, caller.as_str(), &key.0] {
+        for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -178,6 +209,21 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_position_is_the_same_in_every_version_of_the_service() {
+        // Computed by a separate program from the rule in the documentation.
+        let key = IdempotencyKey::parse("0b3f0c52-7b53-4d0c-9a63-5a2f1f0e9d11").unwrap();
+        let caller = Caller::parse("ann").unwrap();
+        for (position, id) in [
+            (0, "7e7fdb25-9042-8e36-a674-b8a40de1f6b2"),
+            (1, "5cdcbdd0-b5ee-8e99-aade-65999d77b4db"),
+            (99, "b61ca470-7fe6-883b-902c-ff52df54d751"),
+        ] {
+            let derived = OrderId::for_position("https://issuer.example", &caller, &key, position);
+            assert_eq!(derived.to_string(), id, "{position}");
+        }
+    }
+
+    #[test]
     fn issuer_caller_and_key_each_make_another_order() {
         let id = derived("i", "c", "k");
         assert_eq!(id, derived("i", "c", "k"));
@@ -270,6 +316,23 @@ mod tests {
             if let (Some(id_of_one), Some(id_of_other)) = (id(&one), id(&other)) {
                 prop_assert_eq!(id_of_one == id_of_other, one == other);
             }
+        }
+
+        // Texts of few letters and digits run together to the same text as often as can be.
+        #[test]
+        fn an_order_of_a_batch_is_never_one_of_another_position_batch_or_key(
+            one in ("[1a]{0,3}", "[1a]{1,3}", "[1a]{1,3}", proptest::option::of(0..12_usize)),
+            other in ("[1a]{0,3}", "[1a]{1,3}", "[1a]{1,3}", proptest::option::of(0..12_usize)),
+        ) {
+            let id = |(issuer, caller, key, position): &(String, String, String, Option<usize>)| {
+                let caller = Caller::parse(caller).unwrap();
+                let key = IdempotencyKey::parse(key).unwrap();
+                match position {
+                    Some(position) => OrderId::for_position(issuer, &caller, &key, *position),
+                    None => OrderId::for_key(issuer, &caller, &key),
+                }
+            };
+            prop_assert_eq!(id(&one) == id(&other), one == other);
         }
 
         #[test]

@@ -8,7 +8,7 @@
 //! An order takes this path through the crate:
 //!
 //! 1. [`NewOrder::parse`] turns a request body into a valid order, or names everything that is
-//!    wrong with it.
+//!    wrong with it. [`parse_batch`] does this for a batch of orders.
 //! 2. [`Intent::encode`] writes the event that goes into the stream. [`Intent::decode`] reads it
 //!    back and tells a sound event from [`Poison`].
 //! 3. [`next_step`] says which conditional [`Write`](conditional_write::Write) applies an intent,
@@ -43,6 +43,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch;
 mod caller;
 mod cloud_event;
 mod content;
@@ -63,6 +64,7 @@ mod trace_parent;
 mod view;
 mod violation;
 
+pub use batch::{MAX_ORDERS_OF_BATCH, parse_batch};
 pub use caller::Caller;
 pub use fact::{Cancelled, Conflicted, Created, Erased, Fact, FactEvent};
 pub use fingerprint::Fingerprint;

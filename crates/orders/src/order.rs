@@ -103,7 +103,11 @@ impl NewOrder {
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let json = match Json::parse(bytes) {
             Ok(json) => json,
-            Err(_) if json::is_json(bytes) => return Err(unreadable()),
+            Err(_) if json::is_json(bytes) => {
+                let mut violations = Violations::default();
+                unreadable(&Pointer::Root, &mut violations);
+                return Err(ParseError::Invalid(violations.into_vec()));
+            }
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 return Err(ParseError::NotJson { line, column });
@@ -204,14 +208,12 @@ impl LineItem {
     }
 }
 
-/// A document that is JSON by its grammar, with content that no value here can hold. Such content
-/// is a number beyond a double's range, a string that is not Unicode text, or more levels of
-/// nesting than any order has.
-fn unreadable() -> ParseError {
-    let mut violations = Violations::default();
+/// Notes that a value is JSON by its grammar, with content that no value here can hold. Such
+/// content is a number beyond a double's range, a string that is not Unicode text, or more levels
+/// of nesting than any order has.
+pub(crate) fn unreadable(at: &Pointer<'_>, violations: &mut Violations) {
     let detail = "contains a number or a string that cannot be read, or too many levels of nesting";
-    violations.add(&Pointer::Root, Code::Format, detail);
-    ParseError::Invalid(violations.into_vec())
+    violations.add(at, Code::Format, detail);
 }
 
 impl fmt::Debug for NewOrder {

@@ -7,7 +7,7 @@ locals {
 
   authorization = local.jwt ? "JWT" : var.caller == "iam" ? "AWS_IAM" : "NONE"
   # The routes of the api, those of the reader, and those that everybody may use.
-  routes      = local.http_api ? toset(["POST /orders", "POST /orders/{id}/cancel"]) : toset([])
+  routes      = local.http_api ? toset(["POST /orders", "POST /orders/batch", "POST /orders/{id}/cancel"]) : toset([])
   read_routes = local.http_api ? toset(["GET /orders/{id}"]) : toset([])
   open_routes = local.http_api ? toset(["GET /openapi.json"]) : toset([])
 

@@ -135,7 +135,7 @@ resource "aws_iam_role_policy" "api" {
       {
         Sid      = "PutIntents"
         Effect   = "Allow"
-        Action   = "kinesis:PutRecord"
+        Action   = ["kinesis:PutRecord", "kinesis:PutRecords"]
         Resource = aws_kinesis_stream.intents.arn
       },
       {

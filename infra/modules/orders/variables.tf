@@ -574,7 +574,7 @@ variable "route_throttles" {
   nullable = false
 
   validation {
-    condition     = alltrue([for key in keys(var.route_throttles) : contains(["POST /orders", "POST /orders/{id}/cancel", "GET /orders/{id}", "GET /openapi.json"], key)])
+    condition     = alltrue([for key in keys(var.route_throttles) : contains(["POST /orders", "POST /orders/batch", "POST /orders/{id}/cancel", "GET /orders/{id}", "GET /openapi.json"], key)])
     error_message = "route_throttles must name routes of the service."
   }
 }

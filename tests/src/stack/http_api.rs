@@ -30,6 +30,13 @@ impl Stack {
         self.send("POST", "/orders", &all, body).await
     }
 
+    /// Submits this body as a batch in JSON.
+    pub async fn batch(&self, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.send("POST", "/orders/batch", &all, body).await
+    }
+
     /// Submits [`ORDER`]. Returns the order's id.
     ///
     /// # Panics

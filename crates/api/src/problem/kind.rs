@@ -66,6 +66,8 @@ kinds! {
     UnsupportedMediaType = "urn:problem:orders:unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
     /// The body is JSON that breaks rules of an order.
     InvalidOrder = "urn:problem:orders:invalid-order", UNPROCESSABLE_ENTITY, "Invalid order";
+    /// The envelope of a batch breaks rules.
+    InvalidBatch = "urn:problem:orders:invalid-batch", UNPROCESSABLE_ENTITY, "Invalid batch";
     /// The caller is beyond its limit.
     TooManyRequests = "urn:problem:orders:too-many-requests", TOO_MANY_REQUESTS, "Too many requests";
     /// The service failed, and trying again does not mend it.

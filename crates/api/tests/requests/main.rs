@@ -6,8 +6,10 @@
     reason = "in a test a panic is the report"
 )]
 
+mod batch;
 mod callers;
 mod cancel;
+mod entries;
 mod events;
 mod fairness;
 mod faults;

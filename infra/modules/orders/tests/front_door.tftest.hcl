@@ -6,7 +6,7 @@ mock_provider "aws" {
 
 run "an_http_api_has_the_services_routes_and_answers_the_rest_with_the_services_problems" {
   assert {
-    condition     = keys(aws_apigatewayv2_route.orders) == ["POST /orders", "POST /orders/{id}/cancel"] && keys(aws_apigatewayv2_route.read) == ["GET /orders/{id}"] && keys(aws_apigatewayv2_route.open) == ["GET /openapi.json"]
+    condition     = keys(aws_apigatewayv2_route.orders) == ["POST /orders", "POST /orders/batch", "POST /orders/{id}/cancel"] && keys(aws_apigatewayv2_route.read) == ["GET /orders/{id}"] && keys(aws_apigatewayv2_route.open) == ["GET /openapi.json"]
     error_message = "The routes must be the service's."
   }
 

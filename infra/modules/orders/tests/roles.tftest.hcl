@@ -13,7 +13,7 @@ variables {
 run "the_api_puts_intents_and_does_nothing_else" {
   assert {
     condition = jsondecode(aws_iam_role_policy.api.policy).Statement == jsondecode(jsonencode([
-      { Sid = "PutIntents", Effect = "Allow", Action = "kinesis:PutRecord", Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents" },
+      { Sid = "PutIntents", Effect = "Allow", Action = ["kinesis:PutRecord", "kinesis:PutRecords"], Resource = "arn:aws:kinesis:eu-test-1:123456789012:stream/intents" },
       {
         Sid = "EncryptIntents", Effect = "Allow", Action = "kms:GenerateDataKey", Resource = ["arn:aws:kms:eu-test-1:123456789012:key/k"]
         Condition = { StringEquals = {

@@ -76,6 +76,7 @@ run "every_edge_leads_where_it_should" {
   assert {
     condition = { for route in concat(values(aws_apigatewayv2_route.orders), values(aws_apigatewayv2_route.read), values(aws_apigatewayv2_route.open), aws_apigatewayv2_route.elsewhere) : route.route_key => "${route.api_id} ${route.target}" } == {
       "POST /orders"             = "gateway integrations/integration-api"
+      "POST /orders/batch"       = "gateway integrations/integration-api"
       "POST /orders/{id}/cancel" = "gateway integrations/integration-api"
       "GET /orders/{id}"         = "gateway integrations/integration-reader"
       "GET /openapi.json"        = "gateway integrations/integration-api"
@@ -96,7 +97,7 @@ run "every_edge_leads_where_it_should" {
       role = policy.role, may = [for statement in jsondecode(policy.policy).Statement : "${join(",", flatten([statement.Action]))} ${join(",", flatten([statement.Resource]))}"]
       } } == {
       api = { role = "role-api", may = [
-        "kinesis:PutRecord arn:aws:kinesis:eu-test-1:123456789012:stream/intents",
+        "kinesis:PutRecord,kinesis:PutRecords arn:aws:kinesis:eu-test-1:123456789012:stream/intents",
         "kms:GenerateDataKey arn:aws:kms:eu-test-1:123456789012:key/key",
         "logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-test-1:123456789012:log-group:api:*",
       ] }
