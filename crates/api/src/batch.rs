@@ -10,7 +10,9 @@ use orders::{
 use serde::Serialize;
 
 use crate::caller::Identity;
-use crate::problem::{Problem, RETRY_AFTER};
+#[cfg(test)]
+use crate::openapi::document::of_orders;
+use crate::problem::{Document as ProblemDocument, Problem, RETRY_AFTER};
 use crate::request::Request;
 use crate::response::Response;
 use crate::stream::{Refusal, Stream};
@@ -19,7 +21,7 @@ use crate::{Api, unacknowledged};
 
 /// The largest body of a batch, in bytes. The event that carries it as text or in base64 is at most
 /// three times as long, and an invocation takes 6 MB.
-const MAX_BATCH: usize = 1024 * 1024;
+pub(crate) const MAX_BATCH: usize = 1024 * 1024;
 
 const IF_UNKNOWN_WITH_KEY: &str = "Send the whole batch again, unchanged and with the same Idempotency-Key. Each of its orders then remains one order.";
 const IF_REFUSED_WITH_KEY: &str =
@@ -35,12 +37,29 @@ enum Outcome {
 /// An order whose intent is in the stream. The fields are those of the answer to `POST /orders`,
 /// with its status and its header `Location` among them.
 #[derive(Serialize)]
-struct Accepted {
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "AcceptedOfBatch")
+)]
+pub(crate) struct Accepted {
+    /// The status that `POST /orders` would have, which is 202.
+    #[cfg_attr(test, schemars(extend("const" = 202)))]
     status: u16,
+    /// The id of the order, by which it is read and cancelled.
+    #[cfg_attr(test, schemars(with = "of_orders::OrderId"))]
     order_id: String,
+    /// The id of this order's intent. It is another one for each request.
+    #[cfg_attr(test, schemars(with = "of_orders::IntentId"))]
     intent_id: String,
+    /// The time at which the order was accepted.
+    #[cfg_attr(test, schemars(with = "of_orders::Timestamp"))]
     accepted_at: String,
+    /// The fingerprint of the order that was sent.
+    #[cfg_attr(test, schemars(with = "of_orders::Fingerprint"))]
     fingerprint: Fingerprint,
+    /// The path at which the order can be read, as `Location` has it.
+    #[cfg_attr(test, schemars(extend("format" = "uri-reference")))]
     location: String,
 }
 
@@ -152,8 +171,11 @@ impl Api {
     }
 }
 
+/// An order, or the rules that it breaks.
+type ReadOrder = Result<NewOrder, Vec<Violation>>;
+
 /// The orders of a request, each with the rules that it breaks.
-fn orders(request: &Request<'_>) -> Result<Vec<Result<NewOrder, Vec<Violation>>>, Problem> {
+fn orders(request: &Request<'_>) -> Result<Vec<ReadOrder>, Problem> {
     let body = json_body(request, MAX_BATCH)?;
     parse_batch(&body, MAX_BODY).map_err(|error| match error {
         ParseError::NotJson { line, column } => Problem::not_json(line, column),
@@ -161,29 +183,41 @@ fn orders(request: &Request<'_>) -> Result<Vec<Result<NewOrder, Vec<Violation>>>
     })
 }
 
+/// The document of a 207.
 #[derive(Serialize)]
-struct Document<R> {
-    results: Vec<R>,
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "BatchResults"))]
+pub(crate) struct Document<'a> {
+    /// A result for each order, in the sequence of the orders.
+    #[cfg_attr(test, schemars(length(min = 1, max = orders::MAX_ORDERS_OF_BATCH)))]
+    results: Vec<OrderResult<'a>>,
+}
+
+/// What became of one order of a batch.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "BatchResult"))]
+#[serde(untagged)]
+pub(crate) enum OrderResult<'a> {
+    /// The order is accepted.
+    Accepted(&'a Accepted),
+    /// The order is not accepted, or nobody knows.
+    Problem {
+        /// The status that `POST /orders` would have.
+        status: u16,
+        /// The id of the order, if the outcome is unknown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, schemars(with = "of_orders::OrderId"))]
+        order_id: Option<String>,
+        /// The problem document that `POST /orders` would have.
+        problem: ProblemDocument<'a>,
+    },
 }
 
 impl Outcome {
     /// The result of the order, which looks like the answer to `POST /orders`.
-    fn document(&self, request_id: Option<&str>) -> impl Serialize {
-        #[derive(Serialize)]
-        #[serde(untagged)]
-        enum Result<'a, P> {
-            Accepted(&'a Accepted),
-            Problem {
-                status: u16,
-                #[serde(skip_serializing_if = "Option::is_none")]
-                order_id: Option<String>,
-                problem: P,
-            },
-        }
-
+    fn document(&self, request_id: Option<&str>) -> OrderResult<'_> {
         match self {
-            Self::Accepted(accepted) => Result::Accepted(accepted),
-            Self::Problem(problem) => Result::Problem {
+            Self::Accepted(accepted) => OrderResult::Accepted(accepted),
+            Self::Problem(problem) => OrderResult::Problem {
                 status: problem.status().as_u16(),
                 order_id: problem.order_id().map(|id| id.to_string()),
                 problem: problem.document(request_id),

@@ -199,7 +199,7 @@ impl Problem {
     }
 
     /// The problem document. Its `instance` is API Gateway's id of the request.
-    pub(crate) fn document(&self, request_id: Option<&str>) -> impl Serialize {
+    pub(crate) fn document(&self, request_id: Option<&str>) -> Document<'_> {
         Document {
             kind: self.kind.uri(),
             title: self.kind.title(),

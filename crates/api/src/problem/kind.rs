@@ -66,7 +66,7 @@ kinds! {
     UnsupportedMediaType = "urn:problem:orders:unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
     /// The body is JSON that breaks rules of an order.
     InvalidOrder = "urn:problem:orders:invalid-order", UNPROCESSABLE_ENTITY, "Invalid order";
-    /// The body is JSON that breaks rules of a batch's envelope.
+    /// The envelope of a batch breaks rules.
     InvalidBatch = "urn:problem:orders:invalid-batch", UNPROCESSABLE_ENTITY, "Invalid batch";
     /// The caller is beyond its limit.
     TooManyRequests = "urn:problem:orders:too-many-requests", TOO_MANY_REQUESTS, "Too many requests";

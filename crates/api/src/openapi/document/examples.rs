@@ -10,6 +10,7 @@ use orders::{Caller, IdempotencyKey, OrderId};
 use serde_json::{Map, Value, json};
 
 use super::world::{ORDER, START, World, request, with_header};
+use crate::batch::MAX_BATCH;
 use crate::problem::Kind;
 use crate::route::{Endpoint, ROUTES};
 use crate::submit::MAX_BODY;
@@ -41,6 +42,8 @@ enum Given {
     NotBase64,
     /// The front door has put a header into the event that is not text.
     Unreadable,
+    /// The invocation has no time left.
+    NoTime,
     /// The service takes an order with a key only.
     RequiredKey,
     /// The caller has sent as many requests as it may.
@@ -75,6 +78,7 @@ const CALLER: &str = "ann";
 pub(super) const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 const WITH_NOTE: &str = r#"{"customer_id": "c-2", "currency": "JPY", "items": [{"sku": "茶-100", "quantity": 1, "unit_price": 1200}, {"sku": "A 1/2", "quantity": 10000, "unit_price": 0}], "note": "Please ring twice."}"#;
+const BATCH: &str = r#"{"orders": [{"customer_id": "c-1", "currency": "EUR", "items": [{"sku": "A-1", "quantity": 2, "unit_price": 1299}]}, {"customer_id": "c-2", "currency": "EUR", "items": []}]}"#;
 const NO_JSON: &str = r#"{"customer_id": }"#;
 const INVALID: &str = r#"{"currency": "EUR", "items": [{"sku": "A-1", "quantity": 0, "unit_price": 1299}], "priority": 1}"#;
 
@@ -94,8 +98,8 @@ pub(super) async fn answered() -> Vec<Example> {
 
 fn all() -> Vec<Example> {
     use Given::{
-        Cancelled, Fault, KnownCallers, NotBase64, OverLimit, RequiredKey, Stored, Unreadable,
-        UnreadableRow, WrongClock,
+        Cancelled, Fault, KnownCallers, NoTime, NotBase64, OverLimit, RequiredKey, Stored,
+        Unreadable, UnreadableRow, WrongClock,
     };
     let throttled = "ProvisionedThroughputExceededException";
     let large = || " ".repeat(MAX_BODY + 1);
@@ -180,6 +184,76 @@ fn all() -> Vec<Example> {
         "failed",
         Kind::InternalError,
         "An order that the service fails at",
+    ));
+
+    let batch = || of_batch(BATCH);
+    let keyed = || batch().header("Idempotency-Key", KEY);
+    add(batch().answered("mixed", 207, "An order, and one that breaks a rule"));
+    add(keyed().answered(
+        "batch-with-key",
+        207,
+        "A batch that may be sent again until it is answered",
+    ));
+    add(batch().given(Fault("kinesis", throttled)).answered(
+        "batch-throttled",
+        207,
+        "A batch at a time at which nothing is accepted",
+    ));
+    add(keyed().given(Fault("kinesis", "timeout")).answered(
+        "batch-silent",
+        207,
+        "A batch whose orders may have been accepted",
+    ));
+    add(batch().given(NotBase64).refused(
+        "malformed",
+        Kind::MalformedRequest,
+        "A body that says it is base64 and is not",
+    ));
+    add(of_batch(NO_JSON).refused("syntax", Kind::MalformedJson, "A body that is not JSON"));
+    add(batch().header("Idempotency-Key", "order-1").refused(
+        "short-key",
+        Kind::InvalidIdempotencyKey,
+        "A key that can be guessed, where callers are not known",
+    ));
+    add(batch().given(RequiredKey).refused(
+        "no-key",
+        Kind::IdempotencyKeyRequired,
+        "A batch without a key, where a key is required",
+    ));
+    add(batch().given(KnownCallers).refused(
+        "stranger",
+        Kind::CallerRequired,
+        "A request that names no caller, where callers are known",
+    ));
+    add(of_batch(&" ".repeat(MAX_BATCH + 1)).refused(
+        "large",
+        Kind::BodyTooLarge,
+        "A body that is too large",
+    ));
+    add(batch().header("Content-Type", "text/plain").refused(
+        "text",
+        Kind::UnsupportedMediaType,
+        "A batch that is not sent as JSON",
+    ));
+    add(of_batch(r#"{"orders": []}"#).refused(
+        "empty",
+        Kind::InvalidBatch,
+        "A batch without an order",
+    ));
+    add(batch().given(OverLimit).refused(
+        "too-many",
+        Kind::TooManyRequests,
+        "A request of a caller that may send one in a second, right after another",
+    ));
+    add(batch().given(WrongClock).refused(
+        "failed",
+        Kind::InternalError,
+        "A batch that the service fails at",
+    ));
+    add(batch().given(NoTime).refused(
+        "no-time",
+        Kind::NotAccepted,
+        "A batch that came when the time for it was up",
     ));
 
     let cancel = || cancel(UNKNOWN);
@@ -294,6 +368,12 @@ fn submit(body: &str) -> Example {
     example
 }
 
+fn of_batch(body: &str) -> Example {
+    let mut example = at(Endpoint::Batch, "").header("Content-Type", "application/json");
+    example.body = Some(body.to_owned());
+    example
+}
+
 fn cancel(id: &str) -> Example {
     at(Endpoint::Cancel, id)
 }
@@ -344,6 +424,10 @@ impl Example {
 
     fn found(self, name: &'static str, summary: &'static str) -> Self {
         self.filed(name, 200, None, summary)
+    }
+
+    fn answered(self, name: &'static str, status: u16, summary: &'static str) -> Self {
+        self.filed(name, status, None, summary)
     }
 
     fn refused(self, name: &'static str, kind: Kind, summary: &'static str) -> Self {
@@ -402,7 +486,10 @@ impl Example {
                 .position(|part| part == headers);
             event.insert(at.unwrap() + headers.len(), 0xe9);
         }
-        let time = Duration::from_secs(10);
+        let time = match self.given {
+            Given::NoTime => Duration::ZERO,
+            _ => Duration::from_secs(10),
+        };
         let answer = world.answer(&event, time).await.unwrap();
         let uri = self.kind.map(|kind| kind.uri());
         let expected = (i64::from(self.status), uri);
@@ -417,6 +504,7 @@ impl Example {
             | Given::KnownCallers
             | Given::NotBase64
             | Given::Unreadable
+            | Given::NoTime
             | Given::RequiredKey
             | Given::WrongClock => {}
             Given::OverLimit => {

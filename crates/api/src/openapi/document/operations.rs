@@ -11,7 +11,7 @@ use crate::problem::Kind;
 use crate::response::{Accepted, JSON};
 use crate::route::Endpoint;
 use crate::wait::MaxWait;
-use crate::{cancel, submit};
+use crate::{batch, cancel, submit};
 
 /// An operation, before its responses are filled in.
 pub(super) struct Operation {
@@ -69,6 +69,61 @@ pub(super) fn of(endpoint: Endpoint, schemas: &mut Schemas) -> Operation {
                 Kind::InternalError,
                 Kind::NotAccepted,
                 Kind::OutcomeUnknown,
+            ],
+            front_door: front_door(true),
+        },
+        Endpoint::Batch => Operation {
+            value: json!({
+                "operationId": "submitOrders",
+                "summary": "Submit up to a hundred orders",
+                "description": format!(
+                    "The answer to a sound envelope is 207, whatever became of the orders. It has a result for each order, in the same sequence. An order that breaks rules has a result with the status 422, and does not spoil the others.\n\nOne `Idempotency-Key` covers the batch. The id of each order is derived from the caller, the key and the order's position. So a retry sends the whole batch again, unchanged.\n\nThe body has at most {} bytes, and each order at most {}.",
+                    batch::MAX_BATCH,
+                    submit::MAX_BODY
+                ),
+                "parameters": [parameter("IdempotencyKey"), parameter("TraceParent")],
+                "requestBody": {
+                    "required": true,
+                    "description": "The orders. An order that breaks rules is no error of the batch.",
+                    "content": {JSON: {"schema": {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "required": ["orders"],
+                        "properties": {"orders": {
+                            "type": "array",
+                            "minItems": 1,
+                            "maxItems": orders::MAX_ORDERS_OF_BATCH,
+                            "items": schemas.of::<of_orders::NewOrder>(),
+                        }},
+                    }}},
+                },
+            }),
+            successes: vec![(
+                207,
+                json!({
+                    "description": "A result for each order.",
+                    "headers": {
+                        "Retry-After": header("Retry-After", false),
+                        "Cache-Control": header("Cache-Control", true),
+                        "Apigw-Requestid": header("Apigw-Requestid", false),
+                    },
+                    "content": {JSON: {"schema": schemas.of::<batch::Document<'_>>()}},
+                }),
+            )],
+            not_modified: None,
+            has_examples: true,
+            problems: vec![
+                Kind::MalformedRequest,
+                Kind::MalformedJson,
+                Kind::InvalidIdempotencyKey,
+                Kind::IdempotencyKeyRequired,
+                Kind::CallerRequired,
+                Kind::BodyTooLarge,
+                Kind::UnsupportedMediaType,
+                Kind::InvalidBatch,
+                Kind::TooManyRequests,
+                Kind::InternalError,
+                Kind::NotAccepted,
             ],
             front_door: front_door(true),
         },

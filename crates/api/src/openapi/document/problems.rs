@@ -69,6 +69,10 @@ pub(super) fn texts(kind: Kind) -> Texts {
             "The body is JSON that breaks rules of an order. `errors` lists them.",
             "Mend the order at each `pointer`.",
         ),
+        Kind::InvalidBatch => (
+            "The envelope of a batch breaks rules, so none of its orders was looked at. `errors` lists the rules.",
+            "Mend the batch. It has 1 to 100 orders in `orders`, and no other field.",
+        ),
         Kind::TooManyRequests => (
             "The caller has sent more requests in a second than the deployment allows. Nothing happened.",
             "Send the same request again after `Retry-After`.",
