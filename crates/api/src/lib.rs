@@ -167,7 +167,8 @@ impl Api {
         let (endpoint, answered) = match Route::find(request.method(), request.path()) {
             Ok(found) => (found.endpoint.name(), self.dispatch(&found, &request).await),
             Err(problem) => {
-                if self.serves.stream().is_none() {
+                let is_read = Route::fits_a_read(request.method(), request.path());
+                if self.serves.stream().is_none() && !is_read {
                     // A path that is not the API's, and a method that its path lacks, are the
                     // business of the function for writes.
                     misrouted(&request, "none");

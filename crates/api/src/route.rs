@@ -69,7 +69,11 @@ impl Route {
             let order_id = route.order_id_in(path)?;
             Some((route, order_id))
         });
-        let at_path: Vec<_> = at_path.collect();
+        let mut at_path: Vec<_> = at_path.collect();
+        // `/orders/batch` is a path of its own, and not that of the order `batch`.
+        if at_path.iter().any(|(route, _)| route.path == path) {
+            at_path.retain(|(route, _)| route.path == path);
+        }
         let found = at_path.iter().find(|(route, _)| route.method == method);
         match found {
             Some((route, order_id)) => Ok(Found {
@@ -85,6 +89,15 @@ impl Route {
                 Err(Problem::method_not_allowed(&allowed))
             }
         }
+    }
+
+    /// True if the front door sends this request to the function that reads. API Gateway knows of
+    /// `GET /orders/batch` only that it fits the route of a read.
+    pub(crate) fn fits_a_read(method: &str, path: &str) -> bool {
+        let mut reads = ROUTES
+            .iter()
+            .filter(|route| route.endpoint == Endpoint::Read);
+        reads.any(|route| route.method == method && route.order_id_in(path).is_some())
     }
 
     /// True if a path is one of the API's, whatever the method.
@@ -145,6 +158,13 @@ mod tests {
         let cancel = Some((Endpoint::Cancel, "x"));
         assert_eq!(find("POST", "/orders/x/cancel"), cancel);
         assert_eq!(find("GET", "/openapi.json"), Some((Endpoint::OpenApi, "")));
+    }
+
+    #[test]
+    fn a_path_that_is_named_is_not_the_path_of_an_order() {
+        assert_eq!(find("GET", "/orders/batch"), None);
+        let id = Some((Endpoint::Read, "batch2"));
+        assert_eq!(find("GET", "/orders/batch2"), id);
     }
 
     #[test]

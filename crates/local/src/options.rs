@@ -83,6 +83,10 @@ pub struct Options {
 type HostNames = Vec<String>;
 
 /// The request of the command line.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process reads its command line once, so the size does not matter"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Run the stack.

@@ -118,6 +118,7 @@ async fn other_paths_and_methods_are_answered_alike_by_each_part() {
     ];
     for (method, path, expected, allow) in [
         ("GET", "/orders", 405, Some("POST")),
+        ("GET", "/orders/batch", 405, Some("POST")),
         ("DELETE", "/orders/x", 405, Some("GET")),
         ("GET", "/orders/x/cancel", 405, Some("POST")),
         ("GET", "/orders/x/y", 404, None),
