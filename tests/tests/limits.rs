@@ -1,7 +1,11 @@
-//! Large and odd orders that break no rule. Each passes from the request to the stream, the row, the
-//! answer to its owner and the fact, and none of its characters and digits changes.
+//! Large and odd orders that break no rule. Each passes from the request to the stream, the row,
+//! the answer to its owner and the fact, and none of its characters and digits changes.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
