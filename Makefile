@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help build run build-cost demo load outage-budget test test-openapi documents properties simulate mutants measure \
+.PHONY: help build run build-cost demo load outage-budget test test-openapi documents properties fuzz hostile-answers simulate mutants measure \
 	check fmt comments clippy docs features dependencies words interfaces package-libraries test-libraries nightly test-infra test-infra-mutants \
 	package package-reproducible localstack stop-localstack test-localstack deploy deploy-localstack
 
@@ -53,6 +53,16 @@ SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 properties: ## Try the properties with many new cases (CASES=1000 SEED=random)
 	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --no-fail-fast --lib \
 		--test model --test specification --test lock --test records --test parsing --test events --test writes --test schedules --test dynamodb --test facts --test schemas --test chunk
+
+# Without a nightly toolchain this says so and does nothing. ONLY names the only targets. The same
+# SEED draws the same inputs.
+SECONDS_EACH ?= 30
+fuzz: ## Fuzz the readers of what comes from outside, two at a time (SECONDS_EACH=30 SEED=random)
+	@tests/fuzz/run --seconds $(SECONDS_EACH) --seed $(SEED) $(ONLY)
+
+# tests/tests/hostile compares the table with the answers.
+hostile-answers: build ## Write the table of the hostile requests and their answers anew
+	WRITE_ANSWERS=1 $(CARGO) test --locked --workspace --test hostile -- every_request
 
 # Simulated runs are optimized, by the profile `simulated`.
 SIMULATED := $(CARGO) build --locked -p simulation --bins --profile simulated
@@ -123,6 +133,7 @@ test-libraries: ## Build fresh projects against the packed libraries, and the te
 
 nightly: ## Run long or chance-dependent checks (new cases, many seeds, fresh builds)
 	$(MAKE) --no-print-directory properties CASES=20000
+	$(MAKE) --no-print-directory fuzz SECONDS_EACH=600 SEED=$(SEED)
 	$(MAKE) --no-print-directory simulate SEEDS=20000 FIRST=$(SEED)
 	EXAMPLES=2000 $(MAKE) --no-print-directory test-openapi SEED=$(SEED)
 	$(MAKE) --no-print-directory build-cost

@@ -207,10 +207,10 @@ class PutBack(unittest.TestCase):
             },
         } | payload
 
-    def event(self, first: int, last: int) -> dict[str, object]:
+    def event(self, first: int, last: int, **other: object) -> dict[str, object]:
         names = {"SequenceNumber": "sequenceNumber", "PartitionKey": "partitionKey", "Data": "data"}
         records = map(record, range(first, last + 1))
-        kinesis = [{names[name]: value for name, value in entry.items()} for entry in records]
+        kinesis = [{names[name]: value for name, value in entry.items()} | other for entry in records]
         return {"Records": [{"eventSource": "aws:kinesis", "kinesis": entry} for entry in kinesis]}
 
     def put_back(
@@ -501,6 +501,16 @@ class PutBack(unittest.TestCase):
             self.report(batchSize=0),
             self.report(FIRST + 1, FIRST, batchSize=1),
             self.report(FIRST, FIRST, payload=event),
+            "[" * 100_000,
+            {"Messages": [{"Body": "[" * 100_000}]},
+            # Numbers that may have lost digits, and texts that would be other arguments of the CLI.
+            *(self.report(startSequenceNumber=number) for number in (FIRST, 9.9998e4, "1e5", "٣", "", "-1", None)),
+            *(self.report(batchSize=count) for count in (6.5, "6", True, float("inf"))),
+            *(self.report(shardId=shard) for shard in ("--debug", "shardId-1\n", ["shardId-1"], None)),
+            *(self.report(streamArn=f"{STREAM}{rest}") for rest in ("\n", " --debug", "\ud800")),
+            self.report(streamArn=STREAM.replace(":eu-west-1:", ":--debug:")),
+            *(self.report(FIRST, FIRST, payload=self.event(FIRST, FIRST, partitionKey=key)) for key in ("", None, 7, "k" * 257)),
+            *(self.report(FIRST, FIRST, payload=self.event(FIRST, FIRST, sequenceNumber=number)) for number in (FIRST, "-1", None)),
         ]
         for given in wrong:
             with self.subTest(given):

@@ -16,6 +16,7 @@ use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventR
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::object::{Batch, Object};
 use crate::record::{BatchRecord, Sealed};
 use crate::text::Text;
 
@@ -24,9 +25,9 @@ use crate::text::Text;
 /// Reading fails where the JSON is not an event of a DynamoDB stream, because it has no `Records`,
 /// or because one of them has no object `dynamodb`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Object<Batch<DynamoDbRecord>>")]
 pub struct DynamoDbEvent {
     /// The records.
-    #[serde(rename = "Records")]
     pub records: Vec<DynamoDbRecord>,
 }
 
@@ -34,7 +35,7 @@ pub struct DynamoDbEvent {
 ///
 /// `Debug` shows neither images nor keys, as both may be personal data.
 #[derive(Clone, PartialEq, Deserialize)]
-#[serde(from = "Envelope")]
+#[serde(from = "Object<Envelope>")]
 pub struct DynamoDbRecord {
     /// The item's key as JSON, sorted by the names of its attributes. A number is written without
     /// exponent and without zeros before and after it. So `1`, `1.0` and `1E0` are one key. The
@@ -155,7 +156,7 @@ impl BatchRecord for DynamoDbRecord {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
-    dynamodb: Change,
+    dynamodb: Object<Change>,
     #[serde(default)]
     event_name: Text,
     #[serde(default)]
@@ -186,15 +187,21 @@ fn image(value: Value) -> Option<Value> {
     }
 }
 
-impl From<Envelope> for DynamoDbRecord {
-    fn from(envelope: Envelope) -> Self {
+impl From<Object<Batch<DynamoDbRecord>>> for DynamoDbEvent {
+    fn from(Object(Batch { records }): Object<Batch<DynamoDbRecord>>) -> Self {
+        Self { records }
+    }
+}
+
+impl From<Object<Envelope>> for DynamoDbRecord {
+    fn from(Object(envelope): Object<Envelope>) -> Self {
         let Change {
             keys,
             sequence_number,
             old_image,
             new_image,
             approximate_creation_date_time,
-        } = envelope.dynamodb;
+        } = envelope.dynamodb.0;
         let seconds = approximate_creation_date_time.as_f64();
         Self {
             key: canonical(&keys).unwrap_or_default(),

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::object::{Batch, Object};
 use crate::record::{BatchRecord, Sealed};
 use crate::text::Text;
 
@@ -22,9 +23,9 @@ use crate::text::Text;
 /// Reading fails where the JSON is not an event of Kinesis, because it has no `Records`, or because
 /// one of them has no object `kinesis`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Object<Batch<KinesisRecord>>")]
 pub struct KinesisEvent {
     /// The records.
-    #[serde(rename = "Records")]
     pub records: Vec<KinesisRecord>,
 }
 
@@ -32,7 +33,7 @@ pub struct KinesisEvent {
 ///
 /// `Debug` shows neither data nor partition key, as both may be personal data.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "Envelope")]
+#[serde(from = "Object<Envelope>")]
 pub struct KinesisRecord {
     /// The key by which the producer chose the shard. It has 1–256 characters (Kinesis API
     /// reference, `PutRecord`). It is empty if the event has none, which Kinesis never sends.
@@ -115,7 +116,7 @@ impl fmt::Debug for KinesisRecord {
 /// A record's place in the event's JSON.
 #[derive(Deserialize)]
 struct Envelope {
-    kinesis: Payload,
+    kinesis: Object<Payload>,
     /// `shardId-000000000000:<sequence number>`.
     #[serde(default, rename = "eventID")]
     event_id: Text,
@@ -132,8 +133,15 @@ struct Payload {
     data: Text,
 }
 
-impl From<Envelope> for KinesisRecord {
-    fn from(Envelope { kinesis, event_id }: Envelope) -> Self {
+impl From<Object<Batch<KinesisRecord>>> for KinesisEvent {
+    fn from(Object(Batch { records }): Object<Batch<KinesisRecord>>) -> Self {
+        Self { records }
+    }
+}
+
+impl From<Object<Envelope>> for KinesisRecord {
+    fn from(Object(Envelope { kinesis, event_id }): Object<Envelope>) -> Self {
+        let Object(kinesis) = kinesis;
         let shard_id = event_id
             .0
             .as_deref()

@@ -19,6 +19,8 @@ mod dynamodb_record;
 #[cfg(feature = "kinesis")]
 mod kinesis_record;
 mod limits;
+#[cfg(any(feature = "dynamodb", feature = "kinesis", feature = "sqs"))]
+mod object;
 #[cfg(feature = "process")]
 mod process;
 #[cfg(feature = "process")]

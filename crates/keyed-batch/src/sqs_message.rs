@@ -14,6 +14,7 @@ use aws_lambda_events::event::streams::{SqsBatchItemFailure, SqsEventResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::object::{Batch, Object};
 use crate::record::{BatchRecord, Sealed};
 use crate::text::Text;
 
@@ -22,9 +23,9 @@ use crate::text::Text;
 /// Reading fails where the JSON is not an event of SQS, because it has no `Records`, or because one
 /// of them has no `messageId`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Object<Batch<SqsMessage>>")]
 pub struct SqsEvent {
     /// The messages.
-    #[serde(rename = "Records")]
     pub records: Vec<SqsMessage>,
 }
 
@@ -36,7 +37,7 @@ pub struct SqsEvent {
 ///
 /// `Debug` shows neither body nor group nor attributes, as all may be personal data.
 #[derive(Clone, PartialEq, Deserialize)]
-#[serde(from = "Envelope")]
+#[serde(from = "Object<Envelope>")]
 pub struct SqsMessage {
     /// The id that SQS gave the message. It is empty if the event has another value than text,
     /// which SQS never sends.
@@ -146,8 +147,14 @@ struct Envelope {
     event_source_arn: Text,
 }
 
-impl From<Envelope> for SqsMessage {
-    fn from(envelope: Envelope) -> Self {
+impl From<Object<Batch<SqsMessage>>> for SqsEvent {
+    fn from(Object(Batch { records }): Object<Batch<SqsMessage>>) -> Self {
+        Self { records }
+    }
+}
+
+impl From<Object<Envelope>> for SqsMessage {
+    fn from(Object(envelope): Object<Envelope>) -> Self {
         let attribute = |name: &str| envelope.attributes[name].as_str();
         // The name of a FIFO queue ends so (SQS API reference, `CreateQueue`). A message whose
         // queue is unknown keeps the sequence of its group, which does no harm.

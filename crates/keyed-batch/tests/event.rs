@@ -8,7 +8,9 @@
 
 mod support;
 
-use keyed_batch::{Disposition, KinesisEvent, UNREADABLE_DATA, Verdict, process};
+use keyed_batch::{
+    Disposition, DynamoDbEvent, KinesisEvent, SqsEvent, UNREADABLE_DATA, Verdict, process,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{limits, ms, record_json, within};
@@ -41,6 +43,36 @@ fn a_time_of_arrival_with_more_than_three_decimals_fails_nothing() {
     let mut record = record_json("a", "101");
     record["kinesis"]["approximateArrivalTimestamp"] = json!(1_795_323_600.123_456);
     assert_eq!(event(&[record]).unwrap().records.len(), 1);
+}
+
+// Serde reads a struct from an array too, its fields in their sequence. Such an event would pass for
+// an empty batch, and its records would be lost.
+#[test]
+fn an_array_is_neither_an_event_nor_a_part_of_one() {
+    for text in [
+        "[[]]",
+        r#"[[{"kinesis": {"partitionKey": "a", "sequenceNumber": "1", "data": ""}}]]"#,
+        r#"{"Records": [[{"partitionKey": "a", "sequenceNumber": "1", "data": ""}, "e"]]}"#,
+        r#"{"Records": [{"kinesis": ["a", "1", ""]}]}"#,
+    ] {
+        assert!(
+            serde_json::from_str::<KinesisEvent>(text).is_err(),
+            "{text}"
+        );
+    }
+    for text in [
+        "[[]]",
+        r#"{"Records": [[{"Keys": {"a": {"S": "a"}}, "SequenceNumber": "1"}]]}"#,
+        r#"{"Records": [{"dynamodb": [{"a": {"S": "a"}}, "1"]}]}"#,
+    ] {
+        assert!(
+            serde_json::from_str::<DynamoDbEvent>(text).is_err(),
+            "{text}"
+        );
+    }
+    for text in ["[[]]", r#"{"Records": [["m-1", "body"]]}"#] {
+        assert!(serde_json::from_str::<SqsEvent>(text).is_err(), "{text}");
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
