@@ -65,6 +65,12 @@ pub enum Mutant {
     EventuallyConsistentRead,
     /// The partition key of an intent is its own id, and not the id of its order.
     IntentIdAsPartitionKey,
+    /// The entries of a batch that Kinesis refused count as accepted.
+    RefusedEntryAccepted,
+    /// The order ids of a batch are random although the client has sent a key.
+    RetriedBatchGetsNewIds,
+    /// An entry that failed inside Kinesis is told to the client as not accepted.
+    InternalFailureTakenForRefusal,
     /// The failed entries of a `PutRecords` count as published.
     FailedEntryIgnored,
     /// The notifier marks the facts of its changes before it publishes them.
@@ -83,7 +89,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All mistakes.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::ConditionDropped,
         Self::ConflictTakenForDuplicate,
         Self::ErrorTakenForSuccess,
@@ -108,6 +114,9 @@ impl Mutant {
         Self::ConflictTurnedAway,
         Self::EventuallyConsistentRead,
         Self::IntentIdAsPartitionKey,
+        Self::RefusedEntryAccepted,
+        Self::RetriedBatchGetsNewIds,
+        Self::InternalFailureTakenForRefusal,
         Self::FailedEntryIgnored,
         Self::MarkBeforePublish,
         Self::FactsFromNewImageOnly,
@@ -242,7 +251,10 @@ impl Mutant {
                 _ => answer,
             },
             (Self::AcceptedOnTimeout, "PutRecord") if answer.is_err() => Ok(success(operation)),
-            (Self::FailedEntryIgnored, "PutRecords") => answer.map(without_failures),
+            (Self::FailedEntryIgnored | Self::RefusedEntryAccepted, "PutRecords") => {
+                answer.map(without_failures)
+            }
+            (Self::InternalFailureTakenForRefusal, "PutRecords") => answer.map(as_refusals),
             _ => answer,
         }
     }
@@ -325,6 +337,14 @@ fn without_failures(answer: HttpResponse) -> HttpResponse {
         }
     }
     HttpResponse::new(answer.status(), SdkBody::from(output.to_string()))
+}
+
+/// The answer to a `PutRecords` in which each failure looks like throttling.
+fn as_refusals(answer: HttpResponse) -> HttpResponse {
+    let body = answer.body().bytes().unwrap_or_default();
+    let text = String::from_utf8_lossy(body);
+    let text = text.replace("InternalFailure", "ProvisionedThroughputExceededException");
+    HttpResponse::new(answer.status(), SdkBody::from(text))
 }
 
 fn too_large() -> HttpResponse {
