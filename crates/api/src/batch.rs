@@ -28,7 +28,7 @@ const IF_REFUSED_WITH_KEY: &str =
     "Send the whole batch again, unchanged and with the same Idempotency-Key.";
 const IF_REFUSED_WITHOUT_KEY: &str = "Send this order again, alone or in another batch. Do not send the accepted orders again, because without an Idempotency-Key they would become second orders.";
 
-/// What became of one order.
+/// The outcome for one order.
 enum Outcome {
     Accepted(Accepted),
     Problem(Problem),

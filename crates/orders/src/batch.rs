@@ -37,10 +37,10 @@ fn check(bytes: &[u8]) -> Result<(), ParseError> {
     // JSON is UTF-8 (RFC 8259 §8.1).
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let sound = &bytes[..error.valid_up_to()];
-        let mut lines = sound.split(|byte| *byte == b'\n');
+        let mut lines = sound.rsplit(|byte| *byte == b'\n');
         ParseError::NotJson {
-            line: lines.clone().count(),
-            column: lines.next_back().map_or(0, <[u8]>::len) + 1,
+            column: lines.next().map_or(0, <[u8]>::len) + 1,
+            line: lines.count() + 1,
         }
     })?;
     match serde_json::from_str::<IgnoredAny>(text) {

@@ -31,13 +31,13 @@ pub(crate) struct Clients {
     pub(crate) acknowledged: RefCell<Vec<Acknowledged>>,
     /// The orders that clients were told of, with their owners. Each order was accepted, or
     /// its outcome is unknown.
-    known: RefCell<Vec<(OrderId, String)>>,
+    pub(crate) known: RefCell<Vec<(OrderId, String)>>,
     /// The state in which each order was read last.
     seen: RefCell<BTreeMap<OrderId, Value>>,
 }
 
 /// The number of tries after which a client that has a key gives up.
-const TRIES: u32 = 20;
+pub(crate) const TRIES: u32 = 20;
 
 impl Clients {
     pub(crate) fn new(aws: Aws, lambda: Rc<Lambda>, laws: Laws, random: Arc<Mutex<Rng>>) -> Self {
@@ -85,6 +85,7 @@ impl Clients {
                     sleep(self.pause()).await;
                 }
             }
+            Call::Batch { key, contents } => self.batch(name, *key, contents).await,
             Call::Cancel(which) => {
                 if let Some((order_id, _)) = self.one_of_the_known(*which) {
                     self.cancel(name, order_id).await;
@@ -100,7 +101,7 @@ impl Clients {
         }
     }
 
-    fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         Duration::from_millis(self.random.lock().unwrap().u64(100..2_000))
     }
 
@@ -187,7 +188,7 @@ impl Clients {
 
     /// Sends a request, and returns the status and the body of the response. `None` if the function
     /// did not respond.
-    async fn send(
+    pub(crate) async fn send(
         &self,
         name: &str,
         method: &str,
@@ -216,14 +217,19 @@ impl Clients {
         Some((response.status_code, body))
     }
 
-    fn unlike_the_contract(&self, status: i64, body: &Value) {
+    pub(crate) fn unlike_the_contract(&self, status: i64, body: &Value) {
         self.laws.broken(
             "every answer is one of the contract",
             format!("{status} {body}"),
         );
     }
 
-    fn remember(&self, what: What, answer: Option<(i64, Value)>, sent: Duration) -> Told {
+    pub(crate) fn remember(
+        &self,
+        what: What,
+        answer: Option<(i64, Value)>,
+        sent: Duration,
+    ) -> Told {
         let told = match answer {
             None => Told::Failed,
             Some((status, body)) => {
@@ -353,7 +359,7 @@ impl Clients {
 
 /// The content of this number. Each content differs from the first in the ordered item, in the
 /// customer, or in both.
-fn order(content: u32) -> String {
+pub(crate) fn order(content: u32) -> String {
     let (customer, sku) = (content / 2, content % 2);
     format!(
         r#"{{"customer_id": "c-{customer}", "currency": "EUR", "items": [{{"sku": "A-{sku}", "quantity": 2, "unit_price": 1299}}]}}"#

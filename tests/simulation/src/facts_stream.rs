@@ -1,18 +1,17 @@
-//! The facts stream as its callers meet it. Entries of a call are stored in any sequence, some of
-//! them fail, and answers are lost.
+//! The facts stream as its callers meet it. Entries of a call fail, and answers are lost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_types::body::SdkBody;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::entries::{EntryFaults, response, store};
 use crate::fact_laws::pinned_id;
 use crate::plan::FactsStreamFault;
 use crate::wire::{Wire, broken};
@@ -124,7 +123,12 @@ impl Put {
             }
             _ => {}
         }
-        let answer = self.store(wire, model, request).await;
+        let faults = EntryFaults {
+            stream: "facts stream",
+            percent: wire.facts_stream.of_entries(),
+            stores_failed: false,
+        };
+        let answer = store(&faults, wire, model, request, self.input).await;
         wire.fact_laws.facts_may_have_come(&wire.aws);
         match fault {
             Some(FactsStreamFault::LostAnswer) => {
@@ -139,73 +143,4 @@ impl Put {
             _ => answer,
         }
     }
-
-    /// Stores the entries in a random sequence, because Kinesis promises none. Entries that are hit
-    /// by a fault are left out and answered as failed.
-    async fn store(
-        mut self,
-        wire: &Wire,
-        model: &SharedHttpConnector,
-        mut request: HttpRequest,
-    ) -> Result<HttpResponse, ConnectorError> {
-        let Value::Array(entries) = self.input["Records"].take() else {
-            return model.call(request).await;
-        };
-        let mut results = vec![Value::Null; entries.len()];
-        let mut stored: Vec<usize> = Vec::new();
-        {
-            let percent = wire.facts_stream.of_entries();
-            let mut random = wire.random.lock().unwrap_or_else(PoisonError::into_inner);
-            for (place, result) in results.iter_mut().enumerate() {
-                if random.u32(0..100) < percent {
-                    let code = match random.bool() {
-                        true => "ProvisionedThroughputExceededException",
-                        false => "InternalFailure",
-                    };
-                    *result = json!({"ErrorCode": code, "ErrorMessage": "the entry failed"});
-                } else {
-                    stored.push(place);
-                }
-            }
-            random.shuffle(&mut stored);
-        }
-        let failed = results.len() - stored.len();
-        if failed > 0 {
-            let what = match stored.is_empty() {
-                true => "facts stream: all entries of a call failed",
-                false => "facts stream: some entries of a call failed",
-            };
-            wire.laws.count(what, 1);
-        }
-        if !stored.is_empty() {
-            let sent: Vec<&Value> = stored.iter().map(|place| &entries[*place]).collect();
-            self.input["Records"] = json!(sent);
-            *request.body_mut() = SdkBody::from(self.input.to_string());
-            let answer = model.call(request).await?;
-            if !answer.status().is_success() {
-                return Ok(answer);
-            }
-            let output: Value =
-                serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap();
-            for (place, result) in stored
-                .into_iter()
-                .zip(output["Records"].as_array().unwrap())
-            {
-                results[place] = result.clone();
-            }
-        }
-        let failed = results
-            .iter()
-            .filter(|result| !result["ErrorCode"].is_null())
-            .count();
-        let output = json!({"FailedRecordCount": failed, "Records": results});
-        Ok(response(200, &output))
-    }
-}
-
-fn response(status: u16, body: &Value) -> HttpResponse {
-    HttpResponse::new(
-        status.try_into().expect("a status has three digits"),
-        SdkBody::from(body.to_string()),
-    )
 }

@@ -27,31 +27,35 @@ impl HotShard {
 
     /// The refusal of a `PutRecord`, if its record goes to the hot shard.
     pub(crate) fn refusal(&self, put: &HttpRequest, laws: &Laws) -> Option<HttpResponse> {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        let (hash_keys, until) = until?;
-        if Instant::now() >= until {
+        let input: Value = serde_json::from_slice(put.body().bytes()?).ok()?;
+        if !self.refuses(&input, laws) {
             return None;
         }
-        let input: Value = serde_json::from_slice(put.body().bytes()?).ok()?;
-        let explicit = input["ExplicitHashKey"].as_str();
-        let key = match explicit {
-            Some(key) => key.parse().ok()?,
-            None => hash_key(input["PartitionKey"].as_str()?),
+        let body = r#"{"__type": "ProvisionedThroughputExceededException", "message": "hot"}"#;
+        Some(HttpResponse::new(400.try_into().ok()?, SdkBody::from(body)))
+    }
+
+    /// True if a record goes to the hot shard. `put` is a `PutRecord` or an entry of a `PutRecords`.
+    pub(crate) fn refuses(&self, put: &Value, laws: &Laws) -> bool {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((hash_keys, _)) = until.filter(|(_, until)| Instant::now() < *until) else {
+            return false;
+        };
+        let explicit = put["ExplicitHashKey"].as_str();
+        let key = explicit.and_then(|key| key.parse().ok());
+        let Some(key) = key.or_else(|| put["PartitionKey"].as_str().map(hash_key)) else {
+            return false;
         };
         let is_refused = hash_keys.contains(key);
         let is_only_shard = hash_keys.start == 0 && hash_keys.end == u128::MAX;
         let met = match (explicit, is_refused) {
-            (None, false) => return None,
+            (None, false) => return false,
             (None, true) => "hot shard: put refused",
             (Some(_), false) => "hot shard: put escaped to another shard",
             (Some(_), true) if is_only_shard => "hot shard: there is no other shard",
             (Some(_), true) => "hot shard: the place across is in the same shard",
         };
         laws.count(met, 1);
-        if !is_refused {
-            return None;
-        }
-        let body = r#"{"__type": "ProvisionedThroughputExceededException", "message": "hot"}"#;
-        Some(HttpResponse::new(400.try_into().ok()?, SdkBody::from(body)))
+        is_refused
     }
 }

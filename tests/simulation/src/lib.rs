@@ -19,10 +19,12 @@
 //! | `world.rs` | everything in a run |
 //! | `resources.rs` | the streams, tables and queues |
 //! | `clients.rs` | the clients, and their reactions to a response |
+//! | `batches.rs` | the batches that clients send |
 //! | `lambda.rs` | execution environments, whose invocations crash, freeze, and run out of time |
 //! | `facts_path.rs` | the notifier's and the subscriber's environments, and their invocations |
 //! | `wire.rs` | the wire between a client of AWS and the model, with delays, and calls that go on when their caller is gone |
-//! | `facts_stream.rs` | the facts stream as its callers meet it, with entries that fail |
+//! | `facts_stream.rs` | the facts stream as its callers meet it, with faults of its own |
+//! | `entries.rs` | calls that put many records, some of which fail |
 //! | `hot_shard.rs` | the shard of intents that takes nothing for a while |
 //! | `middle.rs` | the calls at which a function crashes in the middle of its work |
 //! | `mapping.rs` | an event source mapping with its pollers, some of which are lost |
@@ -44,8 +46,10 @@
     reason = "this is test code: a panic is the report"
 )]
 
+mod batches;
 mod clients;
 mod disasters;
+mod entries;
 mod fact_laws;
 mod facts_path;
 mod facts_stream;

@@ -67,6 +67,12 @@ pub enum Mutant {
     IntentIdAsPartitionKey,
     /// The last attempt of a throttled put goes to the shard that throttles.
     NoEscape,
+    /// The entries of a batch that Kinesis refused count as accepted.
+    RefusedEntryAccepted,
+    /// The order ids of a batch are random although the client has sent a key.
+    RetriedBatchGetsNewIds,
+    /// An entry that failed inside Kinesis is told to the client as not accepted.
+    InternalFailureTakenForRefusal,
     /// The failed entries of a `PutRecords` count as published.
     FailedEntryIgnored,
     /// The notifier marks the facts of its changes before it publishes them.
@@ -85,7 +91,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All mistakes.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::ConditionDropped,
         Self::ConflictTakenForDuplicate,
         Self::ErrorTakenForSuccess,
@@ -111,6 +117,9 @@ impl Mutant {
         Self::EventuallyConsistentRead,
         Self::IntentIdAsPartitionKey,
         Self::NoEscape,
+        Self::RefusedEntryAccepted,
+        Self::RetriedBatchGetsNewIds,
+        Self::InternalFailureTakenForRefusal,
         Self::FailedEntryIgnored,
         Self::MarkBeforePublish,
         Self::FactsFromNewImageOnly,
@@ -166,9 +175,11 @@ impl Mutant {
                     body["PartitionKey"] = event["id"].clone();
                 }
             }
-            (Self::NoEscape, "PutRecord") => {
-                body.as_object_mut()
-                    .and_then(|body| body.remove("ExplicitHashKey"));
+            (Self::NoEscape, "PutRecord" | "PutRecords") => {
+                let entries = entries_of(&mut body).iter_mut();
+                for entry in entries.filter_map(Value::as_object_mut) {
+                    entry.remove("ExplicitHashKey");
+                }
             }
             (Self::EventuallyConsistentRead, "GetItem") => {
                 body["ConsistentRead"] = json!(false);
@@ -249,7 +260,10 @@ impl Mutant {
                 _ => answer,
             },
             (Self::AcceptedOnTimeout, "PutRecord") if answer.is_err() => Ok(success(operation)),
-            (Self::FailedEntryIgnored, "PutRecords") => answer.map(without_failures),
+            (Self::FailedEntryIgnored | Self::RefusedEntryAccepted, "PutRecords") => {
+                answer.map(without_failures)
+            }
+            (Self::InternalFailureTakenForRefusal, "PutRecords") => answer.map(as_refusals),
             _ => answer,
         }
     }
@@ -332,6 +346,14 @@ fn without_failures(answer: HttpResponse) -> HttpResponse {
         }
     }
     HttpResponse::new(answer.status(), SdkBody::from(output.to_string()))
+}
+
+/// The answer to a `PutRecords` in which each failure looks like throttling.
+fn as_refusals(answer: HttpResponse) -> HttpResponse {
+    let body = answer.body().bytes().unwrap_or_default();
+    let text = String::from_utf8_lossy(body);
+    let text = text.replace("InternalFailure", "ProvisionedThroughputExceededException");
+    HttpResponse::new(answer.status(), SdkBody::from(text))
 }
 
 fn too_large() -> HttpResponse {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use event_source_mapping::{ArrivalDecimals, Backoff, FirstRecordFailed, NeighbouringDiscards};
 use fastrand::Rng;
 
+use crate::batches::add_batches;
 use crate::mutant::Mutant;
 use crate::resources::{FACTS_STREAM, STREAM};
 
@@ -118,6 +119,15 @@ pub enum Call {
     Unkeyed {
         /// The index of the content among several.
         content: u32,
+    },
+    /// Submits several orders in one request. With a key the client sends the whole batch again
+    /// until it knows that each is accepted. Without a key it sends again only those of which it
+    /// was told that they were not accepted.
+    Batch {
+        /// The number of the key, if there is one. A client may use a number more than once.
+        key: Option<u32>,
+        /// The indexes of the contents.
+        contents: Vec<u32>,
     },
     /// Cancels the n-th order that any client was told of so far. The order may have another owner.
     Cancel(usize),
@@ -339,7 +349,7 @@ impl Plan {
         let random = &mut random;
         let is_within_budget = random.u32(0..8) == 0;
         let mut pipeline = pipeline(random);
-        let clients = clients(random, is_within_budget);
+        let mut clients = clients(random, is_within_budget);
         let mut disasters = if is_within_budget {
             let mut disasters = vec![outage_within_budget(random, &pipeline)];
             disasters.extend(escapable(random, &pipeline));
@@ -356,6 +366,7 @@ impl Plan {
             }
         }
         disasters.sort_by_key(|disaster| disaster.at);
+        add_batches(&mut clients, seed);
         Self {
             seed,
             pipeline,

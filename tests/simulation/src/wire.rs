@@ -20,6 +20,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::entries::{EntryFaults, store};
 use crate::fact_laws::FactLaws;
 use crate::facts_stream::{FactsStreamFaults, Put};
 use crate::hot_shard::HotShard;
@@ -129,6 +130,18 @@ impl Wire {
         Some(HttpResponse::new(200.try_into().ok()?, body))
     }
 
+    /// The faults of the entries of one call that puts intents. Most calls have none.
+    fn entry_faults(&self) -> EntryFaults {
+        let is_calm = self.is_calm || self.is_calmed.load(Ordering::Relaxed);
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let percent = [0, 0, 30, 90][random.usize(0..4)];
+        EntryFaults {
+            stream: "stream of intents",
+            percent: if is_calm { 0 } else { percent },
+            stores_failed: true,
+        }
+    }
+
     fn disturbance(&self) -> Disturbance {
         let is_calm = self.is_calm || self.is_calmed.load(Ordering::Relaxed);
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
@@ -235,6 +248,9 @@ impl HttpConnector for Connector {
                 if let Some(Touched::Facts(put)) = touched {
                     return put.send(&wire, &model, request).await;
                 }
+                if let Some(Touched::Intents(input)) = touched {
+                    return store(&wire.entry_faults(), &wire, &model, request, input).await;
+                }
                 if wire.function == Function::Api
                     && let Some(refusal) = wire.hot_shard.refusal(&request, &wire.laws)
                 {
@@ -254,7 +270,7 @@ impl HttpConnector for Connector {
                     Some(Touched::Shipment(key)) => {
                         wire.fact_laws.shipment_may_have_changed(&wire.aws, &key);
                     }
-                    Some(Touched::Facts(_)) | None => {}
+                    Some(Touched::Facts(_) | Touched::Intents(_)) | None => {}
                 }
                 answer
             });
@@ -288,6 +304,8 @@ enum Touched {
     Order(String, String),
     /// Records of the facts stream.
     Facts(Put),
+    /// Several records of the stream of intents, by a call with this input.
+    Intents(Value),
     /// The marks of this order.
     Marks(String),
     /// The shipment of this order.
@@ -301,6 +319,7 @@ impl Touched {
             Some((serde_json::from_str::<Value>(body).ok()?, body.to_owned()))
         };
         match (wire.function, operation(request)) {
+            (Function::Api, "PutRecords") => Some(Self::Intents(json()?.0)),
             (Function::Consumer, "UpdateItem") => {
                 let (json, body) = json()?;
                 Some(Self::Order(key(&json["Key"])?, body))

@@ -22,7 +22,7 @@ struct Put {
     state: State,
 }
 
-/// What is known of an intent.
+/// The knowledge about an intent.
 enum State {
     /// No attempt was made.
     Untried,

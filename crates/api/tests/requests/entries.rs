@@ -20,7 +20,7 @@ use crate::world::World;
 
 pub(crate) const THROTTLED: &str = "ProvisionedThroughputExceededException";
 
-/// What becomes of an entry.
+/// The fate of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     Stored,
@@ -32,7 +32,7 @@ pub(crate) enum Entry {
     StoredAndFailed,
 }
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     /// Each entry has its own fate. Those beyond the list are stored.

@@ -23,24 +23,36 @@ struct Options {
     /// The first seed
     #[arg(long, env, default_value_t = 1)]
     first: u64,
+    /// The only mistake to put in, by its name
+    #[arg(long, env)]
+    only: Option<String>,
 }
 
 fn main() -> ExitCode {
-    let Options { seeds, first } = Options::parse();
+    let Options { seeds, first, only } = Options::parse();
+    let is_chosen = |mutant: &Mutant| match &only {
+        Some(name) => format!("{mutant:?}") == *name,
+        None => true,
+    };
+    let mutants: Vec<Mutant> = Mutant::ALL.into_iter().filter(is_chosen).collect();
+    if mutants.is_empty() {
+        eprintln!("mutants: there is no mistake of this name");
+        return ExitCode::from(2);
+    }
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut missed = 0;
-    println!("{:<26} {:>5}  caught by", "mutant", "seeds");
-    for mutant in Mutant::ALL {
+    println!("{:<30} {:>5}  caught by", "mutant", "seeds");
+    for mutant in &mutants {
         let name = format!("{mutant:?}");
-        match catch(mutant, first, seeds, workers) {
-            Some((count, law)) => println!("{name:<26} {count:>5}  {law}"),
+        match catch(*mutant, first, seeds, workers) {
+            Some((count, law)) => println!("{name:<30} {count:>5}  {law}"),
             None => {
-                println!("{name:<26} {:>5}  {}", "-", broken("NOT CAUGHT"));
+                println!("{name:<30} {:>5}  {}", "-", broken("NOT CAUGHT"));
                 missed += 1;
             }
         }
     }
-    let all = Mutant::ALL.len();
+    let all = mutants.len();
     if missed == 0 {
         let verdict = format!("Each of the {all} mistakes is caught.");
         println!("\n{}", kept(verdict));
