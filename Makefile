@@ -79,7 +79,7 @@ measure: build ## Measure start-up and the time from 202 to readable
 	@$(TARGET)/debug/measure
 
 # The measured binaries are optimized, by the profile `measured`. ONLY names the only part to
-# measure, which is steady, facts, readers or highest.
+# measure, which is steady, facts, readers or highest. READERS is the number of readers that wait.
 load: ## Measure latencies, also beside waiting readers, and the highest rate (RATE=200 SECONDS=60)
 	$(CARGO) build --locked --workspace --bins --profile measured
 	@$(TARGET)/measured/load

@@ -21,7 +21,7 @@ use tests::output::broken;
 use tests::{FactsEvidence, Stack};
 
 use facts::FactsCost;
-use readers::{Beside, LIMIT, READERS};
+use readers::{Beside, LIMIT};
 use run::{Run, breaks_no_promise, percentile};
 use usage::{Usage, usage};
 
@@ -48,6 +48,9 @@ struct Options {
     /// The duration of the steady rate, in seconds
     #[arg(long, env, default_value = "60", value_parser = above_zero())]
     seconds: u64,
+    /// The number of readers that wait at the same time
+    #[arg(long, env, default_value = "60", value_parser = above_zero())]
+    readers: u64,
     /// The only part to measure
     #[arg(long, env, value_enum)]
     only: Option<Part>,
@@ -68,11 +71,11 @@ enum Part {
 
 impl Part {
     /// Measures the part. Returns true if the promise was kept.
-    async fn measure(self, rate: u64, seconds: u64) -> bool {
+    async fn measure(self, rate: u64, seconds: u64, readers: u64) -> bool {
         match self {
             Self::Steady => steady(rate, seconds).await,
             Self::Facts => facts().await,
-            Self::Readers => beside_readers(rate).await,
+            Self::Readers => beside_readers(rate, readers).await,
             Self::Highest => highest().await,
         }
     }
@@ -87,12 +90,13 @@ async fn main() -> ExitCode {
     let Options {
         rate,
         seconds,
+        readers,
         only,
     } = Options::parse();
     let parts = only.map_or_else(|| Part::value_variants().to_vec(), |part| vec![part]);
     let mut is_kept = true;
     for part in parts {
-        is_kept &= part.measure(rate, seconds).await;
+        is_kept &= part.measure(rate, seconds, readers).await;
     }
     if is_kept {
         ExitCode::SUCCESS
@@ -156,10 +160,10 @@ async fn facts() -> bool {
 
 /// Compares submits beside readers that wait with submits without them. Returns true if the promise
 /// was kept, and the readers did not slow the submits down beyond the limit.
-async fn beside_readers(rate: u64) -> bool {
-    let beside = Beside::measure(rate).await;
+async fn beside_readers(rate: u64, readers: u64) -> bool {
+    let beside = Beside::measure(rate, readers).await;
     println!(
-        "\nsubmits beside {READERS} waiting readers, {} orders/s",
+        "\nsubmits beside {readers} waiting readers, {} orders/s",
         beside.rate
     );
     times("without readers", &beside.without.sorted());

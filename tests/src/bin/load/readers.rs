@@ -15,9 +15,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::usage::{stolen, stolen_since};
 
-/// The number of readers that wait at the same time. The reader's processes take eight of them, and
-/// the others wait for a process.
-pub(crate) const READERS: usize = 60;
 /// The most that submit's p99 may grow while the readers wait, as a factor.
 pub(crate) const LIMIT: f64 = 1.5;
 /// The number of phases of each kind.
@@ -77,12 +74,13 @@ impl Latencies {
 }
 
 impl Beside {
-    /// Submits orders at this rate, by turns with and without readers that wait.
-    pub(crate) async fn measure(rate: u64) -> Self {
+    /// Submits orders at this rate, by turns with and without this many readers that wait at the
+    /// same time. The reader's processes take eight of them, and the others wait for a process.
+    pub(crate) async fn measure(rate: u64, count: u64) -> Self {
         let stack = Stack::start().await;
         let clients = Clients::of(&stack).await;
         let readers = Mutex::new(BTreeMap::new());
-        beside_readers(&stack, &readers, submit(&clients, rate, WARM_UP)).await;
+        beside_readers(&stack, count, &readers, submit(&clients, rate, WARM_UP)).await;
         readers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -100,7 +98,8 @@ impl Beside {
                 at_rest(&stack).await;
                 let phase = submit(&clients, rate, PHASE);
                 if is_with {
-                    with.0.push(beside_readers(&stack, &readers, phase).await);
+                    with.0
+                        .push(beside_readers(&stack, count, &readers, phase).await);
                 } else {
                     without.0.push(phase.await);
                 }
@@ -184,11 +183,13 @@ async fn at_rest(stack: &Stack) {
 /// Does `phase` while readers wait, and returns when the last of them is gone.
 async fn beside_readers<T>(
     stack: &Stack,
+    count: u64,
     answers: &Mutex<BTreeMap<u16, u64>>,
     phase: impl Future<Output = T>,
 ) -> T {
-    let step = BEGIN / u32::try_from(READERS).unwrap_or(u32::MAX);
-    let readers = join_all((0..).zip([(); READERS]).map(async |(number, ())| {
+    let step = BEGIN / u32::try_from(count).unwrap_or(u32::MAX);
+    let numbers = 0..u32::try_from(count).unwrap_or(u32::MAX);
+    let readers = join_all(numbers.map(async |number| {
         sleep(step * number).await;
         keep_reading(stack, answers).await
     }));
