@@ -34,8 +34,8 @@ def before_load_schema(context, raw_schema):
     A link from a 202 waits for the order as long as the deployment allows. So a machine that stands
     still for some seconds makes no failure. An order that is there is answered at once.
 
-    A batch with an order that breaks a rule is answered 207, and the order's own result is a 422. So
-    any value is allowed in the place of an order of a batch.
+    A batch with an order that breaks a rule is answered 207, and the order's own result is a 422.
+    So any value is allowed in the place of an order of a batch.
 
     Where callers are known, a key of one character is enough. The document has the length that each
     deployment takes, and says this in words.
@@ -43,8 +43,8 @@ def before_load_schema(context, raw_schema):
     link = raw_schema["paths"]["/orders"]["post"]["responses"]["202"]["links"]["read"]
     assert link["parameters"]["header.Prefer"] == "wait=5", link
     link["parameters"]["header.Prefer"] = f"wait={os.environ['MAX_WAIT_SECONDS']}"
-    batch = raw_schema["paths"]["/orders/batch"]["post"]["requestBody"]["content"]["application/json"]
-    orders = batch["schema"]["properties"]["orders"]
+    batch = raw_schema["paths"]["/orders/batch"]["post"]["requestBody"]["content"]
+    orders = batch["application/json"]["schema"]["properties"]["orders"]
     assert orders["items"] == {"$ref": "#/components/schemas/NewOrder"}, orders
     orders["items"] = {"anyOf": [orders["items"], {}]}
     if os.environ["CALLERS"] == "known":

@@ -261,7 +261,7 @@ mod tests {
                             admitted += 1;
                         }
                     }
-                    // The requests are counted in billionths, as the time is, with a thousandth more.
+                    // Requests are counted in billionths, as the time is, with a thousandth more.
                     let most = u128::from(per_second) * (began.elapsed() + SECOND).as_nanos();
                     prop_assert!(admitted * SECOND.as_nanos() <= most + SECOND.as_nanos() / 1_000);
                 }
