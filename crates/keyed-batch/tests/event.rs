@@ -45,8 +45,8 @@ fn a_time_of_arrival_with_more_than_three_decimals_fails_nothing() {
     assert_eq!(event(&[record]).unwrap().records.len(), 1);
 }
 
-// Serde reads a struct from an array too, its fields in their sequence. Such an event would pass for
-// an empty batch, and its records would be lost.
+// Serde reads a struct from an array too, its fields in their sequence. Such an event would pass
+// for an empty batch, and its records would be lost.
 #[test]
 fn an_array_is_neither_an_event_nor_a_part_of_one() {
     for text in [

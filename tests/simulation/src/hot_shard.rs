@@ -35,7 +35,8 @@ impl HotShard {
         Some(HttpResponse::new(400.try_into().ok()?, SdkBody::from(body)))
     }
 
-    /// True if a record goes to the hot shard. `put` is a `PutRecord` or an entry of a `PutRecords`.
+    /// True if a record goes to the hot shard. `put` is a `PutRecord` or an entry of a
+    /// `PutRecords`.
     pub(crate) fn refuses(&self, put: &Value, laws: &Laws) -> bool {
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((hash_keys, _)) = until.filter(|(_, until)| Instant::now() < *until) else {
