@@ -1,7 +1,8 @@
 //! The clients of docs/clients.md. Each is taken from the page and run against a service that
 //! fails in every way that the page names, and each makes exactly one order.
 //!
-//! The TypeScript client needs the compiler that tests/clients locks, which npm installs once.
+//! The TypeScript client needs the compiler that tests/clients locks, which npm installs once. A
+//! further client has its types from docs/openapi.json.
 
 #![expect(
     clippy::unwrap_used,
@@ -172,17 +173,19 @@ async fn forward(request: &str, port: u16) -> String {
     answer
 }
 
-/// The compiler of TypeScript, in the version that tests/clients locks.
-async fn tsc() -> PathBuf {
+/// The folder with the packages that tests/clients locks. They are installed once.
+async fn packages() -> PathBuf {
     let (lock, package) = ("package-lock.json", "package.json");
     let source = repository().join("tests/clients");
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("typescript");
-    let compiler = home.join("node_modules/typescript/bin/tsc");
+    std::fs::create_dir_all(&home).unwrap();
+    // Tests run at once, and one of them installs. The lock ends with the file's value.
+    let one_at_a_time = std::fs::File::create(home.join("lock")).unwrap();
+    one_at_a_time.lock().unwrap();
     let locked = std::fs::read(source.join(lock)).unwrap();
     // The mark is written last, so an installation that was cut off is done again.
     let mark = home.join("installed");
     if std::fs::read(&mark).ok().as_ref() != Some(&locked) {
-        std::fs::create_dir_all(&home).unwrap();
         for name in [lock, package] {
             std::fs::copy(source.join(name), home.join(name)).unwrap();
         }
@@ -191,7 +194,16 @@ async fn tsc() -> PathBuf {
         succeeds(npm.arg(&home)).await;
         std::fs::write(mark, locked).unwrap();
     }
-    compiler
+    home
+}
+
+/// Compiles a TypeScript file, with all strict checks.
+async fn compile(packages: &Path, file: &Path) {
+    let mut compiler = Command::new("node");
+    compiler.arg(packages.join("node_modules/typescript/bin/tsc"));
+    compiler.args(["--strict", "--target", "es2022", "--module", "nodenext"]);
+    compiler.args(["--lib", "es2022,dom,dom.iterable"]);
+    succeeds(compiler.arg(file)).await;
 }
 
 /// Runs a command to its end. Returns what it has printed.
@@ -217,11 +229,7 @@ async fn makes_one_order(language: &str, file: &str) {
         "sh" => Command::new("sh"),
         "python" => Command::new("python3"),
         _ => {
-            let mut compile = Command::new("node");
-            compile.arg(tsc().await);
-            compile.args(["--strict", "--target", "es2022", "--module", "nodenext"]);
-            compile.args(["--lib", "es2022,dom"]);
-            succeeds(compile.arg(&file)).await;
+            compile(&packages().await, &file).await;
             Command::new("node")
         }
     };
@@ -276,4 +284,25 @@ async fn the_client_in_python_makes_one_order_while_everything_fails() {
 #[tokio::test]
 async fn the_client_in_typescript_makes_one_order_while_everything_fails() {
     makes_one_order("ts", "order.mts").await;
+}
+
+#[tokio::test]
+async fn a_client_with_types_from_the_openapi_document_compiles_and_works() {
+    let (stack, packages) = (Stack::start().await, packages().await);
+    // The compiler looks for packages in the folders above a file.
+    let folder = TempDir::new_in(&packages).unwrap();
+    let file = folder.path().join("typed.mts");
+    std::fs::copy(repository().join("tests/clients/typed.mts"), &file).unwrap();
+    let mut types = Command::new("node");
+    types.arg(packages.join("node_modules/openapi-typescript/bin/cli.js"));
+    types.arg(repository().join("docs/openapi.json"));
+    succeeds(types.arg("-o").arg(folder.path().join("orders.d.ts"))).await;
+    compile(&packages, &file).await;
+    let address = format!("http://127.0.0.1:{}", stack.port());
+    let mut client = Command::new("node");
+    let printed = succeeds(client.arg(file.with_extension("mjs")).arg(address)).await;
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["total"], 2598);
+    assert_eq!(printed["statuses"], json!([202, 202]));
+    assert!(printed["intent"].is_string(), "{printed}");
 }
