@@ -38,6 +38,13 @@ pub(crate) fn hash_key_across(partition_key: &str) -> String {
     own.wrapping_add(HALF_A_RING).to_string()
 }
 
+/// The body of a `PutRecord` with this hash key, or `None` if the body is not JSON.
+fn with_hash_key(body: &[u8], hash_key: String) -> Option<String> {
+    let mut input: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    input.insert("ExplicitHashKey".to_owned(), hash_key.into());
+    serde_json::to_string(&input).ok()
+}
+
 /// Watches the attempts of one `PutRecord`, and gives the last attempt another hash key if the
 /// attempt before it was throttled.
 #[derive(Clone, Debug)]
@@ -80,11 +87,12 @@ impl Intercept for Escape {
         if begun < self.0.max_attempts || !self.0.is_throttled.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let body = context.request().body().bytes().unwrap_or_default();
-        let mut input: Map<String, Value> = serde_json::from_slice(body)?;
         let hash_key = hash_key_across(&self.0.partition_key);
-        input.insert("ExplicitHashKey".to_owned(), hash_key.into());
-        let body = serde_json::to_string(&input)?;
+        // Without a body that can be read, the attempt is as good as the attempts before it.
+        let body = context.request().body().bytes();
+        let Some(body) = body.and_then(|body| with_hash_key(body, hash_key)) else {
+            return Ok(());
+        };
         let request = context.request_mut();
         request
             .headers_mut()
