@@ -24,7 +24,7 @@ pub(super) enum Place {
     Elsewhere,
 }
 
-/// What is true before the request is sent.
+/// The state of the service before the request is sent.
 #[derive(Clone, Copy)]
 enum Given {
     Nothing,

@@ -14,7 +14,7 @@ const MARKER: &str = "<!-- From here on the page is made from the code in crates
 pub(super) struct Texts {
     /// When the problem is answered.
     pub(super) when: &'static str,
-    /// What a client does then.
+    /// The action of a client in this case.
     pub(super) action: &'static str,
 }
 
